@@ -1,0 +1,46 @@
+//! A message as it arrived, before anyone tried to understand it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{SourceName, UtcMillis};
+
+/// MQTT quality of service of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Qos {
+    /// QoS 0.
+    AtMostOnce,
+    /// QoS 1.
+    AtLeastOnce,
+    /// QoS 2.
+    ExactlyOnce,
+}
+
+/// One MQTT message as it arrived; kept in the spool as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Which configured source delivered it.
+    pub source: SourceName,
+    /// Which connection of that source; an acknowledgement is sent only while it is still the current one.
+    pub epoch: u64,
+    /// MQTT client id of the publisher, where the source knows it (embedded broker).
+    pub client_id: Option<Arc<str>>,
+    /// MQTT user name of the publisher, where the source knows it (embedded broker).
+    pub username: Option<Arc<str>>,
+    /// Topic published to.
+    pub topic: Arc<str>,
+    /// Payload bytes.
+    pub payload: Bytes,
+    /// Quality of service of the delivery.
+    pub qos: Qos,
+    /// Whether the sender marked it as a repeated delivery.
+    pub dup: bool,
+    /// Whether the broker delivered it from its retained messages.
+    pub retained: bool,
+    /// MQTT 5 content type, if given.
+    pub content_type: Option<Arc<str>>,
+    /// When Bakau received it.
+    pub received_at: UtcMillis,
+}

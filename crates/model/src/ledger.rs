@@ -1,0 +1,100 @@
+//! The two ledgers that say where every message and every reading went, by minute and source.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SourceName, UtcMillis};
+
+/// One line of a ledger: a minute of `received_at` and a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LedgerKey {
+    /// Start of the minute.
+    pub minute: UtcMillis,
+    /// The source.
+    pub source: SourceName,
+}
+
+/// Where messages went. Balanced when
+/// `received = decoded + quarantined + unrouted + denied + ignored_retained + ignored_duplicate`.
+///
+/// `received` is counted on arrival, each outcome where it is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MessageLedger {
+    /// Messages that arrived.
+    pub received: u64,
+    /// Understood; at least one reading went on.
+    pub decoded: u64,
+    /// Not understood at all: listed in quarantine.
+    pub quarantined: u64,
+    /// No route matches the topic.
+    pub unrouted: u64,
+    /// Refused by rights or limits; never spooled.
+    pub denied: u64,
+    /// Retained deliveries without device time.
+    pub ignored_retained: u64,
+    /// Repeated deliveries without device time.
+    pub ignored_duplicate: u64,
+}
+
+impl MessageLedger {
+    /// Whether every received message has exactly one outcome.
+    #[must_use]
+    pub const fn balances(&self) -> bool {
+        self.received
+            == self.decoded
+                + self.quarantined
+                + self.unrouted
+                + self.denied
+                + self.ignored_retained
+                + self.ignored_duplicate
+    }
+}
+
+impl AddAssign for MessageLedger {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.decoded += other.decoded;
+        self.quarantined += other.quarantined;
+        self.unrouted += other.unrouted;
+        self.denied += other.denied;
+        self.ignored_retained += other.ignored_retained;
+        self.ignored_duplicate += other.ignored_duplicate;
+    }
+}
+
+/// Where readings went. Balanced when `decoded = stored + duplicate + corrected + quarantined + waiting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReadingLedger {
+    /// Readings found in decoded messages.
+    pub decoded: u64,
+    /// Stored under a new key.
+    pub stored: u64,
+    /// Same key, same value.
+    pub duplicate: u64,
+    /// Same key, other value; the old one is kept as superseded.
+    pub corrected: u64,
+    /// Listed in quarantine.
+    pub quarantined: u64,
+    /// In the spool, not yet in the store.
+    pub waiting: u64,
+}
+
+impl ReadingLedger {
+    /// Whether every decoded reading has exactly one outcome.
+    #[must_use]
+    pub const fn balances(&self) -> bool {
+        self.decoded == self.stored + self.duplicate + self.corrected + self.quarantined + self.waiting
+    }
+}
+
+impl AddAssign for ReadingLedger {
+    fn add_assign(&mut self, other: Self) {
+        self.decoded += other.decoded;
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        self.corrected += other.corrected;
+        self.quarantined += other.quarantined;
+        self.waiting += other.waiting;
+    }
+}

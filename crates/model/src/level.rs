@@ -1,0 +1,74 @@
+//! Alert levels, by word and never by bare number.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// How serious an alert is; ordered from calm to worst.
+///
+/// Words follow BMKG practice. Numbers are never shown: "Siaga 1" is the lowest level in East Java and the highest in
+/// Jakarta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Level {
+    /// Nothing crossed.
+    #[default]
+    Normal = 0,
+    /// Watch.
+    Waspada = 1,
+    /// Stand by.
+    Siaga = 2,
+    /// Act now.
+    Awas = 3,
+}
+
+impl Level {
+    /// Every level, calm first.
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Waspada, Self::Siaga, Self::Awas];
+    /// The levels that an alert can be raised to, calm first.
+    pub const RAISED: [Self; 3] = [Self::Waspada, Self::Siaga, Self::Awas];
+
+    /// The code as stored.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The level of a stored code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Normal),
+            1 => Some(Self::Waspada),
+            2 => Some(Self::Siaga),
+            3 => Some(Self::Awas),
+            _ => None,
+        }
+    }
+
+    /// The stable key used in the API, in style sheets and in message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Waspada => "waspada",
+            Self::Siaga => "siaga",
+            Self::Awas => "awas",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|level| level.key() == text);
+        found.ok_or_else(|| format!("'{text}' is not a level: use normal, waspada, siaga or awas"))
+    }
+}

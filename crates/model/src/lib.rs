@@ -1,0 +1,38 @@
+//! The nouns of Bakau, used with the same words in code, API, pages and documents.
+//!
+//! Nothing here does I/O or reads a clock; every other crate depends on this one and this one on none of them.
+//! Times are UTC milliseconds ([`UtcMillis`]); three of them are never mixed: `observed_at` (when the environment
+//! had the value), `received_at` (when Bakau got it) and `decided_at` (when a rule acted).
+
+mod batch;
+mod envelope;
+mod id;
+mod ledger;
+mod level;
+mod messages;
+mod observation;
+mod parameter;
+mod principal;
+mod quarantine;
+mod station;
+mod text;
+mod time;
+mod unit;
+
+pub use batch::{Batch, Seq, SourcedObservation};
+pub use envelope::{Envelope, Qos};
+pub use id::{
+    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, RouteId, RuleId,
+    SourceName, StationId,
+};
+pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
+pub use level::Level;
+pub use messages::{InvalidMessages, Messages};
+pub use observation::{Flag, Observation, Reading, TimeSource};
+pub use parameter::{Parameter, ParameterInfo, Range};
+pub use principal::Principal;
+pub use quarantine::QuarantineReason;
+pub use station::StationKind;
+pub use text::{Language, Text};
+pub use time::{InvalidTime, MINUTE_MS, UtcMillis};
+pub use unit::{Conversion, Unit, UnitError};

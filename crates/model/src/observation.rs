@@ -1,0 +1,163 @@
+//! Readings as devices say them and observations as Bakau keeps them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DatastreamId, DatastreamName, DeploymentId, Unit, UtcMillis};
+
+/// Who stamped `observed_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum TimeSource {
+    /// The device's own clock.
+    Device = 0,
+    /// A gateway or network server on the way.
+    Network = 1,
+    /// Bakau, at arrival.
+    Server = 2,
+}
+
+impl TimeSource {
+    /// Every time source, in code order.
+    pub const ALL: [Self; 3] = [Self::Device, Self::Network, Self::Server];
+
+    /// The code as stored.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The time source of a stored code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Device),
+            1 => Some(Self::Network),
+            2 => Some(Self::Server),
+            _ => None,
+        }
+    }
+
+    /// The stable key used in the API and in message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Network => "network",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Flag {
+    /// 1: passed the tests.
+    Good = 1,
+    /// 2: no test has run; treated as usable until quality control says otherwise (see ADR 0006).
+    NotEvaluated = 2,
+    /// 3: implausible here; still alarms, marked for verification.
+    Suspect = 3,
+    /// 4: physically impossible or a known instrument fault; does not alarm.
+    Fail = 4,
+    /// 9: the device reported that it has no value.
+    Missing = 9,
+}
+
+impl Flag {
+    /// Every flag, in code order.
+    pub const ALL: [Self; 5] = [Self::Good, Self::NotEvaluated, Self::Suspect, Self::Fail, Self::Missing];
+
+    /// The QARTOD code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The flag of a QARTOD code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Good),
+            2 => Some(Self::NotEvaluated),
+            3 => Some(Self::Suspect),
+            4 => Some(Self::Fail),
+            9 => Some(Self::Missing),
+            _ => None,
+        }
+    }
+
+    /// Whether charts, means and rules may use the value.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        match self {
+            Self::Good | Self::NotEvaluated | Self::Suspect => true,
+            Self::Fail | Self::Missing => false,
+        }
+    }
+}
+
+/// One decoded value as the device said it, not yet identified or converted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// Which datastream the device says it belongs to.
+    pub name: DatastreamName,
+    /// The value in `unit`; `None` where the device says it has none. Never NaN or infinite.
+    pub value: Option<f64>,
+    /// The unit the device uses.
+    pub unit: Unit,
+    /// When the device says the environment had that value; `None` where it has no clock.
+    pub observed_at: Option<UtcMillis>,
+    /// Who stamped `observed_at`.
+    pub time_source: TimeSource,
+}
+
+/// Observation v1: a reading after identification and unit conversion.
+///
+/// Its key is (`datastream`, `observed_at`). The value is the instrument's, in the parameter's canonical unit and
+/// before any calibration, so that a later recalibration loses nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// Which datastream it belongs to.
+    pub datastream: DatastreamId,
+    /// When the environment had that value.
+    pub observed_at: UtcMillis,
+    /// Instrument value in the parameter's canonical unit; `None` exactly when `flag` is [`Flag::Missing`].
+    pub value: Option<f64>,
+    /// The deployment that was in force at `observed_at`.
+    pub deployment: DeploymentId,
+    /// Who stamped `observed_at`.
+    pub time_source: TimeSource,
+    /// When Bakau received it.
+    pub received_at: UtcMillis,
+    /// Quality of the value.
+    pub flag: Flag,
+}
+
+impl Observation {
+    /// Whether both say the same of the same key: a repeated delivery, not a correction.
+    ///
+    /// Values are compared bit by bit, because conversion of the same reading gives the same bits.
+    #[must_use]
+    pub fn same_value(&self, other: &Self) -> bool {
+        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_come_back_as_the_same_flag() {
+        for flag in Flag::ALL {
+            assert_eq!(Flag::from_code(flag.code()), Some(flag));
+        }
+        for source in TimeSource::ALL {
+            assert_eq!(TimeSource::from_code(source.code()), Some(source));
+        }
+        assert_eq!(Flag::from_code(5), None);
+    }
+}

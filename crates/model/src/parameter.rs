@@ -1,0 +1,95 @@
+//! Parameters: what can be measured, with canonical unit and plausible ranges.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{InvalidId, StationId, Text, Unit};
+
+/// The code of a parameter, such as `pm25`, `do` or `water_level`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Parameter(Arc<str>);
+
+impl Parameter {
+    /// Checks and wraps a code.
+    ///
+    /// # Errors
+    /// When it has other characters than `[a-z0-9_-]`.
+    pub fn new(code: &str) -> Result<Self, InvalidId> {
+        // The same grammar as every other id part; the station id is its plainest holder.
+        StationId::new(code).map(|checked| Self(Arc::from(checked.as_str())))
+    }
+
+    /// The code as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Parameter {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::new(text)
+    }
+}
+
+impl std::borrow::Borrow<str> for Parameter {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Parameter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A closed interval in the parameter's canonical unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// Lowest value inside.
+    pub min: f64,
+    /// Highest value inside.
+    pub max: f64,
+}
+
+/// One row of the parameter code list; the list itself is data in the registry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterInfo {
+    /// The code.
+    pub code: Parameter,
+    /// Name shown to people.
+    pub name: Text,
+    /// Canonical unit (UCUM) values are stored in.
+    pub unit: Unit,
+    /// CF standard name, where there is one.
+    #[serde(default)]
+    pub cf_name: Option<String>,
+    /// Outside this range the value is physically impossible.
+    #[serde(default)]
+    pub fail: Option<Range>,
+    /// Outside this range the value is implausible in East Java.
+    #[serde(default)]
+    pub suspect: Option<Range>,
+    /// Decimal places shown on pages.
+    pub decimals: u8,
+    /// Where the ranges come from and how sure they are.
+    pub source: String,
+}

@@ -1,0 +1,107 @@
+//! Instants as stored: whole milliseconds since 1970-01-01T00:00:00Z.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds in a minute, the grain of the ledgers.
+pub const MINUTE_MS: i64 = 60_000;
+
+/// A text or number that is no instant between the years -9999 and 9999.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{given}' is not a time: write it as RFC 3339, for example 2026-03-10T07:00:00+07:00")]
+pub struct InvalidTime {
+    given: String,
+}
+
+/// An instant in UTC milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UtcMillis(i64);
+
+impl UtcMillis {
+    /// Wraps milliseconds since the epoch.
+    #[must_use]
+    pub const fn new(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// This instant moved by `millis`, stopping at the ends of the range.
+    #[must_use]
+    pub const fn saturating_add(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to this instant (negative when it is later).
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The start of the minute this instant is in.
+    #[must_use]
+    pub const fn minute(self) -> Self {
+        Self(self.0.div_euclid(MINUTE_MS) * MINUTE_MS)
+    }
+
+    /// Reads an RFC 3339 text with offset.
+    ///
+    /// # Errors
+    /// When the text is not RFC 3339 or has no offset.
+    pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        match text.parse::<jiff::Timestamp>() {
+            Ok(stamp) => Ok(stamp.into()),
+            Err(_) => Err(InvalidTime { given: text.chars().take(60).collect() }),
+        }
+    }
+
+    /// The instant for calendar arithmetic; `None` outside the years -9999 to 9999.
+    #[must_use]
+    pub fn to_jiff(self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_millisecond(self.0).ok()
+    }
+}
+
+impl From<jiff::Timestamp> for UtcMillis {
+    fn from(stamp: jiff::Timestamp) -> Self {
+        Self(stamp.as_millisecond())
+    }
+}
+
+impl fmt::Display for UtcMillis {
+    /// RFC 3339 in UTC, with milliseconds only where there are any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_jiff() {
+            Some(stamp) => stamp.fmt(f),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_time_with_offset_is_read_as_utc() {
+        let at = UtcMillis::parse("2026-03-10T07:00:00+07:00").unwrap();
+        assert_eq!(at.to_string(), "2026-03-10T00:00:00Z");
+    }
+
+    #[test]
+    fn a_time_without_offset_is_refused() {
+        assert!(UtcMillis::parse("2026-03-10T07:00:00").is_err());
+    }
+
+    #[test]
+    fn minutes_before_1970_round_down() {
+        assert_eq!(UtcMillis::new(-1).minute(), UtcMillis::new(-MINUTE_MS));
+        assert_eq!(UtcMillis::new(60_001).minute(), UtcMillis::new(60_000));
+    }
+}
