@@ -1,0 +1,68 @@
+//! `cargo xtask`: everything developers and CI run, under one name.
+
+mod check;
+mod run;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "What developers and CI run")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Formatting, lints, documentation, file and function sizes, licences and layering.
+    Check,
+    /// Every test that belongs in CI, system tests against real brokers included.
+    Test {
+        /// Run only the tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Fault drills, in a release build.
+    Drill {
+        /// Which one: `kill`.
+        name: String,
+        /// The long variant (20 kills).
+        #[arg(long)]
+        long: bool,
+    },
+    /// Benchmarks, in a release build; figures only, no pass or fail by time.
+    Bench {
+        /// Which one: `line`.
+        name: String,
+        /// Shorter runs, to see that it works.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// What CI runs: check, then test.
+    Ci,
+}
+
+fn main() -> Result<()> {
+    let root = run::workspace_root()?;
+    match Arguments::parse().task {
+        Task::Check => check::all(&root),
+        Task::Test { filter } => {
+            tools::ensure_for_tests()?;
+            run::tests(&root, filter.as_deref())
+        }
+        Task::Drill { name, long } => {
+            tools::ensure_for_tests()?;
+            run::drill(&root, &name, long)
+        }
+        Task::Bench { name, quick } => {
+            tools::ensure_for_tests()?;
+            run::bench(&root, &name, quick)
+        }
+        Task::Ci => {
+            tools::ensure_for_tests()?;
+            check::all(&root)?;
+            run::tests(&root, None)
+        }
+    }
+}

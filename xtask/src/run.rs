@@ -1,0 +1,56 @@
+//! Building and starting things with cargo.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+/// The folder of the workspace, wherever cargo was called.
+pub(crate) fn workspace_root() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(manifest.parent().context("xtask lies directly in the workspace")?.to_path_buf())
+}
+
+/// Runs a command, showing it first; fails with its name when it does.
+pub(crate) fn run(root: &Path, program: &str, arguments: &[&str]) -> Result<()> {
+    println!("$ {program} {}", arguments.join(" "));
+    let status = Command::new(program).args(arguments).current_dir(root).status();
+    let status = status.with_context(|| format!("could not start {program}"))?;
+    if !status.success() {
+        bail!("`{program} {}` failed with {status}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// Every test of the workspace; system tests drive the real binary, so that is built first.
+pub(crate) fn tests(root: &Path, filter: Option<&str>) -> Result<()> {
+    run(root, "cargo", &["build", "--locked", "--package", "bakau-server"])?;
+    let mut arguments = vec!["test", "--locked", "--workspace"];
+    arguments.extend(filter);
+    run(root, "cargo", &arguments)
+}
+
+pub(crate) fn drill(root: &Path, name: &str, long: bool) -> Result<()> {
+    let mut arguments = vec![name];
+    if long {
+        arguments.push("--long");
+    }
+    release(root, "drill", &arguments)
+}
+
+pub(crate) fn bench(root: &Path, name: &str, quick: bool) -> Result<()> {
+    let mut arguments = vec![name];
+    if quick {
+        arguments.push("--quick");
+    }
+    release(root, "bench", &arguments)
+}
+
+fn release(root: &Path, binary: &str, arguments: &[&str]) -> Result<()> {
+    run(root, "cargo", &["build", "--locked", "--release", "--package", "bakau-server"])?;
+    let mut all = vec!["run", "--locked", "--quiet", "--release", "--package", "bakau-tests", "--bin", binary, "--"];
+    all.extend(arguments);
+    run(root, "cargo", &all)
+}

@@ -1,0 +1,43 @@
+//! Programs that tests need from outside: installed from Debian's packages where that is allowed, named otherwise.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Result, bail};
+
+use crate::run::run;
+
+/// (program, Debian package, why).
+const NEEDED: &[(&str, &str, &str)] = &[("mosquitto", "mosquitto", "a real external MQTT broker for the system tests")];
+
+/// Whether a program is in one of the folders where system programs live.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders.into_iter().any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Makes sure that everything the tests start is there.
+///
+/// # Errors
+/// When something is missing and cannot be installed; the message names it and the command that installs it.
+pub(crate) fn ensure_for_tests() -> Result<()> {
+    let missing: Vec<_> = NEEDED.iter().filter(|(program, ..)| !is_installed(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<_> = missing.iter().map(|(_, package, _)| *package).collect();
+    if !is_root() || !is_installed("apt-get") {
+        let reasons: Vec<_> = missing.iter().map(|(program, _, why)| format!("{program} ({why})")).collect();
+        bail!("missing: {}. Install with: sudo apt-get install {}", reasons.join(", "), packages.join(" "));
+    }
+    let root = Path::new("/");
+    run(root, "apt-get", &["update", "-q"])?;
+    let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
+    arguments.extend(packages);
+    run(root, "apt-get", &arguments)
+}
