@@ -1,0 +1,13 @@
+//! Charts and pages as bytes: knows no database, no network and no clock.
+//!
+//! Everything drawn comes in as plain values ([`view`], [`chart::ChartSpec`]) that name the moment they were taken,
+//! so the same values always give the same bytes. `api` fills the values and serves the result; scripts and styles are
+//! in [`assets`], and [`live`] says which events keep an open page current.
+
+pub mod assets;
+pub mod chart;
+pub mod format;
+pub mod live;
+pub mod page;
+mod say;
+pub mod view;
