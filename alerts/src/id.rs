@@ -1,0 +1,105 @@
+//! Identity of an alert: a hash, so that the live engine and the settled history name the same episode alike.
+
+use std::{fmt, str::FromStr};
+
+use bakau_model::{DatastreamId, RuleId, UtcMillis};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// A text that is no alert id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{given}' is not an alert id: it is 32 characters of 0-9 and a-f")]
+pub struct InvalidAlertId {
+    given: String,
+}
+
+/// The first 128 bits of SHA-256 over rule, datastream number and onset; written as 32 hexadecimal characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AlertId([u8; 16]);
+
+impl AlertId {
+    /// The id of the episode of `rule` on `datastream` that began at `onset`.
+    #[must_use]
+    pub fn of(rule: &RuleId, datastream: DatastreamId, onset: UtcMillis) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"bakau alert 1\0");
+        hash.update(rule.as_str().as_bytes());
+        // Rule ids never hold a zero byte, so no two (rule, number, onset) give the same input.
+        hash.update([0]);
+        hash.update(datastream.get().to_be_bytes());
+        hash.update(onset.get().to_be_bytes());
+        let digest = hash.finalize();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self(id)
+    }
+
+    /// The bytes as stored.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The id of stored bytes; `None` when there are not 16 of them.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for AlertId {
+    type Err = InvalidAlertId;
+    fn from_str(text: &str) -> Result<Self, InvalidAlertId> {
+        let invalid = || InvalidAlertId { given: text.chars().take(60).collect() };
+        let digit = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.as_bytes().iter().all(digit) {
+            return Err(invalid());
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| invalid())?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+impl Serialize for AlertId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for AlertId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            <[u8; 16]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_from_its_text_and_depends_on_every_part() {
+        let rule = RuleId::new("do-low").unwrap();
+        let id = AlertId::of(&rule, DatastreamId::new(7), UtcMillis::new(1_000));
+        assert_eq!(id.to_string().parse::<AlertId>().unwrap(), id);
+        assert_ne!(id, AlertId::of(&rule, DatastreamId::new(8), UtcMillis::new(1_000)));
+        assert_ne!(id, AlertId::of(&rule, DatastreamId::new(7), UtcMillis::new(1_001)));
+        assert_ne!(id, AlertId::of(&RuleId::new("do-lo").unwrap(), DatastreamId::new(7), UtcMillis::new(1_000)));
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_expected_form() {
+        for bad in ["", "xyz", "+0000000000000000000000000000000", "0123456789ABCDEF0123456789abcdef"] {
+            assert!(bad.parse::<AlertId>().unwrap_err().to_string().contains("32 characters"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Observation -> alert -> delivered notification.
+//!
+//! The walk: [`engine`] decides (pure), the runner feeds it from the spool and commits its decisions together with
+//! the notices they owe, the outbox delivers those until somebody has them. [`settle`] answers afterwards, from
+//! stored observations alone, what happened.
+
+mod config;
+mod db;
+pub mod engine;
+mod error;
+mod handle;
+mod id;
+mod outbox;
+mod secrets;
+mod settled;
+mod view;
+
+pub use config::AlertsConfig;
+pub use db::DbError;
+pub use error::AlertsError;
+pub use handle::Alerts;
+pub use id::{AlertId, InvalidAlertId};
+pub use outbox::RetryPolicy;
+pub use secrets::{FixedSecrets, Secret, Secrets};
+pub use settled::Episode;
+pub use view::{
+    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NoticeState, NoticeView, SettledQuery,
+    TransitionView,
+};
+
+/// Longest note with an acknowledgement, in characters; it is shown in one line of a page.
+pub const MAX_NOTE_CHARS: usize = 1_000;

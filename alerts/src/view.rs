@@ -1,0 +1,187 @@
+//! What pages and the API see of alerts.
+
+use bakau_model::{ChannelId, DatastreamName, Level, RuleId, StationId, Text, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::{AlertId, engine::Reason};
+
+/// Who acknowledged an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Name of the person.
+    pub by: String,
+    /// When the engine took it.
+    pub at: UtcMillis,
+    /// What they wrote, at most [`crate::MAX_NOTE_CHARS`] characters.
+    pub note: Option<String>,
+}
+
+/// One alert as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertView {
+    /// Identity: hash of rule, datastream and onset.
+    pub id: AlertId,
+    /// The rule.
+    pub rule: RuleId,
+    /// Its name at the last transition.
+    pub rule_name: Text,
+    /// The datastream.
+    pub datastream: DatastreamName,
+    /// The level now; *normal* once closed.
+    pub level: Level,
+    /// The worst level so far.
+    pub peak: Level,
+    /// `observed_at` of the first observation of the crossing.
+    pub onset: UtcMillis,
+    /// `observed_at` of the last transition.
+    pub updated: UtcMillis,
+    /// The value that made the last transition, in the canonical unit.
+    pub value: Option<f64>,
+    /// When the last transition was decided.
+    pub decided_at: UtcMillis,
+    /// When the first transition was decided.
+    pub opened_at: UtcMillis,
+    /// When it was decided that it is over.
+    pub closed_at: Option<UtcMillis>,
+    /// Why it is over.
+    pub closed_reason: Option<Reason>,
+    /// Who acknowledged it.
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// One line of the decision log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TransitionView {
+    /// Number in the decision log, increasing.
+    pub id: i64,
+    /// Position within the alert, 1 for the first.
+    pub sequence: u32,
+    /// Level before.
+    pub from: Level,
+    /// Level after.
+    pub to: Level,
+    /// Why.
+    pub reason: Reason,
+    /// When the environment had the deciding value.
+    pub observed_at: UtcMillis,
+    /// The deciding value, in the canonical unit.
+    pub value: Option<f64>,
+    /// When it was decided.
+    pub decided_at: UtcMillis,
+    /// Registry revision of the rules in force.
+    pub rule_revision: u64,
+    /// Notices were held back by a mute that lasted until then.
+    pub muted_until: Option<UtcMillis>,
+}
+
+/// Where one notice stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeState {
+    /// Still to be sent, or to be tried again.
+    Pending,
+    /// The receiver took it.
+    Sent,
+    /// Given up after the last attempt, or refused for good.
+    Failed,
+    /// Not sent on purpose, such as under a mute.
+    Cancelled,
+}
+
+impl NoticeState {
+    /// Every state, in code order.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Failed, Self::Cancelled];
+
+    /// The code as stored.
+    #[must_use]
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// The state of a stored code.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+}
+
+/// One notice owed to one receiver, and its attempts so far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoticeView {
+    /// Number in the outbox.
+    pub id: i64,
+    /// The transition it tells of ([`TransitionView::id`]).
+    pub transition: i64,
+    /// The alert.
+    pub alert: AlertId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Who gets it, in the channel's own words.
+    pub recipient: String,
+    /// Where it stands.
+    pub state: NoticeState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When it is tried next; only while pending.
+    pub next_attempt_at: Option<UtcMillis>,
+    /// What the last attempt said, or why it was cancelled.
+    pub last_result: Option<String>,
+    /// Every attempt, oldest first.
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// One attempt to deliver a notice.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeliveryView {
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// When it began.
+    pub at: UtcMillis,
+    /// `sent`, `retry` or `failed`.
+    pub verdict: String,
+    /// HTTP status, where there was an answer.
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// What happened, in a sentence without secrets.
+    pub detail: String,
+}
+
+/// An alert with its decision log and its notices.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertDetail {
+    /// The alert.
+    pub alert: AlertView,
+    /// Its transitions, oldest first.
+    pub transitions: Vec<TransitionView>,
+    /// Its notices, oldest first.
+    pub notices: Vec<NoticeView>,
+}
+
+/// Which alerts to list, newest decision first.
+#[derive(Debug, Clone, Default)]
+pub struct AlertQuery {
+    /// Only those not closed.
+    pub active_only: bool,
+    /// Only those of this datastream.
+    pub datastream: Option<DatastreamName>,
+    /// Only those of this station.
+    pub station: Option<StationId>,
+    /// Only those listed after this one: the last id of the page before.
+    pub before: Option<AlertId>,
+    /// At most so many, 1 to 1,000; 0 means 100.
+    pub limit: usize,
+}
+
+/// Which episodes of the settled history to compute.
+#[derive(Debug, Clone)]
+pub struct SettledQuery {
+    /// Only rules of this datastream.
+    pub datastream: Option<DatastreamName>,
+    /// Only this rule.
+    pub rule: Option<RuleId>,
+    /// First instant (inclusive): episodes that end at or before it are left out.
+    pub from: UtcMillis,
+    /// End (exclusive): episodes that begin at or after it are left out.
+    pub to: UtcMillis,
+}
