@@ -1,0 +1,100 @@
+//! Catalogues that tests write: many like stations for load, one device that may publish for all of them.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// User name of the load device at the embedded broker.
+pub const DEVICE: &str = "beban";
+/// Token of the load device.
+pub const TOKEN: &str = "00112233445566778899aabbccddeeff";
+
+const HEAD: &str = r#"
+[[city]]
+id = "uji"
+name = "Kota Uji"
+code = "35.99"
+
+[[agency]]
+id = "dlh-uji"
+name = "DLH Kota Uji"
+city = "uji"
+
+[[route]]
+id = "beban"
+topic = "bakau/{station}/data"
+format = "json"
+[route.json]
+time = "/time"
+time_format = "epoch_ms"
+[[route.json.values]]
+path = "/do"
+parameter = "do"
+unit = "mg/L"
+[[route.json.values]]
+path = "/ph"
+parameter = "ph"
+unit = "[pH]"
+"#;
+
+/// The name of a load station.
+#[must_use]
+pub fn station(index: usize) -> String {
+    format!("beban-{index:05}")
+}
+
+/// A catalogue of `stations` load stations with two datastreams each, and the load device.
+#[must_use]
+pub fn load(stations: usize) -> String {
+    let mut text = HEAD.to_owned();
+    for index in 0..stations {
+        let id = station(index);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[station]]\nid = \"{id}\"\nname = \"Beban {index}\"\nagency = \"dlh-uji\"\nkind = \"water\"\n\
+             latitude = -7.9\nlongitude = 112.6\n\
+             [[datastream]]\nid = \"{id}/do\"\ninterval_s = 60\n[[datastream]]\nid = \"{id}/ph\"\ninterval_s = 60\n"
+        );
+    }
+    text.push_str(&device(DEVICE, TOKEN, "bakau/#"));
+    text
+}
+
+/// A device entry with a known token.
+#[must_use]
+pub fn device(username: &str, token: &str, publish: &str) -> String {
+    let digest: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\n[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [\"{publish}\"]\n")
+}
+
+/// A threshold rule on one datastream that posts to the webhook channel `sink`.
+#[must_use]
+pub fn rule_with_webhook(datastream: &str, url: &str) -> String {
+    format!(
+        r#"
+[[channel]]
+id = "sink"
+kind = "webhook"
+url = "{url}"
+secret_env = "BAKAU_TEST_SECRET"
+
+[[rule]]
+id = "do-rendah"
+name = {{ id = "Oksigen rendah", en = "Low oxygen" }}
+datastream = "{datastream}"
+direction = "below"
+source = "test"
+channels = ["sink"]
+[rule.waspada]
+raise = 4.0
+clear = 4.5
+[rule.siaga]
+raise = 2.0
+clear = 2.5
+[rule.awas]
+raise = 0.5
+clear = 1.0
+"#
+    )
+}

@@ -1,0 +1,18 @@
+//! Real parts for system tests, drills and benchmarks: the `bakau` binary, mosquitto, a webhook sink, and a checker that
+//! reads the files on its own.
+//!
+//! Nothing here sleeps to wait for something: every wait polls a condition with a deadline and says what it waited for.
+
+pub mod bakau;
+pub mod catalogue;
+pub mod checker;
+pub mod mosquitto;
+pub mod process;
+pub mod sink;
+pub mod wait;
+
+/// Installs the one TLS provider; every binary and test calls it before making an HTTP client.
+pub fn install_tls() {
+    // A second call in one process finds it installed already, which is what was wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

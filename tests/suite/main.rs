@@ -1,0 +1,8 @@
+//! System tests: the real binary, real mosquitto, real MQTT clients, a real webhook receiver.
+
+mod commands;
+mod kill;
+mod line;
+mod refusals;
+mod replay;
+mod support;
