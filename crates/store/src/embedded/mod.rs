@@ -1,0 +1,195 @@
+//! The default backend: one SQLite file.
+//!
+//! One connection writes, on a thread of its own; a few others read, on the blocking pool of the runtime. The file is
+//! in WAL mode, so readers see the last commit and never wait for the writer. `synchronous` is NORMAL: power loss may
+//! take the last commits, but rows, ledger and cursor go together and the spool still has the batches.
+
+mod read;
+mod schema;
+mod verify;
+mod write;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bakau_model::{Batch, DatastreamId, LedgerKey, Seq, UtcMillis};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::{
+    RangeQuery, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
+    WriteReceipt, metrics,
+};
+
+/// Reading connections: pages and exports read at the same time on a small machine with two to four cores.
+const READERS: usize = 4;
+
+/// Writes that may wait for the writer thread, so that abandoned calls cannot pile up.
+const WAITING_WRITES: usize = 2;
+
+/// Quiet time after which the writer moves the WAL into the main file, where more of it is checked when read.
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+
+/// A store in one SQLite file.
+pub struct EmbeddedStore {
+    writer: mpsc::Sender<WriteJob>,
+    writer_slots: Arc<Semaphore>,
+    readers: Readers,
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedStore").field("path", &self.readers.path).finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedStore {
+    /// Opens the file, creating or migrating it, and starts the writer thread; the thread ends with the store.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, belongs to another program, is damaged or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open_writer(path)?;
+        metrics::at_cursor(write::read_cursor(&connection)?);
+        let (writer, jobs) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("bakau-store".to_owned());
+        let spawned = thread.spawn(move || run_writer(connection, &jobs));
+        spawned.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
+        let slots = Arc::new(Semaphore::new(READERS));
+        let readers = Readers { path: path.to_owned(), slots, idle: Arc::default() };
+        Ok(Self { writer, writer_slots: Arc::new(Semaphore::new(WAITING_WRITES)), readers })
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "its thread has stopped")
+}
+
+// === the writer thread ===
+
+struct WriteJob {
+    batches: Vec<Arc<Batch>>,
+    answer: oneshot::Sender<Result<WriteReceipt, StoreError>>,
+    /// Held until the job is done, also when nobody waits for the answer any more.
+    _slot: OwnedSemaphorePermit,
+}
+
+fn run_writer(mut connection: Connection, jobs: &mpsc::Receiver<WriteJob>) {
+    loop {
+        let job = match jobs.recv_timeout(IDLE_CHECKPOINT) {
+            Ok(job) => job,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                checkpoint(&connection);
+                let Ok(job) = jobs.recv() else { return };
+                job
+            }
+        };
+        let started = Instant::now();
+        let outcome = write::write(&mut connection, &job.batches);
+        if let Ok(receipt) = &outcome
+            && !job.batches.is_empty()
+        {
+            metrics::written(receipt, started.elapsed());
+        }
+        // Nobody waiting is fine: the same batches can be offered again and are skipped.
+        let _nobody_waits = job.answer.send(outcome);
+    }
+}
+
+fn checkpoint(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::warn!(%error, "store checkpoint failed");
+    }
+}
+
+// === the readers ===
+
+/// Connections that only read: opened when needed, kept for the next question.
+struct Readers {
+    path: PathBuf,
+    slots: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    async fn run<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| stopped())?;
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let answering = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            let kept = idle.lock().pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => schema::open_reader(&path)?,
+            };
+            let answer = ask(&connection);
+            // After an error a fresh connection is tried next time.
+            if answer.is_ok() {
+                idle.lock().push(connection);
+            }
+            answer
+        });
+        answering.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?
+    }
+}
+
+// === impl Store ===
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn write(&self, batches: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError> {
+        let slots = Arc::clone(&self.writer_slots);
+        let slot = slots.acquire_owned().await.map_err(|_| stopped())?;
+        let (answer, answered) = oneshot::channel();
+        let job = WriteJob { batches: batches.to_vec(), answer, _slot: slot };
+        self.writer.send(job).map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    async fn cursor(&self) -> Result<Seq, StoreError> {
+        self.readers.run(write::read_cursor).await
+    }
+
+    async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |connection| read::observations(connection, &query)).await
+    }
+
+    async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
+        self.readers.run(read::latest).await
+    }
+
+    async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
+        self.readers.run(move |connection| read::extent(connection, datastream)).await
+    }
+
+    async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |connection| read::superseded(connection, &query)).await
+    }
+
+    async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
+        self.readers.run(move |connection| read::ledger(connection, from, to)).await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        // An empty write goes through the writer's transaction and changes nothing.
+        self.write(&[]).await?;
+        self.cursor().await.map(drop)
+    }
+
+    async fn verify(&self) -> Result<StoreVerify, StoreError> {
+        self.readers.run(verify::verify).await
+    }
+}

@@ -1,0 +1,212 @@
+//! Questions answered from rows, on connections that only read.
+
+use std::collections::BTreeMap;
+
+use bakau_model::{DatastreamId, DeploymentId, Flag, LedgerKey, Observation, SourceName, TimeSource, UtcMillis};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{RangeQuery, StoreCounts, StoreError, StoredObservation, Superseded, metrics};
+
+/// Columns of both tables in the order that [`RawRow::read`] expects.
+const COLUMNS: &str = "datastream, observed_at, revision, value, flag, deployment, time_source, received_at";
+
+/// A row as SQLite holds it, before anything of it is believed.
+pub(super) struct RawRow {
+    pub(super) datastream: i64,
+    pub(super) observed_at: i64,
+    pub(super) revision: i64,
+    value: Option<f64>,
+    flag: i64,
+    deployment: i64,
+    time_source: i64,
+    received_at: i64,
+}
+
+impl RawRow {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            datastream: row.get(0)?,
+            observed_at: row.get(1)?,
+            revision: row.get(2)?,
+            value: row.get(3)?,
+            flag: row.get(4)?,
+            deployment: row.get(5)?,
+            time_source: row.get(6)?,
+            received_at: row.get(7)?,
+        })
+    }
+
+    /// The row in our types, or what is wrong with it.
+    pub(super) fn check(&self) -> Result<StoredObservation, &'static str> {
+        let datastream = u32::try_from(self.datastream).map_err(|_| "the datastream number is out of range")?;
+        let revision = u32::try_from(self.revision).ok().filter(|&revision| revision != 0);
+        let flag = u8::try_from(self.flag).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")?;
+        let deployment = u32::try_from(self.deployment).map_err(|_| "the deployment number is out of range")?;
+        let time_source = u8::try_from(self.time_source).ok().and_then(TimeSource::from_code);
+        if self.value.is_none() != (flag == Flag::Missing) {
+            return Err("a value and the flag 'missing' exclude each other");
+        }
+        if self.value.is_some_and(|value| !value.is_finite()) {
+            return Err("the value is no finite number");
+        }
+        let observation = Observation {
+            datastream: DatastreamId::new(datastream),
+            observed_at: UtcMillis::new(self.observed_at),
+            value: self.value,
+            deployment: DeploymentId::new(deployment),
+            time_source: time_source.ok_or("the time source is unknown")?,
+            received_at: UtcMillis::new(self.received_at),
+            flag,
+        };
+        Ok(StoredObservation { observation, revision: revision.ok_or("the revision is not positive")? })
+    }
+
+    /// The row in our types; a damaged one is named and left out, so that the others stay readable.
+    fn accept(&self) -> Option<StoredObservation> {
+        let checked = self.check();
+        checked.map_err(|what| metrics::damaged_row(self.datastream, self.observed_at, what)).ok()
+    }
+}
+
+/// Smallest and greatest `observed_at` (both inclusive) a query asks for; `None` when it asks for nothing.
+fn bounds(query: &RangeQuery) -> Option<(i64, i64)> {
+    let (from, last) = (query.from.get(), query.to.get().checked_sub(1)?);
+    let (from, last) = match query.after.map(UtcMillis::get) {
+        None => (from, last),
+        Some(after) if query.newest_first => (from, last.min(after.checked_sub(1)?)),
+        Some(after) => (from.max(after.checked_add(1)?), last),
+    };
+    (from <= last).then_some((from, last))
+}
+
+pub(super) fn observations(connection: &Connection, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
+    let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
+    let direction = if query.newest_first { "DESC" } else { "ASC" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
+         ORDER BY observed_at {direction}"
+    ))?;
+    let mut rows = statement.query(params![query.datastream.get(), from, last])?;
+    let mut found = Vec::new();
+    // Counted here and not by LIMIT: a damaged row that is left out must not make a page look like the last one.
+    while found.len() < query.limit {
+        let Some(row) = rows.next()? else { break };
+        found.extend(RawRow::read(row)?.accept());
+    }
+    Ok(found)
+}
+
+pub(super) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
+    let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
+    let direction = if query.newest_first { "DESC" } else { "ASC" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, recorded_at FROM superseded WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
+         ORDER BY observed_at {direction}, revision {direction}"
+    ))?;
+    let mut rows = statement.query(params![query.datastream.get(), from, last])?;
+    let mut found = Vec::new();
+    while found.len() < query.limit {
+        let Some(row) = rows.next()? else { break };
+        let recorded_at = UtcMillis::new(row.get(8)?);
+        let accepted = RawRow::read(row)?.accept();
+        found.extend(accepted.map(|StoredObservation { observation, revision }| Superseded {
+            observation,
+            revision,
+            recorded_at,
+        }));
+    }
+    Ok(found)
+}
+
+/// One seek per datastream from the greatest number downwards: its last row is the one before the next number.
+pub(super) fn latest(connection: &Connection) -> Result<Vec<StoredObservation>, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut last_below = snapshot.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM recent WHERE datastream < ?1 ORDER BY datastream DESC, observed_at DESC LIMIT 1"
+    ))?;
+    let mut found = Vec::new();
+    let mut below = i64::MAX;
+    while let Some(raw) = last_below.query_row([below], RawRow::read).optional()? {
+        below = raw.datastream;
+        found.extend(raw.accept());
+    }
+    found.reverse();
+    Ok(found)
+}
+
+pub(super) fn extent(
+    connection: &Connection,
+    datastream: DatastreamId,
+) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
+    // Two sub-queries: SQLite answers min() and max() by one seek each only when they are asked one at a time.
+    let mut statement = connection.prepare_cached(
+        "SELECT (SELECT min(observed_at) FROM recent WHERE datastream = ?1),
+                (SELECT max(observed_at) FROM recent WHERE datastream = ?1)",
+    )?;
+    let (first, last): (Option<i64>, Option<i64>) =
+        statement.query_row([datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(first.zip(last).map(|(first, last)| (UtcMillis::new(first), UtcMillis::new(last))))
+}
+
+pub(super) fn ledger(
+    connection: &Connection,
+    from: UtcMillis,
+    to: UtcMillis,
+) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT minute, source, stored, duplicate, corrected FROM ledger WHERE ?1 <= minute AND minute < ?2",
+    )?;
+    let mut rows = statement.query([from.get(), to.get()])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let minute = UtcMillis::new(row.get(0)?);
+        let source: String = row.get(1)?;
+        let Ok(source) = SourceName::new(&source) else {
+            tracing::error!(%minute, source, "ledger line without a valid source left out");
+            continue;
+        };
+        let counts = StoreCounts { stored: count(row, 2)?, duplicate: count(row, 3)?, corrected: count(row, 4)? };
+        found.insert(LedgerKey { minute, source }, counts);
+    }
+    Ok(found)
+}
+
+/// A count of a row; a negative one is damage.
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(after: Option<i64>, newest_first: bool) -> RangeQuery {
+        let at = UtcMillis::new;
+        RangeQuery {
+            datastream: DatastreamId::new(1),
+            from: at(10),
+            to: at(20),
+            after: after.map(at),
+            limit: 5,
+            newest_first,
+        }
+    }
+
+    #[test]
+    fn bounds_follow_the_reading_direction() {
+        assert_eq!(bounds(&query(None, false)), Some((10, 19)));
+        assert_eq!(bounds(&query(Some(12), false)), Some((13, 19)));
+        assert_eq!(bounds(&query(Some(12), true)), Some((10, 11)));
+        assert_eq!(bounds(&query(Some(3), false)), Some((10, 19)));
+        assert_eq!(bounds(&query(Some(19), false)), None);
+        assert_eq!(bounds(&query(Some(i64::MAX), false)), None);
+        assert_eq!(bounds(&query(Some(i64::MIN), true)), None);
+    }
+
+    #[test]
+    fn a_range_that_ends_at_the_least_instant_is_empty() {
+        let everything = UtcMillis::new(i64::MIN);
+        assert_eq!(bounds(&RangeQuery { from: everything, to: everything, ..query(None, false) }), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! Opening the file: format version, forward-only migrations, settings of connections.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::{StoreError, StoreErrorKind};
+
+/// "BkSe": tells a series file from any other SQLite file.
+const APPLICATION_ID: i32 = 0x426B_5365;
+
+/// How long a connection waits for a lock; only checkpoints and migrations hold one for more than moments.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Page cache of the writer. Rows of one group go to one leaf page per datastream, so 10,000 datastreams and the pages
+/// above them fit; beyond it SQLite spills pages in the middle of a transaction, which is correct but slow.
+const WRITER_CACHE_KIB: i64 = 48 * 1024;
+
+/// Page cache of each reading connection: a range read streams through it.
+const READER_CACHE_KIB: i64 = 2 * 1024;
+
+/// WAL pages after which a commit checkpoints (32 MiB): a page that several groups touch is copied once, and the bytes
+/// that no checksum protects against a flipped bit stay few.
+const AUTOCHECKPOINT_PAGES: i64 = 8_192;
+
+/// The WAL file is cut back to this after a checkpoint.
+const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
+
+/// Migrations in order; `user_version` is the number of those that were applied. Released ones are never edited.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE recent (
+        datastream INTEGER NOT NULL,
+        observed_at INTEGER NOT NULL,
+        value REAL,
+        flag INTEGER NOT NULL,
+        deployment INTEGER NOT NULL,
+        time_source INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        PRIMARY KEY (datastream, observed_at)
+    ) WITHOUT ROWID;
+    CREATE TABLE superseded (
+        datastream INTEGER NOT NULL,
+        observed_at INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        value REAL,
+        flag INTEGER NOT NULL,
+        deployment INTEGER NOT NULL,
+        time_source INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        PRIMARY KEY (datastream, observed_at, revision)
+    ) WITHOUT ROWID;
+    CREATE TABLE ledger (
+        minute INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        stored INTEGER NOT NULL,
+        duplicate INTEGER NOT NULL,
+        corrected INTEGER NOT NULL,
+        PRIMARY KEY (minute, source)
+    ) WITHOUT ROWID;
+    CREATE TABLE cursor (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        seq INTEGER NOT NULL
+    );
+    INSERT INTO cursor (id, seq) VALUES (1, 0);
+"];
+
+/// The one connection that writes: creates or migrates the file.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    check_identity(&connection, path)?;
+    // Sorted rows fill leaf pages of one datastream; 8 KiB measured cheapest of 4, 8 and 16 (examples/write_cost.rs).
+    connection.pragma_update(None, "page_size", 8_192)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// One of the connections that only read.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    Ok(connection)
+}
+
+/// Whether the file carries the mark of a series file.
+pub(super) fn has_identity(connection: &Connection) -> Result<bool, StoreError> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(id == APPLICATION_ID)
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    usize::try_from(version).map_err(|_| StoreError::new(StoreErrorKind::Corrupt, "the format version is negative"))
+}
+
+/// Refuses, before anything is written, a file that is not ours or from a newer version.
+fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables != 0 && !has_identity(connection)? {
+        let message = format!("'{}' is a database of another program, not a series file of Bakau", path.display());
+        return Err(StoreError::new(StoreErrorKind::Other, message));
+    }
+    let found = version(connection)?;
+    if MIGRATIONS.len() < found {
+        let known = MIGRATIONS.len();
+        let message = format!("'{}' has format {found}, this version reads formats up to {known}", path.display());
+        return Err(StoreError::new(StoreErrorKind::NewerFormat, message));
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    for (done, script) in MIGRATIONS.iter().enumerate().skip(version(connection)?) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(script)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(done + 1).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("series.db");
+        let connection = open_writer(&path).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        let error = open_writer(&path).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::NewerFormat);
+        assert!(error.to_string().contains("format 99"), "{error}");
+        let left: i64 =
+            Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(left, 99);
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("series.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        let error = open_writer(&path).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Other);
+        assert!(error.to_string().contains("another program"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("series.db");
+        std::fs::write(&path, vec![7_u8; 20_000]).unwrap();
+        assert_eq!(open_writer(&path).unwrap_err().kind(), StoreErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn opening_twice_migrates_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("series.db");
+        drop(open_writer(&path).unwrap());
+        let again = open_writer(&path).unwrap();
+        assert_eq!(version(&again).unwrap(), MIGRATIONS.len());
+        assert!(has_identity(&again).unwrap());
+    }
+}

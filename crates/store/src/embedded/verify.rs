@@ -1,0 +1,120 @@
+//! Reading everything again.
+
+use rusqlite::Connection;
+
+use super::{
+    read::{RawRow, count},
+    schema,
+    write::read_cursor,
+};
+use crate::{StoreError, StoreVerify};
+
+/// Problems found so far; only the first ones are kept as sentences.
+#[derive(Default)]
+struct Problems {
+    sentences: Vec<String>,
+    more: u64,
+}
+
+impl Problems {
+    fn add(&mut self, sentence: impl FnOnce() -> String) {
+        if self.sentences.len() + 1 < StoreVerify::MAX_PROBLEMS {
+            self.sentences.push(sentence());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if self.more != 0 {
+            self.sentences.push(format!("and {} further problems", self.more));
+        }
+        self.sentences
+    }
+}
+
+/// Page structure, every row, and the sums that must agree between tables, all in one snapshot.
+pub(super) fn verify(connection: &Connection) -> Result<StoreVerify, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut problems = Problems::default();
+    check_pages(&snapshot, &mut problems)?;
+    let rows = check_rows(&snapshot, "recent", &mut problems)?;
+    let superseded = check_rows(&snapshot, "superseded", &mut problems)?;
+    check_versions(&snapshot, &mut problems)?;
+    check_sums(&snapshot, rows, superseded, &mut problems)?;
+    if !schema::has_identity(&snapshot)? {
+        problems.add(|| "the file does not carry the mark of a series file".to_owned());
+    }
+    if let Err(error) = read_cursor(&snapshot) {
+        problems.add(|| error.to_string());
+    }
+    Ok(StoreVerify { rows, superseded, problems: problems.finish() })
+}
+
+fn check_pages(connection: &Connection, problems: &mut Problems) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("PRAGMA quick_check(100)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let sentence: String = row.get(0)?;
+        if sentence != "ok" {
+            problems.add(|| format!("pages: {sentence}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_rows(connection: &Connection, table: &'static str, problems: &mut Problems) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT datastream, observed_at, revision, value, flag, deployment, time_source, received_at FROM {table}"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        count += 1;
+        match RawRow::read(row) {
+            Err(error) => problems.add(|| format!("{table}: row {count}: {error}")),
+            Ok(raw) => {
+                if let Err(what) = raw.check() {
+                    let RawRow { datastream, observed_at, revision, .. } = raw;
+                    problems.add(|| format!("{table}: {datastream} at {observed_at} ms, revision {revision}: {what}"));
+                }
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// A current value of revision n has exactly the versions 1 to n - 1 behind it.
+fn check_versions(connection: &Connection, problems: &mut Problems) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT datastream, observed_at, count(*), max(revision),
+                (SELECT r.revision FROM recent r WHERE r.datastream = s.datastream AND r.observed_at = s.observed_at)
+         FROM superseded s GROUP BY datastream, observed_at",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (datastream, observed_at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (versions, newest, current): (i64, i64, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        if versions != newest || current != Some(newest + 1) {
+            problems.add(|| {
+                format!("superseded: {datastream} at {observed_at} ms: versions do not count up to the current value")
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Rows appear and are replaced only together with their ledger line.
+fn check_sums(connection: &Connection, rows: u64, superseded: u64, problems: &mut Problems) -> Result<(), StoreError> {
+    let (stored, corrected): (u64, u64) =
+        connection.query_row("SELECT ifnull(sum(stored), 0), ifnull(sum(corrected), 0) FROM ledger", [], |row| {
+            Ok((count(row, 0)?, count(row, 1)?))
+        })?;
+    if stored != rows {
+        problems.add(|| format!("the ledger says {stored} stored values, there are {rows}"));
+    }
+    if corrected != superseded {
+        problems.add(|| format!("the ledger says {corrected} corrections, there are {superseded} superseded values"));
+    }
+    Ok(())
+}

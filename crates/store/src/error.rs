@@ -1,0 +1,92 @@
+//! Why a store could not do what was asked.
+
+use std::{error::Error, fmt};
+
+/// What a caller does next depends on this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// It may work later: busy, stopped, not reachable, an I/O error.
+    Unavailable,
+    /// No room left; it works again once there is.
+    Full,
+    /// The data is damaged; trying again does not help.
+    Corrupt,
+    /// The data was written by a newer version of Bakau.
+    NewerFormat,
+    /// Anything else; trying again does not help.
+    Other,
+}
+
+impl StoreErrorKind {
+    /// Whether the same call may succeed later without anybody changing the data.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::Unavailable | Self::Full => true,
+            Self::Corrupt | Self::NewerFormat | Self::Other => false,
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Unavailable => "the store is not available at the moment",
+            Self::Full => "the store has no room left: free disk space",
+            Self::Corrupt => "the store is damaged: run `bakau verify` and restore a backup",
+            Self::NewerFormat => "the store was written by a newer version of Bakau: start that version",
+            Self::Other => "the store failed",
+        }
+    }
+}
+
+/// A failed call of a store: a kind for the caller, a source for people.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// Wraps a cause (any error, or a text).
+    #[must_use]
+    pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
+    }
+
+    /// What the caller branches on.
+    #[must_use]
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.sentence(), self.source)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Corrupt,
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::FileLockingProtocolFailed,
+            ) => StoreErrorKind::Unavailable,
+            Some(_) | None => StoreErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,16 @@
+//! Where observations are kept: the [`Store`] trait, its conformance suite and the embedded backend.
+//!
+//! A store is filled by one writer that follows the spool; it may be slow or away for hours, because a reading is
+//! durable in the spool before it comes here. A write commits rows, ledger and cursor together, so that after any
+//! crash the same batches can be written again and nothing is counted twice.
+
+#![forbid(unsafe_code)]
+
+pub mod conformance;
+pub mod embedded;
+mod error;
+mod metrics;
+mod types;
+
+pub use error::{StoreError, StoreErrorKind};
+pub use types::{RangeQuery, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, WriteReceipt};

@@ -1,0 +1,278 @@
+//! The embedded backend: conformance, crashes, damage, and any history against a model.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use bakau_model::{Batch, DatastreamId, Observation, Seq, UtcMillis};
+use bakau_store::{
+    RangeQuery, Store, StoreCounts, StoreErrorKind,
+    conformance::{self, batch, everything, observation},
+    embedded::EmbeddedStore,
+};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+struct Files {
+    folder: tempfile::TempDir,
+    made: Mutex<u32>,
+}
+
+impl Files {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join(format!("series-{}.db", *self.made.lock()))
+    }
+}
+
+#[async_trait]
+impl conformance::Fixture for Files {
+    async fn empty(&self) -> Arc<dyn Store> {
+        *self.made.lock() += 1;
+        Arc::new(EmbeddedStore::open(&self.path()).unwrap())
+    }
+
+    async fn reopened(&self) -> Arc<dyn Store> {
+        Arc::new(EmbeddedStore::open(&self.path()).unwrap())
+    }
+}
+
+fn new_store() -> (tempfile::TempDir, EmbeddedStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&folder.path().join("series.db")).unwrap();
+    (folder, store)
+}
+
+#[tokio::test]
+async fn it_passes_the_conformance_suite() {
+    conformance::run(&Files { folder: tempfile::tempdir().unwrap(), made: Mutex::new(0) }).await;
+}
+
+/// What kill -9 leaves is the files as they are at some moment between commits: copied while the store runs.
+#[tokio::test]
+async fn a_copy_of_the_files_of_a_running_store_has_every_finished_write() {
+    let (folder, store) = new_store();
+    for seq in 1..=20 {
+        let at = i64::try_from(seq).unwrap();
+        store
+            .write(&[batch(seq, "a", &[observation(1, at, Some(1.0)), observation(2, 0, Some(at as f64))])])
+            .await
+            .unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        for file in ["series.db", "series.db-wal"] {
+            std::fs::copy(folder.path().join(file), copy.path().join(file)).unwrap();
+        }
+        let after_kill = EmbeddedStore::open(&copy.path().join("series.db")).unwrap();
+        assert_eq!(after_kill.cursor().await.unwrap(), Seq::new(seq));
+        assert_eq!(after_kill.observations(&everything(1)).await.unwrap().len(), usize::try_from(seq).unwrap());
+        let verified = after_kill.verify().await.unwrap();
+        assert_eq!((verified.superseded, verified.problems), (seq - 1, vec![]));
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_write_happens_or_not_but_never_half() {
+    let (_folder, store) = new_store();
+    let rows: Vec<_> = (0..5_000).map(|at| observation(1, at, Some(1.0))).collect();
+    let group = [batch(1, "a", &rows)];
+    let abandoned = tokio::time::timeout(std::time::Duration::ZERO, store.write(&group)).await;
+    assert!(abandoned.is_err(), "the write was abandoned before its answer");
+    store.write(&group).await.unwrap();
+    let verified = store.verify().await.unwrap();
+    assert_eq!((verified.rows, verified.problems), (5_000, vec![]));
+    let lines = store.ledger(UtcMillis::new(0), UtcMillis::new(i64::MAX)).await.unwrap();
+    assert_eq!(lines.values().map(StoreCounts::total).sum::<u64>(), 5_000);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_named_and_the_others_stay_readable() {
+    let (folder, store) = new_store();
+    let rows: Vec<_> = (0..10).map(|at| observation(1, at, Some(1.0))).collect();
+    store.write(&[batch(1, "a", &rows)]).await.unwrap();
+    let intruder = rusqlite::Connection::open(folder.path().join("series.db")).unwrap();
+    intruder.execute("UPDATE recent SET flag = 77 WHERE observed_at = 4", []).unwrap();
+    intruder.execute("UPDATE recent SET value = NULL WHERE observed_at = 9", []).unwrap();
+    let page = store.observations(&RangeQuery { limit: 8, ..everything(1) }).await.unwrap();
+    let at: Vec<_> = page.iter().map(|row| row.observation.observed_at.get()).collect();
+    assert_eq!(at, [0, 1, 2, 3, 5, 6, 7, 8], "the page is full although a row is left out");
+    let problems = store.verify().await.unwrap().problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("1 at 4 ms") && problems[0].contains("QARTOD"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn verify_notices_a_row_that_vanished_and_a_version_that_vanished() {
+    let (folder, store) = new_store();
+    store
+        .write(&[batch(1, "a", &[observation(1, 1, Some(1.0)), observation(1, 1, Some(2.0)), observation(1, 2, None)])])
+        .await
+        .unwrap();
+    assert!(store.verify().await.unwrap().is_sound());
+    let intruder = rusqlite::Connection::open(folder.path().join("series.db")).unwrap();
+    intruder.execute_batch("DELETE FROM recent WHERE observed_at = 2; DELETE FROM superseded").unwrap();
+    let problems = store.verify().await.unwrap().problems.join("\n");
+    assert!(problems.contains("2 stored values, there are 1"), "{problems}");
+    assert!(problems.contains("1 corrections, there are 0"), "{problems}");
+}
+
+#[tokio::test]
+async fn a_folder_that_does_not_exist_gives_a_sentence() {
+    let error = EmbeddedStore::open(std::path::Path::new("/nonexistent-folder/series.db")).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.kind().may_pass());
+}
+
+#[tokio::test]
+async fn many_readers_and_the_writer_do_not_disturb_each_other() {
+    let (_folder, store) = new_store();
+    let store = Arc::new(store);
+    let reading = Arc::clone(&store);
+    let reader = tokio::spawn(async move {
+        loop {
+            let answers = futures_of(&reading).await;
+            // Each answer is one snapshot: rows are written in pairs, so never an odd number.
+            assert!(answers.iter().all(|rows| rows % 2 == 0), "{answers:?}");
+            if answers.contains(&200) {
+                return;
+            }
+        }
+    });
+    for seq in 1..=100 {
+        let at = i64::try_from(seq).unwrap();
+        store
+            .write(&[batch(seq, "a", &[observation(1, at * 2, Some(1.0)), observation(1, at * 2 + 1, Some(1.0))])])
+            .await
+            .unwrap();
+    }
+    reader.await.unwrap();
+}
+
+async fn futures_of(store: &Arc<EmbeddedStore>) -> Vec<usize> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = Arc::clone(store);
+        tasks.spawn(async move { store.observations(&everything(1)).await.unwrap().len() });
+    }
+    tasks.join_all().await
+}
+
+// === any history against a model ===
+
+/// The promise in its plainest form: a map of versions per key.
+#[derive(Default)]
+struct Model {
+    cursor: Seq,
+    versions: HashMap<(u32, i64), Vec<Observation>>,
+    ledger: BTreeMap<(i64, String), StoreCounts>,
+}
+
+impl Model {
+    fn write(&mut self, batches: &[Arc<Batch>]) -> StoreCounts {
+        let mut sum = StoreCounts::default();
+        for batch in batches.iter().filter(|batch| self.cursor < batch.seq).cloned().collect::<Vec<_>>() {
+            self.cursor = batch.seq;
+            for sourced in &batch.observations {
+                let observation = sourced.observation;
+                let key = (observation.datastream.get(), observation.observed_at.get());
+                let versions = self.versions.entry(key).or_default();
+                let mut outcome = StoreCounts::default();
+                match versions.last() {
+                    None => outcome.stored = 1,
+                    Some(last) if last.same_value(&observation) => outcome.duplicate = 1,
+                    Some(_) => outcome.corrected = 1,
+                }
+                if outcome.duplicate == 0 {
+                    versions.push(observation);
+                }
+                let source = batch.sources[usize::from(sourced.source)].to_string();
+                *self.ledger.entry((observation.received_at.minute().get(), source)).or_default() += outcome;
+                sum += outcome;
+            }
+        }
+        sum
+    }
+}
+
+/// Few datastreams, instants, values and minutes, so that keys collide often.
+fn any_observation() -> impl Strategy<Value = Observation> {
+    let value = proptest::option::weighted(0.8, (0_u8..3).prop_map(|value| f64::from(value) * 0.1));
+    (1_u32..4, -3_i64..6, value, 0_i64..3).prop_map(|(datastream, at, value, minute)| Observation {
+        received_at: UtcMillis::new(minute * 60_000 + 7),
+        ..observation(datastream, at, value)
+    })
+}
+
+fn any_history() -> impl Strategy<Value = Vec<(Vec<Observation>, bool)>> {
+    proptest::collection::vec((proptest::collection::vec(any_observation(), 0..12), any::<bool>()), 1..8)
+}
+
+async fn compare(store: &EmbeddedStore, model: &Model) {
+    for datastream in 1..4 {
+        let rows = store.observations(&everything(datastream)).await.unwrap();
+        let held: BTreeMap<_, _> =
+            rows.iter().map(|row| (row.observation.observed_at.get(), (row.observation, row.revision))).collect();
+        let mine = model.versions.iter().filter(|((number, _), _)| *number == datastream);
+        let expected: BTreeMap<_, _> = mine
+            .clone()
+            .map(|((_, at), versions)| (*at, (versions[versions.len() - 1], u32::try_from(versions.len()).unwrap())))
+            .collect();
+        assert_eq!(held, expected);
+        let extent = store.extent(DatastreamId::new(datastream)).await.unwrap();
+        let ends = expected.keys().next().zip(expected.keys().next_back());
+        assert_eq!(extent, ends.map(|(first, last)| (UtcMillis::new(*first), UtcMillis::new(*last))));
+        let latest = store.latest().await.unwrap();
+        let latest = latest.iter().find(|row| row.observation.datastream.get() == datastream);
+        assert_eq!(latest.map(|row| row.observation), expected.values().next_back().map(|(last, _)| *last));
+        let old = store.superseded(&everything(datastream)).await.unwrap();
+        let old: HashMap<_, _> = old
+            .iter()
+            .map(|row| ((row.observation.observed_at.get(), row.revision), (row.observation, row.recorded_at)))
+            .collect();
+        let replaced: HashMap<_, _> = mine
+            .flat_map(|((_, at), versions)| {
+                let pairs = versions.windows(2).enumerate();
+                pairs.map(|(n, pair)| ((*at, u32::try_from(n + 1).unwrap()), (pair[0], pair[1].received_at)))
+            })
+            .collect();
+        assert_eq!(old, replaced);
+    }
+    let lines = store.ledger(UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX)).await.unwrap();
+    let lines: BTreeMap<_, _> =
+        lines.into_iter().map(|(key, counts)| ((key.minute.get(), key.source.to_string()), counts)).collect();
+    assert_eq!(lines, model.ledger);
+    assert_eq!(store.cursor().await.unwrap(), model.cursor);
+    assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_history_of_writes_repeats_and_restarts_ends_as_the_model_says(
+        history in any_history(),
+        repeat in 0_usize..3,
+        reopen in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (folder, mut store) = new_store();
+            let mut model = Model::default();
+            let batches: Vec<_> = history
+                .iter()
+                .zip(1..)
+                .map(|((rows, other), seq)| batch(seq, if *other { "a" } else { "b" }, rows))
+                .collect();
+            for (n, _) in batches.iter().enumerate() {
+                // Each write offers again some batches that are already in, as after a crash before the cursor report.
+                let offered = &batches[n.saturating_sub(repeat)..=n];
+                prop_assert_eq!(store.write(offered).await.unwrap().counts, model.write(offered));
+                if reopen {
+                    store = EmbeddedStore::open(&folder.path().join("series.db")).unwrap();
+                }
+            }
+            compare(&store, &model).await;
+            Ok(())
+        })?;
+    }
+}
