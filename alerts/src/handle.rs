@@ -10,7 +10,9 @@ use bakau_store::Store;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, NoticeView, Secrets, SettledQuery};
+use crate::{
+    AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, NoticeView, Secrets, SettledQuery,
+};
 
 /// Cheap to clone; every clone talks to the same engine.
 #[derive(Debug, Clone)]

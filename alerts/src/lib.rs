@@ -13,6 +13,8 @@ mod id;
 mod outbox;
 mod secrets;
 mod settled;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use config::AlertsConfig;
@@ -22,7 +24,7 @@ pub use handle::Alerts;
 pub use id::{AlertId, InvalidAlertId};
 pub use outbox::RetryPolicy;
 pub use secrets::{FixedSecrets, Secret, Secrets};
-pub use settled::Episode;
+pub use settled::{Episode, settle};
 pub use view::{
     Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NoticeState, NoticeView, SettledQuery,
     TransitionView,

@@ -1,0 +1,175 @@
+//! The level machine of one threshold rule: the only place that decides levels, shared by the live engine and the
+//! settled history.
+//!
+//! It sees the usable observations of one datastream in strictly increasing event time.
+//!
+//! * A level is *crossed* at or beyond its raise value. It is raised once it has been crossed by every observation
+//!   for `hold` of event time; each level keeps its own start, so a higher level never waits for a lower one.
+//! * A level ends when the value is back behind its clear value; the alert then drops to the highest level whose
+//!   clear value is not passed. Between raise and clear nothing changes.
+//! * The excursion (onset, worst value, count) begins with the first crossing observation, so the onset does not
+//!   depend on the hold time.
+
+use bakau_model::{Level, UtcMillis};
+use bakau_registry::{Direction, Rule, Threshold};
+use serde::{Deserialize, Serialize};
+
+/// What of a rule decides levels; alerts of a rule are closed when any of it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    direction: Direction,
+    /// Thresholds of [`Level::RAISED`], in that order.
+    thresholds: [Option<Threshold>; 3],
+    hold_ms: i64,
+}
+
+impl Limits {
+    /// The limits of a rule.
+    #[must_use]
+    pub fn of(rule: &Rule) -> Self {
+        Self {
+            direction: rule.direction,
+            thresholds: Level::RAISED.map(|level| rule.threshold(level)),
+            hold_ms: i64::from(rule.hold_s) * 1000,
+        }
+    }
+
+    /// Whether the value is at or beyond the raise value of a level.
+    #[must_use]
+    pub fn crossed(&self, level: Level, value: f64) -> bool {
+        self.threshold(level).is_some_and(|threshold| match self.direction {
+            Direction::Above => threshold.raise <= value,
+            Direction::Below => value <= threshold.raise,
+        })
+    }
+
+    /// Whether the value is back behind the clear value of a level; a crossed level is never behind it, whatever the
+    /// figures of the rule, so a careless pair of figures cannot make an alert flap.
+    #[must_use]
+    pub fn behind(&self, level: Level, value: f64) -> bool {
+        let back = self.threshold(level).is_none_or(|threshold| match self.direction {
+            Direction::Above => value < threshold.clear,
+            Direction::Below => threshold.clear < value,
+        });
+        back && !self.crossed(level, value)
+    }
+
+    /// Whether the value is behind every clear value: after such an observation the machine is at rest, whatever came
+    /// before. The settled history starts reading there.
+    #[must_use]
+    pub fn at_rest(&self, value: f64) -> bool {
+        Level::RAISED.iter().all(|level| self.behind(*level, value))
+    }
+
+    /// Milliseconds of event time a level must be crossed.
+    #[must_use]
+    pub const fn hold_ms(&self) -> i64 {
+        self.hold_ms
+    }
+
+    fn threshold(&self, level: Level) -> Option<Threshold> {
+        match level {
+            Level::Normal => None,
+            Level::Waspada => self.thresholds[0],
+            Level::Siaga => self.thresholds[1],
+            Level::Awas => self.thresholds[2],
+        }
+    }
+
+    /// The highest level up to `level` whose clear value is not passed.
+    fn resting_level(&self, level: Level, value: f64) -> Level {
+        let holds = |candidate: &Level| *candidate <= level && !self.behind(*candidate, value);
+        Level::RAISED.into_iter().rev().find(holds).unwrap_or(Level::Normal)
+    }
+
+    fn worse(&self, a: f64, b: f64) -> f64 {
+        match self.direction {
+            Direction::Above => a.max(b),
+            Direction::Below => a.min(b),
+        }
+    }
+}
+
+/// A stretch in which some level is crossed or raised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Excursion {
+    /// `observed_at` of the first crossing observation.
+    pub onset: UtcMillis,
+    /// The worst level raised so far.
+    pub peak: Level,
+    /// The worst value so far.
+    pub worst: f64,
+    /// Usable observations so far.
+    pub count: u64,
+}
+
+/// A change of level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// Level before.
+    pub from: Level,
+    /// Level after.
+    pub to: Level,
+    /// The excursion it belongs to; without the observation that ended it.
+    pub excursion: Excursion,
+}
+
+/// State of one rule on one datastream.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Machine {
+    level: Level,
+    /// Since when each of [`Level::RAISED`] has been crossed without a break.
+    crossed_since: [Option<UtcMillis>; 3],
+    excursion: Option<Excursion>,
+}
+
+impl Machine {
+    /// The level now.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The stretch going on now.
+    #[must_use]
+    pub const fn excursion(&self) -> Option<Excursion> {
+        self.excursion
+    }
+
+    /// Takes the next usable observation; `at` must be later than that of every one before.
+    pub fn observe(&mut self, limits: &Limits, at: UtcMillis, value: f64) -> Option<Change> {
+        for (level, since) in Level::RAISED.into_iter().zip(&mut self.crossed_since) {
+            *since = if limits.crossed(level, value) { Some(since.unwrap_or(at)) } else { None };
+        }
+        let due = self.due(limits, at);
+        let next = if self.level < due { due } else { limits.resting_level(self.level, value) };
+        if next == Level::Normal && self.crossed_since.iter().all(Option::is_none) {
+            return self.come_to_rest();
+        }
+        let mut excursion =
+            self.excursion.unwrap_or(Excursion { onset: at, peak: Level::Normal, worst: value, count: 0 });
+        excursion.worst = limits.worse(excursion.worst, value);
+        excursion.count += 1;
+        excursion.peak = excursion.peak.max(next);
+        self.excursion = Some(excursion);
+        let from = std::mem::replace(&mut self.level, next);
+        if from != Level::Normal && next == Level::Normal {
+            // Only figures of levels in the wrong order come here: a higher level is crossed while a lower one ends.
+            *self = Self::default();
+        }
+        (from != next).then_some(Change { from, to: next, excursion })
+    }
+
+    /// The highest level that has been crossed for long enough.
+    fn due(&self, limits: &Limits, at: UtcMillis) -> Level {
+        let long_enough = |since: &Option<UtcMillis>| since.is_some_and(|since| limits.hold_ms <= at.since(since));
+        let levels = Level::RAISED.into_iter().zip(&self.crossed_since).rev();
+        levels.filter(|(_, since)| long_enough(since)).map(|(level, _)| level).next().unwrap_or(Level::Normal)
+    }
+
+    fn come_to_rest(&mut self) -> Option<Change> {
+        let before = std::mem::take(self);
+        let raised = before.level != Level::Normal;
+        before.excursion.filter(|_| raised).map(|excursion| Change { from: before.level, to: Level::Normal, excursion })
+    }
+}
