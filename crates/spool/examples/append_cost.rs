@@ -1,0 +1,103 @@
+//! What an append costs in CPU time: `cargo run --release -p bakau-spool --example append_cost`.
+//!
+//! Messages of about 200 bytes with two observations each, from 500 stations, in groups of several sizes; consumers
+//! report and trimming runs as in production. CPU time is that of this process from `/proc/self/schedstat`; the draft
+//! is built outside the measured part.
+
+use std::{error::Error, fs, sync::Arc};
+
+use bakau_model::{
+    DatastreamId, DeploymentId, Envelope, Flag, LedgerKey, MessageLedger, Observation, Qos, SourceName, TimeSource,
+    UtcMillis,
+};
+use bakau_spool::{BatchDraft, Consumer, DeliveryWindow, ReadingCounts, Spool, SpoolConfig};
+use bytes::Bytes;
+
+const MESSAGES: usize = 400_000;
+const STATIONS: usize = 500;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for group in [1, 20, 200, 1000, 2000] {
+        let (append, trim, window) = measure(group)?;
+        println!("group {group:>5}: append {append:.3}, trim {trim:.3}, window {window:.3} us CPU per message");
+    }
+    Ok(())
+}
+
+fn measure(group: usize) -> Result<(f64, f64, f64), Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let config = SpoolConfig { path: dir.path().join("spool.db"), max_bytes: 8 << 30, keep_messages: 65_535 };
+    let (mut spool, reader) = Spool::open(&config)?;
+    let mut window = DeliveryWindow::new();
+    let messages = MESSAGES.min(group * 4000);
+    let (mut append, mut trim, mut inserting) = (0, 0, 0);
+    for first in (0..messages).step_by(group) {
+        let draft = draft(first, group)?;
+        let start = cpu_ns()?;
+        let batch = spool.append(&draft)?;
+        let appended = cpu_ns()?;
+        draft.envelopes.iter().for_each(|envelope| window.insert(envelope));
+        let inserted = cpu_ns()?;
+        Consumer::ALL.into_iter().for_each(|consumer| reader.report(consumer, batch.seq));
+        spool.trim()?;
+        trim += cpu_ns()? - inserted;
+        append += appended - start;
+        inserting += inserted - appended;
+    }
+    let per_message = |ns: u64| ns as f64 / 1000.0 / messages as f64;
+    Ok((per_message(append), per_message(trim), per_message(inserting)))
+}
+
+fn draft(first: usize, group: usize) -> Result<BatchDraft, Box<dyn Error>> {
+    let source = SourceName::new("mosquitto")?;
+    let mut draft = BatchDraft { registry_revision: 1, ..BatchDraft::default() };
+    let start = UtcMillis::new(1_770_000_000_000);
+    for number in first..first + group {
+        let at = start.saturating_add(number as i64 / 40);
+        let station = number * 7 % STATIONS;
+        let payload = format!(
+            r#"{{"time":"2026-02-02T02:40:{:02}.{:03}Z","do":{:.2},"temperature":{:.2},"battery":3.71,"rssi":-71,"serial":"YSI-EXO2-{station:06}","seq":{number:08}}}"#,
+            number / 1000 % 60,
+            number % 1000,
+            5.0 + (number % 300) as f64 / 100.0,
+            26.0 + (number % 400) as f64 / 100.0,
+        );
+        let index = u32::try_from(draft.envelopes.len())?;
+        draft.envelopes.push(Envelope {
+            source: source.clone(),
+            epoch: 1,
+            client_id: None,
+            username: None,
+            topic: Arc::from(format!("bakau/mlg-brantas-{station:03}/data")),
+            payload: Bytes::from(payload),
+            qos: Qos::AtLeastOnce,
+            dup: false,
+            retained: false,
+            content_type: None,
+            received_at: at,
+        });
+        for parameter in 0..2 {
+            let observation = Observation {
+                datastream: DatastreamId::new(u32::try_from(station * 2 + parameter)?),
+                observed_at: at.saturating_add(-250),
+                value: Some(5.0 + number as f64 / 1000.0),
+                deployment: DeploymentId::new(u32::try_from(station)?),
+                time_source: TimeSource::Device,
+                received_at: at,
+                flag: Flag::NotEvaluated,
+            };
+            draft.observations.push((index, observation));
+        }
+    }
+    let key = LedgerKey { minute: start.minute(), source };
+    let count = group as u64;
+    draft.messages.push((key.clone(), MessageLedger { received: count, decoded: count, ..MessageLedger::default() }));
+    draft.readings.push((key, ReadingCounts { decoded: 2 * count, quarantined: 0 }));
+    Ok(draft)
+}
+
+/// CPU time of this thread, in nanoseconds; the spool has no thread of its own.
+fn cpu_ns() -> Result<u64, Box<dyn Error>> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split_whitespace().next().ok_or("schedstat is empty")?.parse()?)
+}

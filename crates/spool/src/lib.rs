@@ -1,0 +1,37 @@
+//! The durable local log of Bakau: what arrived, what was understood of it, and who has consumed it.
+//!
+//! [`Spool`] is the single writer of `spool.db`. One [`Spool::append`] is one SQLite transaction with a full fsync;
+//! only after it may a message be acknowledged. Consumers (the store writer and the alert engine) follow through a
+//! [`SpoolReader`], keep their own durable cursors, and report them here so that consumed batches can be trimmed.
+//!
+//! Reading order: `types` say what goes in and out; `blob`, `wire`, `envelopes` and `observations` how it is stored;
+//! `schema` where; `spool` writes; `reader`, `tail`, `ledger` and `quarantine` read; `window` recognises repeated
+//! deliveries; `verify` looks for damage.
+
+mod blob;
+mod envelopes;
+mod error;
+mod ledger;
+mod metrics;
+mod observations;
+mod quarantine;
+mod reader;
+mod schema;
+mod shared;
+mod spool;
+mod tail;
+#[cfg(test)]
+mod testing;
+mod types;
+mod verify;
+mod window;
+mod wire;
+
+pub use error::{SpoolError, SpoolErrorKind};
+pub use reader::SpoolReader;
+pub use spool::Spool;
+pub use types::{
+    BatchDraft, Consumer, DamagedBatch, QuarantineDraft, QuarantineRow, ReadingCounts, SpoolConfig, SpoolSize,
+    VerifyReport,
+};
+pub use window::{DELIVERY_WINDOW_MESSAGES, DeliveryWindow};

@@ -1,0 +1,329 @@
+//! The single writer.
+
+use std::{
+    fs::File,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bakau_model::{Batch, Seq};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use crate::{
+    BatchDraft, DELIVERY_WINDOW_MESSAGES, DeliveryWindow, SpoolConfig, SpoolError, SpoolErrorKind, SpoolReader,
+    envelopes, ledger, metrics::METRICS, observations, quarantine, schema, shared::Shared,
+};
+
+/// Most batches one [`Spool::trim`] removes, so that it never holds up an append for long.
+const TRIM_BATCHES: i64 = 256;
+
+/// Consumed messages beyond `keep_messages` before trimming starts: each trim costs an fsync.
+const TRIM_FROM_MESSAGES: u64 = 8192;
+
+/// A quiet spool is checkpointed this often, so that hours of commits never hang on an unchecked log.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// How far the spool has come, counted since its first batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Position {
+    seq: Seq,
+    messages: u64,
+    bytes: u64,
+}
+
+/// The single writer of the spool.
+#[derive(Debug)]
+pub struct Spool {
+    connection: Connection,
+    shared: Arc<Shared>,
+    last: Position,
+    /// Messages spooled before the oldest batch that is still there.
+    trimmed_messages: u64,
+    /// Bytes spooled up to the slower cursor, as of the last look; never too high.
+    consumed_bytes: u64,
+    max_bytes: u64,
+    keep_messages: u64,
+    window_messages: usize,
+    quarantine_keep_bytes: u64,
+    quarantine_grew: bool,
+    log_written: bool,
+    checkpointed: Instant,
+    envelope_blob: Vec<u8>,
+    observation_blob: Vec<u8>,
+    _lock: File,
+}
+
+impl Spool {
+    /// Opens the file, creating it or bringing an older one up to date, and hands out the writer and a reader.
+    ///
+    /// # Errors
+    /// `Refused` when another process writes it or it is no spool, `NewerFormat` when a newer Bakau wrote it, `Full`,
+    /// `Corrupt` or `Unavailable` as the disk says.
+    pub fn open(config: &SpoolConfig) -> Result<(Self, SpoolReader), SpoolError> {
+        let keep_messages = config.keep_messages.max(DELIVERY_WINDOW_MESSAGES as u64);
+        Self::open_with(&SpoolConfig { keep_messages, ..config.clone() }, DELIVERY_WINDOW_MESSAGES)
+    }
+
+    pub(crate) fn open_with(config: &SpoolConfig, window: usize) -> Result<(Self, SpoolReader), SpoolError> {
+        let lock = schema::lock(&config.path)?;
+        let connection = schema::open_writer(&config.path)?;
+        let last = newest_position(&connection)?;
+        let oldest = position_before(&connection, Seq::START)?.unwrap_or(last);
+        let consumers = schema::open_reader(&config.path)?;
+        let pages = schema::open_reader(&config.path)?;
+        let shared = Arc::new(Shared::new(&config.path, last.seq, consumers, pages));
+        let reader = SpoolReader::new(Arc::clone(&shared));
+        let spool = Self {
+            connection,
+            shared,
+            last,
+            trimmed_messages: oldest.messages,
+            consumed_bytes: oldest.bytes,
+            max_bytes: config.max_bytes,
+            keep_messages: config.keep_messages.max(1),
+            window_messages: window,
+            quarantine_keep_bytes: quarantine::KEEP_BYTES,
+            quarantine_grew: true,
+            log_written: true,
+            checkpointed: Instant::now(),
+            envelope_blob: Vec::new(),
+            observation_blob: Vec::new(),
+            _lock: lock,
+        };
+        Ok((spool, reader))
+    }
+
+    /// Writes a draft in one transaction with a full fsync, then shows its batch to readers.
+    ///
+    /// A draft without envelopes changes only the ledgers: it takes no position, wakes nobody, is written even when
+    /// the spool is full, and the returned batch is empty and has the position of the last one.
+    ///
+    /// # Errors
+    /// `Full` when `max_bytes` of unconsumed data is reached or the disk is full; `InvalidDraft` when an index points
+    /// outside the draft; `Corrupt` or `Unavailable` as the disk says. Nothing of the draft is then in the spool, except
+    /// that after a failed fsync a restart may find it: it was not acknowledged, and its second delivery is a duplicate.
+    pub fn append(&mut self, draft: &BatchDraft) -> Result<Arc<Batch>, SpoolError> {
+        let appended = self.append_draft(draft);
+        match &appended {
+            Ok(_) => METRICS.commits.inc(),
+            Err(error) if error.kind() == SpoolErrorKind::Full => METRICS.full.inc(),
+            Err(_) => {}
+        }
+        appended
+    }
+
+    fn append_draft(&mut self, draft: &BatchDraft) -> Result<Arc<Batch>, SpoolError> {
+        let has_messages = !draft.envelopes.is_empty();
+        // A consumer ahead of the spool skips what is at or below its cursor: positions go on after it.
+        let next = Seq::new(self.last.seq.max(self.shared.fastest()).get() + 1);
+        let seq = if has_messages { next } else { self.last.seq };
+        let batch = observations::batch(seq, draft.registry_revision, &draft.envelopes, &draft.observations)?;
+        if has_messages {
+            envelopes::encode(&mut self.envelope_blob, seq, draft.registry_revision, &draft.envelopes);
+            observations::encode(&mut self.observation_blob, &batch);
+            self.check_room()?;
+        }
+        let written = self.write(draft, &batch)?;
+        self.log_written = true;
+        self.quarantine_grew |= !draft.quarantine.is_empty();
+        let batch = Arc::new(batch);
+        if has_messages {
+            METRICS.messages.inc_by(draft.envelopes.len() as u64);
+            METRICS.bytes.inc_by(written.bytes - self.last.bytes);
+            self.last = written;
+            self.shared.publish(&batch);
+        }
+        Ok(batch)
+    }
+
+    /// Removes consumed batches beyond `keep_messages`, at most 256 a call, and copies a quiet log into the file.
+    /// Returns how many batches were removed. Costs next to nothing when there is nothing to do.
+    ///
+    /// # Errors
+    /// `Full`, `Corrupt` or `Unavailable` as the disk says; nothing is then removed.
+    pub fn trim(&mut self) -> Result<u64, SpoolError> {
+        let removed = self.trim_batches()?;
+        if self.quarantine_grew {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let dropped = quarantine::drop_oldest(&transaction, self.quarantine_keep_bytes)?;
+            transaction.commit()?;
+            METRICS.quarantine_dropped.inc_by(dropped as u64);
+            self.quarantine_grew = dropped != 0;
+        }
+        if self.log_written && CHECKPOINT_EVERY <= self.checkpointed.elapsed() {
+            self.checkpoint()?;
+        }
+        Ok(removed)
+    }
+
+    /// Fingerprints of the last 65,535 spooled messages, read from the file.
+    ///
+    /// Meant for the start; afterwards the caller inserts what it spools. A damaged batch is left out with an error log.
+    #[must_use]
+    pub fn delivery_window(&self) -> DeliveryWindow {
+        let mut window = DeliveryWindow::with_capacity(self.window_messages);
+        let mut newest_first = Vec::new();
+        if let Err(error) = self.fingerprints(&window, &mut newest_first) {
+            tracing::error!(%error, "repeated deliveries from before the restart cannot all be recognised");
+        }
+        newest_first.iter().rev().for_each(|fingerprint| window.insert_fingerprint(*fingerprint));
+        window
+    }
+
+    fn fingerprints(&self, window: &DeliveryWindow, newest_first: &mut Vec<u64>) -> Result<(), SpoolError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT seq, messages, envelopes FROM batch ORDER BY seq DESC")?;
+        let mut rows = statement.query([])?;
+        let mut messages = 0_usize;
+        while messages < self.window_messages
+            && let Some(row) = rows.next()?
+        {
+            let seq = Seq::new(row.get(0)?);
+            messages = messages.saturating_add(row.get(1)?);
+            let blob = Bytes::from(row.get::<_, Vec<u8>>(2)?);
+            match envelopes::decode(&blob, seq) {
+                Ok(envelopes) => newest_first.extend(envelopes.iter().rev().map(|one| window.fingerprint(one))),
+                Err(error) => tracing::error!(seq = seq.get(), %error, "damaged envelopes left out of the window"),
+            }
+        }
+        newest_first.truncate(self.window_messages);
+        Ok(())
+    }
+
+    /// Refuses what would make more than `max_bytes` unconsumed; one batch always fits an empty spool.
+    fn check_room(&mut self) -> Result<(), SpoolError> {
+        let new = (self.envelope_blob.len() + self.observation_blob.len()) as u64;
+        let fits = |consumed: u64| {
+            let unconsumed = self.last.bytes.saturating_sub(consumed);
+            unconsumed == 0 || unconsumed.saturating_add(new) <= self.max_bytes
+        };
+        if fits(self.consumed_bytes) {
+            return Ok(());
+        }
+        // Only now look where the consumers are: most appends never need to know.
+        let consumed = position_before(&self.connection, self.shared.slowest())?.unwrap_or(self.last).bytes;
+        if !fits(consumed) {
+            let message = format!(
+                "the spool is full: {} bytes wait to be consumed and max_bytes is {}; see why the store or the alert \
+                 engine is behind, or raise the bound",
+                self.last.bytes - consumed,
+                self.max_bytes
+            );
+            return Err(SpoolError::new(SpoolErrorKind::Full, message));
+        }
+        self.consumed_bytes = consumed;
+        Ok(())
+    }
+
+    fn write(&mut self, draft: &BatchDraft, batch: &Batch) -> Result<Position, SpoolError> {
+        let mut end = self.last;
+        let changes_nothing = draft.envelopes.is_empty() && draft.messages.is_empty() && draft.readings.is_empty();
+        if changes_nothing && draft.quarantine.is_empty() {
+            return Ok(end);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(first) = draft.envelopes.first() {
+            let bytes = (self.envelope_blob.len() + self.observation_blob.len()) as u64;
+            end = Position {
+                seq: batch.seq,
+                messages: self.last.messages + draft.envelopes.len() as u64,
+                bytes: self.last.bytes + bytes,
+            };
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+            insert.execute(params![
+                end.seq.get(),
+                first.received_at.get(),
+                draft.envelopes.len(),
+                batch.observations.len(),
+                bytes,
+                end.messages,
+                end.bytes,
+                self.observation_blob,
+                self.envelope_blob,
+            ])?;
+        }
+        ledger::add(&transaction, draft)?;
+        quarantine::add(&transaction, draft)?;
+        transaction.commit()?;
+        Ok(end)
+    }
+
+    fn trim_batches(&mut self) -> Result<u64, SpoolError> {
+        let beyond_keep = self.last.messages.saturating_sub(self.keep_messages);
+        let threshold = (self.keep_messages / 8).clamp(1, TRIM_FROM_MESSAGES);
+        if beyond_keep < self.trimmed_messages + threshold {
+            return Ok(0);
+        }
+        let slowest = self.shared.slowest();
+        let consumed = position_before(&self.connection, slowest)?.unwrap_or(self.last).messages;
+        if consumed.min(beyond_keep) < self.trimmed_messages + threshold {
+            return Ok(0);
+        }
+        let (last, messages) = self.trim_end(slowest, beyond_keep)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let removed = transaction.prepare_cached("DELETE FROM batch WHERE seq <= ?1")?.execute([last])? as u64;
+        transaction.commit()?;
+        self.trimmed_messages = messages;
+        self.log_written = true;
+        METRICS.trimmed.inc_by(removed);
+        Ok(removed)
+    }
+
+    /// The last batch one trim may remove, and the messages spooled up to it.
+    fn trim_end(&self, slowest: Seq, beyond_keep: u64) -> Result<(i64, u64), SpoolError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, messages_end FROM batch WHERE seq <= ?1 ORDER BY seq LIMIT ?2")?;
+        let mut rows = statement.query(params![slowest.get(), TRIM_BATCHES])?;
+        let mut end = (0, self.trimmed_messages);
+        while let Some(row) = rows.next()? {
+            let messages_end: u64 = row.get(1)?;
+            if beyond_keep < messages_end {
+                break;
+            }
+            end = (row.get(0)?, messages_end);
+        }
+        Ok(end)
+    }
+
+    /// Copies the log into the file without waiting for readers; what they still need is copied next time.
+    fn checkpoint(&mut self) -> Result<(), SpoolError> {
+        let left: i64 = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok(row.get::<_, i64>(1)?.saturating_sub(row.get::<_, i64>(2)?))
+        })?;
+        self.checkpointed = Instant::now();
+        self.log_written = left != 0;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn set_quarantine_keep_bytes(&mut self, bytes: u64) {
+        self.quarantine_keep_bytes = bytes;
+    }
+}
+
+fn newest_position(connection: &Connection) -> Result<Position, SpoolError> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, messages_end, bytes_end FROM batch ORDER BY seq DESC LIMIT 1")?;
+    let newest = statement
+        .query_row([], |row| Ok(Position { seq: Seq::new(row.get(0)?), messages: row.get(1)?, bytes: row.get(2)? }));
+    Ok(newest.optional()?.unwrap_or_default())
+}
+
+/// What had been spooled before the first batch after `seq`; `None` when there is no later batch.
+fn position_before(connection: &Connection, seq: Seq) -> Result<Option<Position>, SpoolError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq - 1, messages_end - messages, bytes_end - bytes FROM batch WHERE ?1 < seq ORDER BY seq LIMIT 1",
+    )?;
+    let before = statement.query_row([seq.get()], |row| {
+        Ok(Position { seq: Seq::new(row.get(0)?), messages: row.get(1)?, bytes: row.get(2)? })
+    });
+    Ok(before.optional()?)
+}

@@ -1,0 +1,153 @@
+//! What goes into the spool and what comes out, apart from the batches themselves.
+
+use std::path::PathBuf;
+
+use bakau_model::{Envelope, LedgerKey, MessageLedger, Observation, QuarantineReason, Seq, SourceName, UtcMillis};
+
+/// Where the spool is and how much it may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolConfig {
+    /// The file, usually `DATA/spool.db`; its directory must exist.
+    pub path: PathBuf,
+    /// Bound of unconsumed blob bytes; at the bound [`Spool::append`](crate::Spool::append) refuses with `Full`.
+    pub max_bytes: u64,
+    /// Consumed messages kept to recognise repeated deliveries after a restart; raised to 65,535 when smaller.
+    pub keep_messages: u64,
+}
+
+/// What the committer fills during one group, written by one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct BatchDraft {
+    /// Revision of the registry that identified the readings.
+    pub registry_revision: u64,
+    /// Messages as they arrived, in order, without the denied ones.
+    pub envelopes: Vec<Envelope>,
+    /// Observations in order, each with the index of its envelope.
+    pub observations: Vec<(u32, Observation)>,
+    /// What could not be used.
+    pub quarantine: Vec<QuarantineDraft>,
+    /// Changes of the message ledger; several rows of one key add up.
+    pub messages: Vec<(LedgerKey, MessageLedger)>,
+    /// Changes of the reading ledger; several rows of one key add up.
+    pub readings: Vec<(LedgerKey, ReadingCounts)>,
+}
+
+/// The spool's part of the reading ledger; the store keeps the other part beside its cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadingCounts {
+    /// Readings found in decoded messages.
+    pub decoded: u64,
+    /// Of these, readings listed in quarantine.
+    pub quarantined: u64,
+}
+
+/// A message, or one reading of it, that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineDraft {
+    /// Index into [`BatchDraft::envelopes`].
+    pub envelope: u32,
+    /// Datastream or path, as far as it is known; `None` for the whole message. Cut to 256 bytes.
+    pub reading: Option<String>,
+    /// Why.
+    pub reason: QuarantineReason,
+    /// What exactly, for whoever repairs the device or the mapping. Cut to 1024 bytes.
+    pub detail: String,
+}
+
+/// A row of the quarantine list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineRow {
+    /// Rising, never reused.
+    pub id: u64,
+    /// Where the message came from.
+    pub source: SourceName,
+    /// Topic of the message.
+    pub topic: String,
+    /// The whole payload as it arrived.
+    pub payload: Vec<u8>,
+    /// Datastream or path, as far as it is known; `None` for the whole message.
+    pub reading: Option<String>,
+    /// Why.
+    pub reason: QuarantineReason,
+    /// What exactly.
+    pub detail: String,
+    /// When the message arrived.
+    pub received_at: UtcMillis,
+}
+
+/// Who consumes batches and keeps a durable cursor of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Consumer {
+    /// The store writer, cursor A.
+    Store,
+    /// The alert engine, cursor B.
+    Alerts,
+}
+
+impl Consumer {
+    /// Every consumer.
+    pub const ALL: [Self; 2] = [Self::Store, Self::Alerts];
+
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Store => 0,
+            Self::Alerts => 1,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Alerts => "alerts",
+        }
+    }
+}
+
+/// How much the spool holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpoolSize {
+    /// Bytes of the database file and its write-ahead log.
+    pub file_bytes: u64,
+    /// Blob bytes above the slower cursor; this is what `max_bytes` bounds.
+    pub unconsumed_bytes: u64,
+    /// Messages above the slower cursor.
+    pub unconsumed_messages: u64,
+    /// Messages held, consumed ones included.
+    pub messages: u64,
+}
+
+/// A batch with a blob that is not what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedBatch {
+    /// Its position.
+    pub seq: Seq,
+    /// Which blob, `envelopes` or `observations`.
+    pub blob: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What [`SpoolReader::verify`](crate::SpoolReader::verify) found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VerifyReport {
+    /// Batches read.
+    pub batches: u64,
+    /// Messages in intact batches.
+    pub messages: u64,
+    /// Observations in intact batches.
+    pub observations: u64,
+    /// Damaged blobs; every other row stays readable.
+    pub damaged: Vec<DamagedBatch>,
+    /// Positions missing between the oldest and the newest batch.
+    pub missing: u64,
+    /// What SQLite's own structure check says, empty when it is content.
+    pub structure: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.structure.is_empty()
+    }
+}
