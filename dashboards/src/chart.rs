@@ -2,12 +2,27 @@
 
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
+use plotters::prelude::{BitMapBackend, SVGBackend};
+
+use canvas::{Canvas, Smooth};
+
+mod canvas;
+mod draw;
+mod encode;
+mod scale;
+mod series;
+mod theme;
+
+/// An SVG is drawn this much larger and shown smaller, since plotters counts whole pixels.
+const SVG_FINE: u32 = 4;
+/// A PNG is drawn this much larger and averaged, for smooth edges.
+const PNG_FINE: u32 = 2;
 
 /// Least width in pixels at which axis labels still fit.
 pub const MIN_WIDTH: u32 = 240;
 /// Least height in pixels at which title, one line of the plot and the time axis still fit.
 pub const MIN_HEIGHT: u32 = 140;
-/// Greatest width and height in pixels; bounds memory of one drawing to 12 MB.
+/// Greatest width and height in pixels; bounds memory of one drawing to 80 MB.
 pub const MAX_SIDE: u32 = 2000;
 /// Most points one drawing takes; 30 days at one a second are downsampled by the caller.
 pub const MAX_POINTS: usize = 1_000_000;
@@ -93,8 +108,21 @@ pub enum ChartError {
 /// # Errors
 /// When the size is out of bounds, the time axis has no length or there are too many points.
 pub fn svg(spec: &ChartSpec) -> Result<String, ChartError> {
-    let _ = spec;
-    todo!()
+    spec.check()?;
+    let mut document = String::with_capacity(32 * 1024);
+    let size = (spec.width * SVG_FINE, spec.height * SVG_FINE);
+    draw::draw(spec, Canvas::svg(SVGBackend::with_string(&mut document, size), SVG_FINE)?)?;
+    let body = document.split_once('>').map_or("", |(_, body)| body);
+    let (width, height) = (spec.width, spec.height);
+    let title = format!("{} {}", spec.title, spec.subtitle);
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
+         role=\"img\" lang=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\">\n<title>{}</title>{body}",
+        size.0,
+        size.1,
+        spec.language.tag(),
+        escape(title.trim()),
+    ))
 }
 
 /// Draws a PNG file.
@@ -102,6 +130,32 @@ pub fn svg(spec: &ChartSpec) -> Result<String, ChartError> {
 /// # Errors
 /// When the size is out of bounds, the time axis has no length or there are too many points.
 pub fn png(spec: &ChartSpec) -> Result<Vec<u8>, ChartError> {
-    let _ = spec;
-    todo!()
+    spec.check()?;
+    let size = (spec.width * PNG_FINE, spec.height * PNG_FINE);
+    let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
+    let backend = Smooth::new(BitMapBackend::with_buffer(&mut pixels, size));
+    draw::draw(spec, Canvas::bitmap(backend, PNG_FINE)?)?;
+    let pixels = encode::shrink(&pixels, spec.width as usize, spec.height as usize, PNG_FINE as usize);
+    encode::png(&pixels, spec.width, spec.height)
+}
+
+impl ChartSpec {
+    fn check(&self) -> Result<(), ChartError> {
+        let (width, height) = (self.width, self.height);
+        if !(MIN_WIDTH..=MAX_SIDE).contains(&width) || !(MIN_HEIGHT..=MAX_SIDE).contains(&height) {
+            return Err(ChartError::Size { width, height });
+        }
+        if self.to <= self.from {
+            return Err(ChartError::EmptyTime);
+        }
+        if MAX_POINTS < self.points.len() {
+            return Err(ChartError::TooManyPoints(self.points.len()));
+        }
+        Ok(())
+    }
+}
+
+fn escape(text: &str) -> String {
+    let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

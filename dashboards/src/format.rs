@@ -1,32 +1,205 @@
 //! Numbers, ages and times as people of either language write them.
 
-use bakau_model::{Language, UtcMillis};
-use jiff::tz::TimeZone;
+use bakau_model::{Language, Messages, UtcMillis};
+use jiff::{Zoned, tz::TimeZone};
 
-/// A number with that many decimals: `5,10` in Bahasa Indonesia, `5.10` in English; thousands grouped from 10,000.
+use crate::say::messages;
+
+/// Whole numbers with fewer digits than this stand without separators.
+const GROUPED_DIGITS: usize = 5;
+const SECOND_MS: i64 = 1000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// A device clock this much ahead is no reason to speak of the future.
+const CLOCK_TOLERANCE_MS: i64 = MINUTE_MS;
+
+/// A number with that many decimals: `5,10` in Bahasa Indonesia, `5.10` in English; thousands grouped from 10,000 on.
+///
+/// ```
+/// use bakau_dashboards::format::number;
+/// use bakau_model::Language;
+/// assert_eq!(number(-5.1, 2, Language::Id), "−5,10");
+/// assert_eq!(number(45970.4, 0, Language::En), "45,970");
+/// ```
 #[must_use]
 pub fn number(value: f64, decimals: u8, language: Language) -> String {
-    let _ = (value, decimals, language);
-    todo!()
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let text = format!("{:.*}", usize::from(decimals.min(12)), value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let zero = text.bytes().all(|digit| digit == b'0' || digit == b'.');
+    let (group, point) = separators(language);
+    let sign = if value < 0.0 && !zero { "−" } else { "" };
+    let point = if fraction.is_empty() { "" } else { point };
+    format!("{sign}{}{point}{fraction}", grouped(whole, group))
 }
 
 /// A count with grouped thousands.
 #[must_use]
 pub fn count(value: u64, language: Language) -> String {
-    let _ = (value, language);
-    todo!()
+    grouped(&value.to_string(), separators(language).0)
 }
 
-/// An age in words: `12 detik lalu`, `12 seconds ago`.
+/// Bytes in kB, MB or GB (powers of 1000).
+#[must_use]
+pub fn bytes(value: u64, language: Language) -> String {
+    let (scale, unit) = match value {
+        0..1_000_000 => (1e3, "kB"),
+        1_000_000..1_000_000_000 => (1e6, "MB"),
+        1_000_000_000.. => (1e9, "GB"),
+    };
+    format!("{} {unit}", number(value as f64 / scale, 1, language))
+}
+
+const fn separators(language: Language) -> (&'static str, &'static str) {
+    match language {
+        Language::Id => (".", ","),
+        Language::En => (",", "."),
+    }
+}
+
+fn grouped(digits: &str, group: &str) -> String {
+    if digits.len() < GROUPED_DIGITS {
+        return digits.to_owned();
+    }
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (index, digit) in digits.chars().enumerate() {
+        if 0 < index && (digits.len() - index).is_multiple_of(3) {
+            text.push_str(group);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An age in words: `12 detik lalu`, `12 seconds ago`. An instant in the future (a device clock that runs ahead) says so.
 #[must_use]
 pub fn age(age_ms: i64, language: Language) -> String {
-    let _ = (age_ms, language);
-    todo!()
+    let messages = messages(language);
+    if age_ms < -CLOCK_TOLERANCE_MS {
+        return messages.text("age_future").to_owned();
+    }
+    let (unit, count) = match age_ms {
+        ..SECOND_MS => return messages.text("age_now").to_owned(),
+        SECOND_MS..MINUTE_MS => ("second", age_ms / SECOND_MS),
+        MINUTE_MS..HOUR_MS => ("minute", age_ms / MINUTE_MS),
+        HOUR_MS..172_800_000 => ("hour", age_ms / HOUR_MS),
+        172_800_000.. => ("day", age_ms / DAY_MS),
+    };
+    let plural = if count == 1 { "one" } else { "many" };
+    messages.fill(&format!("age_{unit}_{plural}"), &[("n", &count.to_string())])
 }
 
 /// A local time: `10 Maret 2026 pukul 16.00 WIB`, `10 March 2026, 16:00 WIB`.
 #[must_use]
 pub fn local_time(at: UtcMillis, zone: &TimeZone, language: Language) -> String {
-    let _ = (at, zone, language);
-    todo!()
+    local(at, zone, language, "local_time")
+}
+
+/// A short local time for tables: `10 Mar 2026 16.00 WIB`.
+#[must_use]
+pub fn short_time(at: UtcMillis, zone: &TimeZone, language: Language) -> String {
+    local(at, zone, language, "short_time")
+}
+
+fn local(at: UtcMillis, zone: &TimeZone, language: Language, form: &str) -> String {
+    let Some(stamp) = at.to_jiff() else { return at.to_string() };
+    let zoned = stamp.to_zoned(zone.clone());
+    let messages = messages(language);
+    let values = [
+        ("day", zoned.day().to_string()),
+        ("month", month(&zoned, messages).to_owned()),
+        ("mon", short_month(&zoned, language)),
+        ("year", zoned.year().to_string()),
+        ("clock", clock(&zoned, language)),
+        ("zone", zone_name(&zoned)),
+    ];
+    let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+    messages.fill(form, &values)
+}
+
+fn month<'a>(zoned: &Zoned, messages: &'a Messages) -> &'a str {
+    messages.text("months").split(' ').nth(month_index(zoned)).unwrap_or_default()
+}
+
+fn month_index(zoned: &Zoned) -> usize {
+    usize::try_from(zoned.month() - 1).unwrap_or_default()
+}
+
+/// `10 Mar`.
+pub(crate) fn short_date(zoned: &Zoned, language: Language) -> String {
+    format!("{} {}", zoned.day(), short_month(zoned, language))
+}
+
+/// `Mar`.
+pub(crate) fn short_month(zoned: &Zoned, language: Language) -> String {
+    messages(language).text("months_short").split(' ').nth(month_index(zoned)).unwrap_or_default().to_owned()
+}
+
+/// `16.00` in Bahasa Indonesia, `16:00` in English.
+pub(crate) fn clock(zoned: &Zoned, language: Language) -> String {
+    let colon = match language {
+        Language::Id => '.',
+        Language::En => ':',
+    };
+    format!("{:02}{colon}{:02}", zoned.hour(), zoned.minute())
+}
+
+/// `WIB`, or the offset where a zone has no letters.
+pub(crate) fn zone_name(zoned: &Zoned) -> String {
+    let info = zoned.time_zone().to_offset_info(zoned.timestamp());
+    let name = info.abbreviation().to_owned();
+    if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_the_language() {
+        assert_eq!(number(5.1, 2, Language::Id), "5,10");
+        assert_eq!(number(5.1, 2, Language::En), "5.10");
+        assert_eq!(number(1234.5, 1, Language::Id), "1234,5");
+        assert_eq!(number(1_234_567.0, 0, Language::Id), "1.234.567");
+        assert_eq!(number(1_234_567.89, 1, Language::En), "1,234,567.9");
+        assert_eq!(count(12_345, Language::Id), "12.345");
+    }
+
+    #[test]
+    fn a_small_negative_number_is_not_minus_zero() {
+        assert_eq!(number(-0.004, 2, Language::Id), "0,00");
+        assert_eq!(number(-0.4, 1, Language::En), "−0.4");
+    }
+
+    #[test]
+    fn ages_are_said_in_words_with_plurals_where_the_language_has_them() {
+        assert_eq!(age(12_400, Language::Id), "12 detik lalu");
+        assert_eq!(age(1_000, Language::En), "1 second ago");
+        assert_eq!(age(12_400, Language::En), "12 seconds ago");
+        assert_eq!(age(61 * MINUTE_MS, Language::Id), "1 jam lalu");
+        assert_eq!(age(47 * HOUR_MS, Language::En), "47 hours ago");
+        assert_eq!(age(3 * DAY_MS, Language::Id), "3 hari lalu");
+        assert_eq!(age(500, Language::Id), "baru saja");
+        assert_eq!(age(-30_000, Language::Id), "baru saja");
+        assert_eq!(age(-10 * MINUTE_MS, Language::En), "in the future");
+    }
+
+    #[test]
+    fn local_times_name_their_zone() {
+        let at = UtcMillis::parse("2026-03-10T09:00:00Z").unwrap();
+        let jakarta = TimeZone::get("Asia/Jakarta").unwrap();
+        assert_eq!(local_time(at, &jakarta, Language::Id), "10 Maret 2026 pukul 16.00 WIB");
+        assert_eq!(local_time(at, &jakarta, Language::En), "10 March 2026, 16:00 WIB");
+        assert_eq!(short_time(at, &TimeZone::get("Asia/Makassar").unwrap(), Language::Id), "10 Mar 2026 17.00 WITA");
+        assert_eq!(short_time(at, &TimeZone::get("America/Sao_Paulo").unwrap(), Language::En), "10 Mar 2026 06:00 UTC-03");
+    }
+
+    #[test]
+    fn sizes_have_a_unit_that_fits() {
+        assert_eq!(bytes(1_500, Language::Id), "1,5 kB");
+        assert_eq!(bytes(2_000_000_000, Language::En), "2.0 GB");
+    }
 }

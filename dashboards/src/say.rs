@@ -1,0 +1,243 @@
+//! Everything a page says, in its language, counted from its moment and in its zone.
+
+use std::sync::LazyLock;
+
+use bakau_model::{Flag, Language, Level, Messages, StationKind, Unit, UtcMillis};
+
+use crate::{
+    format,
+    view::{Frame, LimitLine, ValueCell},
+};
+
+#[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
+static MESSAGES: LazyLock<[Messages; 2]> = LazyLock::new(|| {
+    [include_str!("../messages/id.toml"), include_str!("../messages/en.toml")]
+        .map(|file| Messages::parse(file).expect("message files are flat tables of texts"))
+});
+
+/// The texts of a language.
+pub(crate) fn messages(language: Language) -> &'static Messages {
+    match language {
+        Language::Id => &MESSAGES[0],
+        Language::En => &MESSAGES[1],
+    }
+}
+
+/// The word of a level; English keeps the Indonesian word in front, since that is what signs and sirens say.
+pub(crate) fn level_word(level: Level, language: Language) -> String {
+    let word = messages(language).text(level_key(Some(level)));
+    match (level, language) {
+        (Level::Normal, _) | (_, Language::Id) => word.to_owned(),
+        (Level::Waspada | Level::Siaga | Level::Awas, Language::En) => {
+            format!("{} · {word}", messages(Language::Id).text(level_key(Some(level))))
+        }
+    }
+}
+
+pub(crate) const fn level_key(level: Option<Level>) -> &'static str {
+    match level {
+        None => "level_none",
+        Some(Level::Normal) => "level_normal",
+        Some(Level::Waspada) => "level_waspada",
+        Some(Level::Siaga) => "level_siaga",
+        Some(Level::Awas) => "level_awas",
+    }
+}
+
+/// What templates call to say things.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Say<'a> {
+    pub(crate) frame: &'a Frame,
+    messages: &'static Messages,
+}
+
+impl<'a> Say<'a> {
+    pub(crate) fn new(frame: &'a Frame) -> Self {
+        Self { frame, messages: messages(frame.language) }
+    }
+
+    pub(crate) fn t<'k>(&self, key: &'k str) -> &'k str
+    where
+        'static: 'k,
+    {
+        self.messages.text(key)
+    }
+
+    pub(crate) fn fill(&self, key: &str, name: &str, value: impl std::fmt::Display) -> String {
+        self.messages.fill(key, &[(name, &value.to_string())])
+    }
+
+    pub(crate) fn fill_all(&self, key: &str, values: &[(&str, &str)]) -> String {
+        self.messages.fill(key, values)
+    }
+
+    pub(crate) fn text(&self, text: &'a bakau_model::Text) -> &'a str {
+        text.get(self.frame.language)
+    }
+
+    pub(crate) fn lang(&self) -> &'static str {
+        self.frame.language.tag()
+    }
+
+    pub(crate) fn number(&self, value: f64, decimals: u8) -> String {
+        format::number(value, decimals, self.frame.language)
+    }
+
+    pub(crate) fn count(&self, value: u64) -> String {
+        format::count(value, self.frame.language)
+    }
+
+    pub(crate) fn bytes(&self, value: u64) -> String {
+        format::bytes(value, self.frame.language)
+    }
+
+    /// How long before the page's moment.
+    pub(crate) fn ago(&self, at: UtcMillis) -> String {
+        format::age(self.frame.generated_at.since(at), self.frame.language)
+    }
+
+    pub(crate) fn when(&self, at: UtcMillis) -> String {
+        format::short_time(at, &self.frame.time_zone, self.frame.language)
+    }
+
+    pub(crate) fn local(&self, at: UtcMillis) -> String {
+        format::local_time(at, &self.frame.time_zone, self.frame.language)
+    }
+
+    pub(crate) fn zone(&self) -> String {
+        let zone = &self.frame.time_zone;
+        let short = self.frame.generated_at.to_jiff().map(|stamp| format::zone_name(&stamp.to_zoned(zone.clone())));
+        match (short, zone.iana_name()) {
+            (Some(short), Some(name)) => format!("{short} ({name})"),
+            (Some(short), None) => short,
+            (None, name) => name.unwrap_or_default().to_owned(),
+        }
+    }
+
+    pub(crate) fn level(&self, level: Level) -> String {
+        level_word(level, self.frame.language)
+    }
+
+    /// The word of a station's level; `None` when there is no current data.
+    pub(crate) fn state(&self, level: Option<Level>) -> String {
+        level.map_or_else(|| self.t("level_none").to_owned(), |level| self.level(level))
+    }
+
+    pub(crate) fn kind(&self, kind: StationKind) -> &'static str {
+        match kind {
+            StationKind::Air => self.t("kind_air"),
+            StationKind::Water => self.t("kind_water"),
+            StationKind::Mangrove => self.t("kind_mangrove"),
+        }
+    }
+
+    pub(crate) fn flag(&self, flag: Flag) -> &'static str {
+        match flag {
+            Flag::Good => self.t("flag_1"),
+            Flag::NotEvaluated => self.t("flag_2"),
+            Flag::Suspect => self.t("flag_3"),
+            Flag::Fail => self.t("flag_4"),
+            Flag::Missing => self.t("flag_9"),
+        }
+    }
+
+    /// The value without unit; a dash where there is none.
+    pub(crate) fn value(&self, cell: &ValueCell) -> String {
+        cell.value.map_or_else(|| "–".to_owned(), |value| self.number(value, cell.decimals))
+    }
+
+    /// A value with its unit.
+    pub(crate) fn measure(&self, value: Option<f64>, decimals: u8, unit: &Unit) -> String {
+        let Some(value) = value else { return self.t("no_value").to_owned() };
+        let space = if unit.symbol().is_empty() || unit.symbol() == "°" { "" } else { "\u{a0}" };
+        format!("{}{space}{}", self.number(value, decimals), unit.symbol())
+    }
+
+    pub(crate) fn limit(&self, limit: &LimitLine, cell: &ValueCell) -> String {
+        let plain = if limit.value.fract() == 0.0 { 0 } else { cell.decimals };
+        self.number(limit.value, plain)
+    }
+
+    /// Degrees as `7,73850° LS`, `113,22100° BT` (`S`, `E` in English).
+    pub(crate) fn position(&self, latitude: f64, longitude: f64) -> String {
+        let (south, north, east, west) = match self.frame.language {
+            Language::Id => ("LS", "LU", "BT", "BB"),
+            Language::En => ("S", "N", "E", "W"),
+        };
+        let part = |degrees: f64, negative, positive| {
+            format!("{}° {}", self.number(degrees.abs(), 5), if degrees < 0.0 { negative } else { positive })
+        };
+        format!("{}; {}", part(latitude, south, north), part(longitude, west, east))
+    }
+
+    /// Path of this page in another language.
+    pub(crate) fn switch(&self, language: Language) -> String {
+        self.link_in(&self.frame.path, language)
+    }
+
+    /// A path that keeps the page's language.
+    pub(crate) fn link(&self, path: &str) -> String {
+        match self.frame.language {
+            Language::Id => path.to_owned(),
+            Language::En => self.link_in(path, Language::En),
+        }
+    }
+
+    fn link_in(&self, path: &str, language: Language) -> String {
+        let join = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{join}lang={}", language.tag())
+    }
+
+    /// What the script needs to say ages: a JSON object of texts, for a data attribute.
+    pub(crate) fn ages(&self) -> String {
+        let keys = ["now", "second_one", "second_many", "minute_one", "minute_many", "hour_one", "hour_many"];
+        let keys = keys.into_iter().chain(["day_one", "day_many", "future"]);
+        json_object(keys.map(|key| (key, self.messages.text(&format!("age_{key}")).to_owned())))
+    }
+
+    /// What the script needs to say levels and flags.
+    pub(crate) fn words(&self) -> String {
+        let levels = Level::ALL.into_iter().map(|level| (level.key(), self.level(level)));
+        let flags = Flag::ALL.into_iter().map(|flag| (flag_digit(flag), self.flag(flag).to_owned()));
+        json_object(levels.chain(flags))
+    }
+}
+
+/// The QARTOD code as text.
+pub(crate) const fn flag_digit(flag: Flag) -> &'static str {
+    match flag {
+        Flag::Good => "1",
+        Flag::NotEvaluated => "2",
+        Flag::Suspect => "3",
+        Flag::Fail => "4",
+        Flag::Missing => "9",
+    }
+}
+
+/// Keys and texts are our own; only quotes and backslashes need care.
+fn json_object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
+    let member = |(key, text): (&str, String)| {
+        format!("\"{key}\":\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    format!("{{{}}}", members.map(member).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_the_same_keys_with_the_same_placeholders() {
+        let [id, en] = &*MESSAGES;
+        assert_eq!(id.keys().collect::<Vec<_>>(), en.keys().collect::<Vec<_>>());
+        let holes = |text: &str| {
+            let mut holes: Vec<_> =
+                text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect();
+            holes.sort();
+            holes
+        };
+        for key in id.keys().filter(|key| *key != "local_time" && *key != "short_time") {
+            assert_eq!(holes(id.text(key)), holes(en.text(key)), "{key}");
+        }
+    }
+}

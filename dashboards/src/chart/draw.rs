@@ -1,0 +1,303 @@
+//! The layout of a chart.
+
+use bakau_model::Language;
+use plotters::style::RGBColor;
+use plotters_backend::DrawingBackend;
+
+use super::{
+    ChartError, ChartSpec, LimitLine,
+    canvas::{Align, Canvas, Type},
+    scale::{self, TimeTick, ValueAxis},
+    series::{self, Series},
+    theme::Theme,
+};
+use crate::{format, say};
+
+/// Space around everything.
+const PAD: f64 = 12.0;
+/// Below this width titles and labels are set smaller.
+const NARROW: u32 = 480;
+/// A limit farther away than this many times what the data need is told at the edge instead of drawn.
+const LIMIT_REACH: f64 = 4.0;
+/// A gap at least this wide says that it is one.
+const GAP_WORDS: f64 = 96.0;
+
+/// Where the plot is, in pixels of the chart.
+#[derive(Debug, Clone, Copy)]
+struct Plot {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
+impl Plot {
+    fn width(&self) -> f64 {
+        self.right - self.left
+    }
+
+    fn y(&self, axis: &ValueAxis, value: f64) -> f64 {
+        let part = (value - axis.min) / (axis.max - axis.min);
+        self.bottom - part.clamp(0.0, 1.0) * (self.bottom - self.top)
+    }
+}
+
+/// Draws the chart on a canvas.
+pub(super) fn draw<B: DrawingBackend>(spec: &ChartSpec, canvas: Canvas<B>) -> Result<(), ChartError> {
+    let theme = Theme::of(spec.dark);
+    let mut chart = Chart { spec, canvas, theme, small: Type { em: 11.0, bold: false, color: theme.muted } };
+    chart.draw()?;
+    chart.canvas.finish()
+}
+
+struct Chart<'a, B> {
+    spec: &'a ChartSpec,
+    canvas: Canvas<B>,
+    theme: Theme,
+    small: Type,
+}
+
+impl<B: DrawingBackend> Chart<'_, B> {
+    fn draw(&mut self) -> Result<(), ChartError> {
+        let (width, height) = (f64::from(self.spec.width), f64::from(self.spec.height));
+        self.canvas.fill((0.0, 0.0), (width, height), self.theme.ground)?;
+        let head = self.head()?;
+        let mut plot = Plot { left: 0.0, top: head + 22.0, right: width - PAD, bottom: height - PAD - 34.0 };
+        let rows = ((plot.bottom - plot.top) / 42.0).round().max(1.0) as usize;
+        // The extent is needed for the axis, the axis for the left edge, and the left edge for the pixels of points.
+        let extent = self.prepare(width).extent;
+        let axis = extent.map(|extent| self.axis(extent, rows));
+        plot.left = PAD + 4.0 + self.widest_label(axis.as_ref())?;
+        let series = self.prepare(plot.width());
+        self.gaps(&plot, &series)?;
+        self.time_axis(&plot)?;
+        let Some(axis) = axis else {
+            let words = say::messages(self.spec.language).text("chart_no_data");
+            let look = Type { em: 15.0, bold: false, color: self.theme.muted };
+            let middle = (plot.left / 2.0 + plot.right / 2.0, plot.top / 2.0 + plot.bottom / 2.0);
+            return self.canvas.text(words, middle, Align::Center, look);
+        };
+        self.value_axis(&plot, &axis)?;
+        self.unit_row(&plot, &series)?;
+        self.limit_lines(&plot, &axis)?;
+        self.series(&plot, &axis, &series)?;
+        self.limit_labels(&plot, &axis)
+    }
+
+    fn prepare(&self, width: f64) -> Series {
+        let spec = self.spec;
+        series::prepare(&spec.points, spec.from, spec.to, spec.interval_ms, width)
+    }
+
+    /// Title and subtitle; returns where they end.
+    fn head(&mut self) -> Result<f64, ChartError> {
+        let room = f64::from(self.spec.width) - 2.0 * PAD;
+        let em = if self.spec.width < NARROW { 13.5 } else { 15.0 };
+        let title = Type { em, bold: true, color: self.theme.text };
+        let subtitle = Type { em: 12.0, bold: false, color: self.theme.muted };
+        let text = self.canvas.fit(&self.spec.title, room, title)?;
+        self.canvas.text(&text, (PAD, PAD + 8.0), Align::Left, title)?;
+        if self.spec.subtitle.is_empty() {
+            return Ok(PAD + 18.0);
+        }
+        let text = self.canvas.fit(&self.spec.subtitle, room, subtitle)?;
+        self.canvas.text(&text, (PAD, PAD + 26.0), Align::Left, subtitle)?;
+        Ok(PAD + 34.0)
+    }
+
+    /// The axis for the data and for the limits that are near enough.
+    fn axis(&self, (low, high): (f64, f64), rows: usize) -> ValueAxis {
+        let spec = self.spec;
+        let finest = 10f64.powi(-i32::from(spec.decimals.min(9)));
+        let need = (high - low).max(low.abs().max(high.abs()) * 0.1).max(finest * 10.0);
+        let (mut bottom, mut top) = (low, high);
+        for limit in finite(&spec.limits) {
+            let (reached_bottom, reached_top) = (bottom.min(limit.value), top.max(limit.value));
+            if reached_top - reached_bottom <= need * LIMIT_REACH {
+                (bottom, top) = (reached_bottom, reached_top);
+            }
+        }
+        // Air above the highest limit, where its label stands.
+        let air = (top - bottom) * 0.04;
+        let crossing = finite(&spec.limits).any(|limit| limit.value == top);
+        let top = if crossing { top + air } else { top };
+        scale::value_axis(bottom, top, rows, spec.decimals, spec.language)
+    }
+
+    fn widest_label(&self, axis: Option<&ValueAxis>) -> Result<f64, ChartError> {
+        let mut widest: f64 = 8.0;
+        for (_, label) in axis.map_or(&[][..], |axis| &axis.ticks) {
+            widest = widest.max(self.canvas.width(label, self.small)?);
+        }
+        Ok(widest.min(f64::from(self.spec.width) / 3.0))
+    }
+
+    fn value_axis(&mut self, plot: &Plot, axis: &ValueAxis) -> Result<(), ChartError> {
+        for (value, label) in &axis.ticks {
+            let y = plot.y(axis, *value);
+            self.canvas.line(&[(plot.left, y), (plot.right, y)], self.theme.grid, 1.0)?;
+            self.canvas.text(label, (plot.left - 6.0, y), Align::Right, self.small)?;
+        }
+        self.canvas.line(&[(plot.left, plot.bottom), (plot.right, plot.bottom)], self.theme.axis, 1.0)
+    }
+
+    /// The unit above the value axis and, where there are marks, what they mean.
+    fn unit_row(&mut self, plot: &Plot, series: &Series) -> Result<(), ChartError> {
+        let y = plot.top - 13.0;
+        let unit = self.canvas.fit(self.spec.unit.symbol(), plot.width() / 3.0, self.small)?;
+        self.canvas.text(&unit, (PAD, y), Align::Left, self.small)?;
+        let words = say::messages(self.spec.language);
+        let mut x = plot.right;
+        if !series.failed.is_empty() {
+            let word = words.text("chart_failed");
+            self.canvas.text(word, (x, y), Align::Right, self.small)?;
+            x -= self.canvas.width(word, self.small)? + 9.0;
+            self.cross((x, y), self.theme.failed)?;
+            x -= 16.0;
+        }
+        if !series.suspect.is_empty() {
+            let word = words.text("chart_suspect");
+            self.canvas.text(word, (x, y), Align::Right, self.small)?;
+            x -= self.canvas.width(word, self.small)? + 9.0;
+            self.ring((x, y), self.theme.suspect)?;
+        }
+        Ok(())
+    }
+
+    fn time_axis(&mut self, plot: &Plot) -> Result<(), ChartError> {
+        let spec = self.spec;
+        let room = (plot.width() / 62.0).floor().max(2.0) as usize;
+        let ticks = scale::time_ticks(spec.from, spec.to, room, &spec.time_zone, spec.language);
+        let mut taken = plot.left - 40.0;
+        for tick in &ticks {
+            taken = self.time_tick(plot, tick, taken)?;
+        }
+        let covered = scale::covered(spec.from, spec.to, &spec.time_zone, spec.language);
+        let covered = self.canvas.fit(&covered, f64::from(spec.width) - 2.0 * PAD, self.small)?;
+        let at = (plot.right, f64::from(spec.height) - PAD - 4.0);
+        self.canvas.text(&covered, at, Align::Right, self.small)
+    }
+
+    /// Draws a tick and its label unless it would touch the one before; returns where its label ends.
+    fn time_tick(&mut self, plot: &Plot, tick: &TimeTick, taken: f64) -> Result<f64, ChartError> {
+        let spec = self.spec;
+        let part = tick.at.since(spec.from) as f64 / spec.to.since(spec.from) as f64;
+        let x = plot.left + part * plot.width();
+        let color = if tick.strong { self.theme.axis } else { self.theme.grid };
+        self.canvas.line(&[(x, plot.top), (x, plot.bottom + 4.0)], color, 1.0)?;
+        let look = Type { bold: tick.strong, ..self.small };
+        let half = self.canvas.width(&tick.label, look)? / 2.0;
+        let middle = x.clamp(half + 2.0, (f64::from(spec.width) - half - 2.0).max(half + 2.0));
+        if middle - half < taken + 6.0 {
+            return Ok(taken);
+        }
+        self.canvas.text(&tick.label, (middle, plot.bottom + 13.0), Align::Center, look)?;
+        Ok(middle + half)
+    }
+
+    fn gaps(&mut self, plot: &Plot, series: &Series) -> Result<(), ChartError> {
+        let words = say::messages(self.spec.language).text("chart_no_data");
+        for (from, to) in &series.gaps {
+            let (from, to) = (plot.left + from, plot.left + to);
+            self.canvas.fill((from, plot.top), (to, plot.bottom), self.theme.gap)?;
+            if GAP_WORDS <= to - from && series.extent.is_some() {
+                let at = (from / 2.0 + to / 2.0, plot.bottom - 10.0);
+                self.canvas.text(words, at, Align::Center, self.small)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn series(&mut self, plot: &Plot, axis: &ValueAxis, series: &Series) -> Result<(), ChartError> {
+        let place = |spot: &series::Spot| (plot.left + spot.0, plot.y(axis, spot.1));
+        for line in &series.lines {
+            let spots: Vec<_> = line.iter().map(place).collect();
+            match spots.as_slice() {
+                [] => {}
+                [alone] => self.canvas.dot(*alone, 2.25, self.theme.line)?,
+                spots => self.canvas.line(spots, self.theme.line, 1.75)?,
+            }
+        }
+        for spot in &series.failed {
+            self.cross(place(spot), self.theme.failed)?;
+        }
+        for spot in &series.suspect {
+            self.ring(place(spot), self.theme.suspect)?;
+        }
+        Ok(())
+    }
+
+    fn ring(&mut self, at: (f64, f64), color: RGBColor) -> Result<(), ChartError> {
+        self.canvas.dot(at, 3.5, color)?;
+        self.canvas.dot(at, 2.0, self.theme.ground)
+    }
+
+    fn cross(&mut self, (x, y): (f64, f64), color: RGBColor) -> Result<(), ChartError> {
+        const ARM: f64 = 3.0;
+        self.canvas.line(&[(x - ARM, y - ARM), (x + ARM, y + ARM)], color, 1.5)?;
+        self.canvas.line(&[(x - ARM, y + ARM), (x + ARM, y - ARM)], color, 1.5)
+    }
+
+    fn limit_lines(&mut self, plot: &Plot, axis: &ValueAxis) -> Result<(), ChartError> {
+        for limit in finite(&self.spec.limits).filter(|limit| axis.min <= limit.value && limit.value <= axis.max) {
+            self.canvas.dashes(plot.y(axis, limit.value), (plot.left, plot.right), self.theme.level(limit.level))?;
+        }
+        Ok(())
+    }
+
+    /// Labels stand on their line at the right; where lines are close, one left of the other.
+    fn limit_labels(&mut self, plot: &Plot, axis: &ValueAxis) -> Result<(), ChartError> {
+        const HEIGHT: f64 = 14.0;
+        let mut limits: Vec<LimitLine> = finite(&self.spec.limits).copied().collect();
+        limits.sort_by(|a, b| a.value.total_cmp(&b.value).then(a.level.cmp(&b.level)));
+        limits.dedup();
+        let mut placed: Vec<(f64, f64)> = Vec::new(); // (left edge, y)
+        for limit in limits {
+            let look = Type { em: 11.0, bold: true, color: self.theme.level(limit.level) };
+            let word = say::messages(self.spec.language).text(say::level_key(Some(limit.level)));
+            let value = limit_number(limit.value, self.spec.decimals, self.spec.language);
+            let (arrow, y) = match limit.value {
+                value if value < axis.min => (-1.0, plot.bottom - HEIGHT / 2.0 - 2.0),
+                value if axis.max < value => (1.0, plot.top + HEIGHT / 2.0 + 1.0),
+                value => {
+                    let line = plot.y(axis, value);
+                    let above = line - HEIGHT / 2.0 - 1.0;
+                    (0.0, if above < plot.top + HEIGHT / 2.0 { line + HEIGHT / 2.0 + 1.0 } else { above })
+                }
+            };
+            let label = format!("{word} {value}");
+            let width = self.canvas.width(&label, look)? + if arrow == 0.0 { 0.0 } else { 12.0 };
+            let near = placed.iter().filter(|(_, other)| (other - y).abs() < HEIGHT);
+            let right = near.map(|(left, _)| left - 8.0).fold(plot.right - 4.0, f64::min);
+            if right - width < plot.left {
+                continue;
+            }
+            let ground = if arrow == 0.0 { self.theme.ground } else { self.theme.gap };
+            self.canvas.fill((right - width - 3.0, y - 6.5), (right + 3.0, y + 6.5), ground)?;
+            self.canvas.text(&label, (right, y), Align::Right, look)?;
+            self.arrow((right - width + 4.0, y), arrow, look.color)?;
+            placed.push((right - width - 3.0, y));
+        }
+        Ok(())
+    }
+
+    /// Points to a limit that is off the axis: 1 above, -1 below, 0 for none.
+    fn arrow(&mut self, (x, y): (f64, f64), way: f64, color: RGBColor) -> Result<(), ChartError> {
+        if way == 0.0 {
+            return Ok(());
+        }
+        let (tip, end) = (y - 4.0 * way, y + 4.0 * way);
+        self.canvas.line(&[(x, end), (x, tip)], color, 1.5)?;
+        let barb = y - 1.0 * way;
+        self.canvas.line(&[(x - 3.0, barb), (x, tip), (x + 3.0, barb)], color, 1.5)
+    }
+}
+
+fn finite(limits: &[LimitLine]) -> impl Iterator<Item = &LimitLine> {
+    limits.iter().filter(|limit| limit.value.abs() <= scale::FAR)
+}
+
+fn limit_number(value: f64, decimals: u8, language: Language) -> String {
+    let decimals = if value.fract() == 0.0 { 0 } else { decimals };
+    format::number(value, decimals, language)
+}
