@@ -1,0 +1,16 @@
+//! Stations that do not exist and series that were measured elsewhere, published over real MQTT.
+//!
+//! - [`station`]: air, water and mangrove stations whose values are pure functions of (seed, time), with faults.
+//! - [`demo`]: publishes such stations at an interval, for `bakau demo`.
+//! - [`load`]: many devices and many messages, with a record of what was acknowledged.
+//! - [`replay`]: measured CSV files as messages, values as the file has them.
+//! - [`mqtt`]: the small MQTT 3.1.1 publisher under all of them: every message is sent until it is acknowledged.
+
+pub mod demo;
+pub mod fault;
+pub mod load;
+pub mod mqtt;
+mod noise;
+mod physics;
+pub mod replay;
+pub mod station;
