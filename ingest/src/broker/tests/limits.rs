@@ -1,0 +1,140 @@
+//! Sizes, times and counts are bounded.
+
+use rumqttc::{Packet, QoS, v5};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_of_exactly_one_mebibyte_passes() {
+    let mut line = Line::open().await;
+    let mut older = line.v4("older").connected().await;
+    older.publish(TOPIC, QoS::AtLeastOnce, vec![b'x'; MIB]).await;
+    assert!(matches!(older.packet().await.unwrap(), Packet::PubAck(_)));
+    let mut newer = line.v5("newer").connected().await;
+    newer.publish(TOPIC, v5::mqttbytes::QoS::AtLeastOnce, vec![b'x'; MIB]).await;
+    newer.packet().await.unwrap();
+    let sizes: Vec<_> = line.spooled().iter().map(|envelope| envelope.payload.len()).collect();
+    assert_eq!(sizes, [MIB, MIB]);
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_byte_more_ends_the_connection_with_packet_too_large() {
+    let mut line = Line::open().await;
+    let mut newer = line.v5("newer").connected().await;
+    newer.publish(TOPIC, v5::mqttbytes::QoS::AtLeastOnce, vec![b'x'; MIB + 1]).await;
+    let reason = newer.disconnect_reason().await;
+    assert_eq!(reason, v5::mqttbytes::v5::DisconnectReasonCode::PacketTooLarge);
+    let mut older = line.v4("older").connected().await;
+    older.publish(TOPIC, QoS::AtLeastOnce, vec![b'x'; MIB + 1]).await;
+    assert!(older.packet().await.is_err());
+    let ledger = line.ledger(2).await;
+    assert_eq!(ledger.denied, 2);
+    assert!(line.spooled().is_empty());
+    line.stop().await;
+}
+
+fn connect_v5(client_id: &str) -> Vec<u8> {
+    let mut body = b"\x00\x04MQTT\x05\xc2\x00\x3c\x00".to_vec();
+    for text in [client_id, "prb-01", TOKEN] {
+        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let mut packet = vec![0x10, u8::try_from(body.len()).unwrap()];
+    packet.extend(body);
+    packet
+}
+
+async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the broker does not close");
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_far_above_the_limit_is_refused_at_its_header_and_what_came_before_is_acknowledged() {
+    let mut line = Line::open().await;
+    let mut stream = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
+    stream.write_all(&connect_v5("raw")).await.unwrap();
+    let mut small = vec![0x32, u8::try_from(2 + TOPIC.len() + 2 + 1 + 1).unwrap(), 0];
+    small.push(u8::try_from(TOPIC.len()).unwrap());
+    small.extend(TOPIC.as_bytes());
+    small.extend([0, 7, 0, b'1']);
+    // 256 MiB announced.
+    small.extend([0x32, 0xff, 0xff, 0xff, 0x7f]);
+    small.extend([0; 1_000]);
+    stream.write_all(&small).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert_eq!(answer[0], 0x20, "{answer:02x?}");
+    assert!(answer.windows(2).any(|bytes| bytes == [0x40, 2] || bytes == [0x40, 4] || bytes == [0x40, 3]));
+    assert!(answer.ends_with(&[0xe0, 2, 0x95, 0]), "{answer:02x?}");
+    assert_eq!(line.spooled().len(), 1);
+    assert_eq!(line.ledger(2).await.denied, 1);
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_mqtt_is_closed_at_once() {
+    let mut line = Line::open().await;
+    let mut stream = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert_eq!(read_all(&mut stream).await, b"");
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_above_the_limit_are_closed_and_a_freed_place_is_given_again() {
+    let mut line = Line::with(u64::MAX, |config| config.max_connections = 1).await;
+    let first = line.v4("first").connected().await;
+    let mut second = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
+    assert_eq!(read_all(&mut second).await, b"");
+    drop(first);
+    let retry = async {
+        while line.v4("third").packet().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, retry).await.unwrap();
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_is_closed_after_its_keep_alive() {
+    let mut line = Line::open().await;
+    let mut stream = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
+    let mut connect = connect_v5("silent");
+    // Keep-alive of one second; rmqtt allows three more below six.
+    connect[11] = 1;
+    stream.write_all(&connect).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert_eq!(answer[0], 0x20);
+    line.stop().await;
+}
+
+#[test]
+fn stopping_ends_every_task_and_tells_mqtt_5_clients_why() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (tasks_before, tasks_after) = runtime.block_on(async {
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        let mut line = Line::open().await;
+        let mut newer = line.v5("newer").connected().await;
+        let _older = line.v4("older").connected().await;
+        let running = tasks();
+        assert!(before < running);
+        line.stop.cancel();
+        let reason = newer.disconnect_reason().await;
+        assert_eq!(reason, v5::mqttbytes::v5::DisconnectReasonCode::ServerShuttingDown);
+        line.stop().await;
+        assert_eq!(line.board.sources()[0].state.key(), "stopped");
+        eventually(|| tasks() <= before).await;
+        (before, tasks())
+    });
+    assert_eq!(tasks_before, tasks_after);
+}

@@ -1,0 +1,86 @@
+//! How fast it is; figures are printed, the bound holds on any machine.
+
+use std::time::Instant;
+
+use rumqttc::{Packet, QoS};
+
+use super::*;
+
+/// Publishes and counts acknowledgements with a window of 100.
+async fn publish_many(mut client: V4, messages: u64) {
+    let sender = client.client.clone();
+    let sending = tokio::spawn(async move {
+        for number in 0..messages {
+            sender.publish(TOPIC, QoS::AtLeastOnce, false, number.to_string()).await.unwrap();
+        }
+    });
+    let mut acknowledged = 0;
+    while acknowledged < messages {
+        if let Packet::PubAck(_) = client.packet().await.unwrap() {
+            acknowledged += 1;
+        }
+    }
+    sending.await.unwrap();
+}
+
+async fn rate(line: &Line, connections: u64, messages: u64) -> f64 {
+    let mut clients = Vec::new();
+    for number in 0..connections {
+        clients.push(line.v4(&format!("station-{number}")).connected().await);
+    }
+    let started = Instant::now();
+    let tasks: Vec<_> = clients.into_iter().map(|client| tokio::spawn(publish_many(client, messages))).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    (connections * messages) as f64 / started.elapsed().as_secs_f64()
+}
+
+/// Full fsyncs per second of the disk the spool is on, one SQLite commit each.
+fn fsyncs_per_second() -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SpoolConfig { path: dir.path().join("spool.db"), max_bytes: u64::MAX, keep_messages: 65_535 };
+    let (mut spool, _reader) = Spool::open(&config).unwrap();
+    let envelope = Envelope {
+        source: "probe".parse().unwrap(),
+        epoch: 1,
+        client_id: None,
+        username: None,
+        topic: Arc::from(TOPIC),
+        payload: bytes::Bytes::from_static(b"1"),
+        qos: bakau_model::Qos::AtLeastOnce,
+        dup: false,
+        retained: false,
+        content_type: None,
+        received_at: UtcMillis::new(0),
+    };
+    let draft = bakau_spool::BatchDraft { envelopes: vec![envelope], ..bakau_spool::BatchDraft::default() };
+    let started = Instant::now();
+    for _ in 0..300 {
+        spool.append(&draft).unwrap();
+    }
+    300.0 / started.elapsed().as_secs_f64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_not_held_up_by_the_linger_even_among_sleeping_ones() {
+    let mut line = Line::open().await;
+    let mut sleepers = Vec::new();
+    for number in 0..20 {
+        let mut sleeper = line.v4(&format!("sleeper-{number}")).connected().await;
+        sleeper.publish(TOPIC, QoS::AtLeastOnce, "once").await;
+        sleeper.packet().await.unwrap();
+        // Its task keeps reading, so that the connection stays open.
+        sleepers.push(tokio::spawn(async move { while sleeper.events.poll().await.is_ok() {} }));
+    }
+    let commits = fsyncs_per_second();
+    let one = rate(&line, 1, 2_000).await;
+    let many = rate(&line, 50, 100).await;
+    println!("commits/s {commits:.0}; one connection {one:.0} messages/s; 50 connections {many:.0} messages/s");
+    // Half of the commits is what is asked for in a quiet release build; a linger per message would give 190.
+    assert!(commits / 6.0 < one, "{one:.0} messages/s at {commits:.0} commits/s");
+    for sleeper in sleepers {
+        sleeper.abort();
+    }
+    line.stop().await;
+}
