@@ -1,7 +1,21 @@
 //! Agencies, stations, datastreams, deployments, routes, rules, channels and devices: catalogue files in, snapshots out.
 
+mod catalogue;
+mod database;
+mod demo;
+mod parameters;
+mod plan;
+mod registry;
+mod rows;
 mod snapshot;
+pub mod token;
 
+pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, MAX_FILE_BYTES, MAX_FILES, MAX_ITEMS_PER_KIND};
+pub use database::{AuditRow, RegistryError};
+pub use demo::demo_catalogue;
+pub use parameters::parameters;
+pub use plan::Plan;
+pub use registry::Registry;
 pub use snapshot::{
     Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Direction, Format,
     Instrument, JsonMapping, JsonValue, Route, Rule, Snapshot, Station, Threshold, TimeFormat,

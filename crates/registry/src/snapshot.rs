@@ -56,7 +56,7 @@ pub struct Station {
     pub time_zone: String,
 }
 
-fn default_time_zone() -> String {
+pub(crate) fn default_time_zone() -> String {
     "Asia/Jakarta".to_owned()
 }
 
@@ -69,8 +69,11 @@ pub struct DatastreamEntry {
     /// Expected seconds between observations.
     pub interval_s: u32,
     /// Vertical datum of a level, such as `MSL`; levels of different datums are never compared.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vertical_datum: Option<String>,
+    /// Names it had before; they keep pointing to it and are never given to another datastream.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub was: Vec<DatastreamName>,
 }
 
 /// One parameter at one station, with the integer it is stored under.
@@ -270,7 +273,8 @@ pub struct Rule {
     pub hold_s: u32,
     /// Where the figures come from and how sure they are.
     pub source: String,
-    /// The channels its alerts go to.
+    /// The channels its alerts go to; without any they are shown on pages only.
+    #[serde(default)]
     pub channels: Vec<ChannelId>,
 }
 
@@ -337,10 +341,14 @@ pub struct Snapshot {
     pub agencies: BTreeMap<AgencyId, Agency>,
     /// Stations.
     pub stations: BTreeMap<StationId, Station>,
-    /// Datastreams, by number.
+    /// Datastreams in use, by number.
     pub datastreams: BTreeMap<DatastreamId, Arc<Datastream>>,
-    /// Datastreams, by name.
+    /// Datastreams in use, by name and by every earlier name: for look-up, not for listing.
     pub by_name: HashMap<DatastreamName, Arc<Datastream>>,
+    /// Datastreams no longer in any catalogue; their history stays readable under their number.
+    pub retired: BTreeMap<DatastreamId, Arc<Datastream>>,
+    /// Earlier names of datastreams, in use or retired.
+    pub aliases: BTreeMap<DatastreamName, DatastreamId>,
     /// Instruments.
     pub instruments: BTreeMap<InstrumentId, Instrument>,
     /// Deployments of each datastream, earliest first, never overlapping.
@@ -356,10 +364,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The datastream of a name.
+    /// The datastream in use of a present or earlier name.
     #[must_use]
     pub fn datastream(&self, name: &DatastreamName) -> Option<&Arc<Datastream>> {
         self.by_name.get(name)
+    }
+
+    /// The datastream that has or ever had a name, in use or retired: for reading history.
+    #[must_use]
+    pub fn ever(&self, name: &DatastreamName) -> Option<&Arc<Datastream>> {
+        let numbered = |number| self.datastreams.get(number).or_else(|| self.retired.get(number));
+        let in_use = self.by_name.get(name);
+        let retired = || self.retired.values().find(|datastream| datastream.name == *name);
+        in_use.or_else(retired).or_else(|| self.aliases.get(name).and_then(numbered))
     }
 
     /// The datastreams of a station, by name.

@@ -1,0 +1,127 @@
+//! What can only be said about the whole set: references, names, overlaps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bakau_model::{DatastreamName, UtcMillis};
+
+use super::{
+    check::near,
+    error::Errors,
+    items::{Item, Items, Kind},
+};
+use crate::snapshot::DeploymentEntry;
+
+/// Checks items against each other. References to `broken` items are let through: their mistake is reported already.
+pub(crate) fn check(items: &Items, broken: Option<&BTreeSet<(Kind, String)>>, errors: &mut Errors) {
+    References { items, broken, names: present_names(items) }.check(errors);
+    former_names(items, errors);
+    overlaps(items, errors);
+}
+
+/// Every present or former name of a datastream.
+fn present_names(items: &Items) -> BTreeSet<&DatastreamName> {
+    items.datastreams.iter().flat_map(|(name, item)| std::iter::once(name).chain(&item.value.was)).collect()
+}
+
+#[derive(Debug)]
+struct References<'a> {
+    items: &'a Items,
+    broken: Option<&'a BTreeSet<(Kind, String)>>,
+    names: BTreeSet<&'a DatastreamName>,
+}
+
+impl References<'_> {
+    fn check(&self, errors: &mut Errors) {
+        let items = self.items;
+        for item in items.agencies.values() {
+            self.refer(item, "city", Kind::City, item.value.city.as_str(), errors);
+        }
+        for item in items.stations.values() {
+            self.refer(item, "agency", Kind::Agency, item.value.agency.as_str(), errors);
+        }
+        for (name, item) in &items.datastreams {
+            self.refer(item, "id", Kind::Station, name.station(), errors);
+        }
+        for item in items.deployments.values() {
+            self.refer(item, "datastream", Kind::Datastream, item.value.datastream.as_str(), errors);
+            self.refer(item, "instrument", Kind::Instrument, item.value.instrument.as_str(), errors);
+        }
+        for item in &items.routes {
+            if let Some(station) = &item.value.station {
+                self.refer(item, "station", Kind::Station, station.as_str(), errors);
+            }
+        }
+        for item in items.rules.values() {
+            self.refer(item, "datastream", Kind::Datastream, item.value.datastream.as_str(), errors);
+            for channel in &item.value.channels {
+                self.refer(item, "channels", Kind::Channel, channel.as_str(), errors);
+            }
+        }
+    }
+
+    fn refer<T>(&self, item: &Item<T>, field: &str, kind: Kind, id: &str, errors: &mut Errors) {
+        let is_broken = self.broken.is_some_and(|broken| broken.contains(&(kind, id.to_owned())));
+        if is_broken || self.exists(kind, id) {
+            return;
+        }
+        let near = self.near(kind, id);
+        errors.add(&item.at(field), "unknown_reference", &[("kind", &kind.key()), ("id", &id), ("near", &near)]);
+    }
+
+    fn exists(&self, kind: Kind, id: &str) -> bool {
+        let items = self.items;
+        match kind {
+            Kind::City => items.cities.contains_key(id),
+            Kind::Agency => items.agencies.contains_key(id),
+            Kind::Station => items.stations.contains_key(id),
+            Kind::Datastream => id.parse::<DatastreamName>().is_ok_and(|name| self.names.contains(&name)),
+            Kind::Instrument => items.instruments.contains_key(id),
+            Kind::Channel => items.channels.contains_key(id),
+            // Nothing refers to these.
+            Kind::Deployment | Kind::Route | Kind::Rule | Kind::Device => true,
+        }
+    }
+
+    fn near(&self, kind: Kind, id: &str) -> String {
+        let items = self.items;
+        match kind {
+            Kind::City => near(id, items.cities.keys().map(|known| known.as_str())),
+            Kind::Agency => near(id, items.agencies.keys().map(|known| known.as_str())),
+            Kind::Station => near(id, items.stations.keys().map(|known| known.as_str())),
+            Kind::Datastream => near(id, items.datastreams.keys().map(|known| known.as_str())),
+            Kind::Instrument => near(id, items.instruments.keys().map(|known| known.as_str())),
+            Kind::Channel => near(id, items.channels.keys().map(|known| known.as_str())),
+            Kind::Deployment | Kind::Route | Kind::Rule | Kind::Device => String::new(),
+        }
+    }
+}
+
+/// A former name belongs to one datastream and is the present name of none.
+fn former_names(items: &Items, errors: &mut Errors) {
+    let mut owners: BTreeMap<&DatastreamName, &Item<_>> = BTreeMap::new();
+    for item in items.datastreams.values() {
+        for former in item.value.was.iter().filter(|former| **former != item.value.id) {
+            if let Some(present) = items.datastreams.get(former) {
+                errors.add(&item.at("was"), "was_in_use", &[("id", former), ("place", present.place())]);
+            }
+            if let Some(other) = owners.insert(former, item) {
+                errors.add(&item.at("was"), "was_twice", &[("id", former), ("place", other.place())]);
+            }
+        }
+    }
+}
+
+/// One instrument at a time serves a datastream.
+fn overlaps(items: &Items, errors: &mut Errors) {
+    let mut before: Option<(&DatastreamName, Option<UtcMillis>, &Item<DeploymentEntry>)> = None;
+    // Keys are ordered by datastream, then by first instant.
+    for ((name, from), item) in &items.deployments {
+        let to = item.value.to.as_deref().and_then(|to| UtcMillis::parse(to).ok());
+        if let Some((_, before_to, other)) = before.filter(|(other, ..)| *other == name)
+            && before_to.is_none_or(|before_to| *from < before_to)
+        {
+            errors.add(&item.at("from"), "deployment_overlap", &[("datastream", name), ("place", other.place())]);
+        }
+        before = Some((name, to, item));
+    }
+}

@@ -1,0 +1,227 @@
+//! Items as they are stored: one JSON text each, and back into a snapshot.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Parameter, StationId, Unit, UtcMillis};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    catalogue::{Items, Kind},
+    parameters,
+    snapshot::{Channel, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Rule, Snapshot},
+};
+
+/// Kind and id of an item.
+pub(crate) type RowKey = (Kind, String);
+
+/// An item as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Place among its kind; only the order of routes means anything.
+    pub(crate) position: u32,
+    pub(crate) json: String,
+}
+
+/// A row that does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} '{id}' is damaged: {detail}")]
+pub struct DamagedRow {
+    kind: String,
+    id: String,
+    detail: String,
+}
+
+impl DamagedRow {
+    fn new(kind: Kind, id: &str, detail: &impl ToString) -> Self {
+        Self { kind: kind.key().to_owned(), id: id.to_owned(), detail: detail.to_string() }
+    }
+}
+
+/// Every item as it is stored.
+pub(crate) fn of(items: &Items) -> Result<BTreeMap<RowKey, Row>, DamagedRow> {
+    let mut rows = Rows::default();
+    let Items { cities, agencies, stations, datastreams, instruments, deployments, channels, routes, rules, devices } =
+        items;
+    cities.iter().try_for_each(|(id, item)| rows.add(Kind::City, id.to_string(), 0, &item.value))?;
+    agencies.iter().try_for_each(|(id, item)| rows.add(Kind::Agency, id.to_string(), 0, &item.value))?;
+    stations.iter().try_for_each(|(id, item)| rows.add(Kind::Station, id.to_string(), 0, &item.value))?;
+    datastreams.iter().try_for_each(|(id, item)| rows.add(Kind::Datastream, id.to_string(), 0, &item.value))?;
+    instruments.iter().try_for_each(|(id, item)| rows.add(Kind::Instrument, id.to_string(), 0, &item.value))?;
+    channels.iter().try_for_each(|(id, item)| rows.add(Kind::Channel, id.to_string(), 0, &item.value))?;
+    rules.iter().try_for_each(|(id, item)| rows.add(Kind::Rule, id.to_string(), 0, &item.value))?;
+    devices.iter().try_for_each(|(id, item)| rows.add(Kind::Device, id.clone(), 0, &item.value))?;
+    for ((datastream, from), item) in deployments {
+        rows.add(Kind::Deployment, deployment_id(datastream, *from), 0, &item.value)?;
+    }
+    for (position, item) in (0..).zip(routes) {
+        rows.add(Kind::Route, item.value.id.to_string(), position, &item.value)?;
+    }
+    Ok(rows.0)
+}
+
+/// The id a deployment is stored and shown under.
+pub(crate) fn deployment_id(datastream: &DatastreamName, from: UtcMillis) -> String {
+    format!("{datastream} {from}")
+}
+
+#[derive(Debug, Default)]
+struct Rows(BTreeMap<RowKey, Row>);
+
+impl Rows {
+    fn add(&mut self, kind: Kind, id: String, position: u32, value: &impl Serialize) -> Result<(), DamagedRow> {
+        let json = serde_json::to_string(value).map_err(|error| DamagedRow::new(kind, &id, &error))?;
+        self.0.insert((kind, id), Row { position, json });
+        Ok(())
+    }
+}
+
+/// A datastream as stored.
+#[derive(Debug)]
+pub(crate) struct DatastreamRow {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) unit: String,
+    pub(crate) json: String,
+    pub(crate) retired: bool,
+}
+
+/// Everything stored, at one revision.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) revision: u64,
+    /// Kind, id and JSON, ordered by position.
+    pub(crate) items: Vec<(String, String, String)>,
+    pub(crate) datastreams: Vec<DatastreamRow>,
+    /// Earlier name and number.
+    pub(crate) aliases: Vec<(String, u32)>,
+    /// Number, datastream number and first instant.
+    pub(crate) deployments: Vec<(u32, u32, i64)>,
+}
+
+impl Stored {
+    /// The snapshot of what is stored.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, DamagedRow> {
+        let parameters = parameters().clone();
+        let mut snapshot = Snapshot { revision: self.revision, parameters, ..Snapshot::default() };
+        self.add_datastreams(&mut snapshot)?;
+        let numbers: HashMap<(u32, i64), u32> =
+            self.deployments.iter().map(|(number, datastream, from)| ((*datastream, *from), *number)).collect();
+        for (kind, id, json) in &self.items {
+            let Some(kind) = Kind::from_key(kind) else {
+                return Err(DamagedRow { kind: kind.clone(), id: id.clone(), detail: "unknown kind".to_owned() });
+            };
+            add(&mut snapshot, kind, id, json, &numbers)?;
+        }
+        for deployments in snapshot.deployments.values_mut() {
+            deployments.sort_by_key(|deployment| deployment.from);
+        }
+        Ok(snapshot)
+    }
+
+    fn add_datastreams(&self, snapshot: &mut Snapshot) -> Result<(), DamagedRow> {
+        for row in &self.datastreams {
+            let datastream = Arc::new(datastream(row)?);
+            if row.retired {
+                snapshot.retired.insert(datastream.number, datastream);
+            } else {
+                snapshot.by_name.insert(datastream.name.clone(), Arc::clone(&datastream));
+                snapshot.datastreams.insert(datastream.number, datastream);
+            }
+        }
+        for (alias, number) in &self.aliases {
+            let damaged = |error| DamagedRow::new(Kind::Datastream, alias, &error);
+            let alias: DatastreamName = alias.parse().map_err(damaged)?;
+            let number = DatastreamId::new(*number);
+            if let Some(datastream) = snapshot.datastreams.get(&number) {
+                snapshot.by_name.insert(alias.clone(), Arc::clone(datastream));
+            }
+            snapshot.aliases.insert(alias, number);
+        }
+        Ok(())
+    }
+}
+
+fn datastream(row: &DatastreamRow) -> Result<Datastream, DamagedRow> {
+    let entry: DatastreamEntry = parse(Kind::Datastream, &row.name, &row.json)?;
+    let damaged = |error| DamagedRow::new(Kind::Datastream, &row.name, &error);
+    let name: DatastreamName = row.name.parse().map_err(damaged)?;
+    Ok(Datastream {
+        number: DatastreamId::new(row.number),
+        station: StationId::new(name.station()).map_err(damaged)?,
+        parameter: Parameter::new(name.parameter()).map_err(damaged)?,
+        name,
+        unit: Unit::new(&row.unit),
+        interval_ms: i64::from(entry.interval_s) * 1000,
+        vertical_datum: entry.vertical_datum,
+    })
+}
+
+fn add(
+    snapshot: &mut Snapshot,
+    kind: Kind,
+    id: &str,
+    json: &str,
+    numbers: &HashMap<(u32, i64), u32>,
+) -> Result<(), DamagedRow> {
+    macro_rules! insert {
+        ($map:ident) => {{
+            let key = id.parse().map_err(|error| DamagedRow::new(kind, id, &error))?;
+            snapshot.$map.insert(key, parse(kind, id, json)?);
+        }};
+    }
+    match kind {
+        Kind::City => insert!(cities),
+        Kind::Agency => insert!(agencies),
+        Kind::Station => insert!(stations),
+        Kind::Instrument => insert!(instruments),
+        Kind::Route => snapshot.routes.push(parse(kind, id, json)?),
+        Kind::Rule => {
+            let rule: Rule = parse(kind, id, json)?;
+            snapshot.rules.insert(rule.id.clone(), Arc::new(rule));
+        }
+        Kind::Channel => {
+            let channel: Channel = parse(kind, id, json)?;
+            snapshot.channels.insert(channel.id().clone(), channel);
+        }
+        Kind::Device => {
+            let device: Device = parse(kind, id, json)?;
+            snapshot.devices.insert(device.username.clone(), device);
+        }
+        Kind::Deployment => {
+            let deployment = deployment(snapshot, id, json, numbers)?;
+            snapshot.deployments.entry(deployment.datastream).or_default().push(deployment);
+        }
+        Kind::Datastream => return Err(DamagedRow::new(kind, id, &"stored in the wrong table")),
+    }
+    Ok(())
+}
+
+fn deployment(
+    snapshot: &Snapshot,
+    id: &str,
+    json: &str,
+    numbers: &HashMap<(u32, i64), u32>,
+) -> Result<Deployment, DamagedRow> {
+    let entry: DeploymentEntry = parse(Kind::Deployment, id, json)?;
+    let damaged = |detail: &str| DamagedRow::new(Kind::Deployment, id, &detail);
+    let instant = |text: &str| UtcMillis::parse(text).map_err(|error| DamagedRow::new(Kind::Deployment, id, &error));
+    let datastream = snapshot.ever(&entry.datastream).ok_or_else(|| damaged("its datastream is missing"))?.number;
+    let from = instant(&entry.from)?;
+    let number = numbers.get(&(datastream.get(), from.get())).ok_or_else(|| damaged("its number is missing"))?;
+    Ok(Deployment {
+        number: DeploymentId::new(*number),
+        datastream,
+        instrument: entry.instrument,
+        from,
+        to: entry.to.as_deref().map(instant).transpose()?,
+        gain: entry.gain,
+        offset: entry.offset,
+    })
+}
+
+fn parse<T: DeserializeOwned>(kind: Kind, id: &str, json: &str) -> Result<T, DamagedRow> {
+    serde_json::from_str(json).map_err(|error| DamagedRow::new(kind, id, &error))
+}

@@ -1,0 +1,350 @@
+//! Applying catalogues to a real registry.db.
+
+use std::path::Path;
+
+use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Principal, StationId, UtcMillis};
+use bakau_registry::{Catalogue, CatalogueFile, Plan, Registry, RegistryError, demo_catalogue, token};
+
+const NOW: UtcMillis = UtcMillis::new(1_700_000_000_000);
+
+fn by() -> Principal {
+    Principal::CommandLine("sari".to_owned())
+}
+
+fn file(text: &str) -> CatalogueFile {
+    CatalogueFile { path: "a.toml".to_owned(), text: text.to_owned() }
+}
+
+async fn plan(registry: &Registry, text: &str, prune: bool) -> Result<Plan, RegistryError> {
+    let catalogue = Catalogue::parse_with(&[file(text)], &registry.snapshot())
+        .map_err(|errors| panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()))
+        .unwrap();
+    registry.plan(&catalogue, prune).await
+}
+
+async fn apply(registry: &Registry, text: &str, prune: bool) -> String {
+    let plan = plan(registry, text, prune).await.unwrap();
+    let shown = plan.render(Language::En);
+    registry.apply(plan, &by(), NOW).await.unwrap();
+    shown
+}
+
+fn name(text: &str) -> DatastreamName {
+    text.parse().unwrap()
+}
+
+async fn open(directory: &Path) -> Registry {
+    Registry::open(&directory.join("registry.db")).await.unwrap()
+}
+
+const BASE: &str = r#"
+[[city]]
+id = "malang"
+name = "Malang"
+code = "35.73"
+
+[[agency]]
+id = "dlh"
+name = "DLH"
+city = "malang"
+
+[[station]]
+id = "mlg-01"
+name = "Satu"
+agency = "dlh"
+kind = "water"
+latitude = -7.9
+longitude = 112.6
+
+[[instrument]]
+id = "sonde"
+make = "A"
+model = "B"
+serial = "1"
+"#;
+
+const OXYGEN: &str = r#"
+[[datastream]]
+id = "mlg-01/do"
+interval_s = 60
+
+[[deployment]]
+datastream = "mlg-01/do"
+instrument = "sonde"
+from = "2026-01-01T00:00:00+07:00"
+gain = 1.1
+
+[[rule]]
+id = "oxygen"
+name = "Oksigen"
+datastream = "mlg-01/do"
+direction = "below"
+siaga = { raise = 2.1, clear = 2.3 }
+source = "x"
+"#;
+
+const PH: &str = "[[datastream]]\nid = \"mlg-01/ph\"\ninterval_s = 60\n";
+
+#[tokio::test]
+async fn the_demo_catalogue_applies_survives_reopening_and_then_differs_in_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let catalogue = Catalogue::parse(&demo_catalogue()).unwrap();
+    let registry = open(directory.path()).await;
+    assert_eq!(registry.snapshot().revision, 0);
+    let plan = registry.plan(&catalogue, false).await.unwrap();
+    assert_eq!(registry.apply(plan, &by(), NOW).await.unwrap(), 1);
+    let before = registry.snapshot();
+    drop(registry);
+
+    let registry = open(directory.path()).await;
+    let snapshot = registry.snapshot();
+    assert_eq!((snapshot.revision, snapshot.stations.len(), snapshot.cities.len()), (1, 3, 4));
+    assert_eq!(snapshot.datastreams, before.datastreams);
+    assert_eq!(snapshot.rules, before.rules);
+    assert_eq!(snapshot.routes, before.routes);
+    assert!(snapshot.parameters.contains_key("pm25"));
+    let oxygen = snapshot.datastream(&name("prb-bjbr-01/do")).unwrap();
+    assert_eq!((oxygen.unit.as_str(), oxygen.interval_ms), ("mg/L", 5_000));
+    let in_force = UtcMillis::parse("2026-06-01T00:00:00Z").unwrap();
+    assert_ne!(snapshot.deployment_at(oxygen.number, in_force), DeploymentId::new(0));
+    assert_eq!(snapshot.datastreams_of(&StationId::new("mlg-kota-01").unwrap()).len(), 4);
+    for prune in [false, true] {
+        let again = registry.plan(&catalogue, prune).await.unwrap();
+        assert!(again.is_empty(), "{again}");
+        assert_eq!(registry.apply(again, &by(), NOW).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_shows_each_difference_and_the_audit_keeps_it_with_who_and_when() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let shown = apply(&registry, &format!("{BASE}{OXYGEN}"), false).await;
+    assert_eq!(
+        shown,
+        "+ city malang\n+ agency dlh\n+ station mlg-01\n+ datastream mlg-01/do\n+ instrument sonde\n\
+         + deployment mlg-01/do 2025-12-31T17:00:00Z\n+ rule oxygen"
+    );
+    let changed = OXYGEN.replace("2.1", "1.8").replace("source = \"x\"", "source = \"y\"\nhold_s = 60");
+    assert_eq!(
+        apply(&registry, &changed, false).await,
+        "~ rule oxygen: hold_s 0 -> 60, siaga.raise 2.1 -> 1.8, source x -> y"
+    );
+    let audit = registry.audit(10).await.unwrap();
+    assert_eq!(audit.len(), 2);
+    assert_eq!((audit[0].revision, audit[0].at, audit[0].by.name()), (2, NOW, "sari"));
+    assert_eq!(audit[0].summary, "0 ditambah, 1 diubah, 0 dihapus");
+    assert!(audit[0].difference.contains("siaga.raise 2.1 -> 1.8"));
+    assert!(audit[1].difference.contains("+ station mlg-01"));
+}
+
+#[tokio::test]
+async fn without_prune_absent_things_stay_and_with_it_they_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    apply(&registry, &format!("{BASE}{OXYGEN}{PH}"), false).await;
+    assert!(plan(&registry, PH, false).await.unwrap().is_empty());
+    let rule = OXYGEN.split("[[rule]]").next().unwrap();
+    assert_eq!(apply(&registry, &format!("{BASE}{rule}{PH}"), true).await, "- rule oxygen");
+    assert!(registry.snapshot().rules.is_empty());
+    let refused = plan(&registry, PH, true).await.unwrap_err();
+    assert!(matches!(&refused, RegistryError::Invalid(errors) if errors.len() == 1), "{refused}");
+    assert!(refused.to_string().contains("there is no station 'mlg-01'"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_number_is_never_given_to_another_datastream_and_comes_back_with_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    apply(&registry, &format!("{BASE}{OXYGEN}"), false).await;
+    let number = registry.snapshot().datastream(&name("mlg-01/do")).unwrap().number;
+    assert_eq!(number, DatastreamId::new(1));
+    let deployment = registry.snapshot().deployments[&number][0].number;
+
+    let shown = apply(&registry, &format!("{BASE}{PH}"), true).await;
+    assert_eq!(
+        shown,
+        "- datastream mlg-01/do: retired, its history stays readable under number 1\n+ datastream mlg-01/ph\n- rule oxygen"
+    );
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.datastream(&name("mlg-01/ph")).unwrap().number, DatastreamId::new(2));
+    assert_eq!(snapshot.datastream(&name("mlg-01/do")), None);
+    assert_eq!(snapshot.ever(&name("mlg-01/do")).unwrap().number, number);
+    assert_eq!(snapshot.deployments[&number].len(), 1, "the history still needs its deployment");
+    assert!(plan(&registry, &format!("{BASE}{PH}"), true).await.unwrap().is_empty());
+
+    let shown = apply(&registry, OXYGEN, false).await;
+    assert_eq!(shown, "+ datastream mlg-01/do: in use again under number 1\n+ rule oxygen");
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.datastream(&name("mlg-01/do")).unwrap().number, number);
+    assert_eq!(snapshot.deployments[&number][0].number, deployment);
+    assert!(snapshot.retired.is_empty());
+}
+
+#[tokio::test]
+async fn reviving_with_prune_leaves_no_deployment_that_is_in_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    apply(&registry, &format!("{BASE}{OXYGEN}"), false).await;
+    apply(&registry, BASE, true).await;
+    let without_deployment = format!("{BASE}[[datastream]]\nid = \"mlg-01/do\"\ninterval_s = 60\n");
+    apply(&registry, &without_deployment, true).await;
+    let number = registry.snapshot().datastream(&name("mlg-01/do")).unwrap().number;
+    assert!(!registry.snapshot().deployments.contains_key(&number));
+    assert!(plan(&registry, &without_deployment, true).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_renamed_datastream_keeps_number_rules_deployments_and_old_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    apply(&registry, &format!("{BASE}{OXYGEN}"), false).await;
+    let renamed = "[[datastream]]\nid = \"mlg-01/do@50cm\"\nwas = [\"mlg-01/do\"]\ninterval_s = 30\n";
+    assert_eq!(
+        apply(&registry, renamed, false).await,
+        "~ datastream mlg-01/do@50cm: renamed from mlg-01/do, number 1 stays\n\
+         ~ datastream mlg-01/do@50cm: interval_s 60 -> 30"
+    );
+    drop(registry);
+    let registry = open(directory.path()).await;
+    let snapshot = registry.snapshot();
+    let (new, old) = (name("mlg-01/do@50cm"), name("mlg-01/do"));
+    let datastream = snapshot.datastream(&new).unwrap();
+    assert_eq!((datastream.number, &datastream.name), (DatastreamId::new(1), &new));
+    assert_eq!(snapshot.datastream(&old).unwrap().number, datastream.number, "old topics still find it");
+    assert_eq!(snapshot.datastreams.len(), 1);
+    assert_eq!(snapshot.rules["oxygen"].datastream, new);
+    assert_eq!(snapshot.deployments[&datastream.number].len(), 1);
+    // Files that still use the old name for deployment and rule mean the same datastream.
+    let old_references = OXYGEN.split("[[deployment]]").nth(1).map(|rest| format!("[[deployment]]{rest}")).unwrap();
+    assert!(plan(&registry, &format!("{renamed}{old_references}"), false).await.unwrap().is_empty());
+    assert!(plan(&registry, &format!("{BASE}{renamed}{old_references}"), true).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn names_numbers_parameters_and_datums_do_not_change_hands() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let level = "[[datastream]]\nid = \"mlg-01/water_level\"\ninterval_s = 60\nvertical_datum = \"MSL\"\n";
+    apply(&registry, &format!("{BASE}{OXYGEN}{level}"), false).await;
+    let renamed = "[[datastream]]\nid = \"mlg-01/do@50cm\"\nwas = [\"mlg-01/do\"]\ninterval_s = 60\n";
+    apply(&registry, renamed, false).await;
+    let cases = [
+        ("id = \"mlg-01/do\"\ninterval_s = 60", "was a name of 'mlg-01/do@50cm' and is never given to another"),
+        (
+            "id = \"mlg-01/ph\"\nwas = [\"mlg-01/do@50cm\"]\ninterval_s = 60",
+            "the parameter of a datastream never changes",
+        ),
+        ("id = \"mlg-01/do@50cm\"\nwas = [\"mlg-01/water_level\"]\ninterval_s = 60", "two registered datastreams"),
+        ("id = \"mlg-01/water_level\"\nvertical_datum = \"LAT\"\ninterval_s = 60", "cannot change from MSL to LAT"),
+    ];
+    for (item, expected) in cases {
+        let files = [file(&format!("[[datastream]]\n{item}\n"))];
+        let errors = Catalogue::parse_with(&files, &registry.snapshot()).unwrap_err();
+        assert!(errors.iter().any(|error| error.to_string().contains(expected)), "{errors:?}");
+    }
+    let back = "[[datastream]]\nid = \"mlg-01/do\"\nwas = [\"mlg-01/do@50cm\"]\ninterval_s = 60\n";
+    assert!(apply(&registry, back, false).await.contains("renamed from mlg-01/do@50cm, number 1 stays"));
+    assert_eq!(registry.snapshot().datastream(&name("mlg-01/do@50cm")).unwrap().number, DatastreamId::new(1));
+    assert!(plan(&registry, back, false).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_deployment_that_overlaps_a_registered_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    apply(&registry, &format!("{BASE}{OXYGEN}"), false).await;
+    let next = "[[deployment]]\ndatastream = \"mlg-01/do\"\ninstrument = \"sonde\"\nfrom = \"2026-05-01T00:00:00Z\"\n";
+    let errors = Catalogue::parse_with(&[file(next)], &registry.snapshot()).unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "a.toml:4: this deployment of 'mlg-01/do' overlaps the one at registry: end the earlier one with 'to'"
+    );
+    let ended = OXYGEN.replace("gain = 1.1", "gain = 1.1\nto = \"2026-05-01T00:00:00Z\"");
+    apply(&registry, &format!("{ended}{next}"), false).await;
+    assert_eq!(registry.snapshot().deployments[&DatastreamId::new(1)].len(), 2);
+}
+
+#[tokio::test]
+async fn routes_keep_the_order_of_their_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let route = |id: &str| {
+        format!(
+            "[[route]]\nid = \"{id}\"\ntopic = \"{id}/{{station}}\"\nformat = \"json\"\n\
+             [[route.json.values]]\npath = \"/do\"\nparameter = \"do\"\nunit = \"mg/L\"\n"
+        )
+    };
+    let order = |registry: &Registry| {
+        registry.snapshot().routes.iter().map(|route| route.id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    apply(&registry, &(route("c") + &route("a") + &route("b")), false).await;
+    assert_eq!(order(&registry), "c a b");
+    let shown = apply(&registry, &(route("b") + &route("c") + &route("d")), false).await;
+    assert_eq!(order(&registry), "b a c d");
+    assert_eq!(shown, "~ route b: position 3 -> 1\n~ route c: position 1 -> 3\n+ route d");
+}
+
+#[tokio::test]
+async fn a_plan_made_before_another_change_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let stale = plan(&registry, BASE, false).await.unwrap();
+    apply(&registry, BASE, false).await;
+    let refused = registry.apply(stale, &by(), NOW).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::Stale { planned: 0, current: 1 }), "{refused}");
+    assert_eq!(registry.audit(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn two_handles_on_one_file_see_each_others_changes_after_a_refresh() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, command) = (open(directory.path()).await, open(directory.path()).await);
+    let mut changes = server.watch();
+    assert!(!server.refresh().await.unwrap());
+    apply(&command, &format!("{BASE}{PH}"), false).await;
+    assert!(!changes.has_changed().unwrap());
+    assert!(server.refresh().await.unwrap());
+    assert!(changes.has_changed().unwrap());
+    let seen = changes.borrow_and_update().clone();
+    assert_eq!((seen.revision, seen.datastreams.len()), (1, 1));
+    assert!(!server.refresh().await.unwrap());
+}
+
+#[tokio::test]
+async fn the_admin_token_is_kept_as_a_hash_with_an_audit_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let (registry, other) = (open(directory.path()).await, open(directory.path()).await);
+    assert_eq!(registry.admin_token_hash().await.unwrap(), None);
+    let given = token::token([7; 16]);
+    registry.set_admin_token_hash(token::digest(&given), &Principal::System, NOW).await.unwrap();
+    assert!(token::verify(&given, &other.admin_token_hash().await.unwrap().unwrap()));
+    assert!(other.refresh().await.unwrap(), "another process notices");
+    let audit = registry.audit(1).await.unwrap();
+    assert_eq!((audit[0].revision, &audit[0].by), (1, &Principal::System));
+}
+
+#[tokio::test]
+async fn a_newer_file_and_a_foreign_file_are_refused_with_a_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("registry.db");
+    drop(Registry::open(&path).await.unwrap());
+    let set = |path: &Path, sql: &'static str| {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        async move {
+            use sqlx::{ConnectOptions, Connection};
+            let mut connection = options.connect().await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+    };
+    set(&path, "PRAGMA user_version = 99").await;
+    let refused = Registry::open(&path).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::NewerFormat { found: 99, .. }), "{refused}");
+    assert!(refused.to_string().contains("was written by a newer version of Bakau (format 99"), "{refused}");
+
+    let foreign = directory.path().join("foreign.db");
+    set(&foreign, "CREATE TABLE songs (title TEXT)").await;
+    let refused = Registry::open(&foreign).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::NotARegistry { .. }), "{refused}");
+}
