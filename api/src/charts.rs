@@ -1,0 +1,239 @@
+//! `/charts/{station}/{parameter}[@qualifier].svg|.png`: one datastream over time, with its limits.
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point};
+use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
+use bakau_registry::{Datastream, Snapshot};
+use bakau_store::RangeQuery;
+use jiff::tz::TimeZone;
+
+use crate::{
+    answer, catalogue,
+    error::{ApiError, ProblemType},
+    language::{self, texts},
+    query::{Params, Span},
+    state::AppState,
+    thin::{Thinned, Thinner},
+};
+
+const DAY_MS: i64 = 86_400_000;
+/// Longest time axis, a little more than a leap year.
+const MAX_RANGE_MS: i64 = 367 * DAY_MS;
+/// Observations read from the store at a time.
+const PAGE_ROWS: usize = 10_000;
+/// Observations one chart may read: a year of one-minute values fits twice.
+const MAX_ROWS: usize = 1_200_000;
+/// Columns that differ by less than this many pixels look alike.
+const PIXELS_PER_BUCKET: u32 = 1;
+/// A gap is drawn where points are further apart than this many intervals (as `ChartSpec` says).
+const GAP_INTERVALS: f64 = 2.5;
+/// How long a browser may show a chart without asking again.
+const CACHE_OPEN: &str = "public, max-age=30";
+const CACHE_CLOSED: &str = "private, max-age=30";
+/// A drawing may be looked at by itself; it needs no script and no other file.
+const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Picture {
+    Svg,
+    Png,
+}
+
+/// Words of `?range=`: (word, days, message key).
+const RANGES: [(&str, (i64, &str)); 8] = [
+    ("1d", (1, "chart_day")),
+    ("7d", (7, "chart_week")),
+    ("30d", (30, "chart_month")),
+    ("365d", (365, "chart_year")),
+    ("day", (1, "chart_day")),
+    ("week", (7, "chart_week")),
+    ("month", (30, "chart_month")),
+    ("year", (365, "chart_year")),
+];
+
+/// Draws the chart of a datastream.
+pub(crate) async fn chart(
+    State(state): State<AppState>,
+    Path((station, file)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &["range", "from", "to", "width", "height", "dark"])?;
+    let snapshot = state.snapshot();
+    let (datastream, picture) = find(&snapshot, &station, &file)?;
+    let language = language::of_request(&uri, &headers);
+    let (span, subtitle) = time_axis(&params, state.clock.now(), language)?;
+    let width = size(&params, "width", 800, MIN_WIDTH)?;
+    let height = size(&params, "height", 320, MIN_HEIGHT)?;
+    let thinned = read_points(&state, datastream, span, width / PIXELS_PER_BUCKET).await?;
+    let spec = ChartSpec {
+        title: title(&snapshot, datastream, language),
+        subtitle: subtitle.to_owned(),
+        unit: datastream.unit.clone(),
+        from: span.from,
+        to: span.to,
+        time_zone: time_zone(&snapshot, datastream),
+        language,
+        width,
+        height,
+        decimals: catalogue::decimals(&snapshot, datastream),
+        interval_ms: visible_interval(datastream.interval_ms, thinned.bucket_ms),
+        limits: limits(&snapshot, datastream),
+        points: thinned.points,
+        dark: params.flag("dark")?.unwrap_or(false),
+    };
+    let etag = answer::etag(&Fingerprint { spec: &spec, picture });
+    let mut response = if answer::not_modified(&headers, &etag) {
+        answer::conditional(&headers, &etag, Response::default)
+    } else {
+        let drawn = draw(&state, spec, picture).await?;
+        answer::conditional(&headers, &etag, || drawn)
+    };
+    let cache = if state.config.open_read { CACHE_OPEN } else { CACHE_CLOSED };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CHART_POLICY));
+    Ok(response)
+}
+
+fn find<'a>(snapshot: &'a Snapshot, station: &str, file: &str) -> Result<(&'a Datastream, Picture), ApiError> {
+    catalogue::find_station(snapshot, station)?;
+    let (stem, picture) = match file.rsplit_once('.') {
+        Some((stem, "svg")) => (stem, Picture::Svg),
+        Some((stem, "png")) => (stem, Picture::Png),
+        Some(_) | None => return Err(ApiError::new(ProblemType::RouteNotFound)),
+    };
+    let text = format!("{station}/{stem}");
+    let unknown = || ApiError::new(ProblemType::DatastreamNotFound).with("datastream", &text);
+    let name: DatastreamName = text.parse().map_err(|_| unknown())?;
+    Ok((catalogue::find_datastream(snapshot, &name)?, picture))
+}
+
+fn time_axis(params: &Params, now: UtcMillis, language: Language) -> Result<(Span, &'static str), ApiError> {
+    let range = params.choice("range", &RANGES)?;
+    let times = params.text("from").is_some() || params.text("to").is_some();
+    if range.is_some() && times {
+        return Err(ApiError::parameter("range", params.text("range"), "parameter_range_and_times"));
+    }
+    if times {
+        let span = params.span(now, DAY_MS)?;
+        if MAX_RANGE_MS < span.to.since(span.from) {
+            return Err(ApiError::parameter("from", params.text("from"), "parameter_longest").with("allowed", "367 d"));
+        }
+        return Ok((span, ""));
+    }
+    let (days, words) = range.unwrap_or((1, "chart_day"));
+    // The next whole minute, so that asking again within it finds the same picture.
+    let to = now.saturating_add(MINUTE_MS).minute();
+    Ok((Span { from: to.saturating_add(-days * DAY_MS), to }, texts(language).text(words)))
+}
+
+fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result<u32, ApiError> {
+    let pixels = params.number(name, u64::from(least)..=u64::from(MAX_SIDE))?;
+    Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(default))
+}
+
+async fn read_points(state: &AppState, datastream: &Datastream, span: Span, buckets: u32) -> Result<Thinned, ApiError> {
+    let mut query = RangeQuery {
+        datastream: datastream.number,
+        from: span.from,
+        to: span.to,
+        after: None,
+        limit: PAGE_ROWS,
+        newest_first: false,
+    };
+    let mut thinner = Thinner::new(span, buckets);
+    let mut rows = 0;
+    loop {
+        let page = state.store.observations(&query).await;
+        let page = page.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+        rows += page.len();
+        if MAX_ROWS < rows {
+            return Err(ApiError::new(ProblemType::RangeTooLarge).with("allowed", &MAX_ROWS.to_string()));
+        }
+        for stored in &page {
+            let observation = &stored.observation;
+            thinner.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
+        }
+        query.after = page.last().map(|last| last.observation.observed_at);
+        if page.len() < PAGE_ROWS {
+            return Ok(thinner.finish());
+        }
+    }
+}
+
+/// Where points were left out, only a hole longer than a bucket can be told from a gap.
+fn visible_interval(interval_ms: i64, bucket_ms: Option<i64>) -> i64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a year is 3e10 ms")]
+    let least = bucket_ms.map_or(0, |bucket_ms| (bucket_ms as f64 / GAP_INTERVALS).ceil() as i64);
+    interval_ms.max(least)
+}
+
+fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> String {
+    let label = catalogue::label(snapshot, datastream);
+    let station = snapshot.stations.get(&datastream.station);
+    let station = station.map_or(datastream.station.as_str(), |station| station.name.get(language));
+    format!("{station}: {}", label.get(language))
+}
+
+/// The zone of a datastream's station; UTC where its name is unknown.
+pub(crate) fn time_zone(snapshot: &Snapshot, datastream: &Datastream) -> TimeZone {
+    let station = snapshot.stations.get(&datastream.station);
+    station.and_then(|station| TimeZone::get(&station.time_zone).ok()).unwrap_or(TimeZone::UTC)
+}
+
+/// The values at which rules raise alerts on a datastream.
+pub(crate) fn limits(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitLine> {
+    let rules = snapshot.rules.values().filter(|rule| rule.datastream == datastream.name);
+    let lines = rules.flat_map(|rule| {
+        Level::RAISED
+            .into_iter()
+            .filter_map(|level| rule.threshold(level).map(|threshold| LimitLine { level, value: threshold.raise }))
+    });
+    lines.collect()
+}
+
+async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Response, ApiError> {
+    let permit = Arc::clone(&state.own.drawings).acquire_owned().await;
+    let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(5))?;
+    let drawn = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        match picture {
+            Picture::Svg => chart::svg(&spec).map(|svg| ("image/svg+xml", svg.into_bytes())),
+            Picture::Png => chart::png(&spec).map(|png| ("image/png", png)),
+        }
+    });
+    let drawn = drawn.await.map_err(|error| ApiError::defect(error.to_string()))?;
+    let (kind, bytes) = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
+    Ok(([(header::CONTENT_TYPE, kind)], bytes).into_response())
+}
+
+/// Everything that changes the picture, for its entity tag.
+struct Fingerprint<'a> {
+    spec: &'a ChartSpec,
+    picture: Picture,
+}
+
+impl Hash for Fingerprint<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let spec = self.spec;
+        (self.picture, &spec.title, &spec.subtitle, &spec.unit, spec.from, spec.to).hash(state);
+        (spec.time_zone.iana_name(), spec.language, spec.width, spec.height, spec.decimals).hash(state);
+        (spec.interval_ms, spec.dark).hash(state);
+        for limit in &spec.limits {
+            (limit.level, limit.value.to_bits()).hash(state);
+        }
+        for point in &spec.points {
+            (point.at, point.value.map(f64::to_bits), point.flag).hash(state);
+        }
+    }
+}

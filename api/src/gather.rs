@@ -1,0 +1,257 @@
+//! From handles of the other rooms to the plain values that pages show.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use bakau_alerts::{AlertDetail, AlertView, NoticeState};
+use bakau_dashboards::view::{
+    AlertRow, DeliveryRow, DeliveryState, Freshness, InstrumentRow, LimitLine, ParameterPanel, SourceKind, SourceRow,
+    SourceState, StationCard, TransitionRow, ValueCell,
+};
+use bakau_ingest::LatestEntry;
+use bakau_model::{DatastreamId, DatastreamName, Flag, Level, RuleId, StationId, Text, Unit, UtcMillis};
+use bakau_registry::{Datastream, Snapshot, Station};
+
+use crate::{catalogue, charts, state::AppState};
+
+/// A value older than this many intervals is stale: two may be late or lost on the way without meaning anything.
+const STALE_INTERVALS: i64 = 3;
+/// Allowed on top, for the way from the device to here.
+const STALE_SLACK_MS: i64 = 60_000;
+
+/// The present of all rooms, taken once for one page.
+pub(crate) struct Gatherer<'a> {
+    state: &'a AppState,
+    snapshot: Arc<Snapshot>,
+    now: UtcMillis,
+    latest: HashMap<DatastreamId, LatestEntry>,
+    levels: HashMap<DatastreamName, Level>,
+}
+
+impl<'a> Gatherer<'a> {
+    /// Takes the present values, active alerts and the registry as they are now.
+    pub(crate) fn new(state: &'a AppState) -> Self {
+        let entries = state.latest.snapshot().into_iter();
+        let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
+        for alert in state.alerts.active().iter() {
+            let worst = levels.entry(alert.datastream.clone()).or_default();
+            *worst = alert.level.max(*worst);
+        }
+        Self {
+            state,
+            snapshot: state.snapshot(),
+            now: state.clock.now(),
+            latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
+            levels,
+        }
+    }
+
+    /// The registry of this page.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Every station.
+    pub(crate) fn stations(&self) -> Vec<StationCard> {
+        let mut datastreams: BTreeMap<&StationId, Vec<&Datastream>> = BTreeMap::new();
+        for datastream in self.snapshot.datastreams.values() {
+            datastreams.entry(&datastream.station).or_default().push(datastream);
+        }
+        datastreams.values_mut().for_each(|list| list.sort_by(|a, b| a.name.cmp(&b.name)));
+        let stations = self.snapshot.stations.values();
+        let card =
+            |station: &Station| self.card_of(station, datastreams.get(&station.id).map_or(&[][..], Vec::as_slice));
+        stations.map(card).collect()
+    }
+
+    /// One station.
+    pub(crate) fn card(&self, station: &Station) -> StationCard {
+        let datastreams = self.snapshot.datastreams_of(&station.id);
+        let datastreams: Vec<&Datastream> = datastreams.into_iter().map(AsRef::as_ref).collect();
+        self.card_of(station, &datastreams)
+    }
+
+    fn card_of(&self, station: &Station, datastreams: &[&Datastream]) -> StationCard {
+        let mut values: Vec<ValueCell> = datastreams.iter().map(|datastream| self.cell(datastream)).collect();
+        let agency = self.snapshot.agencies.get(&station.agency);
+        let worst = values.iter().map(|cell| cell.level).max().unwrap_or_default();
+        let any_current = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
+        // An alert that is active counts even when its data has stopped; "normal" needs data to say so.
+        let level = (any_current || Level::Normal < worst).then_some(worst);
+        let freshness = self.freshness(&values);
+        // Worst first, then those with rules, so that the six the overview shows are the six that matter.
+        values.sort_by_key(|cell| std::cmp::Reverse((cell.level, self.has_rule(&cell.datastream))));
+        StationCard {
+            id: station.id.clone(),
+            name: station.name.clone(),
+            agency: agency.map_or_else(|| Text::from(station.agency.as_str()), |agency| agency.name.clone()),
+            kind: station.kind,
+            level,
+            freshness,
+            values,
+        }
+    }
+
+    fn has_rule(&self, datastream: &DatastreamName) -> bool {
+        self.snapshot.rules.values().any(|rule| rule.datastream == *datastream)
+    }
+
+    fn freshness(&self, values: &[ValueCell]) -> Freshness {
+        let Some(newest) = values.iter().filter_map(|cell| cell.observed_at).max() else {
+            return Freshness::NeverReported;
+        };
+        let age_ms = self.now.since(newest).max(0);
+        let live = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
+        if live { Freshness::Live { age_ms } } else { Freshness::Stale { age_ms } }
+    }
+
+    fn cell(&self, datastream: &Datastream) -> ValueCell {
+        let entry = self.latest.get(&datastream.number);
+        let observation = entry.map(|entry| entry.observation);
+        let stale = observation.is_some_and(|observation| {
+            let limit = STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS);
+            limit < self.now.since(observation.observed_at)
+        });
+        ValueCell {
+            datastream: datastream.name.clone(),
+            label: catalogue::label(&self.snapshot, datastream),
+            value: observation.and_then(|observation| observation.value),
+            unit: datastream.unit.clone(),
+            decimals: catalogue::decimals(&self.snapshot, datastream),
+            observed_at: observation.map(|observation| observation.observed_at),
+            level: self.levels.get(&datastream.name).copied().unwrap_or_default(),
+            flag: observation.map_or(Flag::Missing, |observation| observation.flag),
+            stale,
+        }
+    }
+
+    /// The datastreams of a station, in order of name, with limits.
+    pub(crate) fn panels(&self, station: &Station) -> Vec<ParameterPanel> {
+        let panel = |datastream: &Arc<Datastream>| ParameterPanel {
+            cell: self.cell(datastream),
+            limits: charts::limits(&self.snapshot, datastream),
+            interval_ms: datastream.interval_ms,
+            vertical_datum: datastream.vertical_datum.clone(),
+        };
+        self.snapshot.datastreams_of(&station.id).into_iter().map(panel).collect()
+    }
+
+    /// The instruments deployed at a station now.
+    pub(crate) fn instruments(&self, station: &Station) -> Vec<InstrumentRow> {
+        let mut rows = Vec::new();
+        for datastream in self.snapshot.datastreams_of(&station.id) {
+            for deployment in self.snapshot.deployments.get(&datastream.number).into_iter().flatten() {
+                let deployed = deployment.from <= self.now && deployment.to.is_none_or(|to| self.now < to);
+                let instrument = self.snapshot.instruments.get(&deployment.instrument).filter(|_| deployed);
+                rows.extend(instrument.map(|instrument| InstrumentRow {
+                    label: catalogue::label(&self.snapshot, datastream),
+                    make: instrument.make.clone(),
+                    model: instrument.model.clone(),
+                    serial: instrument.serial.clone(),
+                    since: deployment.from,
+                }));
+            }
+        }
+        rows
+    }
+
+    /// An alert as a page may show it: open pages never name people, so who acknowledged is not in it.
+    pub(crate) fn alert_row(&self, alert: &AlertView) -> AlertRow {
+        let datastream = self.snapshot.datastream(&alert.datastream);
+        let station_id = station_of(&alert.datastream);
+        let station = self.snapshot.stations.get(&station_id);
+        let label = datastream.map(|datastream| catalogue::label(&self.snapshot, datastream));
+        AlertRow {
+            id: alert.id.to_string(),
+            station: station_id,
+            station_name: station.map_or_else(|| alert.datastream.station().into(), |station| station.name.clone()),
+            datastream: alert.datastream.clone(),
+            label: label.unwrap_or_else(|| alert.datastream.parameter().into()),
+            rule_name: alert.rule_name.clone(),
+            level: alert.level,
+            peak: alert.peak,
+            onset: alert.onset,
+            observed_at: alert.updated,
+            value: alert.value,
+            unit: datastream.map_or_else(|| Unit::new(""), |datastream| datastream.unit.clone()),
+            decimals: datastream.map_or(2, |datastream| catalogue::decimals(&self.snapshot, datastream)),
+            decided_at: alert.decided_at,
+            closed_at: alert.closed_at,
+            acknowledged: None,
+        }
+    }
+
+    /// The raise values of a rule.
+    pub(crate) fn rule_limits(&self, rule: &RuleId) -> Vec<LimitLine> {
+        let Some(rule) = self.snapshot.rules.get(rule) else { return Vec::new() };
+        let line = |level| rule.threshold(level).map(|threshold| LimitLine { level, value: threshold.raise });
+        Level::RAISED.into_iter().filter_map(line).collect()
+    }
+
+    /// The decision log of an alert.
+    pub(crate) fn transitions(&self, detail: &AlertDetail) -> Vec<TransitionRow> {
+        let row = |transition: &bakau_alerts::TransitionView| TransitionRow {
+            from: transition.from,
+            to: transition.to,
+            observed_at: transition.observed_at,
+            decided_at: transition.decided_at,
+            value: transition.value,
+        };
+        detail.transitions.iter().map(row).collect()
+    }
+
+    /// Notices of an alert, without their receivers.
+    pub(crate) fn deliveries(&self, detail: &AlertDetail) -> Vec<DeliveryRow> {
+        let level_of = |id: i64| {
+            let transition = detail.transitions.iter().find(|transition| transition.id == id);
+            transition.map_or(Level::Normal, |transition| transition.to)
+        };
+        let rows = detail.notices.iter().filter_map(|notice| {
+            let state = match notice.state {
+                NoticeState::Pending => DeliveryState::Waiting,
+                NoticeState::Sent => DeliveryState::Delivered,
+                NoticeState::Failed => DeliveryState::Failed,
+                // Held back on purpose: there is nothing to deliver.
+                NoticeState::Cancelled => return None,
+            };
+            Some(DeliveryRow {
+                channel: notice.channel.to_string(),
+                level: level_of(notice.transition),
+                state,
+                attempts: notice.attempts,
+                last_attempt_at: notice.deliveries.last().map(|delivery| delivery.at),
+                // What a receiver answered may name it.
+                detail: None,
+            })
+        });
+        rows.collect()
+    }
+
+    /// The sources.
+    pub(crate) fn sources(&self) -> Vec<SourceRow> {
+        let row = |status: bakau_ingest::SourceStatus| SourceRow {
+            name: status.name.to_string(),
+            kind: match status.kind {
+                bakau_ingest::SourceKind::Client => SourceKind::Client,
+                bakau_ingest::SourceKind::Broker => SourceKind::Broker,
+            },
+            state: match status.state {
+                bakau_ingest::SourceState::Connecting => SourceState::Connecting,
+                bakau_ingest::SourceState::Connected => SourceState::Connected,
+                bakau_ingest::SourceState::Blocked(reason) => SourceState::Blocked(reason.key().to_owned()),
+                bakau_ingest::SourceState::Stopped => SourceState::Stopped,
+            },
+            since: status.since,
+            last_message_at: status.last_message,
+            received: status.messages,
+        };
+        self.state.board.sources().into_iter().map(row).collect()
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the station part of a datastream name has the grammar of a station id")]
+fn station_of(datastream: &DatastreamName) -> StationId {
+    StationId::new(datastream.station()).expect("a checked part")
+}

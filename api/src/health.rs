@@ -1,0 +1,207 @@
+//! `/healthz`, `/readyz`, `/metrics` and `GET /api/v1/sources`: how Bakau itself is doing.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bakau_ingest::{IntakeHealth, NotCommitted, SourceState, SourceStatus};
+use bakau_model::{Language, UtcMillis};
+use bakau_spool::{Consumer, SpoolError, SpoolReader};
+use serde_json::{Value, json};
+
+use crate::{
+    answer,
+    error::ApiError,
+    language::{self, texts},
+    metrics,
+    query::Params,
+    state::AppState,
+};
+
+/// Alerts may lag this long behind what is spooled before Bakau says that it is not ready.
+const MAX_ALERT_LAG_MS: i64 = 30_000;
+/// Observations looked through for the oldest one a consumer has still to see.
+const LAG_OBSERVATIONS: usize = 1;
+
+/// One thing that must work.
+#[derive(Debug, Clone)]
+pub(crate) struct Check {
+    /// Stable key, also of its name in the message files.
+    pub(crate) key: &'static str,
+    /// What is wrong, each as (stable key of the message, values); empty when it works.
+    reasons: Vec<(&'static str, Vec<(&'static str, String)>)>,
+}
+
+impl Check {
+    fn new(key: &'static str) -> Self {
+        Self { key, reasons: Vec::new() }
+    }
+
+    fn fails(mut self, reason: &'static str, values: Vec<(&'static str, String)>) -> Self {
+        self.reasons.push((reason, values));
+        self
+    }
+
+    /// Whether it works.
+    pub(crate) fn ok(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    /// Its name for people.
+    pub(crate) fn name(&self, language: Language) -> &'static str {
+        texts(language).text(self.key)
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn sentences(&self, language: Language) -> Vec<String> {
+        let sentence = |(key, values): &(&'static str, Vec<(&'static str, String)>)| {
+            let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            texts(language).fill(key, &values)
+        };
+        self.reasons.iter().map(sentence).collect()
+    }
+}
+
+/// The process answers.
+pub(crate) async fn healthz() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], "ok\n").into_response()
+}
+
+/// Whether the whole line works, with reasons where it does not.
+pub(crate) async fn readyz(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: axum::http::HeaderMap,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let language = language::of_request(&uri, &headers);
+    let checks = checks(&state).await;
+    let ready = checks.iter().all(Check::ok);
+    let value = |check: &Check| {
+        let key = check.key.trim_start_matches("ready_");
+        json!({ "check": key, "ok": check.ok(), "reasons": check.sentences(language) })
+    };
+    let body = json!({ "ready": ready, "checks": checks.iter().map(value).collect::<Vec<Value>>() });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = answer::json(&body)?;
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Everything that must work for Bakau to be ready.
+pub(crate) async fn checks(state: &AppState) -> Vec<Check> {
+    let mut checks = vec![spool_check(state).await, store_check(state).await, alerts_check(state).await];
+    checks.push(sources_check(&state.board.sources()));
+    checks
+}
+
+async fn spool_check(state: &AppState) -> Check {
+    let check = Check::new("ready_spool");
+    let health = *state.intake.borrow();
+    match health {
+        IntakeHealth::Blocked(NotCommitted::SpoolFull) => return check.fails("ready_spool_full", Vec::new()),
+        IntakeHealth::Blocked(NotCommitted::SpoolFailed) => return check.fails("ready_spool_failed", Vec::new()),
+        IntakeHealth::Blocked(NotCommitted::Stopping) => return check.fails("ready_stopping", Vec::new()),
+        IntakeHealth::Open => {}
+    }
+    let spool = state.spool.clone();
+    match tokio::task::spawn_blocking(move || spool.size()).await {
+        Ok(Ok(_)) => check,
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "readiness: spool unreadable");
+            check.fails("ready_spool_failed", Vec::new())
+        }
+        Err(_) => check.fails("ready_stopping", Vec::new()),
+    }
+}
+
+async fn store_check(state: &AppState) -> Check {
+    let check = Check::new("ready_store");
+    match state.store.health().await {
+        Ok(()) => check,
+        Err(error) => {
+            tracing::warn!(error = %error, "readiness: store does not answer");
+            check.fails("ready_store_failed", Vec::new())
+        }
+    }
+}
+
+async fn alerts_check(state: &AppState) -> Check {
+    let check = Check::new("ready_alerts");
+    let (spool, now) = (state.spool.clone(), state.clock.now());
+    let lag = tokio::task::spawn_blocking(move || lag_ms(&spool, Consumer::Alerts, now)).await;
+    match lag {
+        Ok(Ok(lag)) if lag <= MAX_ALERT_LAG_MS => check,
+        Ok(Ok(_)) => {
+            let behind = behind(&state.spool, Consumer::Alerts);
+            check.fails("ready_alerts_behind", vec![("behind", behind.to_string())])
+        }
+        // An unreadable spool is told by its own check.
+        Ok(Err(_)) => check.fails("ready_spool_failed", Vec::new()),
+        Err(_) => check.fails("ready_stopping", Vec::new()),
+    }
+}
+
+/// Batches a consumer has still to take.
+pub(crate) fn behind(spool: &SpoolReader, consumer: Consumer) -> u64 {
+    spool.last_seq().get().saturating_sub(spool.cursor(consumer).get())
+}
+
+/// How long ago the oldest observation arrived that a consumer has still to take; 0 when it has all.
+fn lag_ms(spool: &SpoolReader, consumer: Consumer, now: UtcMillis) -> Result<i64, SpoolError> {
+    if behind(spool, consumer) == 0 {
+        return Ok(0);
+    }
+    let next = spool.read_after(spool.cursor(consumer), LAG_OBSERVATIONS)?;
+    let arrivals = next.iter().flat_map(|batch| &batch.observations).map(|sourced| sourced.observation.received_at);
+    Ok(arrivals.min().map_or(0, |oldest| now.since(oldest).max(0)))
+}
+
+fn sources_check(sources: &[SourceStatus]) -> Check {
+    let check = Check::new("ready_sources");
+    if sources.is_empty() {
+        return check.fails("ready_sources_none", Vec::new());
+    }
+    sources.iter().fold(check, |check, source| {
+        let name = ("source", source.name.to_string());
+        match source.state {
+            SourceState::Connected => check,
+            SourceState::Connecting => check.fails("ready_source_connecting", vec![name]),
+            SourceState::Blocked(reason) => {
+                check.fails("ready_source_blocked", vec![name, ("reason", reason.key().to_owned())])
+            }
+            SourceState::Stopped => check.fails("ready_source_stopped", vec![name]),
+        }
+    })
+}
+
+/// Every counter of the process; names and numbers only, nothing a device or a person sent.
+pub(crate) async fn prometheus_text() -> Result<Response, ApiError> {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, metrics::text()?).into_response())
+}
+
+/// The sources: where messages come in.
+pub(crate) async fn sources(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let reason = |status: &SourceStatus| match status.state {
+        SourceState::Blocked(reason) => Some(reason.key()),
+        SourceState::Connecting | SourceState::Connected | SourceState::Stopped => None,
+    };
+    let value = |status: &SourceStatus| {
+        json!({
+            "name": status.name,
+            "kind": status.kind,
+            "state": status.state.key(),
+            "reason": reason(status),
+            "since": answer::time(status.since),
+            "last_message_at": status.last_message.map(answer::time),
+            "messages": status.messages,
+            "connections": status.connections,
+        })
+    };
+    let sources: Vec<Value> = state.board.sources().iter().map(value).collect();
+    answer::json(&json!({ "sources": sources }))
+}

@@ -1,0 +1,36 @@
+//! The HTTP side of Bakau: JSON and CSV under `/api/v1`, live events, charts, pages, health and metrics.
+//!
+//! Reading order: `router` is the table of contents; `state` says what handlers share; `access` who may do what;
+//! `error` and `layers` how problems are told. Every other file is one group of routes. This room owns HTTP only: it
+//! asks the store, the spool, the registry and the alert room, and draws with `bakau_dashboards`.
+
+mod access;
+mod alerts;
+mod answer;
+mod catalogue;
+mod charts;
+mod error;
+mod events;
+mod export;
+mod gather;
+mod health;
+mod language;
+mod latest;
+mod layers;
+mod ledger;
+mod metrics;
+mod observations;
+mod page_token;
+mod pages;
+mod quarantine;
+mod query;
+mod router;
+mod serve;
+mod state;
+mod thin;
+
+pub use access::{Payloads, Writer, hash_token};
+pub use error::{ApiError, ProblemType};
+pub use router::{Access, ROUTES, RouteInfo, router};
+pub use serve::serve;
+pub use state::{ApiConfig, AppParts, AppState};

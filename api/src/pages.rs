@@ -1,0 +1,329 @@
+//! Pages for people: values are gathered here and drawn by `bakau_dashboards`.
+
+use axum::{
+    body::Bytes,
+    extract::{Form, FromRequest as _, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use bakau_alerts::{AlertDetail, AlertId, AlertQuery};
+use bakau_dashboards::{
+    assets,
+    page::{self, PageError},
+    view::{
+        AcknowledgeForm, AlertPageView, AlertsView, CheckRow, Frame, OverviewView, ProblemView, SpoolStatus,
+        StationView, StatusView, Window,
+    },
+};
+use bakau_model::{Language, UtcMillis};
+use bakau_spool::Consumer;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    access::Writer,
+    alerts::{find, problem as alerts_problem, take_in_hand},
+    answer, catalogue, charts,
+    error::{ApiError, ProblemType},
+    gather::Gatherer,
+    health,
+    language::{self, LANGUAGE_KEY},
+    ledger,
+    query::{Params, Span},
+    state::AppState,
+};
+
+/// Zone of pages that are about no station in particular.
+const PLATFORM_ZONE: &str = "Asia/Jakarta";
+/// Alerts on one page of the list.
+const ALERTS_PER_PAGE: usize = 50;
+/// Alerts on a station's page.
+const STATION_ALERTS: usize = 10;
+/// Time the ledgers on the status page cover.
+const STATUS_LEDGER_MS: i64 = 3_600_000;
+/// How long the language is remembered, in seconds.
+const LANGUAGE_COOKIE_S: u32 = 365 * 86_400;
+
+/// `/`: all stations, worst first.
+pub(crate) async fn overview(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let gatherer = Gatherer::new(&state);
+    let stations = gatherer.stations();
+    let view = OverviewView { frame: frame(&state, &uri, &headers, None), stations };
+    show(&uri, page::overview(&view))
+}
+
+/// `/stations/{id}`: one station with its charts.
+pub(crate) async fn station(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &["range"])?;
+    let words = Window::ALL.map(|window| (window.key(), window));
+    let window = params.choice("range", &words)?.unwrap_or_default();
+    let gatherer = Gatherer::new(&state);
+    let station = catalogue::find_station(gatherer.snapshot(), &id)?;
+    let query = AlertQuery { station: Some(station.id.clone()), limit: STATION_ALERTS, ..AlertQuery::default() };
+    let alerts = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
+    let card = gatherer.card(station);
+    let agency = gatherer.snapshot().agencies.get(&station.agency);
+    let city = agency.and_then(|agency| gatherer.snapshot().cities.get(&agency.city));
+    let view = StationView {
+        frame: frame(&state, &uri, &headers, TimeZone::get(&station.time_zone).ok()),
+        id: station.id.clone(),
+        name: station.name.clone(),
+        agency: card.agency,
+        city: city.map_or_else(|| "".into(), |city| city.name.clone()),
+        kind: station.kind,
+        level: card.level,
+        freshness: card.freshness,
+        latitude: station.latitude,
+        longitude: station.longitude,
+        instruments: gatherer.instruments(station),
+        parameters: gatherer.panels(station),
+        window,
+        alerts: alerts.iter().map(|alert| gatherer.alert_row(alert)).collect(),
+    };
+    show(&uri, page::station(&view))
+}
+
+/// `/alerts`: active alerts, or all with `?all=true`.
+pub(crate) async fn alerts(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &["all", "before"])?;
+    let all = params.flag("all")?.unwrap_or(false);
+    let before = params.text("before");
+    let before = before.map(str::parse::<AlertId>).transpose();
+    let before = before.map_err(|_| ApiError::parameter("before", params.text("before"), "parameter_alert"))?;
+    let query = AlertQuery { active_only: !all, before, limit: ALERTS_PER_PAGE + 1, ..AlertQuery::default() };
+    let mut found = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
+    let more = ALERTS_PER_PAGE < found.len();
+    found.truncate(ALERTS_PER_PAGE);
+    let next = found.last().filter(|_| more).map(|last| format!("/alerts?all={all}&before={}", last.id));
+    let gatherer = Gatherer::new(&state);
+    let view = AlertsView {
+        frame: frame(&state, &uri, &headers, None),
+        all,
+        alerts: found.iter().map(|alert| gatherer.alert_row(alert)).collect(),
+        next,
+    };
+    show(&uri, page::alerts(&view))
+}
+
+/// `/alerts/{id}`: one alert and the form that takes it in hand.
+pub(crate) async fn alert(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let (_, detail) = find(&state.alerts, &id).await?;
+    let view = alert_view(&state, &uri, &headers, &detail);
+    show(&uri, page::alert(&view))
+}
+
+#[derive(Debug, Deserialize)]
+struct AcknowledgeFields {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    note: String,
+    #[serde(default)]
+    token: String,
+}
+
+/// The form's answer: back to the alert, or the form again with what is wrong.
+pub(crate) async fn acknowledge(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let language = language::of_request(&uri, &headers);
+    let fields = match Form::<AcknowledgeFields>::from_request(request, &()).await {
+        Ok(Form(fields)) => fields,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Err(ApiError::new(ProblemType::BodyTooLarge));
+        }
+        Err(_) => return Err(ApiError::new(ProblemType::InvalidBody).detail("body_form")),
+    };
+    let taken = match Writer::from_form(&state, fields.token.trim()).await {
+        Ok(writer) => take_in_hand(&state, &writer, &id, &fields.name, Some(&fields.note)).await,
+        Err(error) if error.kind() == ProblemType::TokenRequired => Err(error.detail("body_token")),
+        Err(error) => Err(error),
+    };
+    let error = match taken {
+        Ok(alert) => return Ok(Redirect::to(&format!("/alerts/{}?lang={}", alert.id, language.tag())).into_response()),
+        Err(error) => error,
+    };
+    let (_, detail) = find(&state.alerts, &id).await?;
+    let here = format!("/alerts/{}?lang={}", detail.alert.id, language.tag());
+    let here = here.parse().map_err(|_| ApiError::defect("alert address is no address"))?;
+    let mut view = alert_view(&state, &here, &headers, &detail);
+    view.form_error = Some(error.detail_text(language));
+    view.form = AcknowledgeForm { name: fields.name, note: fields.note };
+    let mut response = show(&uri, page::alert(&view))?;
+    *response.status_mut() = error.kind().status();
+    Ok(response)
+}
+
+fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDetail) -> AlertPageView {
+    let gatherer = Gatherer::new(state);
+    let alert = gatherer.alert_row(&detail.alert);
+    let datastream = gatherer.snapshot().datastream(&detail.alert.datastream);
+    let zone = datastream.map(|datastream| charts::time_zone(gatherer.snapshot(), datastream));
+    AlertPageView {
+        frame: frame(state, uri, headers, zone),
+        limits: gatherer.rule_limits(&detail.alert.rule),
+        transitions: gatherer.transitions(detail),
+        deliveries: gatherer.deliveries(detail),
+        can_acknowledge: detail.alert.acknowledged.is_none() && detail.alert.closed_at.is_none(),
+        form_error: None,
+        form: AcknowledgeForm::default(),
+        alert,
+    }
+}
+
+/// `/status`: how Bakau itself is doing.
+pub(crate) async fn status(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let frame = frame(&state, &uri, &headers, None);
+    let checks = health::checks(&state).await;
+    let now = frame.generated_at;
+    let span = ledger::whole_minutes(Span { from: now.saturating_add(-STATUS_LEDGER_MS), to: now.saturating_add(1) });
+    // The page that says what does not work must not need it.
+    let total = match ledger::read(&state, span).await {
+        Ok(ledger) => ledger.total(),
+        Err(error) => {
+            tracing::warn!(cause = error.cause(), "status page without ledger");
+            ledger::Line::default()
+        }
+    };
+    let row = |check: &health::Check| CheckRow {
+        name: check.name(frame.language).to_owned(),
+        ok: check.ok(),
+        detail: check.sentences(frame.language).join(" "),
+    };
+    let view = StatusView {
+        ready: checks.iter().all(health::Check::ok),
+        checks: checks.iter().map(row).collect(),
+        sources: Gatherer::new(&state).sources(),
+        spool: spool_status(&state).await,
+        ledger_from: span.from,
+        ledger_to: span.to,
+        messages: total.messages,
+        readings: total.readings,
+        frame,
+    };
+    show(&uri, page::status(&view))
+}
+
+async fn spool_status(state: &AppState) -> SpoolStatus {
+    let spool = state.spool.clone();
+    let size = match tokio::task::spawn_blocking(move || spool.size()).await {
+        Ok(Ok(size)) => size,
+        Ok(Err(_)) | Err(_) => bakau_spool::SpoolSize::default(),
+    };
+    SpoolStatus {
+        bytes: size.unconsumed_bytes,
+        max_bytes: state.config.spool_max_bytes,
+        unconsumed_messages: size.unconsumed_messages,
+        store_behind: health::behind(&state.spool, Consumer::Store),
+        alerts_behind: health::behind(&state.spool, Consumer::Alerts),
+    }
+}
+
+/// `/assets/{name}`.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let asset = assets::get(&name).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
+    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
+    let found = || ([(header::CONTENT_TYPE, asset.content_type)], Bytes::from_static(asset.bytes)).into_response();
+    let mut response = answer::conditional(&headers, asset.etag, found);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    Ok(response)
+}
+
+/// `/problems/{key}`: what a problem type means, in both languages.
+pub(crate) async fn problem_type(Path(key): Path<String>) -> Result<Response, ApiError> {
+    let kind = ProblemType::from_key(&key).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
+    answer::json(&json!({
+        "type": format!("/problems/{}", kind.key()),
+        "status": kind.status().as_u16(),
+        "title": { "id": kind.title(Language::Id), "en": kind.title(Language::En) },
+    }))
+}
+
+/// The page that tells a problem; `None` where even that cannot be drawn.
+pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: Language) -> Option<String> {
+    let view = ProblemView {
+        frame: framed(state, uri, language, None),
+        status: error.kind().status().as_u16(),
+        title: error.kind().title(language).to_owned(),
+        detail: error.detail_text(language),
+        request_id: None,
+    };
+    page::problem(&view).ok()
+}
+
+fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
+    framed(state, uri, language::of_request(uri, headers), zone)
+}
+
+fn framed(state: &AppState, uri: &Uri, language: Language, zone: Option<TimeZone>) -> Frame {
+    let zone = zone.or_else(|| TimeZone::get(PLATFORM_ZONE).ok());
+    let generated_at: UtcMillis = state.clock.now();
+    Frame {
+        language,
+        generated_at,
+        time_zone: zone.unwrap_or(TimeZone::UTC),
+        path: without_language(uri),
+        active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// Path and query without `lang`, which the page's language switch adds.
+fn without_language(uri: &Uri) -> String {
+    let kept = uri.query().unwrap_or_default().split('&');
+    let kept: Vec<&str> =
+        kept.filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(LANGUAGE_KEY)).collect();
+    if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) }
+}
+
+/// The page as an answer; `?lang=` is remembered in a cookie.
+fn show(uri: &Uri, drawn: Result<String, PageError>) -> Result<Response, ApiError> {
+    let page = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
+    let mut response = Html(page).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
+    if let Some(language) = language::from_query(uri) {
+        let cookie =
+            format!("{LANGUAGE_KEY}={}; Path=/; Max-Age={LANGUAGE_COOKIE_S}; SameSite=Lax; HttpOnly", language.tag());
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            headers.insert(header::SET_COOKIE, value);
+        }
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_taken_out_of_the_address_of_the_page() {
+        let path = |uri: &str| without_language(&uri.parse().unwrap());
+        assert_eq!(path("/alerts?all=true&lang=en"), "/alerts?all=true");
+        assert_eq!(path("/?lang=en"), "/");
+        assert_eq!(path("/alerts?language=x"), "/alerts?language=x");
+    }
+}

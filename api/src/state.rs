@@ -1,0 +1,112 @@
+//! What handlers share: handles to the other rooms, and the bounds of this one.
+
+use std::{ops::Deref, sync::Arc};
+
+use bakau_alerts::Alerts;
+use bakau_clock::Clock;
+use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard};
+use bakau_registry::{Registry, Snapshot};
+use bakau_spool::SpoolReader;
+use bakau_store::Store;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{access::TokenGuard, latest::LatestCache};
+
+/// Requests worked on at once; more are answered 503, because they would only make each other slower.
+const MAX_REQUESTS: usize = 256;
+/// Open event streams; each holds one connection and a few kilobytes.
+const MAX_EVENT_STREAMS: usize = 1_000;
+/// Downloads at once; each keeps a page of observations in memory and a store reader busy.
+const MAX_EXPORTS: usize = 8;
+/// Charts drawn at once: drawing is pure CPU, and the line from sensor to alert shares these cores.
+const MAX_DRAWINGS: usize = 2;
+
+/// How this room behaves; read from `bakau.toml` by the server.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Address people use, without a slash at the end, for links that leave this server.
+    pub public_url: Option<String>,
+    /// Whether values, charts and pages can be read without the admin token.
+    pub open_read: bool,
+    /// Bound of the spool, shown on the status page.
+    pub spool_max_bytes: u64,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { public_url: None, open_read: true, spool_max_bytes: 0 }
+    }
+}
+
+/// The handles this room works with.
+#[derive(Debug)]
+pub struct AppParts {
+    /// Agencies, stations, datastreams, rules and the admin token.
+    pub registry: Registry,
+    /// History.
+    pub store: Arc<dyn Store>,
+    /// Quarantine, ledgers and how far consumers are.
+    pub spool: SpoolReader,
+    /// Present values.
+    pub latest: LatestTable,
+    /// Alerts: state, history, acknowledgement.
+    pub alerts: Alerts,
+    /// Status of the sources.
+    pub board: SourceBoard,
+    /// Whether messages are being made durable.
+    pub intake: watch::Receiver<IntakeHealth>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// How this room behaves.
+    pub config: ApiConfig,
+    /// Ends open event streams when cancelled.
+    pub stop: CancellationToken,
+}
+
+/// Shared by every handler; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    parts: Arc<AppParts>,
+    /// What this room keeps for itself.
+    pub(crate) own: Arc<Own>,
+}
+
+/// Caches and bounds of this room.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) token: TokenGuard,
+    pub(crate) latest_cache: LatestCache,
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) event_streams: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
+    pub(crate) drawings: Arc<Semaphore>,
+}
+
+impl AppState {
+    /// Takes the handles of the other rooms.
+    #[must_use]
+    pub fn new(parts: AppParts) -> Self {
+        let own = Own {
+            token: TokenGuard::default(),
+            latest_cache: LatestCache::default(),
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            drawings: Arc::new(Semaphore::new(MAX_DRAWINGS)),
+        };
+        Self { parts: Arc::new(parts), own: Arc::new(own) }
+    }
+
+    /// The registry as it is now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.registry.snapshot()
+    }
+}
+
+impl Deref for AppState {
+    type Target = AppParts;
+    fn deref(&self) -> &AppParts {
+        &self.parts
+    }
+}
