@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use bakau_model::{ChannelId, DatastreamId, DeploymentId, Flag, Observation, RuleId, TimeSource, UtcMillis};
-use bakau_registry::{Direction, Rule, Threshold};
+use bakau_model::{
+    AgencyId, ChannelId, DatastreamId, DatastreamName, DeploymentId, Flag, Level, Observation, Parameter,
+    ParameterInfo, RuleId, StationId, StationKind, Text, TimeSource, Unit, UtcMillis,
+};
+use bakau_registry::{Datastream, Direction, Rule, Snapshot, Station, Threshold};
 
-use crate::engine::{RuleSet, WatchedRule};
+use crate::{
+    AlertId,
+    engine::{Reason, RuleSet, Transition, WatchedRule},
+    facts::Facts,
+};
 
 pub(crate) const DATASTREAM: DatastreamId = DatastreamId::new(7);
 /// 2026-03-09T17:00:00Z, midnight in western Indonesia.
@@ -47,4 +54,73 @@ pub(crate) fn observation(minutes: i64, value: f64) -> Observation {
         received_at: minute(minutes),
         flag: Flag::NotEvaluated,
     }
+}
+
+/// Facts at 02:13 in western Indonesia on 10 March 2026.
+pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: Option<f64>) -> Facts {
+    let rule = do_rule(0);
+    let transition = Transition {
+        alert: AlertId::of(&rule.id, DATASTREAM, minute(130)),
+        sequence: 1,
+        rule: Arc::new(rule),
+        rule_revision: 12,
+        datastream: DATASTREAM,
+        from,
+        to,
+        peak: from.max(to),
+        reason,
+        onset: minute(130),
+        observed_at: minute(133),
+        value,
+        flag: Flag::NotEvaluated,
+        decided_at: minute(133).saturating_add(1_500),
+        muted_until: None,
+    };
+    Facts { limit, ..Facts::of(&transition, &snapshot([do_rule(0)])).unwrap() }
+}
+
+/// One mangrove station with dissolved oxygen, and the given rules of it.
+pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
+    let station = StationId::new("prb-bjbr-01").unwrap();
+    let code = Parameter::new("do").unwrap();
+    let name: DatastreamName = "prb-bjbr-01/do".parse().unwrap();
+    let datastream = Arc::new(Datastream {
+        number: DATASTREAM,
+        name: name.clone(),
+        station: station.clone(),
+        parameter: code.clone(),
+        unit: Unit::new("mg/L"),
+        interval_ms: 60_000,
+        vertical_datum: None,
+    });
+    let mut snapshot = Snapshot { revision: 1, ..Snapshot::default() };
+    snapshot.stations.insert(
+        station.clone(),
+        Station {
+            id: station,
+            name: "BeeJay Bakau".into(),
+            agency: AgencyId::new("dlh").unwrap(),
+            kind: StationKind::Mangrove,
+            latitude: -7.735,
+            longitude: 113.219,
+            time_zone: "Asia/Jakarta".to_owned(),
+        },
+    );
+    snapshot.parameters.insert(
+        code.clone(),
+        ParameterInfo {
+            code,
+            name: Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() },
+            unit: Unit::new("mg/L"),
+            cf_name: None,
+            fail: None,
+            suspect: None,
+            decimals: 2,
+            source: "test".to_owned(),
+        },
+    );
+    snapshot.datastreams.insert(DATASTREAM, Arc::clone(&datastream));
+    snapshot.by_name.insert(name, datastream);
+    snapshot.rules = rules.into_iter().map(|rule| (rule.id.clone(), Arc::new(rule))).collect();
+    snapshot
 }

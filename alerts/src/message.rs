@@ -1,0 +1,159 @@
+//! The sentence people read, in both languages. Pure.
+
+use std::sync::LazyLock;
+
+use bakau_model::{Flag, Language, Level, Messages, Text, UtcMillis};
+use jiff::tz::TimeZone;
+
+use crate::{engine::Reason, facts::Facts};
+
+const ID: &str = include_str!("../messages/id.toml");
+const EN: &str = include_str!("../messages/en.toml");
+
+#[expect(clippy::expect_used, reason = "the files are part of the program and read by a test")]
+static MESSAGES: LazyLock<[Messages; 2]> =
+    LazyLock::new(|| [ID, EN].map(|file| Messages::parse(file).expect("a message file of the alert room")));
+
+fn messages(language: Language) -> &'static Messages {
+    match language {
+        Language::Id => &MESSAGES[0],
+        Language::En => &MESSAGES[1],
+    }
+}
+
+/// What happened, in both languages.
+pub(crate) fn both(facts: &Facts) -> Text {
+    Text { id: sentence(facts, Language::Id), en: sentence(facts, Language::En) }
+}
+
+/// What happened, in one language, with the station's local time.
+pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
+    let messages = messages(language);
+    let level = |level: Level| messages.text(level_key(level));
+    let (time, date) = local_time(facts.observed_at, &facts.station.time_zone, messages);
+    let value = decimal(&format!("{:.*}", usize::from(facts.parameter.decimals), facts.value), language);
+    let value = format!("{value} {}", facts.parameter.unit.symbol());
+    let limit = facts.limit.map(|limit| decimal(&limit.to_string(), language)).unwrap_or_default();
+    let text = messages.fill(
+        template(facts),
+        &[
+            ("level", level(facts.level)),
+            ("previous", level(facts.previous_level)),
+            ("value", value.trim_end()),
+            ("limit", &limit),
+            ("time", &time),
+            ("date", &date),
+            ("parameter", facts.parameter.name.get(language)),
+            ("station", facts.station.name.get(language)),
+            // Last, so that braces in a rule's name stay what they are.
+            ("rule", facts.rule.name.get(language)),
+        ],
+    );
+    if facts.flag == Flag::Suspect { format!("{text} {}", messages.text("suspect")) } else { text }
+}
+
+const fn level_key(level: Level) -> &'static str {
+    match level {
+        Level::Normal => "level_normal",
+        Level::Waspada => "level_waspada",
+        Level::Siaga => "level_siaga",
+        Level::Awas => "level_awas",
+    }
+}
+
+fn template(facts: &Facts) -> &'static str {
+    match facts.reason {
+        Reason::RuleChanged => "rule_changed",
+        Reason::RuleRemoved => "rule_removed",
+        Reason::Threshold if facts.level == Level::Normal => "normal",
+        Reason::Threshold if facts.level < facts.previous_level => "lowered",
+        Reason::Threshold if facts.previous_level == Level::Normal => "raised",
+        Reason::Threshold => "escalated",
+    }
+}
+
+/// `02.13 WIB` and `10 Maret 2026`; in UTC where the zone is unknown, which the text then says.
+fn local_time(at: UtcMillis, zone: &str, messages: &Messages) -> (String, String) {
+    let Some(stamp) = at.to_jiff() else { return (at.to_string(), String::new()) };
+    let zoned = stamp.to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC));
+    let [hour, minute] = [zoned.hour(), zoned.minute()].map(|number| format!("{number:02}"));
+    let name = zoned.strftime("%Z").to_string();
+    let time = messages.fill("time", &[("hour", &hour), ("minute", &minute), ("zone", &name)]);
+    let month = messages.text(&format!("month_{}", zoned.month())).to_owned();
+    let (day, year) = (zoned.day().to_string(), zoned.year().to_string());
+    (time, messages.fill("date", &[("day", &day), ("month", &month), ("year", &year)]))
+}
+
+/// A number in the language's notation; `-0.00` is shown as `0.00`.
+fn decimal(number: &str, language: Language) -> String {
+    let nothing = number.strip_prefix('-').filter(|digits| digits.chars().all(|c| matches!(c, '0' | '.')));
+    let number = nothing.unwrap_or(number);
+    match language {
+        Language::Id => number.replace('.', ","),
+        Language::En => number.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bakau_model::Parameter;
+
+    use super::*;
+    use crate::testing::facts;
+
+    #[test]
+    fn both_files_have_the_same_keys_and_placeholders() {
+        let [id, en] = [messages(Language::Id), messages(Language::En)];
+        assert!(id.keys().eq(en.keys()));
+        let holders = |text: &str| {
+            let mut found: Vec<String> =
+                text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect();
+            found.sort();
+            found
+        };
+        for key in id.keys() {
+            assert_eq!(holders(id.text(key)), holders(en.text(key)), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_transition_reads_well_in_both_languages() {
+        let shown: Vec<String> = [
+            (Level::Normal, Level::Awas, Reason::Threshold, 0.423, Some(0.5)),
+            (Level::Waspada, Level::Siaga, Reason::Threshold, 1.9, Some(2.0)),
+            (Level::Awas, Level::Siaga, Reason::Threshold, 0.9, Some(0.8)),
+            (Level::Awas, Level::Normal, Reason::Threshold, 4.75, Some(4.5)),
+            (Level::Siaga, Level::Normal, Reason::RuleChanged, 1.9, None),
+            (Level::Siaga, Level::Normal, Reason::RuleRemoved, 1.9, None),
+        ]
+        .into_iter()
+        .map(|(from, to, reason, value, limit)| facts(from, to, reason, value, limit))
+        .flat_map(|facts| Language::ALL.map(|language| sentence(&facts, language)))
+        .collect();
+        insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn a_suspect_value_is_marked_for_verification() {
+        let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.4, Some(0.5));
+        facts.flag = Flag::Suspect;
+        assert!(sentence(&facts, Language::Id).ends_with("perlu diverifikasi."));
+    }
+
+    #[test]
+    fn values_without_unit_leave_no_gap_and_zero_has_no_sign() {
+        let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, -0.001, Some(-0.5));
+        facts.parameter.code = Parameter::new("ph").unwrap();
+        facts.parameter.name = "pH".into();
+        facts.parameter.unit = bakau_model::Unit::new("[pH]");
+        let text = sentence(&facts, Language::Id);
+        assert!(text.starts_with("AWAS: pH 0,00 di BeeJay Bakau (batas -0,5) pukul 02.13 WIB, 10 Maret 2026."), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_zone_is_told_in_utc() {
+        let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.4, Some(0.5));
+        facts.station.time_zone = "Mars/Olympus".to_owned();
+        assert!(sentence(&facts, Language::Id).contains("pukul 19.13 UTC, 9 Maret 2026"));
+    }
+}
