@@ -6,8 +6,10 @@
 pub mod bakau;
 pub mod catalogue;
 pub mod checker;
+pub mod kill;
 pub mod mosquitto;
 pub mod process;
+pub mod publish;
 pub mod sink;
 pub mod wait;
 

@@ -6,7 +6,8 @@ use anyhow::Result;
 use bakau_tests::{bakau::Bakau, mosquitto};
 
 /// A configuration with the embedded broker only, every port free.
-pub(crate) const BROKER_ONLY: &str = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\naccept_past_days = 20000\n";
+pub(crate) const BROKER_ONLY: &str =
+    "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\naccept_past_days = 20000\n";
 
 /// A configuration with one external broker only.
 pub(crate) fn client_only(port: u16) -> String {

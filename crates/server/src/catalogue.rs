@@ -1,0 +1,64 @@
+//! `bakau check` and `bakau apply`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use bakau_clock::{Clock, SystemClock};
+use bakau_model::Language;
+use bakau_registry::{Catalogue, CatalogueFile};
+
+use crate::{admin, config::Config, wiring};
+
+/// How `bakau apply` behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ApplyOptions {
+    pub(crate) prune: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) language: Language,
+}
+
+fn read(files: &[PathBuf]) -> Result<Vec<CatalogueFile>> {
+    let mut read = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        read.push(CatalogueFile { path: path.display().to_string(), text });
+    }
+    Ok(read)
+}
+
+fn parse(files: &[PathBuf]) -> Result<Catalogue> {
+    match Catalogue::parse(&read(files)?) {
+        Ok(catalogue) => Ok(catalogue),
+        Err(errors) => {
+            for error in &errors {
+                eprintln!("{error}");
+            }
+            bail!("{} error(s) in the catalogue; nothing was changed", errors.len());
+        }
+    }
+}
+
+/// Checks files against each other and against what is registered, changing nothing.
+pub(crate) async fn check(config: &Config, files: &[PathBuf]) -> Result<()> {
+    let catalogue = parse(files)?;
+    let registered = config.data.join(wiring::REGISTRY_FILE);
+    if registered.is_file() {
+        wiring::open_registry(&config.data).await?.plan(&catalogue, false).await?;
+    }
+    println!("ok: {} file(s)", files.len());
+    Ok(())
+}
+
+/// Shows the difference and applies it in one transaction.
+pub(crate) async fn apply(config: &Config, files: &[PathBuf], options: ApplyOptions) -> Result<()> {
+    let catalogue = parse(files)?;
+    let registry = wiring::open_registry(&config.data).await?;
+    let plan = registry.plan(&catalogue, options.prune).await?;
+    println!("{}", plan.render(options.language));
+    if options.dry_run || plan.is_empty() {
+        return Ok(());
+    }
+    let revision = registry.apply(plan, &admin::operator(), SystemClock.now()).await?;
+    println!("revision {revision}");
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The `bakau` binary: wiring and subcommands, nothing else.
+
+mod admin;
+mod catalogue;
+mod config;
+mod demo;
+mod replay;
+mod sources;
+mod verify;
+mod wiring;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use bakau_model::Language;
+use clap::{Args, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+
+/// Environmental sensor monitoring: MQTT in; alerts, charts and research-grade history out.
+#[derive(Debug, Parser)]
+#[command(name = "bakau", version)]
+struct Arguments {
+    /// Configuration file; without it, `bakau.toml` here if there is one, else the defaults.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Language of what this command prints: id or en.
+    #[arg(long, global = true, default_value = "id")]
+    lang: Language,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one process with three simulated stations and no configuration.
+    Demo(DemoArguments),
+    /// Run the platform.
+    Run,
+    /// Check configuration and catalogue files; reports every error with file and line.
+    Check {
+        /// Catalogue files.
+        files: Vec<PathBuf>,
+    },
+    /// Apply catalogue files to the registry; shows the difference first.
+    Apply {
+        /// Catalogue files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Also remove what is registered but in none of the files.
+        #[arg(long)]
+        prune: bool,
+        /// Only show the difference.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Publish a measured CSV file as MQTT messages.
+    Replay(ReplayArguments),
+    /// Make a random device token and the digest to put in a catalogue file.
+    DeviceToken,
+    /// Make a new admin token; the old one stops working.
+    AdminToken,
+    /// Read every stored block and row again and name what is damaged.
+    Verify,
+}
+
+#[derive(Debug, Args)]
+struct DemoArguments {
+    /// Folder of the demo's files.
+    #[arg(long, default_value = "data/demo")]
+    data: PathBuf,
+    /// HTTP address and port; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// MQTT address and port; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:1883")]
+    mqtt: SocketAddr,
+    /// Seed of the simulated stations.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// CSV file, plain or .gz, with a header line.
+    file: PathBuf,
+    /// Which column is what (TOML).
+    #[arg(long)]
+    map: PathBuf,
+    /// MQTT broker.
+    #[arg(long, default_value = "127.0.0.1:1883")]
+    broker: SocketAddr,
+    /// MQTT user name.
+    #[arg(long)]
+    username: Option<String>,
+    /// Name of the environment variable with the MQTT password.
+    #[arg(long)]
+    password_env: Option<String>,
+    /// How many times faster than measured; without it as fast as acknowledged.
+    #[arg(long)]
+    speed: Option<f64>,
+    /// First measured time, RFC 3339.
+    #[arg(long)]
+    from: Option<String>,
+    /// First measured time not replayed, RFC 3339.
+    #[arg(long)]
+    to: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("BAKAU_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmqtt=warn,sqlx=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match start(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bakau: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> Result<()> {
+    // The one TLS provider; installing it twice is impossible this early.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(execute(arguments))
+}
+
+async fn execute(arguments: Arguments) -> Result<()> {
+    let language = arguments.lang;
+    match arguments.command {
+        Command::Demo(demo) => demo::run(&demo, stop_signal()?).await,
+        Command::Replay(replay) => replay::run(&replay).await,
+        Command::DeviceToken => admin::device_token(),
+        Command::Check { files } => catalogue::check(&load(arguments.config.as_deref())?, &files).await,
+        Command::Apply { files, prune, dry_run } => {
+            let options = catalogue::ApplyOptions { prune, dry_run, language };
+            catalogue::apply(&load(arguments.config.as_deref())?, &files, options).await
+        }
+        Command::AdminToken => admin::new_admin_token(&load(arguments.config.as_deref())?).await,
+        Command::Verify => verify::run(&load(arguments.config.as_deref())?).await,
+        Command::Run => wiring::run(load(arguments.config.as_deref())?, stop_signal()?).await,
+    }
+}
+
+/// The named configuration file, or `bakau.toml` here, or the defaults.
+fn load(named: Option<&Path>) -> Result<Config> {
+    let fallback = Path::new("bakau.toml");
+    let path = match named {
+        Some(path) => path,
+        None if fallback.is_file() => fallback,
+        None => return Ok(Config::default()),
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Config::parse(path, &text)?)
+}
+
+/// Cancelled by the first SIGTERM or Ctrl-C; the second one ends the process at once.
+fn stop_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = stop.clone();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if first {
+                told.cancel();
+            } else {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(stop)
+}

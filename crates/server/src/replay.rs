@@ -1,0 +1,32 @@
+//! `bakau replay`: a measured CSV file as MQTT messages.
+
+use anyhow::{Context, Result};
+use bakau_model::UtcMillis;
+use bakau_simulate::replay::{ReplayMap, ReplayOptions, replay};
+
+use crate::ReplayArguments;
+
+pub(crate) async fn run(arguments: &ReplayArguments) -> Result<()> {
+    let text = std::fs::read_to_string(&arguments.map);
+    let text = text.with_context(|| format!("cannot read {}", arguments.map.display()))?;
+    let map = ReplayMap::parse(&text).with_context(|| arguments.map.display().to_string())?;
+    let password = match &arguments.password_env {
+        Some(name) => Some(std::env::var(name).with_context(|| format!("environment variable {name} is not set"))?),
+        None => None,
+    };
+    let time = |text: &Option<String>| text.as_deref().map(UtcMillis::parse).transpose();
+    let options = ReplayOptions {
+        broker: arguments.broker,
+        username: arguments.username.clone(),
+        password,
+        speed: arguments.speed,
+        from: time(&arguments.from)?,
+        to: time(&arguments.to)?,
+    };
+    let report = replay(&arguments.file, &map, &options).await?;
+    println!(
+        "rows {}, messages acknowledged {}, values {}, empty cells {}",
+        report.rows, report.messages, report.values, report.empty
+    );
+    Ok(())
+}

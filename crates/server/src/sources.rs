@@ -1,0 +1,97 @@
+//! Where messages come in: the embedded broker and one client per external broker.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use bakau_clock::Clock;
+use bakau_ingest::{
+    IngestConfig, Intake, SourceBoard,
+    broker::{self, BrokerConfig, BrokerError},
+    client::{self, ClientConfig, Secret},
+};
+use bakau_model::{Qos, SourceName};
+use bakau_registry::Registry;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, SourceSection};
+
+/// Name of the embedded broker among the sources.
+pub(crate) const BROKER_SOURCE: &str = "broker";
+
+/// What every source is given.
+pub(crate) struct Door<'a> {
+    pub(crate) intake: &'a Intake,
+    pub(crate) board: &'a SourceBoard,
+    pub(crate) registry: &'a Registry,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+}
+
+fn broker_source() -> Result<SourceName> {
+    Ok(SourceName::new(BROKER_SOURCE)?)
+}
+
+/// Limits of what is taken in.
+pub(crate) fn ingest_config(config: &Config) -> Result<IngestConfig> {
+    let accept_past_ms = config.accept_past_ms(&broker_source()?);
+    Ok(IngestConfig { accept_past_ms, max_payload_bytes: config.broker.max_payload_bytes, ..IngestConfig::default() })
+}
+
+/// Starts every configured source; gives the embedded broker's address and the tasks.
+pub(crate) async fn start(
+    config: &Config,
+    door: &Door<'_>,
+    stop: &CancellationToken,
+) -> Result<(Option<SocketAddr>, Vec<JoinHandle<()>>)> {
+    let mqtt = if config.broker.enabled { Some(start_broker(config, door, stop).await?) } else { None };
+    let mut tasks = Vec::new();
+    for section in &config.sources {
+        let client = client_config(section)?;
+        let (intake, board) = (door.intake.clone(), door.board.clone());
+        tasks.push(tokio::spawn(client::run(client, intake, board, Arc::clone(door.clock), stop.clone())));
+    }
+    Ok((mqtt, tasks))
+}
+
+async fn start_broker(config: &Config, door: &Door<'_>, stop: &CancellationToken) -> Result<SocketAddr> {
+    let listen = config.broker.listen;
+    let settings = BrokerConfig { name: broker_source()?, listen, max_payload_bytes: config.broker.max_payload_bytes };
+    let (intake, board) = (door.intake.clone(), door.board.clone());
+    let started =
+        broker::start(settings, intake, door.registry.watch(), board, Arc::clone(door.clock), stop.clone()).await;
+    match started {
+        Ok(handle) => Ok(handle.local_addr()),
+        Err(BrokerError::AddressInUse { .. }) => {
+            let port = listen.port();
+            bail!(
+                "port {port} is in use: stop what is using it, or choose another with --mqtt ADDR:PORT or [broker] listen"
+            )
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot start the embedded broker on {listen}")),
+    }
+}
+
+fn client_config(section: &SourceSection) -> Result<ClientConfig> {
+    let name = &section.name;
+    let password = match &section.password_env {
+        Some(variable) => {
+            let found = std::env::var(variable);
+            let text = found.with_context(|| format!("source '{name}': environment variable {variable} is not set"))?;
+            Some(Secret::new(text))
+        }
+        None => None,
+    };
+    Ok(ClientConfig {
+        name: name.clone(),
+        host: section.host.clone(),
+        port: section.port,
+        client_id: section.client_id.clone().unwrap_or_else(|| format!("bakau-{name}")),
+        username: section.username.clone(),
+        password,
+        topics: section.topics.clone(),
+        qos: Qos::AtLeastOnce,
+        max_packet_bytes: section.max_packet_bytes,
+        keep_alive: Duration::from_secs(30),
+        window: section.window,
+    })
+}

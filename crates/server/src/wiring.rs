@@ -1,0 +1,327 @@
+//! Starting every room in order and stopping them in the reverse one.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secret, Secrets};
+use bakau_api::{ApiConfig, AppState};
+use bakau_clock::{Clock, SystemClock};
+use bakau_ingest::{LatestTable, SourceBoard, run_writer, start_committer};
+use bakau_model::Principal;
+use bakau_registry::Registry;
+use bakau_spool::{Consumer, Spool, SpoolConfig, SpoolReader};
+use bakau_store::{Store, embedded::EmbeddedStore};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{admin, config::Config, sources};
+
+pub(crate) const REGISTRY_FILE: &str = "registry.db";
+
+/// How long the store writer and the alert engine may take to catch up before the process ends anyway; what is left
+/// waits in the spool.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How late a change of the registry by another process is noticed.
+const REGISTRY_POLL: Duration = Duration::from_secs(1);
+
+/// Consumed messages kept in the spool, so that repeated deliveries are recognised after a restart.
+const KEEP_MESSAGES: u64 = 65_535;
+
+/// What is listening, for whoever wants to say so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) http: SocketAddr,
+    pub(crate) mqtt: Option<SocketAddr>,
+}
+
+/// The folder of every file, readable by this account only.
+pub(crate) fn prepare_folder(data: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(data).with_context(|| format!("cannot make the data folder {}", data.display()))
+}
+
+/// One process per data folder.
+pub(crate) fn lock(data: &Path) -> Result<File> {
+    prepare_folder(data)?;
+    let path = data.join("bakau.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        bail!("another bakau is running on the data folder {}; stop it or name another folder", data.display());
+    }
+    Ok(file)
+}
+
+pub(crate) async fn open_registry(data: &Path) -> Result<Registry> {
+    prepare_folder(data)?;
+    let path = data.join(REGISTRY_FILE);
+    Registry::open(&path).await.with_context(|| format!("cannot open {}", path.display()))
+}
+
+pub(crate) fn open_store(data: &Path) -> Result<Arc<EmbeddedStore>> {
+    let path = data.join("series.db");
+    Ok(Arc::new(EmbeddedStore::open(&path).with_context(|| format!("cannot open {}", path.display()))?))
+}
+
+pub(crate) fn open_spool(config: &Config) -> Result<(Spool, SpoolReader)> {
+    let path = config.data.join("spool.db");
+    let spool = SpoolConfig { path: path.clone(), max_bytes: config.spool.max_bytes, keep_messages: KEEP_MESSAGES };
+    Spool::open(&spool).with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// Secrets come from the environment and from nowhere else.
+#[derive(Debug)]
+struct Environment;
+
+impl Secrets for Environment {
+    fn get(&self, name: &str) -> Option<Secret> {
+        std::env::var(name).ok().filter(|secret| !secret.is_empty()).map(Secret::new)
+    }
+}
+
+/// Runs the platform until `stop`, saying on standard output where it listens.
+pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<()> {
+    let rooms = Rooms::start(config).await?;
+    rooms.announce();
+    rooms.run_until(stop).await
+}
+
+/// Every room of the process.
+pub(crate) struct Rooms {
+    addresses: Addresses,
+    admin_token: Option<String>,
+    /// Sources stop first.
+    sources_stop: CancellationToken,
+    sources: Vec<JoinHandle<()>>,
+    /// Then the committer.
+    committer_stop: CancellationToken,
+    committer: std::thread::JoinHandle<()>,
+    /// Then its consumers, once they have caught up.
+    consumers_stop: CancellationToken,
+    writer: JoinHandle<()>,
+    alerts: Alerts,
+    spool: SpoolReader,
+    /// The API last.
+    api_stop: CancellationToken,
+    api: JoinHandle<std::io::Result<()>>,
+    registry: Registry,
+    _threads: [OwnThread; 2],
+    _lock: File,
+}
+
+/// A runtime with one thread. The store writer and the alert engine have one each: neither a slow disk nor a burst of
+/// requests on the main runtime delays the other, and the cost of each can be read off its thread.
+struct OwnThread(Option<Runtime>);
+
+impl OwnThread {
+    fn start(name: &str) -> std::io::Result<Self> {
+        Ok(Self(Some(Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?)))
+    }
+
+    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        match &self.0 {
+            Some(runtime) => runtime.spawn(work),
+            None => tokio::spawn(work),
+        }
+    }
+}
+
+impl Drop for OwnThread {
+    /// Without waiting: a runtime that waits must not be dropped inside another one, and by now its work has ended.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Rooms {
+    /// Opens files and sockets and starts everything.
+    pub(crate) async fn start(config: Config) -> Result<Self> {
+        let lock = lock(&config.data)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let registry = open_registry(&config.data).await?;
+        let admin_token = ensure_admin_token(&registry, &config).await?;
+        let listener = bind_http(config.http.listen).await?;
+        let http = listener.local_addr()?;
+
+        let store = open_store(&config.data)?;
+        let (spool, reader) = open_spool(&config)?;
+        let stops: [CancellationToken; 4] = std::array::from_fn(|_| CancellationToken::new());
+        let [sources_stop, committer_stop, consumers_stop, api_stop] = stops;
+
+        let latest = LatestTable::new();
+        let following =
+            latest.clone().run(Arc::clone(&store) as Arc<dyn Store>, reader.clone(), consumers_stop.clone());
+        tokio::spawn(following);
+        let (store_thread, alerts_thread) = (OwnThread::start("store")?, OwnThread::start("alerts")?);
+        let alerts = start_alerts(&config, &reader, &store, &registry, &clock, &consumers_stop);
+        let alerts = alerts_thread.spawn(alerts).await?.context("cannot start the alert engine")?;
+        let writing = run_writer(Arc::clone(&store) as Arc<dyn Store>, reader.clone(), consumers_stop.clone());
+        let writer = store_thread.spawn(writing);
+        let ingest = sources::ingest_config(&config)?;
+        let snapshots = registry.watch();
+        let (intake, committer) =
+            start_committer(spool, snapshots, ingest, Arc::clone(&clock), committer_stop.clone())?;
+
+        let board = SourceBoard::default();
+        let door = sources::Door { intake: &intake, board: &board, registry: &registry, clock: &clock };
+        let (mqtt, mut sources) = sources::start(&config, &door, &sources_stop).await?;
+        sources.push(tokio::spawn(poll_registry(registry.clone(), sources_stop.clone())));
+
+        let state = AppState::new(ApiConfig {
+            registry: registry.clone(),
+            store,
+            spool: reader.clone(),
+            latest,
+            alerts: alerts.clone(),
+            board,
+            intake,
+            clock,
+            public_url: config.http.public_url.clone(),
+            open_read: config.http.open_read,
+        });
+        let api = tokio::spawn(bakau_api::serve(listener, bakau_api::router(state), api_stop.clone()));
+        let addresses = Addresses { http, mqtt };
+        Ok(Self {
+            addresses,
+            admin_token,
+            sources_stop,
+            sources,
+            committer_stop,
+            committer,
+            consumers_stop,
+            writer,
+            alerts,
+            spool: reader,
+            api_stop,
+            api,
+            registry,
+            _threads: [store_thread, alerts_thread],
+            _lock: lock,
+        })
+    }
+
+    /// Says where it listens; the admin token is shown here once and never again.
+    pub(crate) fn announce(&self) {
+        if let Some(token) = &self.admin_token {
+            println!("admin token {token}");
+        }
+        if let Some(mqtt) = self.addresses.mqtt {
+            println!("mqtt {mqtt}");
+        }
+        println!("ready http://{}", self.addresses.http);
+    }
+
+    pub(crate) const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    pub(crate) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Serves until `stop`, then stops sources, committer, consumers and API in this order.
+    pub(crate) async fn run_until(self, stop: CancellationToken) -> Result<()> {
+        stop.cancelled().await;
+        info!("stopping");
+        self.sources_stop.cancel();
+        for source in self.sources {
+            // A source that panicked has already been logged by the runtime; the others still stop in order.
+            let _ = tokio::time::timeout(DRAIN_DEADLINE, source).await;
+        }
+        self.committer_stop.cancel();
+        tokio::task::spawn_blocking(move || self.committer.join()).await?.ok();
+        let caught_up = catch_up(&self.spool);
+        if tokio::time::timeout(DRAIN_DEADLINE, caught_up).await.is_err() {
+            warn!("consumers did not catch up before the deadline, the rest waits in the spool");
+        }
+        self.consumers_stop.cancel();
+        let _ = tokio::time::timeout(DRAIN_DEADLINE, self.writer).await;
+        let _ = tokio::time::timeout(DRAIN_DEADLINE, self.alerts.stopped()).await;
+        self.api_stop.cancel();
+        let _ = tokio::time::timeout(DRAIN_DEADLINE, self.api).await;
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Waits until both consumers have committed everything that is in the spool.
+async fn catch_up(spool: &SpoolReader) {
+    let behind = |consumer| spool.cursor(consumer) < spool.last_seq();
+    while behind(Consumer::Store) || behind(Consumer::Alerts) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn poll_registry(registry: Registry, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(REGISTRY_POLL) => {}
+        }
+        match registry.refresh().await {
+            Ok(true) => info!(revision = registry.snapshot().revision, "registry changed"),
+            Ok(false) => {}
+            Err(error) => warn!(%error, "registry could not be read, the last revision stays in force"),
+        }
+    }
+}
+
+/// Makes the admin token at the first run. On an address that others can reach, somebody must have made it before: the
+/// first visitor of a fresh server must not be the one who reads it.
+async fn ensure_admin_token(registry: &Registry, config: &Config) -> Result<Option<String>> {
+    if registry.admin_token_hash().await?.is_some() {
+        return Ok(None);
+    }
+    let listen = config.http.listen;
+    if !listen.ip().is_loopback() {
+        bail!(
+            "{listen} can be reached from other machines and there is no admin token yet: run `bakau admin-token` first"
+        );
+    }
+    Ok(Some(admin::make(registry, &Principal::System).await?))
+}
+
+async fn bind_http(listen: SocketAddr) -> Result<TcpListener> {
+    match TcpListener::bind(listen).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!(
+                "port {} is in use: stop what is using it, or choose another with --http ADDR:PORT or [http] listen",
+                listen.port()
+            )
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {listen}")),
+    }
+}
+
+/// Not `async`, because the future must own everything it takes to another runtime.
+fn start_alerts(
+    config: &Config,
+    spool: &SpoolReader,
+    store: &Arc<EmbeddedStore>,
+    registry: &Registry,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> impl Future<Output = Result<Alerts, AlertsError>> + Send + 'static {
+    let mut settings = AlertsConfig::new(config.data.join("alerts.db"));
+    settings.lateness_ms = i64::from(config.alerts.lateness_s) * 1_000;
+    settings.public_url = config.http.public_url.clone();
+    let (store, clock) = (Arc::clone(store) as Arc<dyn Store>, Arc::clone(clock));
+    let (spool, snapshots, stop) = (spool.clone(), registry.watch(), stop.clone());
+    async move { Alerts::start(settings, spool, store, snapshots, Arc::new(Environment), clock, stop).await }
+}

@@ -1,0 +1,189 @@
+//! One Bakau under one load, with what it cost.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use bakau_clock::{Clock, SystemClock};
+use bakau_simulate::load::{self, LoadConfig};
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue,
+    kill::{Way, wait_connected},
+    mosquitto::{self, Mosquitto},
+    process::{cpu_seconds, free_port, resident_bytes},
+    sink::Sink,
+    wait,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::figures::{Share, cpu_by_share};
+
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A load and the way it takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) way: Way,
+    pub(crate) messages: u64,
+    pub(crate) connections: usize,
+    pub(crate) window: usize,
+    pub(crate) stations: usize,
+    /// Messages per second; flat out where absent.
+    pub(crate) rate: Option<f64>,
+    /// How many stations have a rule that the load crosses again and again.
+    pub(crate) rules: usize,
+}
+
+/// What one run cost.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// Messages per second acknowledged by Bakau.
+    pub(crate) rate: f64,
+    /// CPU seconds of Bakau per million messages, by share.
+    pub(crate) cpu: BTreeMap<Share, f64>,
+    /// CPU seconds of the external broker per million messages.
+    pub(crate) broker_cpu: Option<f64>,
+    /// Highest resident memory, MB.
+    pub(crate) memory: f64,
+    /// 99th percentile from packet to outbox row, ms (upper edge of the histogram's bucket), and how many.
+    pub(crate) decision: Option<(f64, u64)>,
+}
+
+fn configuration(plan: &Plan, port: u16) -> String {
+    let head = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    match plan.way {
+        Way::Embedded => format!("{head}[broker]\nlisten = \"127.0.0.1:{port}\"\n"),
+        Way::Mosquitto => format!(
+            "{head}[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+             username = \"{}\"\npassword_env = \"BAKAU_TEST_MQTT_PASSWORD\"\ntopics = [\"bakau/#\"]\n",
+            mosquitto::USERNAME
+        ),
+    }
+}
+
+/// The load's oxygen climbs from 5 to 9 mg/L and falls back: each climb crosses, each fall clears.
+fn rules(count: usize, url: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!(
+        "\n[[channel]]\nid = \"sink\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_env = \"BAKAU_TEST_SECRET\"\n"
+    );
+    for index in 0..count {
+        let station = catalogue::station(index);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[rule]]\nid = \"naik-{index}\"\nname = \"Naik\"\ndatastream = \"{station}/do\"\ndirection = \"above\"\n\
+             source = \"bench\"\nchannels = [\"sink\"]\n[rule.waspada]\nraise = 7.0\nclear = 6.0\n"
+        );
+    }
+    text
+}
+
+fn load_config(plan: &Plan, port: u16) -> LoadConfig {
+    let (username, password) = match plan.way {
+        Way::Embedded => (catalogue::DEVICE, catalogue::TOKEN),
+        Way::Mosquitto => (mosquitto::USERNAME, mosquitto::PASSWORD),
+    };
+    let now = SystemClock.now().get();
+    // At a given rate measured times follow the clock; flat out they lie in the last hour, so that rules are live.
+    let (base_ms, step_ms) = match plan.rate {
+        Some(rate) => (now, (plan.stations as f64 * 1_000.0 / rate) as i64),
+        None => (now - 3_600_000, 1),
+    };
+    LoadConfig {
+        broker: SocketAddr::from(([127, 0, 0, 1], port)),
+        username: username.to_owned(),
+        password: password.to_owned(),
+        connections: plan.connections,
+        stations: plan.stations,
+        first: 0,
+        messages: plan.messages,
+        rate: plan.rate,
+        window: plan.window,
+        base_ms,
+        step_ms,
+        client_prefix: "beban".to_owned(),
+    }
+}
+
+async fn metrics(bakau: &Bakau) -> Result<String> {
+    Ok(reqwest::get(bakau.url("/metrics")?).await?.text().await?)
+}
+
+/// The sum of all samples of a counter whose labels contain `label`.
+fn counter(text: &str, name: &str, label: &str) -> f64 {
+    let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// Upper edge of the bucket in which the 99th percentile lies, in ms, and the count.
+fn p99_ms(text: &str, name: &str) -> Option<(f64, u64)> {
+    let count = counter(text, &format!("{name}_count"), "");
+    let buckets = text.lines().filter(|line| line.starts_with(&format!("{name}_bucket")));
+    for line in buckets {
+        let cumulative: f64 = line.rsplit(' ').next()?.parse().ok()?;
+        let edge = line.split("le=\"").nth(1)?.split('"').next()?;
+        if 0.0 < count && 0.99 * count <= cumulative {
+            return Some((edge.parse::<f64>().unwrap_or(f64::INFINITY) * 1_000.0, count as u64));
+        }
+    }
+    None
+}
+
+/// Runs one load in `folder`.
+pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
+    bakau_tests::install_tls();
+    let broker = match plan.way {
+        Way::Embedded => None,
+        Way::Mosquitto => Some(Mosquitto::start(&folder.join("mosquitto")).await?),
+    };
+    let port = broker.as_ref().map_or_else(free_port, |broker| Ok(broker.port()))?;
+    let sink = Sink::start(0).await?;
+    let catalogue = [("beban.toml", catalogue::load(plan.stations) + &rules(plan.rules, &sink.url()))];
+    let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration(plan, port), &catalogue)?;
+    bakau.set_environment("BAKAU_TEST_MQTT_PASSWORD", mosquitto::PASSWORD);
+    bakau.set_environment("BAKAU_TEST_SECRET", bakau_tests::sink::SECRET);
+    bakau.start().await?;
+    if plan.way == Way::Mosquitto {
+        wait_connected(&bakau).await?;
+    }
+    let pid = bakau.id()?;
+    let broker_pid = broker.as_ref().and_then(Mosquitto::id);
+    let (before, broker_before) = (cpu_by_share(pid)?, broker_pid.map(cpu_seconds).transpose()?);
+
+    let stop = CancellationToken::new();
+    let begun = Instant::now();
+    let running = load::start(&load_config(plan, port), &stop);
+    let taken = async || {
+        let text = metrics(&bakau).await?;
+        let decoded = counter(&text, "bakau_ingest_messages_total", "outcome=\"decoded\"");
+        Ok((plan.messages as f64 <= decoded).then_some(()))
+    };
+    wait::until("every message to be taken", PATIENCE, taken).await.with_context(|| bakau.log_tail())?;
+    let elapsed = begun.elapsed();
+    running.finish().await;
+    let stored = async || {
+        let text = metrics(&bakau).await?;
+        Ok((2.0 * plan.messages as f64 <= counter(&text, "bakau_store_rows_total", "")).then_some(text))
+    };
+    let text = wait::until("every reading to be stored", PATIENCE, stored).await.with_context(|| bakau.log_tail())?;
+
+    let per_million = 1e6 / plan.messages as f64;
+    let after = cpu_by_share(pid)?;
+    let used = |share: &Share| after.get(share).unwrap_or(&0.0) - before.get(share).unwrap_or(&0.0);
+    let cpu = [Share::Line, Share::Store, Share::Rules].iter().map(|share| (*share, used(share) * per_million));
+    let cpu = cpu.collect();
+    let broker_cpu = match (broker_pid, broker_before) {
+        (Some(pid), Some(before)) => Some((cpu_seconds(pid)? - before) * per_million),
+        _ => None,
+    };
+    let memory = resident_bytes(pid)?.1 as f64 / 1e6;
+    let decision = p99_ms(&text, "bakau_alerts_decision_seconds");
+    bakau.stop()?;
+    Ok(Run { rate: plan.messages as f64 / elapsed.as_secs_f64(), cpu, broker_cpu, memory, decision })
+}

@@ -1,0 +1,215 @@
+//! The kill drill: `kill -9` of Bakau under load, then an independent check of what it holds.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use bakau_simulate::load::{self, AckLog, LoadConfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bakau::Bakau,
+    catalogue,
+    checker::{self, Expected, Verdict},
+    mosquitto::{self, Mosquitto},
+    process::free_port,
+    wait,
+};
+
+/// Which way messages take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Straight to the broker inside Bakau.
+    Embedded,
+    /// Through mosquitto with the shipped configuration.
+    Mosquitto,
+}
+
+/// How hard to try.
+#[derive(Debug, Clone, Copy)]
+pub struct KillPlan {
+    /// Which way messages take.
+    pub way: Way,
+    /// How often Bakau is killed.
+    pub kills: u64,
+    /// How often mosquitto is stopped with SIGTERM and started again, spread between the kills.
+    pub broker_restarts: u64,
+    /// Messages published, two values each.
+    pub messages: u64,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct KillReport {
+    /// Messages the publishers saw acknowledged.
+    pub acknowledged: u64,
+    /// What the checker found.
+    pub verdict: Verdict,
+    /// Lines of the ledger, all of which balance.
+    pub ledger_lines: u64,
+    /// Connections publishers had to make again.
+    pub reconnects: u64,
+    /// The longest time from a kill until Bakau said it was ready again.
+    pub slowest_restart: Duration,
+    /// From first publish to the last check.
+    pub elapsed: Duration,
+}
+
+const STATIONS: usize = 200;
+const CONNECTIONS: usize = 20;
+/// Long enough for a debug build on a busy machine; nothing is judged by it.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// 2026-01-01T00:00:00Z, so that runs are alike.
+const BASE_MS: i64 = 1_767_225_600_000;
+
+fn configuration(way: Way, port: u16) -> String {
+    let head = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    match way {
+        Way::Embedded => format!("{head}[broker]\nlisten = \"127.0.0.1:{port}\"\naccept_past_days = 20000\n"),
+        Way::Mosquitto => format!(
+            "{head}[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+             username = \"{}\"\npassword_env = \"BAKAU_TEST_MQTT_PASSWORD\"\ntopics = [\"bakau/#\"]\naccept_past_days = 20000\n",
+            mosquitto::USERNAME
+        ),
+    }
+}
+
+fn load_config(plan: &KillPlan, port: u16) -> LoadConfig {
+    let (username, password) = match plan.way {
+        Way::Embedded => (catalogue::DEVICE, catalogue::TOKEN),
+        Way::Mosquitto => (mosquitto::USERNAME, mosquitto::PASSWORD),
+    };
+    LoadConfig {
+        broker: SocketAddr::from(([127, 0, 0, 1], port)),
+        username: username.to_owned(),
+        password: password.to_owned(),
+        connections: CONNECTIONS,
+        stations: STATIONS,
+        first: 0,
+        messages: plan.messages,
+        rate: None,
+        window: 50,
+        base_ms: BASE_MS,
+        step_ms: 1_000,
+        client_prefix: "beban".to_owned(),
+    }
+}
+
+/// The two values of each acknowledged message.
+pub fn expected<'a>(load: &'a LoadConfig, acks: &'a AckLog) -> impl Iterator<Item = Expected> + 'a {
+    acks.acknowledged().flat_map(|n| {
+        let message = load.message(n);
+        let station = catalogue::station(message.station);
+        let value = |parameter: &str, value| Expected {
+            datastream: format!("{station}/{parameter}"),
+            observed_at: message.observed_at,
+            value,
+        };
+        [value("do", message.dissolved_oxygen), value("ph", message.ph)]
+    })
+}
+
+/// Runs the drill in `folder`.
+///
+/// # Errors
+/// When anything acknowledged is not held exactly once, a ledger line does not balance, or a part does not come back.
+pub async fn run(plan: &KillPlan, folder: &Path) -> Result<KillReport> {
+    crate::install_tls();
+    let mut broker = match plan.way {
+        Way::Embedded => None,
+        Way::Mosquitto => Some(Mosquitto::start(&folder.join("mosquitto")).await?),
+    };
+    let port = broker.as_ref().map_or_else(free_port, |broker| Ok(broker.port()))?;
+    let catalogue = [("beban.toml", catalogue::load(STATIONS))];
+    let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration(plan.way, port), &catalogue)?;
+    bakau.set_environment("BAKAU_TEST_MQTT_PASSWORD", mosquitto::PASSWORD);
+    bakau.start().await?;
+    if plan.way == Way::Mosquitto {
+        // P1 begins with the session: what is published before it exists is nobody's.
+        wait_connected(&bakau).await?;
+    }
+    let begun = Instant::now();
+    let config = load_config(plan, port);
+    let stop = CancellationToken::new();
+    let _stop_on_error = stop.clone().drop_guard();
+    let running = load::start(&config, &stop);
+    let slowest_restart = kill_again_and_again(plan, &mut bakau, broker.as_mut(), &running.acks).await?;
+    let acks = std::sync::Arc::clone(&running.acks);
+    let complete = async || Ok(acks.is_complete().then_some(()));
+    wait::until("every message to be acknowledged", PATIENCE, complete).await.with_context(|| bakau.log_tail())?;
+    let report = running.finish().await;
+    let ledger_lines = wait_settled(&bakau, 2 * plan.messages).await?;
+    bakau.stop()?;
+    let verdict = checker::check(&bakau.data(""), expected(&config, &report.acks))?;
+    if verdict.rows != verdict.expected || verdict.superseded != 0 {
+        bail!("the store holds other rows than were acknowledged: {verdict:?}");
+    }
+    let acknowledged = report.acks.count();
+    let reconnects = report.reconnects;
+    Ok(KillReport { acknowledged, verdict, ledger_lines, reconnects, slowest_restart, elapsed: begun.elapsed() })
+}
+
+/// Waits until the client source says it is connected.
+///
+/// # Errors
+/// When it does not within the patience.
+pub async fn wait_connected(bakau: &Bakau) -> Result<()> {
+    let connected = async || {
+        let answer = bakau.json("/api/v1/sources").await?;
+        let found = answer.to_string().contains("\"connected\"");
+        Ok(found.then_some(()))
+    };
+    wait::until("the source to be connected", PATIENCE, connected).await
+}
+
+async fn kill_again_and_again(
+    plan: &KillPlan,
+    bakau: &mut Bakau,
+    mut broker: Option<&mut Mosquitto>,
+    acks: &AckLog,
+) -> Result<Duration> {
+    let mut slowest = Duration::ZERO;
+    let turns = plan.kills + plan.broker_restarts;
+    let mut restarts_left = plan.broker_restarts;
+    for turn in 1..=turns {
+        let threshold = plan.messages * turn / (turns + 1);
+        let reached = async || Ok((threshold <= acks.count()).then_some(()));
+        wait::until("the load to go on", PATIENCE, reached).await.with_context(|| bakau.log_tail())?;
+        // Restarts of the broker come between kills, not after all of them.
+        if let Some(broker) = broker.as_deref_mut().filter(|_| 0 < restarts_left && turn % 2 == 0) {
+            restarts_left -= 1;
+            broker.stop()?;
+            broker.resume().await?;
+        } else {
+            bakau.kill()?;
+            let killed = Instant::now();
+            bakau.start().await?;
+            slowest = slowest.max(killed.elapsed());
+        }
+    }
+    Ok(slowest)
+}
+
+/// Waits until `readings` readings are in the store and nothing waits, then checks that every ledger line balances.
+///
+/// # Errors
+/// When the store does not catch up or a line does not balance.
+pub async fn wait_settled(bakau: &Bakau, readings: u64) -> Result<u64> {
+    let settled = async || {
+        let ledger = bakau.json("/api/v1/ledger?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z").await?;
+        let sum = |field: &str| -> u64 {
+            let lines = ledger["ledger"].as_array().map_or(&[][..], Vec::as_slice);
+            lines.iter().filter_map(|line| line["readings"][field].as_u64()).sum()
+        };
+        let (stored, waiting) = (sum("stored"), sum("waiting"));
+        if stored != readings || waiting != 0 {
+            bail!("{stored} of {readings} readings stored, {waiting} waiting");
+        }
+        Ok(Some(ledger))
+    };
+    let ledger = wait::until("the store to hold every reading", PATIENCE, settled).await;
+    checker::check_ledger(&ledger.with_context(|| bakau.log_tail())?)
+}

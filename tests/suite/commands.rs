@@ -1,0 +1,89 @@
+//! The command line as an administrator meets it.
+
+use std::process::Output;
+
+use anyhow::Result;
+use bakau_tests::{bakau::Bakau, catalogue};
+
+use crate::support;
+
+fn run(bakau: &Bakau, arguments: &[&str]) -> Result<Output> {
+    let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    Ok(bakau.command(&arguments)?.output()?)
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn check_names_every_mistake_with_file_and_line() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = support::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let bad = folder.path().join("salah.toml");
+    std::fs::write(
+        &bad,
+        "[[station]]\nid = \"Stasiun 1\"\nname = \"x\"\nagency = \"dlh-uji\"\nkind = \"water\"\nlatitude = -7.9\n\
+         longitude = 112.6\n[[datastream]]\nid = \"tidak-ada/do\"\ninterval_s = 60\n[[stasiun]]\nid = \"x\"\n",
+    )?;
+    let output = run(&bakau, &["check", &bad.display().to_string()])?;
+    let said = errors(&output);
+    assert!(!output.status.success());
+    for line in ["salah.toml:2:", "salah.toml:9:", "salah.toml:11:"] {
+        assert!(said.contains(line), "no {line} in:\n{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn applying_the_same_catalogue_again_changes_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = support::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let path = folder.path().join("catalogue/baik.toml").display().to_string();
+    let output = run(&bakau, &["apply", &path])?;
+    assert!(output.status.success(), "{}", errors(&output));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("revision"), "a revision without a change");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_option_that_changes_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = support::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    let address = taken.local_addr()?;
+    let data = folder.path().join("demo").display().to_string();
+    for (option, other) in [("--http", "--mqtt"), ("--mqtt", "--http")] {
+        let arguments = ["demo", "--data", &data, option, &address.to_string(), other, "127.0.0.1:0"];
+        let output = run(&bakau, &arguments)?;
+        let said = errors(&output);
+        assert!(!output.status.success());
+        assert!(said.contains(&format!("port {} is in use", address.port())) && said.contains(option), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_public_address_without_an_admin_token_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let configuration = "[http]\nlisten = \"0.0.0.0:0\"\n[broker]\nenabled = false\n";
+    let bakau = support::prepare(folder.path(), configuration, &[("baik.toml", catalogue::load(1))])?;
+    let output = run(&bakau, &["run"])?;
+    assert!(!output.status.success());
+    assert!(errors(&output).contains("bakau admin-token"), "{}", errors(&output));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_on_the_same_data_is_refused_and_verify_finds_no_damage() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &[("baik.toml", catalogue::load(1))])?;
+    bakau.start().await?;
+    let second = run(&bakau, &["run"])?;
+    assert!(!second.status.success());
+    assert!(errors(&second).contains("another bakau is running"), "{}", errors(&second));
+    bakau.stop()?;
+    let verify = run(&bakau, &["verify"])?;
+    assert!(verify.status.success(), "{}", errors(&verify));
+    Ok(())
+}

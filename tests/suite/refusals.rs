@@ -1,0 +1,131 @@
+//! What Bakau does with messages it cannot or must not take, and that nothing else suffers from them.
+
+use anyhow::Result;
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue, checker,
+    kill::{wait_connected, wait_settled},
+    mosquitto::{self, Mosquitto},
+    publish::{Answer, Publisher},
+};
+use serde_json::Value;
+
+use crate::support;
+
+const MIB: usize = 1 << 20;
+
+/// A good payload of exactly `size` bytes.
+fn payload_of(size: usize, time: i64) -> Vec<u8> {
+    let head = format!("{{\"time\":{time},\"do\":5.5,\"ph\":7.1,\"pad\":\"");
+    let mut payload = head.into_bytes();
+    payload.resize(size - 2, b'x');
+    payload.extend_from_slice(b"\"}");
+    payload
+}
+
+fn good(time: i64) -> Vec<u8> {
+    format!("{{\"time\":{time},\"do\":5.5,\"ph\":7.1}}").into_bytes()
+}
+
+/// The sum of one field of the message ledger.
+fn messages(ledger: &Value, field: &str) -> u64 {
+    let lines = ledger["ledger"].as_array().map_or(&[][..], Vec::as_slice);
+    lines.iter().filter_map(|line| line["messages"][field].as_u64()).sum()
+}
+
+async fn ledger(bakau: &Bakau) -> Result<Value> {
+    bakau.json("/api/v1/ledger?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z").await
+}
+
+/// Payloads that no decoder can use, each acknowledged and listed with its reason.
+async fn poison(publisher: &Publisher, bakau: &Bakau) -> Result<u64> {
+    let nested = "[".repeat(100_000);
+    let poison: [&[u8]; 7] = [
+        b"not json at all",
+        b"{\"time\":1767225600000,\"do\":5",
+        b"\xff\xfe\x00",
+        b"",
+        b"{\"time\":1767225600000,\"do\":NaN}",
+        nested.as_bytes(),
+        b"{\"time\":\"yesterday\",\"do\":5}",
+    ];
+    for payload in poison {
+        assert_eq!(publisher.publish("bakau/beban-00000/data", payload).await?, Answer::Acknowledged);
+    }
+    let listed = bakau.json("/api/v1/quarantine?limit=100").await?;
+    let rows = listed["quarantine"].as_array().map_or(0, Vec::len);
+    assert_eq!(rows, poison.len(), "{listed}");
+    Ok(poison.len() as u64)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_broker_refuses_what_it_must_and_takes_the_rest() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let device = catalogue::device("sempit", catalogue::TOKEN, "bakau/beban-00001/data");
+    let files = [("beban.toml", catalogue::load(2) + &device)];
+    let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &files)?;
+    bakau.start().await?;
+    let publisher = |username: &str, password: &str| -> Result<Publisher> {
+        Ok(Publisher { broker: bakau.mqtt()?, username: username.to_owned(), password: password.to_owned() })
+    };
+    let wide = publisher(catalogue::DEVICE, catalogue::TOKEN)?;
+    let narrow = publisher("sempit", catalogue::TOKEN)?;
+
+    for (username, password) in [(catalogue::DEVICE, "wrong"), ("nobody", catalogue::TOKEN), ("", "")] {
+        let answer = publisher(username, password)?.publish("bakau/beban-00000/data", &good(1)).await?;
+        assert_eq!(answer, Answer::NotConnected, "{username}");
+    }
+    let base = 1_767_225_600_000;
+    let bad = poison(&wide, &bakau).await?;
+    assert_eq!(wide.publish("bakau/beban-00000/data", &payload_of(MIB, base)).await?, Answer::Acknowledged);
+    assert_eq!(wide.publish("bakau/beban-00000/data", &payload_of(MIB + 1, base + 1)).await?, Answer::Closed);
+    let v5 = wide.publish_v5("bakau/beban-00000/data", &payload_of(MIB + 1, base + 1)).await?;
+    assert!([Answer::Disconnected(0x95), Answer::TooLargeToSend].contains(&v5), "{v5:?}");
+    assert_eq!(narrow.publish("bakau/beban-00000/data", &good(base + 2)).await?, Answer::Closed);
+    assert_eq!(narrow.publish_v5("bakau/beban-00000/data", &good(base + 2)).await?, Answer::Refused(0x87));
+    assert_eq!(narrow.publish_v5("bakau/beban-00001/data", &good(base + 3)).await?, Answer::Acknowledged);
+    assert_eq!(wide.publish("bakau/x/y/unknown", &good(base + 4)).await?, Answer::Acknowledged);
+    assert_eq!(wide.publish("bakau/beban-00000/data", &good(base + 5)).await?, Answer::Acknowledged);
+
+    wait_settled(&bakau, 6).await?;
+    let ledger = ledger(&bakau).await?;
+    checker::check_ledger(&ledger)?;
+    assert_eq!(messages(&ledger, "decoded"), 3);
+    assert_eq!(messages(&ledger, "quarantined"), bad);
+    assert_eq!(messages(&ledger, "unrouted"), 1);
+    assert_eq!(messages(&ledger, "denied"), 2);
+    bakau.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_and_large_messages_through_mosquitto_delay_nobody() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
+    let files = [("beban.toml", catalogue::load(2))];
+    let mut bakau = support::prepare(&folder.path().join("bakau"), &support::client_only(broker.port()), &files)?;
+    bakau.start().await?;
+    wait_connected(&bakau).await?;
+    let publisher = Publisher {
+        broker: ([127, 0, 0, 1], broker.port()).into(),
+        username: mosquitto::USERNAME.to_owned(),
+        password: mosquitto::PASSWORD.to_owned(),
+    };
+    let base = 1_767_225_600_000;
+    let topic = "bakau/beban-00000/data";
+    for (offset, payload) in [b"not json".to_vec(), payload_of(MIB, base), good(base + 1)].into_iter().enumerate() {
+        assert_eq!(publisher.publish(topic, &payload).await?, Answer::Acknowledged, "message {offset}");
+    }
+    assert_eq!(publisher.publish("bakau/x/y/unknown", &good(base + 2)).await?, Answer::Acknowledged);
+    // A second delivery of one message with device time is a duplicate of its key, retained or not.
+    assert_eq!(publisher.publish_retained(topic, &good(base + 1)).await?, Answer::Acknowledged);
+    // Larger than the shipped broker takes: its own affair, and it must not disturb Bakau's subscription.
+    publisher.publish(topic, &payload_of(MIB + 1, base + 3)).await?;
+    assert_eq!(publisher.publish(topic, &good(base + 4)).await?, Answer::Acknowledged);
+
+    wait_settled(&bakau, 6).await?;
+    let ledger = ledger(&bakau).await?;
+    assert_eq!(messages(&ledger, "quarantined"), 1);
+    assert_eq!(messages(&ledger, "unrouted"), 1);
+    assert_eq!(messages(&ledger, "decoded"), 4);
+    bakau.stop()
+}
