@@ -1,0 +1,233 @@
+//! The shared status of all sources, read by API and pages.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use bakau_model::{SourceName, UtcMillis};
+use parking_lot::RwLock;
+use serde::Serialize;
+
+/// Last wills kept, one per device; beyond this the one with the oldest change is forgotten.
+const MAX_DEVICES: usize = 100_000;
+
+/// What kind of source it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A connection to an external broker.
+    Client,
+    /// The embedded broker.
+    Broker,
+}
+
+/// Why a source takes no messages although it could reach its broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockedReason {
+    /// The spool reached its bound.
+    SpoolFull,
+    /// The spool could not be written.
+    SpoolFailed,
+    /// The broker holds a message above the packet limit of this source; nothing behind it comes through.
+    OversizedMessage,
+    /// The broker refused the credentials or the client id.
+    Refused,
+}
+
+impl BlockedReason {
+    /// The stable key used in the API and in message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::SpoolFull => "spool_full",
+            Self::SpoolFailed => "spool_failed",
+            Self::OversizedMessage => "oversized_message",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What a source is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "reason")]
+pub enum SourceState {
+    /// Trying to reach its broker, or to open its port.
+    Connecting,
+    /// Receiving.
+    Connected,
+    /// Reachable, but taking no messages.
+    Blocked(BlockedReason),
+    /// Ended on purpose.
+    Stopped,
+}
+
+impl SourceState {
+    /// The stable key used in the API and in message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Blocked(_) => "blocked",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One source as API and pages see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: SourceName,
+    /// Its kind.
+    pub kind: SourceKind,
+    /// What it is doing.
+    pub state: SourceState,
+    /// Since when.
+    pub since: UtcMillis,
+    /// When its last message arrived.
+    pub last_message: Option<UtcMillis>,
+    /// Messages since start, whatever became of them.
+    pub messages: u64,
+    /// Connections opened since start.
+    pub connections: u64,
+}
+
+/// What the last will of a device, or its return, said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceStatus {
+    /// The source it is connected to.
+    pub source: SourceName,
+    /// MQTT client id.
+    pub client_id: String,
+    /// MQTT user name, where it gave one.
+    pub username: Option<String>,
+    /// Whether it is connected.
+    pub online: bool,
+    /// Since when.
+    pub since: UtcMillis,
+    /// The text of its last will (at most 200 characters), where it left one when it went away.
+    pub will: Option<String>,
+    /// The topic of that last will.
+    pub will_topic: Option<String>,
+    /// How often another connection with the same client id pushed it out since start; a growing number means that
+    /// two devices share one client id.
+    pub takeovers: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    kind: SourceKind,
+    state: SourceState,
+    since: UtcMillis,
+    connections: u64,
+    traffic: Arc<Traffic>,
+}
+
+/// Counters of one source, updated without a lock.
+#[derive(Debug)]
+pub struct Traffic {
+    messages: AtomicU64,
+    last_message: AtomicI64,
+}
+
+/// Marks "no message yet" in [`Traffic`].
+const NEVER: i64 = i64::MIN;
+
+impl Traffic {
+    /// Counts messages that arrived at an instant.
+    pub fn arrived(&self, messages: u64, at: UtcMillis) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+        self.last_message.store(at.get(), Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    sources: BTreeMap<SourceName, Row>,
+    devices: BTreeMap<(SourceName, String), DeviceStatus>,
+}
+
+/// The status of every source and of the devices behind the embedded broker. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct SourceBoard {
+    rows: Arc<RwLock<Rows>>,
+}
+
+impl SourceBoard {
+    /// Adds a source in state `connecting`, or finds it again; returns its message counters.
+    pub fn register(&self, name: &SourceName, kind: SourceKind, now: UtcMillis) -> Arc<Traffic> {
+        let mut rows = self.rows.write();
+        let row = rows.sources.entry(name.clone()).or_insert_with(|| Row {
+            kind,
+            state: SourceState::Connecting,
+            since: now,
+            connections: 0,
+            traffic: Arc::new(Traffic { messages: AtomicU64::new(0), last_message: AtomicI64::new(NEVER) }),
+        });
+        Arc::clone(&row.traffic)
+    }
+
+    /// Sets what a registered source is doing; returns whether that is a change.
+    pub fn set_state(&self, name: &SourceName, state: SourceState, now: UtcMillis) -> bool {
+        let mut rows = self.rows.write();
+        let Some(row) = rows.sources.get_mut(name) else { return false };
+        if row.state == state {
+            return false;
+        }
+        row.state = state;
+        row.since = now;
+        crate::metrics::source_connected(name, state == SourceState::Connected);
+        true
+    }
+
+    /// Counts a connection of a registered source.
+    pub fn connection_opened(&self, name: &SourceName) {
+        if let Some(row) = self.rows.write().sources.get_mut(name) {
+            row.connections += 1;
+        }
+    }
+
+    /// Every source, by name.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        let rows = self.rows.read();
+        let status = |(name, row): (&SourceName, &Row)| {
+            let last = row.traffic.last_message.load(Ordering::Relaxed);
+            SourceStatus {
+                name: name.clone(),
+                kind: row.kind,
+                state: row.state,
+                since: row.since,
+                last_message: (last != NEVER).then_some(UtcMillis::new(last)),
+                messages: row.traffic.messages.load(Ordering::Relaxed),
+                connections: row.connections,
+            }
+        };
+        rows.sources.iter().map(status).collect()
+    }
+
+    /// Notes what became of a device; replaces what was known of it.
+    pub fn set_device(&self, status: DeviceStatus) {
+        let mut rows = self.rows.write();
+        let key = (status.source.clone(), status.client_id.clone());
+        if MAX_DEVICES <= rows.devices.len() && !rows.devices.contains_key(&key) {
+            let oldest = rows.devices.iter().min_by_key(|(_, device)| device.since).map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest {
+                rows.devices.remove(&oldest);
+            }
+        }
+        rows.devices.insert(key, status);
+    }
+
+    /// Every device that came or went since start, by source and client id.
+    #[must_use]
+    pub fn devices(&self) -> Vec<DeviceStatus> {
+        self.rows.read().devices.values().cloned().collect()
+    }
+}

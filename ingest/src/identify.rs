@@ -1,0 +1,252 @@
+//! Readings to observations: which datastream, in which unit, measured when, by which deployment.
+//!
+//! Pure. What depends only on route and station is worked out once per topic ([`resolve`]); per reading remain a
+//! multiplication, the deployment and the time checks.
+
+use bakau_model::{
+    Conversion, DatastreamId, DatastreamName, DeploymentId, Flag, Observation, QuarantineReason, TimeSource, UtcMillis,
+};
+use bakau_registry::Snapshot;
+
+use crate::decode::{DeviceTime, RawValue, Slot};
+
+/// Why one reading cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The reason for the quarantine list.
+    pub reason: QuarantineReason,
+    /// What exactly.
+    pub detail: String,
+}
+
+impl Fault {
+    fn new(reason: QuarantineReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// A deployment as far as identification needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Term {
+    from: UtcMillis,
+    to: Option<UtcMillis>,
+    number: DeploymentId,
+}
+
+/// The datastream behind a slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    datastream: DatastreamId,
+    conversion: Conversion,
+    terms: Vec<Term>,
+}
+
+/// What a slot of a route means at one station.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The datastream's name as far as it is known, else the path: what the quarantine list shows.
+    pub label: String,
+    /// The datastream, or why there is none.
+    pub target: Result<Target, Fault>,
+}
+
+/// Looks up what each slot means at a station.
+#[must_use]
+pub fn resolve(snapshot: &Snapshot, slots: &[Slot], station: Option<&str>) -> Vec<Resolved> {
+    slots.iter().map(|slot| resolve_slot(snapshot, slot, station)).collect()
+}
+
+fn resolve_slot(snapshot: &Snapshot, slot: &Slot, station: Option<&str>) -> Resolved {
+    let unknown = |label: String, detail: String| Resolved {
+        label,
+        target: Err(Fault::new(QuarantineReason::UnknownDatastream, detail)),
+    };
+    let Some(station) = station else {
+        let detail = "neither the topic nor the route says which station it is";
+        return unknown(slot.path.clone(), detail.to_owned());
+    };
+    let name = match DatastreamName::new(station, slot.parameter.as_str(), slot.qualifier.as_deref()) {
+        Ok(name) => name,
+        Err(error) => return unknown(slot.path.clone(), error.to_string()),
+    };
+    let Some(datastream) = snapshot.datastream(&name) else {
+        let detail = format!("no datastream '{name}' is registered: add it to the catalogue or correct the mapping");
+        return unknown(name.to_string(), detail);
+    };
+    let conversion = match slot.unit.conversion_to(&datastream.unit) {
+        Ok(conversion) => conversion,
+        Err(error) => {
+            let target = Err(Fault::new(QuarantineReason::UnknownUnit, error.to_string()));
+            return Resolved { label: name.to_string(), target };
+        }
+    };
+    let deployments = snapshot.deployments.get(&datastream.number).map_or(&[][..], Vec::as_slice);
+    let term = |deployment: &bakau_registry::Deployment| Term {
+        from: deployment.from,
+        to: deployment.to,
+        number: deployment.number,
+    };
+    let terms = deployments.iter().map(term).collect();
+    Resolved { label: name.to_string(), target: Ok(Target { datastream: datastream.number, conversion, terms }) }
+}
+
+/// How far measured times may lie from the arrival, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptWindow {
+    /// Before it.
+    pub past_ms: i64,
+    /// After it: by how much the clocks of devices may be fast.
+    pub future_ms: i64,
+}
+
+/// When a set of readings was measured and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// When the environment had the values.
+    pub observed_at: UtcMillis,
+    /// Who stamped it.
+    pub time_source: TimeSource,
+}
+
+/// Checks the device's time against the arrival; without device time the arrival is the time.
+///
+/// # Errors
+/// When the time is no time, or outside the window.
+pub fn stamp(time: &DeviceTime, received_at: UtcMillis, window: AcceptWindow) -> Result<Stamp, Fault> {
+    let observed_at = match time {
+        DeviceTime::Absent => return Ok(Stamp { observed_at: received_at, time_source: TimeSource::Server }),
+        DeviceTime::Invalid(detail) => return Err(Fault::new(QuarantineReason::InvalidTime, detail.clone())),
+        DeviceTime::At(at) => *at,
+    };
+    let ahead_ms = observed_at.since(received_at);
+    if window.future_ms < ahead_ms {
+        let detail = format!("{observed_at} is {} after the message arrived: check the device's clock", span(ahead_ms));
+        return Err(Fault::new(QuarantineReason::InFuture, detail));
+    }
+    let age_ms = received_at.since(observed_at);
+    if window.past_ms < age_ms {
+        let accepted = span(window.past_ms);
+        let detail = format!("{observed_at} is {} before arrival; this source accepts {accepted}", span(age_ms));
+        return Err(Fault::new(QuarantineReason::TooOld, detail));
+    }
+    Ok(Stamp { observed_at, time_source: TimeSource::Device })
+}
+
+/// A duration for people, in its largest whole unit.
+fn span(millis: i64) -> String {
+    match millis {
+        ..120_000 => format!("{} s", millis / 1_000),
+        120_000..7_200_000 => format!("{} min", millis / 60_000),
+        7_200_000..172_800_000 => format!("{} h", millis / 3_600_000),
+        172_800_000.. => format!("{} days", millis / 86_400_000),
+    }
+}
+
+/// Makes the observation of one reading.
+///
+/// # Errors
+/// When the reading holds no finite number, also after conversion.
+pub fn observe(target: &Target, value: &RawValue, stamp: Stamp, received_at: UtcMillis) -> Result<Observation, Fault> {
+    let value = match value {
+        RawValue::Null => None,
+        RawValue::NotANumber(detail) => return Err(Fault::new(QuarantineReason::NotANumber, detail.clone())),
+        RawValue::Number(number) => {
+            let converted = target.conversion.apply(*number);
+            if !converted.is_finite() {
+                let detail = format!("{number} is too large after unit conversion");
+                return Err(Fault::new(QuarantineReason::NotANumber, detail));
+            }
+            Some(converted)
+        }
+    };
+    let in_force = |term: &&Term| term.from <= stamp.observed_at && term.to.is_none_or(|to| stamp.observed_at < to);
+    Ok(Observation {
+        datastream: target.datastream,
+        observed_at: stamp.observed_at,
+        value,
+        deployment: target.terms.iter().find(in_force).map_or(DeploymentId::new(0), |term| term.number),
+        time_source: stamp.time_source,
+        received_at,
+        flag: if value.is_none() { Flag::Missing } else { Flag::NotEvaluated },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::testing::{slot, snapshot};
+
+    const ARRIVAL: UtcMillis = UtcMillis::new(1_772_000_000_000);
+    const WINDOW: AcceptWindow = AcceptWindow { past_ms: 86_400_000, future_ms: 300_000 };
+
+    fn server_stamp() -> Stamp {
+        stamp(&DeviceTime::Absent, ARRIVAL, WINDOW).unwrap()
+    }
+
+    fn reason(resolved: &Resolved) -> QuarantineReason {
+        resolved.target.as_ref().unwrap_err().reason
+    }
+
+    #[test]
+    fn without_device_time_the_arrival_is_the_time() {
+        assert_eq!(server_stamp(), Stamp { observed_at: ARRIVAL, time_source: TimeSource::Server });
+    }
+
+    #[test]
+    fn times_are_accepted_up_to_both_ends_of_the_window() {
+        let at = |offset: i64| stamp(&DeviceTime::At(ARRIVAL.saturating_add(offset)), ARRIVAL, WINDOW);
+        assert!(at(300_000).is_ok());
+        assert_eq!(at(300_001).unwrap_err().reason, QuarantineReason::InFuture);
+        assert!(at(-86_400_000).is_ok());
+        assert_eq!(at(-86_400_001).unwrap_err().reason, QuarantineReason::TooOld);
+        let error = stamp(&DeviceTime::At(UtcMillis::new(0)), ARRIVAL, WINDOW).unwrap_err();
+        assert_eq!(error.detail, "1970-01-01T00:00:00Z is 20509 days before arrival; this source accepts 24 h");
+    }
+
+    #[test]
+    fn the_unit_of_the_device_is_converted_and_the_deployment_in_force_is_kept() {
+        let snapshot = snapshot();
+        let resolved = resolve(&snapshot, &[slot("/c", "conductivity", None, "mS/cm")], Some("s1"));
+        let target = resolved[0].target.clone().unwrap();
+        let observation = observe(&target, &RawValue::Number(45.97), server_stamp(), ARRIVAL).unwrap();
+        assert_eq!(observation.value.map(f64::round), Some(45_970.0));
+        assert_eq!(observation.deployment, DeploymentId::new(7));
+        assert_eq!(observation.flag, Flag::NotEvaluated);
+        let before = Stamp { observed_at: UtcMillis::new(0), time_source: TimeSource::Device };
+        assert_eq!(observe(&target, &RawValue::Null, before, ARRIVAL).unwrap().deployment, DeploymentId::new(0));
+    }
+
+    #[test]
+    fn a_null_is_a_missing_value_and_zero_is_a_value() {
+        let snapshot = snapshot();
+        let target = resolve(&snapshot, &[slot("/do", "do", None, "mg/L")], Some("s1"))[0].target.clone().unwrap();
+        let missing = observe(&target, &RawValue::Null, server_stamp(), ARRIVAL).unwrap();
+        assert_eq!((missing.value, missing.flag), (None, Flag::Missing));
+        let zero = observe(&target, &RawValue::Number(0.0), server_stamp(), ARRIVAL).unwrap();
+        assert_eq!((zero.value, zero.flag), (Some(0.0), Flag::NotEvaluated));
+    }
+
+    #[test]
+    fn a_value_that_conversion_makes_infinite_is_no_number() {
+        let snapshot = snapshot();
+        let slots = [slot("/c", "conductivity", None, "mS/cm")];
+        let target = resolve(&snapshot, &slots, Some("s1"))[0].target.clone().unwrap();
+        let error = observe(&target, &RawValue::Number(1e308), server_stamp(), ARRIVAL).unwrap_err();
+        assert_eq!(error.reason, QuarantineReason::NotANumber);
+    }
+
+    #[test]
+    fn what_is_not_registered_says_what_to_do() {
+        let snapshot = snapshot();
+        let resolve = |slot: Slot, station: Option<&str>| resolve(&snapshot, &[slot], station).remove(0);
+        let other_depth = resolve(slot("/do", "do", Some("150cm"), "mg/L"), Some("s1"));
+        assert_eq!(reason(&other_depth), QuarantineReason::UnknownDatastream);
+        assert_eq!(other_depth.label, "s1/do@150cm");
+        let bad_station = resolve(slot("/do", "do", None, "mg/L"), Some("Stasiun 1"));
+        assert_eq!((reason(&bad_station), &*bad_station.label), (QuarantineReason::UnknownDatastream, "/do"));
+        let nowhere = resolve(slot("/do", "do", None, "mg/L"), None);
+        assert_eq!(reason(&nowhere), QuarantineReason::UnknownDatastream);
+        let unit = resolve(slot("/do", "do", None, "[ppb]"), Some("s1"));
+        assert_eq!(reason(&unit), QuarantineReason::UnknownUnit);
+    }
+}

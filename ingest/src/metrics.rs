@@ -1,0 +1,101 @@
+//! What the room tells Prometheus.
+
+use std::sync::LazyLock;
+
+use bakau_model::SourceName;
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, exponential_buckets};
+
+/// A metric registered in the default registry; a second registration of the same name keeps this one unregistered.
+pub(crate) fn registered<M: prometheus::core::Collector + Clone + 'static>(made: prometheus::Result<M>) -> Option<M> {
+    let metric = made.ok()?;
+    if let Err(error) = prometheus::register(Box::new(metric.clone())) {
+        tracing::warn!(%error, "metric not registered");
+    }
+    Some(metric)
+}
+
+static MESSAGES: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    let opts = Opts::new("bakau_ingest_messages_total", "Messages made durable, by source and outcome");
+    registered(IntCounterVec::new(opts, &["source", "outcome"]))
+});
+
+static COMMIT_SECONDS: LazyLock<Option<Histogram>> = LazyLock::new(|| {
+    let buckets = exponential_buckets(0.000_25, 2.0, 14).ok()?;
+    let opts =
+        HistogramOpts::new("bakau_ingest_commit_seconds", "Time to write one group to the spool, fsync included");
+    registered(Histogram::with_opts(opts.buckets(buckets)))
+});
+
+static DURABLE_SECONDS: LazyLock<Option<Histogram>> = LazyLock::new(|| {
+    let buckets = exponential_buckets(0.001, 2.0, 14).ok()?;
+    let help = "Time from the arrival of the oldest message of a group until the group was durable";
+    registered(Histogram::with_opts(HistogramOpts::new("bakau_ingest_durable_seconds", help).buckets(buckets)))
+});
+
+static GROUP_MESSAGES: LazyLock<Option<Histogram>> = LazyLock::new(|| {
+    let buckets = exponential_buckets(1.0, 2.0, 14).ok()?;
+    let opts = HistogramOpts::new("bakau_ingest_group_messages", "Messages acknowledged together after one fsync");
+    registered(Histogram::with_opts(opts.buckets(buckets)))
+});
+
+static BLOCKED: LazyLock<Option<IntGauge>> = LazyLock::new(|| {
+    registered(IntGauge::new("bakau_ingest_blocked", "1 while nothing is acknowledged because the spool refuses"))
+});
+
+static CONNECTED: LazyLock<Option<IntGaugeVec>> = LazyLock::new(|| {
+    let opts = Opts::new("bakau_source_connected", "1 while the source receives messages");
+    registered(IntGaugeVec::new(opts, &["source"]))
+});
+
+static STORE_LAG_OBSERVATIONS: LazyLock<Option<IntGauge>> =
+    LazyLock::new(|| registered(IntGauge::new("bakau_store_lag_batches", "Spool batches not yet in the store")));
+
+static STORE_LAG_SECONDS: LazyLock<Option<prometheus::Gauge>> = LazyLock::new(|| {
+    registered(prometheus::Gauge::new("bakau_store_lag_seconds", "Time since the store last held everything spooled"))
+});
+
+/// Counts messages of one source with one outcome.
+pub(crate) fn messages(source: &SourceName, outcome: &'static str, count: u64) {
+    if 0 < count
+        && let Some(metric) = MESSAGES.as_ref()
+    {
+        metric.with_label_values(&[source.as_str(), outcome]).inc_by(count);
+    }
+}
+
+/// Notes one group that became durable.
+pub(crate) fn committed(seconds: f64, messages: usize) {
+    if let (Some(time), Some(size)) = (COMMIT_SECONDS.as_ref(), GROUP_MESSAGES.as_ref()) {
+        time.observe(seconds);
+        size.observe(messages as f64);
+    }
+}
+
+/// Notes how long the oldest message of a group waited until it was durable.
+pub(crate) fn durable_after(millis: i64) {
+    if let Some(metric) = DURABLE_SECONDS.as_ref() {
+        metric.observe(millis.max(0) as f64 / 1_000.0);
+    }
+}
+
+/// Notes whether acknowledging stopped.
+pub(crate) fn blocked(blocked: bool) {
+    if let Some(metric) = BLOCKED.as_ref() {
+        metric.set(i64::from(blocked));
+    }
+}
+
+/// Notes whether a source receives messages.
+pub(crate) fn source_connected(source: &SourceName, connected: bool) {
+    if let Some(metric) = CONNECTED.as_ref() {
+        metric.with_label_values(&[source.as_str()]).set(i64::from(connected));
+    }
+}
+
+/// Notes how far the store is behind the spool.
+pub(crate) fn store_lag(batches: u64, seconds: f64) {
+    if let (Some(count), Some(time)) = (STORE_LAG_OBSERVATIONS.as_ref(), STORE_LAG_SECONDS.as_ref()) {
+        count.set(i64::try_from(batches).unwrap_or(i64::MAX));
+        time.set(seconds);
+    }
+}
