@@ -1,32 +1,30 @@
-//! What can be said about one item without looking at any other.
+//! What can be said about one item without looking at any other, field by field while the lines are known.
+//!
+//! Values come as options: a field that could not be read is reported already and must not hide its neighbours.
 
-use std::{collections::BTreeMap, collections::BTreeSet, fmt::Display};
+use std::{collections::BTreeSet, fmt::Display};
 
-use bakau_model::{Level, Parameter, ParameterInfo, Text};
+use bakau_model::{DatastreamName, Level, Parameter, StationId, Text, Unit, UtcMillis};
 
 use super::{
-    error::Errors,
     fields::Fields,
     grammar::{
         STATION_LEVEL, is_area_code, is_json_pointer, is_variable_name, misspelling, station_levels, topic_problem,
         webhook_problem,
     },
-    items::Item,
 };
 use crate::{
-    snapshot::{
-        Agency, Channel, City, DatastreamEntry, DeploymentEntry, Device, Direction, Format, Instrument, JsonMapping,
-        JsonValue, Route, Rule, Station, Threshold,
-    },
+    parameters,
+    snapshot::{Direction, JsonValue, Threshold},
     token,
 };
 
 /// Longest free text, in bytes: a long sentence with its source.
 const MAX_TEXT_BYTES: usize = 1_000;
 /// Slowest expected datastream; anything slower is a survey, not a sensor.
-const MAX_INTERVAL_S: u32 = 86_400;
+pub(crate) const MAX_INTERVAL_S: u32 = 86_400;
 /// Longest hold: the engine keeps what it has seen of a level that long.
-const MAX_HOLD_S: u32 = 86_400;
+pub(crate) const MAX_HOLD_S: u32 = 86_400;
 /// Most values of one payload mapping.
 const MAX_JSON_VALUES: usize = 500;
 /// Most entries of short lists: topics of a device, channels of a rule, former names.
@@ -34,150 +32,132 @@ const MAX_LIST: usize = 100;
 /// Parameters whose values mean nothing without a vertical datum.
 const LEVEL_PARAMETERS: &[&str] = &["water_level"];
 
-pub(crate) fn city(item: &Item<City>, errors: &mut Errors) {
-    name(item, &item.value.name, errors);
-    if !is_area_code(&item.value.code) {
-        errors.add(&item.at("code"), "area_code", &[("value", &item.value.code)]);
+type Values<'a, const N: usize> = [(&'static str, &'a dyn Display); N];
+
+pub(crate) fn area_code(fields: &mut Fields<'_, '_>, code: Option<&str>) {
+    if let Some(code) = code.filter(|code| !is_area_code(code)) {
+        fields.error_at("code", "area_code", &[("value", &code)]);
     }
 }
 
-pub(crate) fn agency(item: &Item<Agency>, errors: &mut Errors) {
-    name(item, &item.value.name, errors);
-}
-
-pub(crate) fn station(item: &Item<Station>, errors: &mut Errors) {
-    let station = &item.value;
-    name(item, &station.name, errors);
-    within(item, "latitude", station.latitude, -90.0, 90.0, errors);
-    within(item, "longitude", station.longitude, -180.0, 180.0, errors);
-    if jiff::tz::TimeZone::get(&station.time_zone).is_err() {
-        errors.add(&item.at("time_zone"), "time_zone", &[("value", &station.time_zone)]);
+pub(crate) fn time_zone(fields: &mut Fields<'_, '_>, zone: Option<&str>) {
+    if let Some(zone) = zone.filter(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+        fields.error_at("time_zone", "time_zone", &[("value", &zone)]);
     }
 }
 
-pub(crate) fn datastream(
-    item: &Item<DatastreamEntry>,
-    parameters: &BTreeMap<Parameter, ParameterInfo>,
-    errors: &mut Errors,
+pub(crate) fn datastream(fields: &mut Fields<'_, '_>, id: &DatastreamName, was: &[DatastreamName]) {
+    let code = id.parameter();
+    if !parameters().contains_key(code) {
+        unknown_parameter(fields, "id", code);
+    }
+    if LEVEL_PARAMETERS.contains(&code) && !fields.is_written("vertical_datum") {
+        fields.error_at("", "datum_missing", &[("id", id)]);
+    }
+    if was.contains(id) {
+        fields.error_at("was", "was_itself", &[("id", id)]);
+    }
+}
+
+fn unknown_parameter(fields: &mut Fields<'_, '_>, field: &str, code: &str) {
+    let near = near(code, parameters().keys().map(Parameter::as_str));
+    fields.error_at(field, "unknown_parameter", &[("code", &code), ("near", &near)]);
+}
+
+pub(crate) fn deployment(
+    fields: &mut Fields<'_, '_>,
+    times: (Option<UtcMillis>, Option<UtcMillis>),
+    gain: Option<f64>,
+    offset: Option<f64>,
 ) {
-    let entry = &item.value;
-    within(item, "interval_s", f64::from(entry.interval_s), 1.0, f64::from(MAX_INTERVAL_S), errors);
-    let code = entry.id.parameter();
-    if !parameters.contains_key(code) {
-        let near = near(code, parameters.keys().map(Parameter::as_str));
-        errors.add(&item.at("id"), "unknown_parameter", &[("code", &code), ("near", &near)]);
+    if let (Some(from), Some(to)) = times
+        && to <= from
+    {
+        fields.error_at("to", "deployment_order", &[]);
     }
-    let needs_datum = LEVEL_PARAMETERS.contains(&code);
-    if needs_datum && !item.has("vertical_datum") {
-        errors.add(item.place(), "datum_missing", &[("id", &entry.id)]);
-    }
-    if let Some(datum) = &entry.vertical_datum {
-        text(item, "vertical_datum", datum, errors);
-    }
-    list(item, "was", entry.was.len(), errors);
-    if entry.was.contains(&entry.id) {
-        errors.add(&item.at("was"), "was_itself", &[("id", &entry.id)]);
+    finite(fields, "gain", gain);
+    finite(fields, "offset", offset);
+    if gain == Some(0.0) {
+        fields.error_at("gain", "gain_zero", &[]);
     }
 }
 
-pub(crate) fn instrument(item: &Item<Instrument>, errors: &mut Errors) {
-    let Instrument { make, model, serial, .. } = &item.value;
-    for (field, value) in [("make", make), ("model", model), ("serial", serial)] {
-        text(item, field, value, errors);
+pub(crate) fn route(fields: &mut Fields<'_, '_>, topic_filter: Option<&str>) {
+    let Some(topic_filter) = topic_filter else { return };
+    topic(fields, "topic", topic_filter);
+    match (station_levels(topic_filter), fields.is_written("station")) {
+        (0, false) => fields.error_at("topic", "station_unknown", &[("level", &STATION_LEVEL)]),
+        (1.., true) => fields.error_at("station", "station_twice", &[("level", &STATION_LEVEL)]),
+        (0, true) | (1.., false) => {}
     }
 }
 
-pub(crate) fn deployment(item: &Item<DeploymentEntry>, errors: &mut Errors) {
-    let entry = &item.value;
-    let instant = |text: &str| bakau_model::UtcMillis::parse(text).ok();
-    let to = entry.to.as_deref().and_then(instant);
-    if to.is_some_and(|to| instant(&entry.from).is_some_and(|from| to <= from)) {
-        errors.add(&item.at("to"), "deployment_order", &[]);
-    }
-    finite(item, "gain", entry.gain, errors);
-    finite(item, "offset", entry.offset, errors);
-    if entry.gain == 0.0 {
-        errors.add(&item.at("gain"), "gain_zero", &[]);
-    }
-}
-
-pub(crate) fn route(item: &Item<Route>, errors: &mut Errors) {
-    let route = &item.value;
-    topic(item, "topic", &route.topic, errors);
-    match (station_levels(&route.topic), &route.station) {
-        (0, None) => errors.add(&item.at("topic"), "station_unknown", &[("level", &STATION_LEVEL)]),
-        (1.., Some(_)) => errors.add(&item.at("station"), "station_twice", &[("level", &STATION_LEVEL)]),
-        (0, Some(_)) | (1.., None) => {}
-    }
-    let Format::Json { json: JsonMapping { values, .. } } = &route.format;
-    if values.is_empty() || MAX_JSON_VALUES < values.len() {
-        errors.add(&item.at("json"), "values_count", &[("limit", &MAX_JSON_VALUES)]);
+pub(crate) fn json_values(fields: &mut Fields<'_, '_>, count: usize, values: &[JsonValue]) {
+    if count == 0 || MAX_JSON_VALUES < count {
+        fields.error_at("values", "values_count", &[("limit", &MAX_JSON_VALUES)]);
     }
     let mut seen = BTreeSet::new();
     for value in values {
         if !seen.insert((&value.parameter, &value.qualifier)) {
-            errors.add(&item.at("json"), "value_twice", &[("parameter", &value.parameter)]);
+            fields.error_at("values", "value_twice", &[("parameter", &value.parameter)]);
         }
     }
 }
 
-/// Checks the time of a JSON mapping while its fields still know their lines.
-pub(crate) fn json_time(time: Option<&str>, fields: &mut Fields<'_, '_>) {
+/// Checks the time of a JSON mapping.
+pub(crate) fn json_time(fields: &mut Fields<'_, '_>, time: Option<&str>) {
     if let Some(time) = time.filter(|time| !is_json_pointer(time)) {
         fields.error_at("time", "pointer", &[("value", &time)]);
     }
 }
 
-/// Checks one value of a JSON mapping while its fields still know their lines.
-pub(crate) fn json_value(value: &JsonValue, fields: &mut Fields<'_, '_>) {
-    let parameters = crate::parameters();
-    if !is_json_pointer(&value.path) {
-        fields.error_at("path", "pointer", &[("value", &value.path)]);
+/// Checks one value of a JSON mapping.
+pub(crate) fn json_value(
+    fields: &mut Fields<'_, '_>,
+    path: Option<&str>,
+    parameter: Option<&Parameter>,
+    qualifier: Option<&str>,
+    unit: Option<&Unit>,
+) {
+    if let Some(path) = path.filter(|path| !is_json_pointer(path)) {
+        fields.error_at("path", "pointer", &[("value", &path)]);
     }
-    match parameters.get(&value.parameter) {
-        None => {
-            let near = near(value.parameter.as_str(), parameters.keys().map(Parameter::as_str));
-            fields.error_at("parameter", "unknown_parameter", &[("code", &value.parameter), ("near", &near)]);
-        }
-        Some(info) => {
-            if let Err(error) = value.unit.conversion_to(&info.unit) {
-                fields.error_at("unit", "bad_value", &[("key", &"unit"), ("detail", &error)]);
-            }
-        }
+    let info = parameter.and_then(|code| parameters().get(code));
+    if let Some(code) = parameter.filter(|_| info.is_none()) {
+        unknown_parameter(fields, "parameter", code.as_str());
     }
-    let qualifier = value.qualifier.as_deref();
-    if qualifier.is_some_and(|qualifier| bakau_model::StationId::new(qualifier).is_err()) {
-        fields.error_at("qualifier", "qualifier", &[("value", &qualifier.unwrap_or_default())]);
+    if let (Some(info), Some(unit)) = (info, unit)
+        && let Err(error) = unit.conversion_to(&info.unit)
+    {
+        fields.error_at("unit", "bad_value", &[("key", &"unit"), ("detail", &error)]);
+    }
+    if let Some(qualifier) = qualifier.filter(|qualifier| StationId::new(qualifier).is_err()) {
+        fields.error_at("qualifier", "qualifier", &[("value", &qualifier)]);
     }
 }
 
-pub(crate) fn rule(item: &Item<Rule>, errors: &mut Errors) {
-    let rule = &item.value;
-    name(item, &rule.name, errors);
-    text(item, "source", &rule.source, errors);
-    list(item, "channels", rule.channels.len(), errors);
-    within(item, "hold_s", f64::from(rule.hold_s), 0.0, f64::from(MAX_HOLD_S), errors);
-    if !["waspada", "siaga", "awas"].into_iter().any(|level| item.has(level)) {
-        errors.add(item.place(), "rule_without_level", &[("id", &rule.id)]);
+/// Checks the levels of a rule; thresholds that could not be read are left out.
+pub(crate) fn levels(fields: &mut Fields<'_, '_>, direction: Option<Direction>, thresholds: [Option<Threshold>; 3]) {
+    if !Level::RAISED.into_iter().any(|level| fields.is_written(level.key())) {
+        fields.error_at("", "rule_without_level", &[]);
     }
     let mut calmer: Option<(Level, Threshold)> = None;
-    for level in Level::RAISED {
-        let Some(threshold) = rule.threshold(level) else { continue };
+    for (level, threshold) in Level::RAISED.into_iter().zip(thresholds) {
+        let Some(threshold) = threshold else { continue };
         if !threshold.raise.is_finite() || !threshold.clear.is_finite() {
-            errors.add(&item.at(level.key()), "not_finite", &[("key", &level.key())]);
+            fields.error_at(level.key(), "not_finite", &[("key", &level.key())]);
             continue;
         }
-        if is_worse(rule.direction, threshold.clear, threshold.raise) {
-            let values: [(&'static str, &dyn Display); 3] =
-                [("level", &level), ("raise", &threshold.raise), ("clear", &threshold.clear)];
-            errors.add(&item.at(level.key()), clear_key(rule.direction), &values);
+        let Some(direction) = direction else { continue };
+        if is_worse(direction, threshold.clear, threshold.raise) {
+            let values: Values<'_, 3> = [("level", &level), ("raise", &threshold.raise), ("clear", &threshold.clear)];
+            fields.error_at(level.key(), clear_key(direction), &values);
         }
-        if let Some((calm, before)) =
-            calmer.filter(|(_, before)| !is_worse(rule.direction, threshold.raise, before.raise))
-        {
-            let values: [(&'static str, &dyn Display); 4] =
+        let unordered = |(_, before): &(Level, Threshold)| !is_worse(direction, threshold.raise, before.raise);
+        if let Some((calm, before)) = calmer.filter(unordered) {
+            let values: Values<'_, 4> =
                 [("level", &level), ("raise", &threshold.raise), ("calm", &calm), ("before", &before.raise)];
-            errors.add(&item.at(level.key()), order_key(rule.direction), &values);
+            fields.error_at(level.key(), order_key(direction), &values);
         }
         calmer = Some((level, threshold));
     }
@@ -204,71 +184,69 @@ const fn order_key(direction: Direction) -> &'static str {
     }
 }
 
-pub(crate) fn channel(item: &Item<Channel>, errors: &mut Errors) {
-    let Channel::Webhook { url, secret_env, .. } = &item.value;
-    if let Some(problem) = webhook_problem(url) {
+pub(crate) fn webhook(fields: &mut Fields<'_, '_>, url: Option<&str>, secret_env: Option<&str>) {
+    if let Some(problem) = url.and_then(webhook_problem) {
         // A refused address may hold a password: it is not repeated.
-        errors.add(&item.at("url"), problem, &[]);
+        fields.error_at("url", problem, &[]);
     }
-    if !is_variable_name(secret_env) {
-        errors.add(&item.at("secret_env"), "variable_name", &[]);
+    if secret_env.is_some_and(|name| !is_variable_name(name)) {
+        fields.error_at("secret_env", "variable_name", &[]);
     }
 }
 
-pub(crate) fn device(item: &Item<Device>, errors: &mut Errors) {
-    let device = &item.value;
-    text(item, "username", &device.username, errors);
-    if token::parse_digest(&device.token_sha256).is_none() {
+pub(crate) fn device(fields: &mut Fields<'_, '_>, token_sha256: Option<&str>, publish: Option<&[String]>) {
+    if token_sha256.is_some_and(|digest| token::parse_digest(digest).is_none()) {
         // It may be the token itself, pasted by mistake: it is not repeated.
-        errors.add(&item.at("token_sha256"), "token_digest", &[]);
+        fields.error_at("token_sha256", "token_digest", &[]);
     }
-    if device.publish.is_empty() {
-        errors.add(&item.at("publish"), "publish_nothing", &[]);
+    let Some(publish) = publish else { return };
+    if publish.is_empty() {
+        fields.error_at("publish", "publish_nothing", &[]);
     }
-    list(item, "publish", device.publish.len(), errors);
-    for filter in device.publish.iter().take(MAX_LIST) {
+    list(fields, "publish", publish.len());
+    for filter in publish.iter().take(MAX_LIST) {
         if 0 < station_levels(filter) {
-            errors.add(&item.at("publish"), "topic_braces", &[("value", filter)]);
+            fields.error_at("publish", "topic_braces", &[("value", filter)]);
         } else {
-            topic(item, "publish", filter, errors);
+            topic(fields, "publish", filter);
         }
     }
 }
 
-fn topic<T>(item: &Item<T>, field: &str, topic: &str, errors: &mut Errors) {
+fn topic(fields: &mut Fields<'_, '_>, field: &str, topic: &str) {
     if let Some(problem) = topic_problem(topic) {
-        errors.add(&item.at(field), problem, &[("value", &topic)]);
+        fields.error_at(field, problem, &[("value", &topic)]);
     }
 }
 
-fn name<T>(item: &Item<T>, name: &Text, errors: &mut Errors) {
-    text(item, "name", &name.id, errors);
-    text(item, "name", &name.en, errors);
+pub(crate) fn name(fields: &mut Fields<'_, '_>, name: Option<&Text>) {
+    text(fields, "name", name.map(|name| name.id.as_str()));
+    text(fields, "name", name.filter(|name| name.id != name.en).map(|name| name.en.as_str()));
 }
 
-fn text<T>(item: &Item<T>, field: &str, value: &str, errors: &mut Errors) {
+pub(crate) fn text(fields: &mut Fields<'_, '_>, field: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
     if value.trim().is_empty() || MAX_TEXT_BYTES < value.len() || value.chars().any(char::is_control) {
-        errors.add(&item.at(field), "text", &[("key", &field), ("limit", &MAX_TEXT_BYTES)]);
+        fields.error_at(field, "text", &[("key", &field), ("limit", &MAX_TEXT_BYTES)]);
     }
 }
 
-fn list<T>(item: &Item<T>, field: &str, length: usize, errors: &mut Errors) {
+pub(crate) fn list(fields: &mut Fields<'_, '_>, field: &str, length: usize) {
     if MAX_LIST < length {
-        errors.add(&item.at(field), "list_too_long", &[("key", &field), ("limit", &MAX_LIST)]);
+        fields.error_at(field, "list_too_long", &[("key", &field), ("limit", &MAX_LIST)]);
     }
 }
 
-fn within<T>(item: &Item<T>, field: &str, value: f64, min: f64, max: f64, errors: &mut Errors) {
-    if !(min..=max).contains(&value) {
-        let values: [(&'static str, &dyn Display); 4] =
-            [("key", &field), ("value", &value), ("min", &min), ("max", &max)];
-        errors.add(&item.at(field), "range", &values);
+pub(crate) fn within(fields: &mut Fields<'_, '_>, field: &str, value: Option<f64>, min: f64, max: f64) {
+    if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
+        let values: Values<'_, 4> = [("key", &field), ("value", &value), ("min", &min), ("max", &max)];
+        fields.error_at(field, "range", &values);
     }
 }
 
-fn finite<T>(item: &Item<T>, field: &str, value: f64, errors: &mut Errors) {
-    if !value.is_finite() {
-        errors.add(&item.at(field), "not_finite", &[("key", &field)]);
+fn finite(fields: &mut Fields<'_, '_>, field: &str, value: Option<f64>) {
+    if value.is_some_and(|value| !value.is_finite()) {
+        fields.error_at(field, "not_finite", &[("key", &field)]);
     }
 }
 

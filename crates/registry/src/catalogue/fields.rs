@@ -72,7 +72,7 @@ impl<'s, 'i> Fields<'s, 'i> {
         &self.place
     }
 
-    /// Reports a mistake at a field that is already read.
+    /// Reports a mistake at a field that is already read, or at the table where it is not written.
     pub(crate) fn error_at(&mut self, field: &str, key: &'static str, values: &[(&'static str, &dyn fmt::Display)]) {
         let line = self.lines.get(field).copied().unwrap_or(self.place.line);
         let place = Place { file: Arc::clone(&self.place.file), line };
@@ -154,6 +154,11 @@ impl<'s, 'i> Fields<'s, 'i> {
 
     pub(crate) fn has(&self, key: &str) -> bool {
         self.rest.contains_key(key)
+    }
+
+    /// Whether a field that is already read was there.
+    pub(crate) fn is_written(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
     }
 
     pub(crate) fn missing(&mut self, key: &'static str) {

@@ -91,10 +91,6 @@ impl<T> Item<T> {
         let line = self.lines.get(field).copied().unwrap_or(self.place.line);
         Place { file: std::sync::Arc::clone(&self.place.file), line }
     }
-
-    pub(crate) fn has(&self, field: &str) -> bool {
-        self.lines.contains_key(field)
-    }
 }
 
 /// What identifies a deployment: its datastream and its first instant.

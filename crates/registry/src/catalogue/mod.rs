@@ -1,12 +1,13 @@
 //! Catalogue files: TOML in, checked items out, every mistake of every file reported at once.
 //!
 //! Reading goes in three steps, none of which stops at the first mistake: each file is parsed as far as TOML allows;
-//! each item is read field by field ([`fields`], [`read`]) and checked by itself ([`check`]); then the whole set is
-//! checked for duplicates, references and overlaps ([`set`]).
+//! each item is read and checked field by field ([`fields`], [`read`], [`check`]); then the whole set is checked for
+//! references, names and overlaps ([`set`]).
 
 mod check;
 mod error;
 mod fields;
+mod files;
 mod grammar;
 mod items;
 mod read;
@@ -16,7 +17,7 @@ pub use error::CatalogueError;
 pub(crate) use error::{Errors, messages};
 pub(crate) use items::{Found, Items, Kind, Merged};
 
-use crate::{Snapshot, parameters};
+use crate::Snapshot;
 
 /// Largest accepted catalogue file: some 20,000 items, far more than a person edits in one file.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -55,8 +56,7 @@ impl Catalogue {
     /// Every mistake of every file, by file and line.
     pub fn parse_with(files: &[CatalogueFile], registered: &Snapshot) -> Result<Self, Vec<CatalogueError>> {
         let mut errors = Errors::default();
-        let found = read::files(files, &mut errors);
-        for_each_item(&found, &mut errors);
+        let found = files::read(files, &mut errors);
         let merged = Merged::new(&found, registered, false, &mut errors);
         set::check(&merged.items, Some(&found.broken), &mut errors);
         errors.into_result().map(|()| Self { items: found.items })
@@ -70,18 +70,4 @@ impl Catalogue {
         set::check(&merged.items, None, &mut errors);
         errors.into_result().map(|()| merged)
     }
-}
-
-fn for_each_item(found: &Found, errors: &mut Errors) {
-    let items = &found.items;
-    items.cities.values().for_each(|item| check::city(item, errors));
-    items.agencies.values().for_each(|item| check::agency(item, errors));
-    items.stations.values().for_each(|item| check::station(item, errors));
-    items.datastreams.values().for_each(|item| check::datastream(item, parameters(), errors));
-    items.instruments.values().for_each(|item| check::instrument(item, errors));
-    items.deployments.values().for_each(|item| check::deployment(item, errors));
-    items.routes.iter().for_each(|item| check::route(item, errors));
-    items.rules.values().for_each(|item| check::rule(item, errors));
-    items.channels.values().for_each(|item| check::channel(item, errors));
-    items.devices.values().for_each(|item| check::device(item, errors));
 }
