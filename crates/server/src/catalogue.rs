@@ -1,11 +1,11 @@
 //! `bakau check` and `bakau apply`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::Language;
-use bakau_registry::{Catalogue, CatalogueFile};
+use bakau_registry::{Catalogue, CatalogueFile, Snapshot};
 
 use crate::{admin, config::Config, wiring};
 
@@ -26,33 +26,35 @@ fn read(files: &[PathBuf]) -> Result<Vec<CatalogueFile>> {
     Ok(read)
 }
 
-fn parse(files: &[PathBuf]) -> Result<Catalogue> {
-    match Catalogue::parse(&read(files)?) {
+/// Reads files against each other and against what is registered already.
+fn parse(files: &[PathBuf], registered: &Snapshot, language: Language) -> Result<Catalogue> {
+    match Catalogue::parse_with(&read(files)?, registered) {
         Ok(catalogue) => Ok(catalogue),
         Err(errors) => {
             for error in &errors {
-                eprintln!("{error}");
+                eprintln!("{}", error.render(language));
             }
             bail!("{} error(s) in the catalogue; nothing was changed", errors.len());
         }
     }
 }
 
-/// Checks files against each other and against what is registered, changing nothing.
-pub(crate) async fn check(config: &Config, files: &[PathBuf]) -> Result<()> {
-    let catalogue = parse(files)?;
-    let registered = config.data.join(wiring::REGISTRY_FILE);
-    if registered.is_file() {
-        wiring::open_registry(&config.data).await?.plan(&catalogue, false).await?;
-    }
+/// Checks files, changing nothing, not even making the data folder.
+pub(crate) async fn check(config: &Config, files: &[PathBuf], language: Language) -> Result<()> {
+    let registered = if config.data.join(wiring::REGISTRY_FILE).is_file() {
+        wiring::open_registry(&config.data).await?.snapshot()
+    } else {
+        Arc::default()
+    };
+    parse(files, &registered, language)?;
     println!("ok: {} file(s)", files.len());
     Ok(())
 }
 
 /// Shows the difference and applies it in one transaction.
 pub(crate) async fn apply(config: &Config, files: &[PathBuf], options: ApplyOptions) -> Result<()> {
-    let catalogue = parse(files)?;
     let registry = wiring::open_registry(&config.data).await?;
+    let catalogue = parse(files, &registry.snapshot(), options.language)?;
     let plan = registry.plan(&catalogue, options.prune).await?;
     println!("{}", plan.render(options.language));
     if options.dry_run || plan.is_empty() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::Principal;
-use bakau_registry::{Catalogue, CatalogueFile, Registry, demo_catalogue, token};
+use bakau_model::{Principal, StationKind};
+use bakau_registry::{Catalogue, CatalogueFile, Registry, Station, demo_catalogue, token};
 use bakau_simulate::demo::{Credentials, DemoConfig, run_demo};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -33,41 +33,34 @@ pub(crate) async fn run(arguments: &DemoArguments, stop: CancellationToken) -> R
 
 /// Applies the demo catalogue with fresh device tokens; gives the credentials of each station.
 async fn register(config: &Config) -> Result<Vec<Credentials>> {
-    let mut files = demo_catalogue();
-    let stations = station_ids(&files)?;
-    let credentials: Vec<_> = stations
-        .into_iter()
-        .map(|station| Credentials { username: station.clone(), password: token::token(admin::random_bits()), station })
-        .collect();
-    files.push(CatalogueFile { path: "devices.toml".to_owned(), text: devices(&credentials) });
     let registry = wiring::open_registry(&config.data).await?;
-    let catalogue = parse(&files)?;
-    apply(&registry, &catalogue).await?;
+    apply(&registry, &demo_catalogue()).await?;
+    let stations = registry.snapshot();
+    let device = |station: &Station| Credentials {
+        station: station.id.to_string(),
+        kind: station.kind,
+        username: station.id.to_string(),
+        password: token::token(admin::random_bits()),
+    };
+    let credentials: Vec<_> = stations.stations.values().map(device).collect();
+    let file = CatalogueFile { path: "devices.toml".to_owned(), text: devices(&credentials) };
+    apply(&registry, &[file]).await?;
     Ok(credentials)
 }
 
-fn parse(files: &[CatalogueFile]) -> Result<Catalogue> {
-    match Catalogue::parse(files) {
-        Ok(catalogue) => Ok(catalogue),
+async fn apply(registry: &Registry, files: &[CatalogueFile]) -> Result<()> {
+    let catalogue = match Catalogue::parse_with(files, &registry.snapshot()) {
+        Ok(catalogue) => catalogue,
         Err(errors) => {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
             bail!("the demo catalogue is wrong:\n{}", lines.join("\n"))
         }
-    }
-}
-
-async fn apply(registry: &Registry, catalogue: &Catalogue) -> Result<()> {
-    let plan = registry.plan(catalogue, false).await?;
+    };
+    let plan = registry.plan(&catalogue, false).await?;
     if !plan.is_empty() {
         registry.apply(plan, &Principal::System, SystemClock.now()).await?;
     }
     Ok(())
-}
-
-/// The stations of the catalogue, each of which becomes one device.
-fn station_ids(files: &[CatalogueFile]) -> Result<Vec<String>> {
-    let catalogue = parse(files)?;
-    Ok(catalogue.stations().map(|station| station.id.to_string()).collect())
 }
 
 fn devices(credentials: &[Credentials]) -> String {

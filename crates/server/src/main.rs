@@ -139,7 +139,7 @@ async fn execute(arguments: Arguments) -> Result<()> {
         Command::Demo(demo) => demo::run(&demo, stop_signal()?).await,
         Command::Replay(replay) => replay::run(&replay).await,
         Command::DeviceToken => admin::device_token(),
-        Command::Check { files } => catalogue::check(&load(arguments.config.as_deref())?, &files).await,
+        Command::Check { files } => catalogue::check(&load(arguments.config.as_deref())?, &files, language).await,
         Command::Apply { files, prune, dry_run } => {
             let options = catalogue::ApplyOptions { prune, dry_run, language };
             catalogue::apply(&load(arguments.config.as_deref())?, &files, options).await

@@ -43,8 +43,12 @@ pub(crate) async fn start(
     door: &Door<'_>,
     stop: &CancellationToken,
 ) -> Result<(Option<SocketAddr>, Vec<JoinHandle<()>>)> {
-    let mqtt = if config.broker.enabled { Some(start_broker(config, door, stop).await?) } else { None };
-    let mut tasks = Vec::new();
+    let (mut mqtt, mut tasks) = (None, Vec::new());
+    if config.broker.enabled {
+        let (address, task) = start_broker(config, door, stop).await?;
+        mqtt = Some(address);
+        tasks.push(task);
+    }
     for section in &config.sources {
         let client = client_config(section)?;
         let (intake, board) = (door.intake.clone(), door.board.clone());
@@ -53,14 +57,19 @@ pub(crate) async fn start(
     Ok((mqtt, tasks))
 }
 
-async fn start_broker(config: &Config, door: &Door<'_>, stop: &CancellationToken) -> Result<SocketAddr> {
+async fn start_broker(
+    config: &Config,
+    door: &Door<'_>,
+    stop: &CancellationToken,
+) -> Result<(SocketAddr, JoinHandle<()>)> {
     let listen = config.broker.listen;
-    let settings = BrokerConfig { name: broker_source()?, listen, max_payload_bytes: config.broker.max_payload_bytes };
+    let mut settings = BrokerConfig::new(broker_source()?, listen);
+    settings.max_payload_bytes = config.broker.max_payload_bytes;
     let (intake, board) = (door.intake.clone(), door.board.clone());
     let started =
         broker::start(settings, intake, door.registry.watch(), board, Arc::clone(door.clock), stop.clone()).await;
     match started {
-        Ok(handle) => Ok(handle.local_addr()),
+        Ok(handle) => Ok((handle.local_addr, tokio::spawn(handle.stopped()))),
         Err(BrokerError::AddressInUse { .. }) => {
             let port = listen.port();
             bail!(

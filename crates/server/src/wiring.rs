@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secret, Secrets};
-use bakau_api::{ApiConfig, AppState};
+use bakau_api::{ApiConfig, AppParts, AppState};
 use bakau_clock::{Clock, SystemClock};
 use bakau_ingest::{LatestTable, SourceBoard, run_writer, start_committer};
 use bakau_model::Principal;
@@ -182,17 +182,21 @@ impl Rooms {
         let (mqtt, mut sources) = sources::start(&config, &door, &sources_stop).await?;
         sources.push(tokio::spawn(poll_registry(registry.clone(), sources_stop.clone())));
 
-        let state = AppState::new(ApiConfig {
+        let state = AppState::new(AppParts {
             registry: registry.clone(),
             store,
             spool: reader.clone(),
             latest,
             alerts: alerts.clone(),
             board,
-            intake,
+            intake: intake.health(),
             clock,
-            public_url: config.http.public_url.clone(),
-            open_read: config.http.open_read,
+            config: ApiConfig {
+                public_url: config.http.public_url.clone(),
+                open_read: config.http.open_read,
+                spool_max_bytes: config.spool.max_bytes,
+            },
+            stop: api_stop.clone(),
         });
         let api = tokio::spawn(bakau_api::serve(listener, bakau_api::router(state), api_stop.clone()));
         let addresses = Addresses { http, mqtt };
