@@ -1,8 +1,8 @@
 //! What an append costs in CPU time: `cargo run --release -p bakau-spool --example append_cost`.
 //!
 //! Messages of about 200 bytes with two observations each, from 500 stations, in groups of several sizes; consumers
-//! report and trimming runs as in production. CPU time is that of this process from `/proc/self/schedstat`; the draft
-//! is built outside the measured part.
+//! report and trimming runs as in production. CPU time is that of this thread from `/proc/thread-self/schedstat`; drafts
+//! are built before. The file lies in the current directory, because fsync on a memory disk would cost nothing.
 
 use std::{error::Error, fs, sync::Arc};
 
@@ -13,39 +13,54 @@ use bakau_model::{
 use bakau_spool::{BatchDraft, Consumer, DeliveryWindow, ReadingCounts, Spool, SpoolConfig};
 use bytes::Bytes;
 
-const MESSAGES: usize = 400_000;
+const PREPARED_MESSAGES: usize = 50_000;
+const ROUNDS: usize = 6;
 const STATIONS: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
     for group in [1, 20, 200, 1000, 2000] {
-        let (append, trim, window) = measure(group)?;
-        println!("group {group:>5}: append {append:.3}, trim {trim:.3}, window {window:.3} us CPU per message");
+        measure(group)?;
     }
     Ok(())
 }
 
-fn measure(group: usize) -> Result<(f64, f64, f64), Box<dyn Error>> {
-    let dir = tempfile::tempdir()?;
+fn measure(group: usize) -> Result<(), Box<dyn Error>> {
+    let dir = tempfile::tempdir_in(".")?;
     let config = SpoolConfig { path: dir.path().join("spool.db"), max_bytes: 8 << 30, keep_messages: 65_535 };
     let (mut spool, reader) = Spool::open(&config)?;
-    let mut window = DeliveryWindow::new();
-    let messages = MESSAGES.min(group * 4000);
-    let (mut append, mut trim, mut inserting) = (0, 0, 0);
-    for first in (0..messages).step_by(group) {
-        let draft = draft(first, group)?;
-        let start = cpu_ns()?;
-        let batch = spool.append(&draft)?;
-        let appended = cpu_ns()?;
-        draft.envelopes.iter().for_each(|envelope| window.insert(envelope));
-        let inserted = cpu_ns()?;
-        Consumer::ALL.into_iter().for_each(|consumer| reader.report(consumer, batch.seq));
-        spool.trim()?;
-        trim += cpu_ns()? - inserted;
-        append += appended - start;
-        inserting += inserted - appended;
+    let messages = PREPARED_MESSAGES.min(group * 1000);
+    let drafts = (0..messages).step_by(group).map(|first| draft(first, group)).collect::<Result<Vec<_>, _>>()?;
+    let rounds = if group == 1 { 1 } else { ROUNDS };
+    let per_message =
+        |start: u64| Ok::<_, Box<dyn Error>>((cpu_ns()? - start) as f64 / 1e3 / (messages * rounds) as f64);
+
+    let start = cpu_ns()?;
+    for draft in drafts.iter().cycle().take(drafts.len() * rounds) {
+        spool.append(draft)?;
     }
-    let per_message = |ns: u64| ns as f64 / 1000.0 / messages as f64;
-    Ok((per_message(append), per_message(trim), per_message(inserting)))
+    let append = per_message(start)?;
+
+    let mut window = DeliveryWindow::new();
+    let start = cpu_ns()?;
+    for draft in drafts.iter().cycle().take(drafts.len() * rounds) {
+        draft.envelopes.iter().for_each(|envelope| window.insert(envelope));
+    }
+    let inserting = per_message(start)?;
+
+    Consumer::ALL.into_iter().for_each(|consumer| reader.report(consumer, reader.last_seq()));
+    let start = cpu_ns()?;
+    while spool.trim()? != 0 {}
+    let trim = per_message(start)?;
+
+    let envelopes: usize = drafts.iter().flat_map(|draft| &draft.envelopes).map(|one| one.payload.len()).sum();
+    let payload = envelopes / messages;
+    let file = reader.size()?.file_bytes;
+    println!(
+        "group {group:>5}: append {append:.3}, window {inserting:.3}, trim {trim:.3} us CPU per message \
+         (payload {payload} bytes, file {:.0} bytes per message)",
+        file as f64 / (messages * rounds) as f64
+    );
+    Ok(())
 }
 
 fn draft(first: usize, group: usize) -> Result<BatchDraft, Box<dyn Error>> {

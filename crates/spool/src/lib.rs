@@ -22,6 +22,8 @@ mod spool;
 mod tail;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod types;
 mod verify;
 mod window;

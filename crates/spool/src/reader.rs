@@ -75,7 +75,7 @@ impl SpoolReader {
         }
     }
 
-    fn read_file_after(&self, seq: Seq, max_observations: usize) -> Result<Vec<Arc<Batch>>, SpoolError> {
+    pub(crate) fn read_file_after(&self, seq: Seq, max_observations: usize) -> Result<Vec<Arc<Batch>>, SpoolError> {
         let connection = self.shared.consumers.lock();
         let mut statement = connection
             .prepare_cached("SELECT seq, observations, observed FROM batch WHERE ?1 < seq ORDER BY seq LIMIT ?2")?;

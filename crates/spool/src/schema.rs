@@ -9,7 +9,8 @@ use crate::{SpoolError, SpoolErrorKind};
 /// "BkSp": tells a spool from any other SQLite file.
 const APPLICATION_ID: i32 = 0x426b_5370;
 
-/// Bytes per page: a group's blobs are some hundred kilobytes, and fewer, larger pages cost less per commit.
+/// Bytes per page, measured with the `append_cost` example: in groups of 200 and 1000 messages an append costs 0.93 and
+/// 0.50 us of CPU per message, against 1.02 and 0.65 with 4 KiB pages and 1.34 and 0.42 with 64 KiB.
 const PAGE_BYTES: u32 = 16_384;
 
 /// Pages in the write-ahead log before a commit copies them into the file (4 MiB): a flipped byte within the log drops

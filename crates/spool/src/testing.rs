@@ -9,7 +9,10 @@ use bakau_model::{
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::blob::{self, BlobKind};
+use crate::{
+    BatchDraft,
+    blob::{self, BlobKind},
+};
 
 pub(crate) fn any_time() -> impl Strategy<Value = UtcMillis> {
     prop_oneof![
@@ -86,4 +89,45 @@ pub(crate) fn resealed(payload: &[u8], kind: BlobKind, seq: Seq) -> Bytes {
     blob.extend_from_slice(payload);
     blob::seal(&mut blob, kind, seq, 1);
     Bytes::from(blob)
+}
+
+pub(crate) fn envelope(source: &str, topic: &str, payload: &[u8], received_at: i64) -> Envelope {
+    Envelope {
+        source: SourceName::new(source).unwrap(),
+        epoch: 1,
+        client_id: None,
+        username: None,
+        topic: Arc::from(topic),
+        payload: Bytes::copy_from_slice(payload),
+        qos: Qos::AtLeastOnce,
+        dup: false,
+        retained: false,
+        content_type: None,
+        received_at: UtcMillis::new(received_at),
+    }
+}
+
+pub(crate) fn observation(datastream: u32, value: f64, received_at: i64) -> Observation {
+    Observation {
+        datastream: DatastreamId::new(datastream),
+        observed_at: UtcMillis::new(received_at - 5),
+        value: Some(value),
+        deployment: DeploymentId::new(0),
+        time_source: TimeSource::Device,
+        received_at: UtcMillis::new(received_at),
+        flag: Flag::NotEvaluated,
+    }
+}
+
+/// A draft of `messages` messages with two observations each; `number` makes it different from others.
+pub(crate) fn draft(number: u32, messages: u32) -> BatchDraft {
+    let mut draft = BatchDraft { registry_revision: 9, ..BatchDraft::default() };
+    for index in 0..messages {
+        let received_at = 1_770_000_000_000 + i64::from(number) * 1000 + i64::from(index);
+        let payload = format!("{{\"number\":{number},\"index\":{index}}}");
+        draft.envelopes.push(envelope("broker", "bakau/st/data", payload.as_bytes(), received_at));
+        draft.observations.push((index, observation(1, f64::from(number), received_at)));
+        draft.observations.push((index, observation(2, f64::from(index), received_at)));
+    }
+    draft
 }
