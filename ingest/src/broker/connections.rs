@@ -284,6 +284,26 @@ mod tests {
         assert_eq!(connections.takeovers_if_current(&second), Some(1));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_committer_waits_only_for_connections_that_published_lately() {
+        let (connections, intake) = (Connections::default(), Intake::new());
+        let (busy, silent) = (open(&connections, 1), open(&connections, 2));
+        assert!(intake.everyone_waits(), "a connection that never published is waited for");
+        busy.publishing(&intake);
+        silent.publishing(&intake);
+        assert!(!intake.everyone_waits());
+        let publish_on = async {
+            for _ in 0..20 {
+                tokio::time::sleep(WINDOW_IDLE / 4).await;
+                busy.publishing(&intake);
+            }
+        };
+        tokio::select! { () = connections.sweep_forever() => {}, () = publish_on => {} }
+        assert!(silent.window.lock().is_none() && busy.window.lock().is_some());
+        connections.closed(&busy);
+        assert!(intake.everyone_waits());
+    }
+
     #[test]
     fn a_closed_connection_is_forgotten() {
         let connections = Connections::default();

@@ -43,6 +43,9 @@ const CLOSING_GRACE: Duration = Duration::from_secs(2);
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 
+/// The same while stopping, which should not take long.
+const STOPPING_DRAIN_TIME: Duration = Duration::from_millis(200);
+
 /// Read at once; on the stack, so that an idle connection holds no buffer.
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -51,7 +54,8 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// Accepts connections until dropped; connections live on in `tasks` until they end or the broker stops.
 pub(super) async fn accept(listener: TcpListener, inner: SocketAddr, shared: &Arc<Shared>, tasks: &TaskTracker) {
-    let slots = Arc::new(Semaphore::new(shared.config.max_connections));
+    let places = limits::connections(&shared.config);
+    let slots = Arc::new(Semaphore::new(places));
     let mut warned: Option<Instant> = None;
     let mut may_warn = move || {
         let due = warned.is_none_or(|at| WARN_EVERY < at.elapsed());
@@ -66,7 +70,7 @@ pub(super) async fn accept(listener: TcpListener, inner: SocketAddr, shared: &Ar
                 let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
                     metrics::refused("too_many_connections");
                     if may_warn() {
-                        tracing::warn!(limit = shared.config.max_connections, "too many mqtt connections");
+                        tracing::warn!(limit = places, "too many mqtt connections");
                     }
                     continue;
                 };
@@ -266,5 +270,6 @@ async fn say_goodbye(client: &mut TcpStream, connection: &Connection, at_boundar
             }
         }
     };
-    let _ = timeout(DRAIN_TIME, drain).await;
+    let stopping = connection.closing() == Some(Closing::Stopping);
+    let _ = timeout(if stopping { STOPPING_DRAIN_TIME } else { DRAIN_TIME }, drain).await;
 }

@@ -34,6 +34,34 @@ const MAX_TOPIC_LEVELS: usize = 32;
 /// Keep-alive given to a client that asked for none (MQTT 5 is told, MQTT 3.1.1 cannot be).
 const DEFAULT_KEEP_ALIVE_SECS: u16 = 2_400;
 
+/// File descriptors of one connection: the device's, and both ends of the way to rmqtt.
+const DESCRIPTORS_PER_CONNECTION: usize = 3;
+
+/// File descriptors left to databases, pages and everything else.
+const DESCRIPTORS_FOR_OTHERS: usize = 256;
+
+/// How many connections are taken: as configured, or fewer where the process may not open enough files.
+pub(super) fn connections(config: &BrokerConfig) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let Some(descriptors) = open_files(&limits) else { return config.max_connections };
+    let possible = (descriptors.saturating_sub(DESCRIPTORS_FOR_OTHERS) / DESCRIPTORS_PER_CONNECTION).max(1);
+    if possible < config.max_connections {
+        tracing::warn!(
+            possible,
+            wanted = config.max_connections,
+            descriptors,
+            "limit of open files allows fewer mqtt connections: raise it (ulimit -n, or LimitNOFILE= in systemd)"
+        );
+    }
+    possible.min(config.max_connections)
+}
+
+/// The soft limit of open files in the text of `/proc/self/limits`; `None` where it is unlimited or unknown.
+fn open_files(limits: &str) -> Option<usize> {
+    let row = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    row.split_whitespace().next()?.parse().ok()
+}
+
 /// Sets every limit of the inner listener.
 pub(super) fn apply(builder: Builder, config: &BrokerConfig) -> Builder {
     let packet = u32::try_from(packet_limits(config).packet).unwrap_or(u32::MAX);
@@ -110,5 +138,18 @@ impl Fitter for BakauFitter {
 
     fn max_server_topic_aliases(&self) -> u16 {
         self.usual.max_server_topic_aliases()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_of_open_files_is_found() {
+        let text = "Limit Soft Limit Hard Limit Units\nMax open files            1024                 524288  files\n";
+        assert_eq!(open_files(text), Some(1024));
+        assert_eq!(open_files("Max open files  unlimited unlimited files"), None);
+        assert_eq!(open_files(""), None);
     }
 }

@@ -22,7 +22,7 @@ use bakau_clock::Clock;
 use bakau_model::SourceName;
 use bakau_registry::Snapshot;
 use rmqtt::{context::ServerContext, net::Builder, router::DefaultRouter, server::MqttServer, shared::DefaultShared};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{BlockedReason, Intake, IntakeHealth, NotCommitted, SourceBoard, SourceKind, SourceState};
@@ -35,6 +35,9 @@ const MAX_CONNECT_BYTES: usize = 64 * 1024;
 
 /// Longest a stop waits for commits under way before it closes connections regardless.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Most threads of the broker; four carry more than one spool can store.
+const MAX_THREADS: usize = 4;
 
 /// How often sessions without a connection are looked for.
 const DEAD_SESSIONS_EVERY: Duration = Duration::from_secs(60);
@@ -85,12 +88,27 @@ pub enum BrokerError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The system gives no threads.
+    #[error("the broker cannot start its threads: {source}")]
+    Threads {
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The broker's inner listener on the loopback interface could not be opened.
     #[error("the broker cannot open a port on the loopback interface: {reason}")]
     Loopback {
         /// What the operating system says.
         reason: String,
     },
+}
+
+impl BrokerError {
+    fn listen(addr: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse { addr },
+            _ => Self::Listen { addr, source },
+        }
+    }
 }
 
 /// A running embedded broker; it runs on when this is dropped, until its stop token is cancelled.
@@ -125,8 +143,10 @@ struct Shared {
 
 /// Opens the port and serves until `stop` is cancelled.
 ///
+/// The broker has threads of its own: rmqtt starts tasks it never ends, and they end with their runtime.
+///
 /// # Errors
-/// When the address is in use or cannot be listened on.
+/// When the address is in use or cannot be listened on, or the system gives no threads.
 pub async fn start(
     config: BrokerConfig,
     intake: Intake,
@@ -135,18 +155,67 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<BrokerHandle, BrokerError> {
-    let addr = config.listen;
-    let listener = TcpListener::bind(addr).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => BrokerError::AddressInUse { addr },
-        _ => BrokerError::Listen { addr, source },
-    })?;
-    let local_addr = listener.local_addr().map_err(|source| BrokerError::Listen { addr, source })?;
     let traffic = board.register(&config.name, SourceKind::Broker, clock.now());
     let connections = connections::Connections::default();
+    let addr = config.listen;
     let shared = Arc::new(Shared { config, intake, devices, board, traffic, clock, connections, stop });
-    let inner = Inner::start(&shared).await?;
-    let supervisor = tokio::spawn(supervise(listener, inner, shared));
+    let threads = Threads::start().map_err(|source| BrokerError::Threads { source })?;
+    let opened = threads.spawn(async move {
+        let listener = TcpListener::bind(addr).await.map_err(|source| BrokerError::listen(addr, source))?;
+        let local_addr = listener.local_addr().map_err(|source| BrokerError::listen(addr, source))?;
+        let inner = Inner::start(&shared).await?;
+        Ok((local_addr, supervise(listener, inner, shared)))
+    });
+    let (local_addr, supervising) = match opened.await {
+        Ok(opened) => opened?,
+        Err(error) => return Err(BrokerError::Loopback { reason: error.to_string() }),
+    };
+    let supervising = threads.spawn(supervising);
+    let supervisor = tokio::spawn(async move {
+        if let Err(error) = supervising.await {
+            tracing::error!(%error, "embedded broker ended unexpectedly");
+        }
+        threads.end().await;
+    });
     Ok(BrokerHandle { local_addr, supervisor })
+}
+
+/// The broker's own runtime.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(cores.min(MAX_THREADS)).thread_name("bakau-mqtt").enable_all();
+        Ok(Self(Some(builder.build()?)))
+    }
+
+    fn spawn<F: Future<Output: Send> + Send + 'static>(&self, future: F) -> JoinHandle<F::Output> {
+        match &self.0 {
+            Some(runtime) => runtime.spawn(future),
+            // Only `end` takes the runtime out, and it takes `self` with it.
+            None => tokio::spawn(future),
+        }
+    }
+
+    /// Ends every task and thread that is left.
+    async fn end(mut self) {
+        let Some(runtime) = self.0.take() else { return };
+        let ended = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(STOP_GRACE)).await;
+        if let Err(error) = ended {
+            tracing::debug!(%error, "mqtt threads were not waited for");
+        }
+    }
+}
+
+impl Drop for Threads {
+    /// A runtime must not be dropped where blocking is forbidden, which is where this happens when Bakau is torn down.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// rmqtt behind the edge.
@@ -198,7 +267,7 @@ impl Inner {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if tokio::time::timeout(STOP_GRACE, ended).await.is_err() {
+        if timeout(STOP_GRACE, ended).await.is_err() {
             tracing::warn!("mqtt sessions still open after stop");
             return;
         }

@@ -72,10 +72,36 @@ async fn a_packet_far_above_the_limit_is_refused_at_its_header_and_what_came_bef
     stream.write_all(&small).await.unwrap();
     let answer = read_all(&mut stream).await;
     assert_eq!(answer[0], 0x20, "{answer:02x?}");
-    assert!(answer.windows(2).any(|bytes| bytes == [0x40, 2] || bytes == [0x40, 4] || bytes == [0x40, 3]));
+    let acknowledged = |bytes: &[u8]| bytes[0] == 0x40 && bytes[2..4] == [0, 7];
+    assert!(answer.windows(4).any(acknowledged), "{answer:02x?}");
     assert!(answer.ends_with(&[0xe0, 2, 0x95, 0]), "{answer:02x?}");
     assert_eq!(line.spooled().len(), 1);
     assert_eq!(line.ledger(2).await.denied, 1);
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_qos_2_publish_is_stored_once_and_the_dup_flag_is_kept() {
+    let mut line = Line::open().await;
+    let mut stream = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
+    let mut bytes = connect_v5("raw");
+    // QoS 2 with packet id 7, the same again with DUP, QoS 1 with DUP, DISCONNECT.
+    for first in [0x34, 0x3c, 0x3a] {
+        bytes.extend([
+            first,
+            u8::try_from(2 + TOPIC.len() + 2 + 1 + 1).unwrap(),
+            0,
+            u8::try_from(TOPIC.len()).unwrap(),
+        ]);
+        bytes.extend(TOPIC.as_bytes());
+        bytes.extend([0, if first == 0x3a { 8 } else { 7 }, 0, b'1']);
+    }
+    bytes.extend([0xe0, 0]);
+    stream.write_all(&bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    read_all(&mut stream).await;
+    let stored: Vec<_> = line.spooled().iter().map(|envelope| (envelope.qos, envelope.dup)).collect();
+    assert_eq!(stored, [(bakau_model::Qos::ExactlyOnce, false), (bakau_model::Qos::AtLeastOnce, true)]);
     line.stop().await;
 }
 
