@@ -187,6 +187,7 @@ fn changes(
     base: &BTreeMap<RowKey, Row>,
     wanted: &BTreeMap<RowKey, Row>,
 ) -> Result<Vec<Change>, DamagedRow> {
+    let (base, wanted) = (&ranked(base, wanted), &ranked(wanted, base));
     let mut found = Vec::new();
     for (name, number) in &merged.numbers {
         if snapshot.retired.contains_key(number) {
@@ -223,6 +224,19 @@ fn changes(
         }
     }
     Ok(found)
+}
+
+/// The rows with the positions they have among those that are in `other` as well: what moves only because another one
+/// comes or goes has not changed.
+fn ranked(rows: &BTreeMap<RowKey, Row>, other: &BTreeMap<RowKey, Row>) -> BTreeMap<RowKey, Row> {
+    let mut ranked = rows.clone();
+    let mut moved: Vec<_> =
+        ranked.iter_mut().filter(|(key, _)| key.0 == Kind::Route && other.contains_key(key)).collect();
+    moved.sort_by_key(|(_, row)| row.position);
+    for (position, (_, row)) in (0..).zip(moved) {
+        row.position = position;
+    }
+    ranked
 }
 
 /// Whether a row is a deployment of a datastream that is being retired: its history still refers to it.

@@ -58,7 +58,6 @@ impl Registry {
     ///
     /// # Errors
     /// When something else was applied since the plan was made, or the database fails; nothing is written then.
-    #[expect(clippy::needless_pass_by_value, reason = "a plan is applied once")]
     pub async fn apply(&self, plan: Plan, by: &Principal, now: UtcMillis) -> Result<u64, RegistryError> {
         let (mut tx, current) = database::begin_change(&self.inner.pool).await?;
         if current != plan.base_revision() {

@@ -252,6 +252,8 @@ fn deep_nesting_is_an_error_not_a_crash() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn arbitrary_text_never_panics(text in ".{0,400}") {
         let _ = Catalogue::parse(&[file("any.toml", &text)]);

@@ -1,4 +1,5 @@
 //! Applying catalogues to a real registry.db.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::path::Path;
 
@@ -16,9 +17,8 @@ fn file(text: &str) -> CatalogueFile {
 }
 
 async fn plan(registry: &Registry, text: &str, prune: bool) -> Result<Plan, RegistryError> {
-    let catalogue = Catalogue::parse_with(&[file(text)], &registry.snapshot())
-        .map_err(|errors| panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()))
-        .unwrap();
+    let catalogue =
+        Catalogue::parse_with(&[file(text)], &registry.snapshot()).unwrap_or_else(|errors| panic!("{errors:#?}"));
     registry.plan(&catalogue, prune).await
 }
 
@@ -283,6 +283,8 @@ async fn routes_keep_the_order_of_their_file() {
     let shown = apply(&registry, &(route("b") + &route("c") + &route("d")), false).await;
     assert_eq!(order(&registry), "b a c d");
     assert_eq!(shown, "~ route b: position 3 -> 1\n~ route c: position 1 -> 3\n+ route d");
+    assert_eq!(apply(&registry, &(route("a") + &route("c") + &route("d")), true).await, "- route b");
+    assert_eq!(order(&registry), "a c d");
 }
 
 #[tokio::test]
@@ -347,4 +349,33 @@ async fn a_newer_file_and_a_foreign_file_are_refused_with_a_sentence() {
     set(&foreign, "CREATE TABLE songs (title TEXT)").await;
     let refused = Registry::open(&foreign).await.unwrap_err();
     assert!(matches!(refused, RegistryError::NotARegistry { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn secrets_are_shown_as_changed_but_not_by_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let items = |path: &str, digit: &str| {
+        format!(
+            "[[channel]]\nkind = \"webhook\"\nid = \"piket\"\nurl = \"https://example.org/{path}\"\nsecret_env = \"S\"\n\
+             [[device]]\nusername = \"d\"\ntoken_sha256 = \"{}\"\npublish = [\"a/b\"]\n",
+            digit.repeat(64)
+        )
+    };
+    apply(&registry, &items("hidden1", "a"), false).await;
+    let shown = apply(&registry, &items("hidden2", "b"), false).await;
+    assert_eq!(shown, "~ channel piket: url (another one)\n~ device d: token_sha256 (another one)");
+    assert!(registry.audit(9).await.unwrap().iter().all(|row| !row.difference.contains("hidden")));
+    assert_eq!(registry.snapshot().devices["d"].token_sha256, "b".repeat(64));
+}
+
+#[tokio::test]
+async fn of_two_plans_applied_at_once_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (open(directory.path()).await, open(directory.path()).await);
+    let (first, second) = (plan(&one, BASE, false).await.unwrap(), plan(&two, BASE, false).await.unwrap());
+    let by = by();
+    let (first, second) = tokio::join!(one.apply(first, &by, NOW), two.apply(second, &by, NOW));
+    assert_eq!([&first, &second].iter().filter(|result| result.is_ok()).count(), 1, "{first:?} {second:?}");
+    assert_eq!(one.audit(9).await.unwrap().len(), 1);
 }
