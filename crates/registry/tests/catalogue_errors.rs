@@ -234,6 +234,25 @@ fn former_names_belong_to_one_datastream_and_are_not_in_use() {
 }
 
 #[test]
+fn the_station_of_a_route_is_given_once() {
+    let route = |topic: &str, station: &str| {
+        format!(
+            "[[route]]\nid = \"r\"\ntopic = \"{topic}\"\n{station}\nformat = \"json\"\n\
+             [[route.json.values]]\npath = \"/do\"\nparameter = \"do\"\nunit = \"mg/L\"\n"
+        )
+    };
+    assert_eq!(errors(&[file("a.toml", &route("a/{station}", ""))]), Vec::<String>::new());
+    assert_eq!(
+        errors(&[file("a.toml", &route("a/{station}", "station = \"x\""))]),
+        [
+            "a.toml:4: the station is given twice: remove the key 'station' or the {station} level of the topic",
+            "a.toml:4: there is no station 'x'",
+        ]
+    );
+    assert!(errors(&[file("a.toml", &route("a/b", ""))])[0].starts_with("a.toml:3: the station is not known"));
+}
+
+#[test]
 fn mistakes_are_told_in_bahasa_indonesia_too() {
     let found = Catalogue::parse(&[file("a.toml", "[[kota]]\n")]).unwrap_err();
     assert_eq!(found[0].render(Language::Id), "a.toml:1: tabel 'kota' tidak dikenal: maksudnya [[city]]?");
