@@ -10,10 +10,13 @@ use jiff::tz::TimeZone;
 
 #[path = "render/charts.rs"]
 mod charts;
+#[path = "render/pages.rs"]
+mod pages;
 
 fn main() {
     let folder = std::env::args().nth(1).expect("name the folder to write into");
     let folder = Path::new(&folder);
     fs::create_dir_all(folder).unwrap();
     charts::write(folder);
+    pages::write(folder);
 }

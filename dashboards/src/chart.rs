@@ -16,13 +16,13 @@ mod theme;
 /// An SVG is drawn this much larger and shown smaller, since plotters counts whole pixels.
 const SVG_FINE: u32 = 4;
 /// A PNG is drawn this much larger and averaged, for smooth edges.
-const PNG_FINE: u32 = 2;
+const PNG_FINE: u32 = 3;
 
 /// Least width in pixels at which axis labels still fit.
 pub const MIN_WIDTH: u32 = 240;
 /// Least height in pixels at which title, one line of the plot and the time axis still fit.
 pub const MIN_HEIGHT: u32 = 140;
-/// Greatest width and height in pixels; bounds memory of one drawing to 80 MB.
+/// Greatest width and height in pixels; bounds the memory of one drawing to 160 MB.
 pub const MAX_SIDE: u32 = 2000;
 /// Most points one drawing takes; 30 days at one a second are downsampled by the caller.
 pub const MAX_POINTS: usize = 1_000_000;
@@ -85,7 +85,9 @@ pub struct ChartSpec {
 #[non_exhaustive]
 pub enum ChartError {
     /// Width or height out of bounds.
-    #[error("a chart is {MIN_WIDTH} to {MAX_SIDE} pixels wide and {MIN_HEIGHT} to {MAX_SIDE} high, not {width} x {height}")]
+    #[error(
+        "a chart is {MIN_WIDTH} to {MAX_SIDE} pixels wide and {MIN_HEIGHT} to {MAX_SIDE} high, not {width} x {height}"
+    )]
     Size {
         /// Width asked for.
         width: u32,

@@ -36,6 +36,14 @@ pub fn number(value: f64, decimals: u8, language: Language) -> String {
     format!("{sign}{}{point}{fraction}", grouped(whole, group))
 }
 
+/// A number with as few decimals as say it, at most four; for limits, which people chose.
+#[must_use]
+pub fn shortest(value: f64, language: Language) -> String {
+    let text = format!("{value:.4}");
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction).trim_end_matches('0');
+    number(value, u8::try_from(fraction.len()).unwrap_or(4), language)
+}
+
 /// A count with grouped thousands.
 #[must_use]
 pub fn count(value: u64, language: Language) -> String {
@@ -194,7 +202,10 @@ mod tests {
         assert_eq!(local_time(at, &jakarta, Language::Id), "10 Maret 2026 pukul 16.00 WIB");
         assert_eq!(local_time(at, &jakarta, Language::En), "10 March 2026, 16:00 WIB");
         assert_eq!(short_time(at, &TimeZone::get("Asia/Makassar").unwrap(), Language::Id), "10 Mar 2026 17.00 WITA");
-        assert_eq!(short_time(at, &TimeZone::get("America/Sao_Paulo").unwrap(), Language::En), "10 Mar 2026 06:00 UTC-03");
+        assert_eq!(
+            short_time(at, &TimeZone::get("America/Sao_Paulo").unwrap(), Language::En),
+            "10 Mar 2026 06:00 UTC-03"
+        );
     }
 
     #[test]

@@ -1,19 +1,83 @@
 //! Pages, drawn on the server and complete without the script.
+//!
+//! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
+//! `/assets/{name}`, to charts as [`ChartLink`] writes them and to `/api/v1/observations` for a file of values.
 
-use crate::view::{AlertPageView, AlertsView, OverviewView, ProblemView, StationView, StatusView};
+use std::{borrow::Borrow, cmp::Reverse};
+
+use askama::Template;
+use bakau_model::{DatastreamName, Language, Level, MessageLedger, ReadingLedger, StationId, UtcMillis};
+
+use crate::{
+    assets,
+    say::Say,
+    view::{
+        AlertPageView, AlertRow, AlertsView, Frame, Freshness, OverviewView, ProblemView, SourceState, StationCard,
+        StationView, StatusView, Window,
+    },
+};
 
 /// A page that could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error("the page could not be drawn")]
 pub struct PageError(#[from] askama::Error);
 
+macro_rules! page {
+    ($name:ident, $file:literal, $here:literal, $live:literal { $($field:ident: $kind:ty),* $(,)? }) => {
+        #[derive(Template)]
+        #[template(path = $file, whitespace = "minimize")]
+        struct $name<'a> {
+            s: Say<'a>,
+            css: String,
+            js: String,
+            icon: String,
+            here: &'static str,
+            live: bool,
+            $($field: $kind,)*
+        }
+
+        impl<'a> $name<'a> {
+            fn render_in(frame: &'a Frame, $($field: $kind),*) -> Result<String, PageError> {
+                let (css, js, icon) = (assets::path("bakau.css"), assets::path("bakau.js"), assets::path("icon.svg"));
+                let page = Self { s: Say::new(frame), css, js, icon, here: $here, live: $live, $($field),* };
+                Ok(page.render()?)
+            }
+        }
+    };
+}
+
+page!(Overview, "overview.html", "stations", true {
+    stations: Vec<&'a StationCard>,
+    totals: Vec<(Option<Level>, usize)>,
+});
+page!(Station, "station.html", "stations", true { v: &'a StationView });
+page!(Alerts, "alerts.html", "alerts", true { v: &'a AlertsView });
+page!(Alert, "alert.html", "alerts", true { v: &'a AlertPageView, acknowledge_path: String });
+page!(Status, "status.html", "status", true { v: &'a StatusView, ledgers: [Ledger; 2] });
+page!(Problem, "problem.html", "", false { v: &'a ProblemView });
+
 /// The page with all stations, worst first.
 ///
 /// # Errors
 /// When the template fails.
 pub fn overview(view: &OverviewView) -> Result<String, PageError> {
-    let _ = view;
-    todo!()
+    let mut stations: Vec<&StationCard> = view.stations.iter().collect();
+    let language = view.frame.language;
+    stations.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| a.name.get(language).cmp(b.name.get(language))));
+    let states = Level::ALL.into_iter().rev().map(Some).chain([None]);
+    let count = |level| stations.iter().filter(|card| card.level == level).count();
+    let totals = states.map(|level| (level, count(level))).filter(|(_, count)| 0 < *count).collect();
+    Overview::render_in(&view.frame, stations, totals)
+}
+
+/// Raised levels first, the worst at the top; then stations without current data, which nobody is watching over.
+fn urgency(card: &StationCard) -> (u8, Reverse<Option<Level>>, bool) {
+    let silent = matches!(card.freshness, Freshness::Live { .. });
+    match card.level {
+        Some(Level::Normal) => (2, Reverse(card.level), silent),
+        Some(Level::Waspada | Level::Siaga | Level::Awas) => (0, Reverse(card.level), silent),
+        None => (1, Reverse(None), silent),
+    }
 }
 
 /// The page of one station.
@@ -21,8 +85,7 @@ pub fn overview(view: &OverviewView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn station(view: &StationView) -> Result<String, PageError> {
-    let _ = view;
-    todo!()
+    Station::render_in(&view.frame, view)
 }
 
 /// The list of alerts.
@@ -30,8 +93,7 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
-    let _ = view;
-    todo!()
+    Alerts::render_in(&view.frame, view)
 }
 
 /// The page of one alert.
@@ -39,8 +101,8 @@ pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
-    let _ = view;
-    todo!()
+    let acknowledge = format!("{}/acknowledge", view.alert.path());
+    Alert::render_in(&view.frame, view, acknowledge)
 }
 
 /// The page about Bakau itself.
@@ -48,8 +110,7 @@ pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn status(view: &StatusView) -> Result<String, PageError> {
-    let _ = view;
-    todo!()
+    Status::render_in(&view.frame, view, [Ledger::messages(&view.messages), Ledger::readings(&view.readings)])
 }
 
 /// The page that says what went wrong.
@@ -57,6 +118,105 @@ pub fn status(view: &StatusView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn problem(view: &ProblemView) -> Result<String, PageError> {
-    let _ = view;
-    todo!()
+    Problem::render_in(&view.frame, view)
+}
+
+/// A ledger as lines of (message key, count), the sum first.
+struct Ledger {
+    title: &'static str,
+    balanced: bool,
+    lines: Vec<(&'static str, u64)>,
+}
+
+impl Ledger {
+    fn messages(ledger: &MessageLedger) -> Self {
+        let lines = vec![
+            ("ledger_received", ledger.received),
+            ("ledger_decoded", ledger.decoded),
+            ("ledger_quarantined", ledger.quarantined),
+            ("ledger_unrouted", ledger.unrouted),
+            ("ledger_denied", ledger.denied),
+            ("ledger_ignored_retained", ledger.ignored_retained),
+            ("ledger_ignored_duplicate", ledger.ignored_duplicate),
+        ];
+        Self { title: "ledger_messages", balanced: ledger.balances(), lines }
+    }
+
+    fn readings(ledger: &ReadingLedger) -> Self {
+        let lines = vec![
+            ("ledger_decoded", ledger.decoded),
+            ("ledger_stored", ledger.stored),
+            ("ledger_duplicate", ledger.duplicate),
+            ("ledger_corrected", ledger.corrected),
+            ("ledger_quarantined", ledger.quarantined),
+            ("ledger_waiting", ledger.waiting),
+        ];
+        Self { title: "ledger_readings", balanced: ledger.balances(), lines }
+    }
+}
+
+/// Where the pages find charts:
+/// `/charts/{station}/{parameter}[@qualifier].svg|png?range=&lang=&width=&height=[&theme=dark]`.
+#[derive(Debug, Clone, Copy)]
+pub struct ChartLink<'a> {
+    /// The datastream.
+    pub datastream: &'a DatastreamName,
+    /// Time covered, ending now.
+    pub window: Window,
+    /// Language of words and numbers.
+    pub language: Language,
+}
+
+impl ChartLink<'_> {
+    /// Path and query of the chart as `svg` or `png`, in pixels.
+    #[must_use]
+    pub fn url(&self, format: &str, width: u32, height: u32, dark: bool) -> String {
+        let Self { datastream, window, language } = self;
+        let theme = if dark { "&theme=dark" } else { "" };
+        let (range, lang) = (window.key(), language.tag());
+        format!("/charts/{datastream}.{format}?range={range}&lang={lang}&width={width}&height={height}{theme}")
+    }
+
+    /// Path and query of the values as CSV, ending at that moment.
+    #[must_use]
+    pub fn csv(&self, now: impl Borrow<UtcMillis>) -> String {
+        let now = now.borrow();
+        let from = now.saturating_add(-self.window.millis());
+        format!("/api/v1/observations?datastream={}&from={from}&to={now}&format=csv", self.datastream)
+    }
+}
+
+impl AlertRow {
+    const fn level_state(&self) -> Option<Level> {
+        Some(self.level)
+    }
+
+    const fn peak_state(&self) -> Option<Level> {
+        Some(self.peak)
+    }
+
+    fn path(&self) -> String {
+        // The id is a hash in hexadecimal; anything else in it must not become another path.
+        let safe: String = self.id.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+        format!("/alerts/{safe}")
+    }
+}
+
+fn station_path(id: &StationId) -> String {
+    format!("/stations/{id}")
+}
+
+fn window_path(id: &StationId, window: impl Borrow<Window>) -> String {
+    format!("/stations/{id}?range={}", window.borrow().key())
+}
+
+/// Id of a datastream's chart on its station's page.
+fn anchor(datastream: &DatastreamName) -> String {
+    let qualifier = datastream.qualifier().map(|qualifier| format!("-{qualifier}")).unwrap_or_default();
+    format!("chart-{}{qualifier}", datastream.parameter())
+}
+
+/// The class of a station's level, as the style sheet and the script know it.
+fn level_class(level: impl Borrow<Option<Level>>) -> &'static str {
+    level.borrow().map_or("none", Level::key)
 }

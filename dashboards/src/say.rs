@@ -1,12 +1,13 @@
 //! Everything a page says, in its language, counted from its moment and in its zone.
 
-use std::sync::LazyLock;
+use std::{borrow::Borrow, sync::LazyLock};
 
-use bakau_model::{Flag, Language, Level, Messages, StationKind, Unit, UtcMillis};
+use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, Unit, UtcMillis};
 
 use crate::{
     format,
-    view::{Frame, LimitLine, ValueCell},
+    page::ChartLink,
+    view::{AlertRow, DeliveryState, Frame, LimitLine, SourceKind, StationView, ValueCell, Window},
 };
 
 #[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
@@ -44,7 +45,8 @@ pub(crate) const fn level_key(level: Option<Level>) -> &'static str {
     }
 }
 
-/// What templates call to say things.
+/// What templates call to say things; arguments are `Borrow`, since templates pass fields by reference and locals by
+/// value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Say<'a> {
     pub(crate) frame: &'a Frame,
@@ -71,7 +73,7 @@ impl<'a> Say<'a> {
         self.messages.fill(key, values)
     }
 
-    pub(crate) fn text(&self, text: &'a bakau_model::Text) -> &'a str {
+    pub(crate) fn text<'x>(&self, text: &'x bakau_model::Text) -> &'x str {
         text.get(self.frame.language)
     }
 
@@ -83,24 +85,29 @@ impl<'a> Say<'a> {
         format::number(value, decimals, self.frame.language)
     }
 
-    pub(crate) fn count(&self, value: u64) -> String {
+    pub(crate) fn count(&self, value: impl Borrow<u64>) -> String {
+        let value = *value.borrow();
         format::count(value, self.frame.language)
     }
 
-    pub(crate) fn bytes(&self, value: u64) -> String {
+    pub(crate) fn bytes(&self, value: impl Borrow<u64>) -> String {
+        let value = *value.borrow();
         format::bytes(value, self.frame.language)
     }
 
     /// How long before the page's moment.
-    pub(crate) fn ago(&self, at: UtcMillis) -> String {
+    pub(crate) fn ago(&self, at: impl Borrow<UtcMillis>) -> String {
+        let at = *at.borrow();
         format::age(self.frame.generated_at.since(at), self.frame.language)
     }
 
-    pub(crate) fn when(&self, at: UtcMillis) -> String {
+    pub(crate) fn when(&self, at: impl Borrow<UtcMillis>) -> String {
+        let at = *at.borrow();
         format::short_time(at, &self.frame.time_zone, self.frame.language)
     }
 
-    pub(crate) fn local(&self, at: UtcMillis) -> String {
+    pub(crate) fn local(&self, at: impl Borrow<UtcMillis>) -> String {
+        let at = *at.borrow();
         format::local_time(at, &self.frame.time_zone, self.frame.language)
     }
 
@@ -114,16 +121,19 @@ impl<'a> Say<'a> {
         }
     }
 
-    pub(crate) fn level(&self, level: Level) -> String {
+    pub(crate) fn level(&self, level: impl Borrow<Level>) -> String {
+        let level = *level.borrow();
         level_word(level, self.frame.language)
     }
 
     /// The word of a station's level; `None` when there is no current data.
-    pub(crate) fn state(&self, level: Option<Level>) -> String {
+    pub(crate) fn state(&self, level: impl Borrow<Option<Level>>) -> String {
+        let level = *level.borrow();
         level.map_or_else(|| self.t("level_none").to_owned(), |level| self.level(level))
     }
 
-    pub(crate) fn kind(&self, kind: StationKind) -> &'static str {
+    pub(crate) fn kind(&self, kind: impl Borrow<StationKind>) -> &'static str {
+        let kind = *kind.borrow();
         match kind {
             StationKind::Air => self.t("kind_air"),
             StationKind::Water => self.t("kind_water"),
@@ -131,7 +141,8 @@ impl<'a> Say<'a> {
         }
     }
 
-    pub(crate) fn flag(&self, flag: Flag) -> &'static str {
+    pub(crate) fn flag(&self, flag: impl Borrow<Flag>) -> &'static str {
+        let flag = *flag.borrow();
         match flag {
             Flag::Good => self.t("flag_1"),
             Flag::NotEvaluated => self.t("flag_2"),
@@ -147,19 +158,20 @@ impl<'a> Say<'a> {
     }
 
     /// A value with its unit.
-    pub(crate) fn measure(&self, value: Option<f64>, decimals: u8, unit: &Unit) -> String {
-        let Some(value) = value else { return self.t("no_value").to_owned() };
+    pub(crate) fn measure(&self, value: impl Borrow<Option<f64>>, decimals: impl Borrow<u8>, unit: &Unit) -> String {
+        let decimals = *decimals.borrow();
+        let Some(value) = *value.borrow() else { return self.t("no_value").to_owned() };
         let space = if unit.symbol().is_empty() || unit.symbol() == "°" { "" } else { "\u{a0}" };
         format!("{}{space}{}", self.number(value, decimals), unit.symbol())
     }
 
-    pub(crate) fn limit(&self, limit: &LimitLine, cell: &ValueCell) -> String {
-        let plain = if limit.value.fract() == 0.0 { 0 } else { cell.decimals };
-        self.number(limit.value, plain)
+    pub(crate) fn limit(&self, limit: &LimitLine) -> String {
+        format::shortest(limit.value, self.frame.language)
     }
 
     /// Degrees as `7,73850° LS`, `113,22100° BT` (`S`, `E` in English).
-    pub(crate) fn position(&self, latitude: f64, longitude: f64) -> String {
+    pub(crate) fn position(&self, latitude: impl Borrow<f64>, longitude: impl Borrow<f64>) -> String {
+        let (latitude, longitude) = (*latitude.borrow(), *longitude.borrow());
         let (south, north, east, west) = match self.frame.language {
             Language::Id => ("LS", "LU", "BT", "BB"),
             Language::En => ("S", "N", "E", "W"),
@@ -168,6 +180,83 @@ impl<'a> Say<'a> {
             format!("{}° {}", self.number(degrees.abs(), 5), if degrees < 0.0 { negative } else { positive })
         };
         format!("{}; {}", part(latitude, south, north), part(longitude, west, east))
+    }
+
+    pub(crate) fn level_short(&self, level: impl Borrow<Level>) -> &'static str {
+        let level = *level.borrow();
+        self.t(level_key(Some(level)))
+    }
+
+    pub(crate) fn window(&self, window: impl Borrow<Window>) -> &'static str {
+        let window = *window.borrow();
+        match window {
+            Window::Day => self.t("range_day"),
+            Window::Week => self.t("range_week"),
+            Window::Month => self.t("range_month"),
+        }
+    }
+
+    pub(crate) fn delivery(&self, state: impl Borrow<DeliveryState>) -> &'static str {
+        let state = *state.borrow();
+        match state {
+            DeliveryState::Waiting => self.t("delivery_waiting"),
+            DeliveryState::Delivered => self.t("delivery_delivered"),
+            DeliveryState::Failed => self.t("delivery_failed"),
+        }
+    }
+
+    pub(crate) fn source_kind(&self, kind: impl Borrow<SourceKind>) -> &'static str {
+        let kind = *kind.borrow();
+        match kind {
+            SourceKind::Broker => self.t("source_broker"),
+            SourceKind::Client => self.t("source_client"),
+        }
+    }
+
+    /// The instant that long before the page's moment.
+    pub(crate) fn before(&self, age_ms: impl Borrow<i64>) -> UtcMillis {
+        let age_ms = *age_ms.borrow();
+        self.frame.generated_at.saturating_add(age_ms.saturating_neg())
+    }
+
+    /// An age as markup that the script keeps current; holds nothing but our own words and numbers.
+    pub(crate) fn ago_time(&self, at: impl Borrow<UtcMillis>) -> String {
+        let at = *at.borrow();
+        format!("<time data-at=\"{}\" datetime=\"{at}\" title=\"{}\">{}</time>", at.get(), self.when(at), self.ago(at))
+    }
+
+    /// The age of a value; words for a datastream that never reported.
+    pub(crate) fn cell_time(&self, cell: &ValueCell) -> String {
+        match cell.observed_at {
+            Some(at) => format!("<time data-at=\"{}\" datetime=\"{at}\">{}</time>", at.get(), self.ago(at)),
+            None => format!("<time data-at=\"0\">{}</time>", self.t("never_value")),
+        }
+    }
+
+    pub(crate) fn chart<'d>(&self, datastream: &'d DatastreamName, window: impl Borrow<Window>) -> ChartLink<'d> {
+        let window = *window.borrow();
+        ChartLink { datastream, window, language: self.frame.language }
+    }
+
+    /// What a chart shows, for those who do not see it.
+    pub(crate) fn chart_alt(&self, cell: &ValueCell, station: &StationView) -> String {
+        let values = [
+            ("parameter", cell.label.get(self.frame.language)),
+            ("station", station.name.get(self.frame.language)),
+            ("range", self.window(station.window)),
+            ("value", &self.measure(cell.value, cell.decimals, &cell.unit)),
+        ];
+        self.messages.fill("chart_alt", &values)
+    }
+
+    pub(crate) fn alert_alt(&self, alert: &AlertRow) -> String {
+        let values = [
+            ("parameter", alert.label.get(self.frame.language)),
+            ("station", alert.station_name.get(self.frame.language)),
+            ("range", self.window(Window::Week)),
+            ("value", &self.measure(alert.value, alert.decimals, &alert.unit)),
+        ];
+        self.messages.fill("chart_alt", &values)
     }
 
     /// Path of this page in another language.
@@ -216,9 +305,8 @@ pub(crate) const fn flag_digit(flag: Flag) -> &'static str {
 
 /// Keys and texts are our own; only quotes and backslashes need care.
 fn json_object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
-    let member = |(key, text): (&str, String)| {
-        format!("\"{key}\":\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-    };
+    let member =
+        |(key, text): (&str, String)| format!("\"{key}\":\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     format!("{{{}}}", members.map(member).collect::<Vec<_>>().join(","))
 }
 
@@ -231,8 +319,12 @@ mod tests {
         let [id, en] = &*MESSAGES;
         assert_eq!(id.keys().collect::<Vec<_>>(), en.keys().collect::<Vec<_>>());
         let holes = |text: &str| {
-            let mut holes: Vec<_> =
-                text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect();
+            let mut holes: Vec<_> = text
+                .split('{')
+                .skip(1)
+                .filter_map(|rest| rest.split_once('}'))
+                .map(|(name, _)| name.to_owned())
+                .collect();
             holes.sort();
             holes
         };

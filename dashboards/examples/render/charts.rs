@@ -3,11 +3,18 @@ use super::*;
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
 
-pub fn now() -> UtcMillis {
+pub(super) fn now() -> UtcMillis {
     UtcMillis::parse("2026-03-10T09:02:40Z").unwrap()
 }
 
-pub fn spec(title: &str, unit: &str, decimals: u8, days: f64, interval: i64, wave: impl Fn(f64) -> f64) -> ChartSpec {
+pub(super) fn spec(
+    title: &str,
+    unit: &str,
+    decimals: u8,
+    days: f64,
+    interval: i64,
+    wave: impl Fn(f64) -> f64,
+) -> ChartSpec {
     let to = now();
     let from = to.saturating_add(-((days * DAY as f64) as i64));
     let count = (to.since(from)) / interval;
@@ -51,7 +58,7 @@ fn limit(level: Level, value: f64) -> LimitLine {
 }
 
 /// Every case worth a look, by file name.
-pub fn cases() -> Vec<(&'static str, ChartSpec)> {
+pub(super) fn cases() -> Vec<(&'static str, ChartSpec)> {
     let mut cases = Vec::new();
     let oxygen = |h: f64| 3.4 + 1.9 * day(h) + 0.25 * noise(h * 7.0);
     let mut water = spec("BeeJay Bakau 01 · Oksigen terlarut", "mg/L", 2, 1.0, 10 * MINUTE, oxygen);
@@ -88,12 +95,13 @@ pub fn cases() -> Vec<(&'static str, ChartSpec)> {
     cases.push(("negative", spec("Suhu puncak", "Cel", 1, 2.0, 10 * MINUTE, |h| -2.0 + 4.0 * day(h))));
     cases.push(("big", spec("Daya hantar listrik", "uS/cm", 0, 1.0, 10 * MINUTE, |h| 45_970.0 + 2200.0 * tide(h))));
     cases.push(("huge", spec("Sangat besar", "1", 0, 1.0, 10 * MINUTE, |h| 3.2e12 * (1.0 + day(h)))));
-    let long = "Stasiun dengan nama yang panjang sekali di muara Sungai Kedunggaleng Barat Daya · Padatan tersuspensi total";
+    let long =
+        "Stasiun dengan nama yang panjang sekali di muara Sungai Kedunggaleng Barat Daya · Padatan tersuspensi total";
     cases.push(("long-title", spec(long, "mg/L", 1, 0.04, MINUTE, |h| 40.0 + 5.0 * noise(h * 60.0))));
     cases
 }
 
-pub fn write(folder: &Path) {
+pub(super) fn write(folder: &Path) {
     for (name, spec) in cases() {
         for (width, height, dark, suffix) in
             [(640, 320, false, ""), (640, 320, true, "-dark"), (360, 260, false, "-narrow")]

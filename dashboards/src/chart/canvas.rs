@@ -3,12 +3,10 @@
 use std::sync::LazyLock;
 
 use plotters::style::{
-    FontStyle, IntoFont, RGBColor, TextStyle, register_font,
+    FontDesc, FontFamily, FontStyle, RGBColor, TextStyle, register_font,
     text_anchor::{HPos, Pos, VPos},
 };
-use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
-};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
 
 use super::ChartError;
 
@@ -98,13 +96,7 @@ impl<B: DrawingBackend> Canvas<B> {
         self.backend.draw_circle(at, radius, &opaque(color), true).map_err(failed)
     }
 
-    pub(super) fn text(
-        &mut self,
-        text: &str,
-        at: (f64, f64),
-        align: Align,
-        look: Type,
-    ) -> Result<(), ChartError> {
+    pub(super) fn text(&mut self, text: &str, at: (f64, f64), align: Align, look: Type) -> Result<(), ChartError> {
         // The bundled font has no minus sign; the en dash looks the same.
         let text = text.replace('−', "–");
         let style = self.style(look, align);
@@ -116,7 +108,7 @@ impl<B: DrawingBackend> Canvas<B> {
     pub(super) fn width(&self, text: &str, look: Type) -> Result<f64, ChartError> {
         let text = text.replace('−', "–");
         let size = look.em * LINE_HEIGHT * self.fine;
-        let font = (FAMILY, size).into_font().style(font_style(look.bold));
+        let font = FontDesc::new(FontFamily::SansSerif, size, font_style(look.bold));
         let measured = font.box_size(&text).map_err(|error| ChartError::Drawing(error.to_string()))?;
         Ok(f64::from(measured.0) / self.fine * FONT_SLACK)
     }
@@ -145,7 +137,8 @@ impl<B: DrawingBackend> Canvas<B> {
             Align::Center => HPos::Center,
             Align::Right => HPos::Right,
         };
-        let font = (FAMILY, look.em * self.size_of_em * self.fine).into_font().style(font_style(look.bold));
+        let size = look.em * self.size_of_em * self.fine;
+        let font = FontDesc::new(FontFamily::SansSerif, size, font_style(look.bold));
         let mut style = TextStyle::from(font);
         style.color = opaque(look.color);
         style.pos(Pos::new(horizontal, VPos::Center))
@@ -198,10 +191,8 @@ impl<B: DrawingBackend> Smooth<B> {
         let reach = f64::from(width) / 2.0;
         let margin = reach.ceil() as i32 + 1;
         let clamp = |value: i32, end: u32| value.clamp(0, i32::try_from(end).unwrap_or(i32::MAX));
-        let (left, right) =
-            (clamp(a.0.min(b.0) - margin, self.size.0), clamp(a.0.max(b.0) + margin + 1, self.size.0));
-        let (top, bottom) =
-            (clamp(a.1.min(b.1) - margin, self.size.1), clamp(a.1.max(b.1) + margin + 1, self.size.1));
+        let (left, right) = (clamp(a.0.min(b.0) - margin, self.size.0), clamp(a.0.max(b.0) + margin + 1, self.size.0));
+        let (top, bottom) = (clamp(a.1.min(b.1) - margin, self.size.1), clamp(a.1.max(b.1) + margin + 1, self.size.1));
         let along = (f64::from(b.0 - a.0), f64::from(b.1 - a.1));
         let length = along.0.mul_add(along.0, along.1 * along.1).max(f64::MIN_POSITIVE);
         for y in top..bottom {

@@ -1,6 +1,5 @@
 //! The layout of a chart.
 
-use bakau_model::Language;
 use plotters::style::RGBColor;
 use plotters_backend::DrawingBackend;
 
@@ -62,7 +61,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
         let (width, height) = (f64::from(self.spec.width), f64::from(self.spec.height));
         self.canvas.fill((0.0, 0.0), (width, height), self.theme.ground)?;
         let head = self.head()?;
-        let mut plot = Plot { left: 0.0, top: head + 22.0, right: width - PAD, bottom: height - PAD - 34.0 };
+        let mut plot = Plot { left: 0.0, top: head + 26.0, right: width - PAD, bottom: height - PAD - 34.0 };
         let rows = ((plot.bottom - plot.top) / 42.0).round().max(1.0) as usize;
         // The extent is needed for the axis, the axis for the left edge, and the left edge for the pixels of points.
         let extent = self.prepare(width).extent;
@@ -80,8 +79,10 @@ impl<B: DrawingBackend> Chart<'_, B> {
         self.value_axis(&plot, &axis)?;
         self.unit_row(&plot, &series)?;
         self.limit_lines(&plot, &axis)?;
-        self.series(&plot, &axis, &series)?;
-        self.limit_labels(&plot, &axis)
+        self.gap_words(&plot, &axis, &series)?;
+        self.limit_labels(&plot, &axis, &series)?;
+        // Data last: nothing may hide them.
+        self.series(&plot, &axis, &series)
     }
 
     fn prepare(&self, width: f64) -> Series {
@@ -143,7 +144,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
 
     /// The unit above the value axis and, where there are marks, what they mean.
     fn unit_row(&mut self, plot: &Plot, series: &Series) -> Result<(), ChartError> {
-        let y = plot.top - 13.0;
+        let y = plot.top - 15.0;
         let unit = self.canvas.fit(self.spec.unit.symbol(), plot.width() / 3.0, self.small)?;
         self.canvas.text(&unit, (PAD, y), Align::Left, self.small)?;
         let words = say::messages(self.spec.language);
@@ -196,14 +197,24 @@ impl<B: DrawingBackend> Chart<'_, B> {
     }
 
     fn gaps(&mut self, plot: &Plot, series: &Series) -> Result<(), ChartError> {
-        let words = say::messages(self.spec.language).text("chart_no_data");
         for (from, to) in &series.gaps {
             let (from, to) = (plot.left + from, plot.left + to);
             self.canvas.fill((from, plot.top), (to, plot.bottom), self.theme.gap)?;
-            if GAP_WORDS <= to - from && series.extent.is_some() {
-                let at = (from / 2.0 + to / 2.0, plot.bottom - 10.0);
-                self.canvas.text(words, at, Align::Center, self.small)?;
-            }
+        }
+        Ok(())
+    }
+
+    /// Says in wide gaps that they are gaps, at a height where no limit line passes.
+    fn gap_words(&mut self, plot: &Plot, axis: &ValueAxis, series: &Series) -> Result<(), ChartError> {
+        let words = say::messages(self.spec.language).text("chart_no_data");
+        let middle = plot.top / 2.0 + plot.bottom / 2.0;
+        let lines: Vec<f64> = finite(&self.spec.limits).map(|limit| plot.y(axis, limit.value)).collect();
+        let free = |y: &f64| lines.iter().all(|line| 11.0 < (line - y).abs());
+        let steps = [0.0, 20.0, -20.0, 40.0, -40.0, 60.0, -60.0];
+        let y = steps.into_iter().map(|step| middle + step).find(free).unwrap_or(middle);
+        for (from, to) in series.gaps.iter().filter(|(from, to)| GAP_WORDS <= to - from) {
+            let at = (plot.left + (from + to) / 2.0, y);
+            self.canvas.text(words, at, Align::Center, self.small)?;
         }
         Ok(())
     }
@@ -245,38 +256,29 @@ impl<B: DrawingBackend> Chart<'_, B> {
         Ok(())
     }
 
-    /// Labels stand on their line at the right; where lines are close, one left of the other.
-    fn limit_labels(&mut self, plot: &Plot, axis: &ValueAxis) -> Result<(), ChartError> {
-        const HEIGHT: f64 = 14.0;
+    /// Labels stand on or under their line, where they touch neither the data nor each other if there is such a place.
+    fn limit_labels(&mut self, plot: &Plot, axis: &ValueAxis, series: &Series) -> Result<(), ChartError> {
+        let place = |spot: &series::Spot| (plot.left + spot.0, plot.y(axis, spot.1));
+        let data: Vec<(f64, f64)> = series.lines.iter().flatten().map(place).collect();
         let mut limits: Vec<LimitLine> = finite(&self.spec.limits).copied().collect();
         limits.sort_by(|a, b| a.value.total_cmp(&b.value).then(a.level.cmp(&b.level)));
         limits.dedup();
-        let mut placed: Vec<(f64, f64)> = Vec::new(); // (left edge, y)
+        let mut placed: Vec<LabelBox> = Vec::new();
         for limit in limits {
             let look = Type { em: 11.0, bold: true, color: self.theme.level(limit.level) };
             let word = say::messages(self.spec.language).text(say::level_key(Some(limit.level)));
-            let value = limit_number(limit.value, self.spec.decimals, self.spec.language);
-            let (arrow, y) = match limit.value {
-                value if value < axis.min => (-1.0, plot.bottom - HEIGHT / 2.0 - 2.0),
-                value if axis.max < value => (1.0, plot.top + HEIGHT / 2.0 + 1.0),
-                value => {
-                    let line = plot.y(axis, value);
-                    let above = line - HEIGHT / 2.0 - 1.0;
-                    (0.0, if above < plot.top + HEIGHT / 2.0 { line + HEIGHT / 2.0 + 1.0 } else { above })
-                }
+            let label = format!("{word} {}", format::shortest(limit.value, self.spec.language));
+            let way = f64::from(i8::from(axis.max < limit.value) - i8::from(limit.value < axis.min));
+            let width = self.canvas.width(&label, look)? + if way == 0.0 { 0.0 } else { 12.0 };
+            let candidates = label_places(plot, plot.y(axis, limit.value), way, width);
+            let clashes = |area: &&LabelBox| {
+                let data = data.iter().filter(|spot| area.holds(**spot)).count();
+                data + 1000 * placed.iter().filter(|other| area.touches(other)).count()
             };
-            let label = format!("{word} {value}");
-            let width = self.canvas.width(&label, look)? + if arrow == 0.0 { 0.0 } else { 12.0 };
-            let near = placed.iter().filter(|(_, other)| (other - y).abs() < HEIGHT);
-            let right = near.map(|(left, _)| left - 8.0).fold(plot.right - 4.0, f64::min);
-            if right - width < plot.left {
-                continue;
-            }
-            let ground = if arrow == 0.0 { self.theme.ground } else { self.theme.gap };
-            self.canvas.fill((right - width - 3.0, y - 6.5), (right + 3.0, y + 6.5), ground)?;
-            self.canvas.text(&label, (right, y), Align::Right, look)?;
-            self.arrow((right - width + 4.0, y), arrow, look.color)?;
-            placed.push((right - width - 3.0, y));
+            let Some(area) = candidates.iter().min_by_key(clashes).copied() else { continue };
+            self.canvas.text(&label, (area.right, area.y), Align::Right, look)?;
+            self.arrow((area.left + 4.0, area.y), way, look.color)?;
+            placed.push(area);
         }
         Ok(())
     }
@@ -297,7 +299,39 @@ fn finite(limits: &[LimitLine]) -> impl Iterator<Item = &LimitLine> {
     limits.iter().filter(|limit| limit.value.abs() <= scale::FAR)
 }
 
-fn limit_number(value: f64, decimals: u8, language: Language) -> String {
-    let decimals = if value.fract() == 0.0 { 0 } else { decimals };
-    format::number(value, decimals, language)
+/// Where a label is or might be.
+#[derive(Debug, Clone, Copy)]
+struct LabelBox {
+    left: f64,
+    right: f64,
+    y: f64,
+}
+
+impl LabelBox {
+    const HALF: f64 = 7.0;
+
+    fn holds(&self, (x, y): (f64, f64)) -> bool {
+        self.left - 3.0 <= x && x <= self.right + 3.0 && (y - self.y).abs() <= Self::HALF + 1.0
+    }
+
+    fn touches(&self, other: &Self) -> bool {
+        self.left < other.right + 6.0 && other.left < self.right + 6.0 && (other.y - self.y).abs() < 2.0 * Self::HALF
+    }
+}
+
+/// Places for a label, best first: above the line before below it, from right to left.
+fn label_places(plot: &Plot, line: f64, way: f64, width: f64) -> Vec<LabelBox> {
+    const STEPS: usize = 12;
+    let heights = match way {
+        0.0 => [line - LabelBox::HALF - 1.0, line + LabelBox::HALF + 1.0],
+        1.0 => [plot.top + LabelBox::HALF + 1.0; 2],
+        _ => [plot.bottom - LabelBox::HALF - 2.0; 2],
+    };
+    let inside = |y: &f64| plot.top <= y - LabelBox::HALF && y + LabelBox::HALF <= plot.bottom;
+    let room = (plot.width() - width - 8.0).max(0.0);
+    let heights = heights.into_iter().filter(inside);
+    let places = heights.flat_map(|y| (0..=STEPS).map(move |step| (y, room * step as f64 / STEPS as f64)));
+    places
+        .map(|(y, back)| LabelBox { left: plot.right - 4.0 - back - width, right: plot.right - 4.0 - back, y })
+        .collect()
 }

@@ -105,9 +105,8 @@ fn palette(counts: &HashMap<Color, u32>) -> Vec<Color> {
 }
 
 fn nearest(palette: &[Color], color: Color) -> u8 {
-    let distance = |other: &Color| -> u32 {
-        other.iter().zip(color).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
-    };
+    let distance =
+        |other: &Color| -> u32 { other.iter().zip(color).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
     let nearest = palette.iter().enumerate().min_by_key(|(_, other)| distance(other));
     nearest.map_or(0, |(place, _)| u8::try_from(place).unwrap_or_default())
 }

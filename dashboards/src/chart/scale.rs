@@ -44,9 +44,12 @@ fn axis_number(value: f64, size: f64, places: u8, language: Language) -> String 
     if size < PLAIN {
         return format::number(value, places, language);
     }
+    if value == 0.0 {
+        return "0".to_owned();
+    }
     let text = format!("{value:.2e}");
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let digits = digits.parse().map_or_else(|_| digits.to_owned(), |digits| format::number(digits, 2, language));
+    let digits = digits.parse().map_or_else(|_| digits.to_owned(), |digits| format::shortest(digits, language));
     format!("{digits}e{power}")
 }
 

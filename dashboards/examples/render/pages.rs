@@ -1,0 +1,295 @@
+use bakau_dashboards::{
+    page,
+    view::{
+        AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, CheckRow, DeliveryRow, DeliveryState,
+        Frame, Freshness, InstrumentRow, OverviewView, ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState,
+        SpoolStatus, StationCard, StationView, StatusView, TransitionRow, ValueCell, Window,
+    },
+};
+use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
+
+use super::{charts::now, *};
+
+fn text(id: &str, en: &str) -> Text {
+    Text { id: id.to_owned(), en: en.to_owned() }
+}
+
+fn frame(language: Language, path: &str) -> Frame {
+    let time_zone = TimeZone::get("Asia/Jakarta").unwrap();
+    Frame { language, generated_at: now(), time_zone, path: path.to_owned(), active_alerts: 3 }
+}
+
+fn cell(name: &str, label: (&str, &str), value: f64, unit: &str, decimals: u8, age_s: i64) -> ValueCell {
+    ValueCell {
+        datastream: name.parse().unwrap(),
+        label: text(label.0, label.1),
+        value: Some(value),
+        unit: Unit::new(unit),
+        decimals,
+        observed_at: Some(now().saturating_add(-age_s * 1000)),
+        level: Level::Normal,
+        flag: Flag::NotEvaluated,
+        stale: false,
+    }
+}
+
+fn water(station: &str, age_s: i64) -> Vec<ValueCell> {
+    let name = |parameter: &str| format!("{station}/{parameter}");
+    vec![
+        cell(&name("do"), ("Oksigen terlarut", "Dissolved oxygen"), 1.82, "mg/L", 2, age_s),
+        cell(&name("level"), ("Muka air", "Water level"), -0.37, "m", 2, age_s),
+        cell(&name("temp"), ("Suhu air", "Water temperature"), 29.4, "Cel", 1, age_s),
+        cell(&name("sal"), ("Salinitas", "Salinity"), 28.6, "{PSU}", 1, age_s),
+        cell(&name("ph"), ("pH", "pH"), 7.81, "[pH]", 2, age_s),
+        cell(&name("ec"), ("Daya hantar listrik", "Conductivity"), 45_970.0, "uS/cm", 0, age_s),
+        cell(&name("turb"), ("Kekeruhan", "Turbidity"), 18.0, "[NTU]", 0, age_s),
+    ]
+}
+
+fn air(station: &str, age_s: i64) -> Vec<ValueCell> {
+    let name = |parameter: &str| format!("{station}/{parameter}");
+    vec![
+        cell(&name("pm25"), ("PM2,5", "PM2.5"), 61.0, "ug/m3", 0, age_s),
+        cell(&name("pm10"), ("PM10", "PM10"), 88.0, "ug/m3", 0, age_s),
+        cell(&name("temp"), ("Suhu udara", "Air temperature"), 22.6, "Cel", 1, age_s),
+        cell(&name("rh"), ("Kelembapan", "Humidity"), 81.0, "%", 0, age_s),
+    ]
+}
+
+fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>, values: Vec<ValueCell>) -> StationCard {
+    let freshness = Freshness::Live { age_ms: 12_000 };
+    let agency = text("Dinas Lingkungan Hidup Kota Probolinggo", "Environment Agency of Probolinggo");
+    StationCard { id: id.parse().unwrap(), name: Text::from(name), agency, kind, level, freshness, values }
+}
+
+fn overview(language: Language) -> OverviewView {
+    let mut mangrove =
+        card("prb-bjbr-01", "BeeJay Bakau 01", StationKind::Mangrove, Some(Level::Siaga), water("prb-bjbr-01", 12));
+    mangrove.values[0].level = Level::Siaga;
+    let mut malang = card(
+        "mlg-brantas-02",
+        "Sungai Brantas, Jembatan Muharto",
+        StationKind::Water,
+        None,
+        water("mlg-brantas-02", 17_600),
+    );
+    malang.freshness = Freshness::Stale { age_ms: 17_600_000 };
+    malang.agency = text("PDAM Tugu Tirta Kota Malang", "Tugu Tirta Water Utility, Malang");
+    malang.values.iter_mut().for_each(|cell| cell.stale = true);
+    let mut batu =
+        card("btu-alun-01", "Alun-alun Batu", StationKind::Air, Some(Level::Waspada), air("btu-alun-01", 41));
+    batu.values[0].level = Level::Waspada;
+    batu.values[1].flag = Flag::Suspect;
+    let mut silent =
+        card("prb-mayangan-03", "Pelabuhan Mayangan", StationKind::Water, None, water("prb-mayangan-03", 0));
+    silent.freshness = Freshness::NeverReported;
+    silent.values.truncate(3);
+    for cell in &mut silent.values {
+        (cell.value, cell.observed_at, cell.flag, cell.stale) = (None, None, Flag::Missing, true);
+    }
+    let calm = card("btu-selecta-02", "Selecta", StationKind::Air, Some(Level::Normal), air("btu-selecta-02", 22));
+    let long = "Stasiun pemantau kualitas air muara Sungai Kedunggaleng sisi barat";
+    let mut awas = card("prb-kedung-04", long, StationKind::Water, Some(Level::Awas), water("prb-kedung-04", 3));
+    awas.values[1].level = Level::Awas;
+    awas.values[1].value = Some(1.63);
+    let stations = vec![calm, mangrove, silent, malang, batu, awas];
+    OverviewView { frame: frame(language, "/"), stations }
+}
+
+fn limits() -> Vec<LimitLine> {
+    [(Level::Waspada, 4.0), (Level::Siaga, 2.0), (Level::Awas, 0.5)]
+        .map(|(level, value)| LimitLine { level, value })
+        .into()
+}
+
+fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
+    let at = |text: &str| UtcMillis::parse(text).unwrap();
+    AlertRow {
+        id: id.to_owned(),
+        station: "prb-bjbr-01".parse().unwrap(),
+        station_name: Text::from("BeeJay Bakau 01"),
+        datastream: "prb-bjbr-01/do".parse().unwrap(),
+        label: text("Oksigen terlarut", "Dissolved oxygen"),
+        rule_name: text("Oksigen rendah", "Low oxygen"),
+        level,
+        peak,
+        onset: at("2026-03-10T06:10:00Z"),
+        observed_at: at("2026-03-10T07:40:00Z"),
+        value: Some(1.82),
+        unit: Unit::new("mg/L"),
+        decimals: 2,
+        decided_at: at("2026-03-10T07:40:03Z"),
+        closed_at: closed.then(|| at("2026-03-10T08:30:00Z")),
+        acknowledged: closed.then(|| AcknowledgementRow {
+            by: "Sari W.".to_owned(),
+            at: at("2026-03-10T07:55:00Z"),
+            note: Some("Aerator dinyalakan, pantau 1 jam lagi.".to_owned()),
+        }),
+    }
+}
+
+fn alerts(language: Language, all: bool) -> AlertsView {
+    let active = alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false);
+    let mut air = alert("77aa41d07be1a8c3", Level::Waspada, Level::Awas, false);
+    air.station_name = Text::from("Alun-alun Batu");
+    (air.label, air.rule_name) = (text("PM2,5", "PM2.5"), text("Udara tidak sehat", "Unhealthy air"));
+    (air.value, air.unit, air.decimals) = (Some(61.0), Unit::new("ug/m3"), 0);
+    let closed = alert("31bb41d07be1a8c3", Level::Normal, Level::Waspada, true);
+    let alerts = if all { vec![active, air, closed.clone(), closed] } else { vec![active, air] };
+    let next = all.then(|| "/alerts?all=true&before=31bb41d07be1a8c3".to_owned());
+    AlertsView { frame: frame(language, if all { "/alerts?all=true" } else { "/alerts" }), all, alerts, next }
+}
+
+fn station(language: Language) -> StationView {
+    let instrument = |label, model: &str| InstrumentRow {
+        label,
+        make: "YSI".to_owned(),
+        model: model.to_owned(),
+        serial: "19H102233".to_owned(),
+        since: UtcMillis::parse("2026-01-12T02:00:00Z").unwrap(),
+    };
+    let mut panels: Vec<_> = water("prb-bjbr-01", 12)
+        .into_iter()
+        .map(|cell| ParameterPanel { cell, limits: Vec::new(), interval_ms: 600_000, vertical_datum: None })
+        .collect();
+    panels[0].limits = limits();
+    panels[0].cell.level = Level::Siaga;
+    panels[1].vertical_datum = Some("MSL".to_owned());
+    panels[5].cell.flag = Flag::Suspect;
+    panels.truncate(6);
+    StationView {
+        frame: frame(language, "/stations/prb-bjbr-01"),
+        id: "prb-bjbr-01".parse().unwrap(),
+        name: Text::from("BeeJay Bakau 01"),
+        agency: text("Dinas Lingkungan Hidup Kota Probolinggo", "Environment Agency of Probolinggo"),
+        city: Text::from("Kota Probolinggo"),
+        kind: StationKind::Mangrove,
+        level: Some(Level::Siaga),
+        freshness: Freshness::Live { age_ms: 12_000 },
+        latitude: -7.7385,
+        longitude: 113.221,
+        instruments: vec![
+            instrument(text("Oksigen terlarut", "Dissolved oxygen"), "EXO2"),
+            instrument(text("Suhu air", "Water temperature"), "EXO2"),
+        ],
+        parameters: panels,
+        window: Window::Day,
+        alerts: alerts(language, true).alerts,
+    }
+}
+
+fn alert_page(language: Language) -> AlertPageView {
+    let row = |from, to, at: &str, value| {
+        let observed_at = UtcMillis::parse(at).unwrap();
+        TransitionRow { from, to, observed_at, decided_at: observed_at.saturating_add(3000), value: Some(value) }
+    };
+    let delivery = |level, state, detail: Option<&str>| DeliveryRow {
+        channel: "piket-probolinggo".to_owned(),
+        level,
+        state,
+        attempts: 2,
+        last_attempt_at: Some(now()),
+        detail: detail.map(str::to_owned),
+    };
+    AlertPageView {
+        frame: frame(language, "/alerts/9f2c41d07be1a8c3"),
+        alert: alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false),
+        limits: limits(),
+        transitions: vec![
+            row(Level::Normal, Level::Waspada, "2026-03-10T06:10:00Z", 3.91),
+            row(Level::Waspada, Level::Siaga, "2026-03-10T07:40:00Z", 1.82),
+        ],
+        deliveries: vec![
+            delivery(Level::Waspada, DeliveryState::Delivered, Some("200 OK")),
+            delivery(Level::Siaga, DeliveryState::Waiting, Some("503 Service Unavailable")),
+        ],
+        can_acknowledge: true,
+        form_error: Some(match language {
+            Language::Id => "Token salah. Periksa kembali lalu kirim lagi.".to_owned(),
+            Language::En => "The token is wrong. Check it and send again.".to_owned(),
+        }),
+        form: AcknowledgeForm { name: "Sari W.".to_owned(), note: String::new() },
+    }
+}
+
+fn status(language: Language) -> StatusView {
+    let source = |name: &str, kind, state| SourceRow {
+        name: name.to_owned(),
+        kind,
+        state,
+        since: UtcMillis::parse("2026-03-01T01:00:00Z").unwrap(),
+        last_message_at: Some(now().saturating_add(-2000)),
+        received: 1_204_331,
+    };
+    let check = |name: &str, ok, detail: &str| CheckRow { name: name.to_owned(), ok, detail: detail.to_owned() };
+    StatusView {
+        frame: frame(language, "/status"),
+        ready: true,
+        checks: vec![check("Spool", true, ""), check("Store", true, "series.db"), check("Registry", true, "revisi 12")],
+        sources: vec![
+            source("broker", SourceKind::Broker, SourceState::Connected),
+            source("kota", SourceKind::Client, SourceState::Blocked("mqtt.example:1883 menolak sambungan".to_owned())),
+        ],
+        spool: SpoolStatus {
+            bytes: 48_200_000,
+            max_bytes: 2_000_000_000,
+            unconsumed_messages: 12,
+            store_behind: 1,
+            alerts_behind: 0,
+        },
+        ledger_from: UtcMillis::parse("2026-03-09T09:00:00Z").unwrap(),
+        ledger_to: UtcMillis::parse("2026-03-10T09:00:00Z").unwrap(),
+        messages: MessageLedger {
+            received: 86_412,
+            decoded: 86_350,
+            quarantined: 40,
+            unrouted: 12,
+            denied: 10,
+            ..MessageLedger::default()
+        },
+        readings: ReadingLedger {
+            decoded: 604_450,
+            stored: 604_000,
+            duplicate: 400,
+            corrected: 3,
+            quarantined: 46,
+            waiting: 0,
+        },
+    }
+}
+
+fn problem(language: Language) -> ProblemView {
+    let (title, detail) = match language {
+        Language::Id => (
+            "Stasiun tidak ditemukan",
+            "Tidak ada stasiun dengan kode “prb-bjbr-99”. Periksa alamatnya, atau pilih dari daftar stasiun.",
+        ),
+        Language::En => (
+            "Station not found",
+            "There is no station with the code “prb-bjbr-99”. Check the address, or choose from the list of stations.",
+        ),
+    };
+    ProblemView {
+        frame: frame(language, "/stations/prb-bjbr-99"),
+        status: 404,
+        title: title.to_owned(),
+        detail: detail.to_owned(),
+        request_id: Some("a81f-2209".to_owned()),
+    }
+}
+
+pub(super) fn write(folder: &Path) {
+    for language in Language::ALL {
+        let pages = [
+            ("overview", page::overview(&overview(language))),
+            ("station", page::station(&station(language))),
+            ("alerts", page::alerts(&alerts(language, true))),
+            ("alert", page::alert(&alert_page(language))),
+            ("status", page::status(&status(language))),
+            ("problem", page::problem(&problem(language))),
+        ];
+        for (name, html) in pages {
+            fs::write(folder.join(format!("{name}-{}.html", language.tag())), html.unwrap()).unwrap();
+        }
+    }
+}
