@@ -107,7 +107,7 @@ async fn the_demo_catalogue_applies_survives_reopening_and_then_differs_in_nothi
     assert_eq!((oxygen.unit.as_str(), oxygen.interval_ms), ("mg/L", 5_000));
     let in_force = UtcMillis::parse("2026-06-01T00:00:00Z").unwrap();
     assert_ne!(snapshot.deployment_at(oxygen.number, in_force), DeploymentId::new(0));
-    assert_eq!(snapshot.datastreams_of(&StationId::new("mlg-kota-01").unwrap()).len(), 4);
+    assert_eq!(snapshot.datastreams_of(&StationId::new("mlg-kota-01").unwrap()).len(), 6);
     for prune in [false, true] {
         let again = registry.plan(&catalogue, prune).await.unwrap();
         assert!(again.is_empty(), "{again}");
