@@ -109,3 +109,42 @@ impl Hasher for AlreadyHashed {
         self.0 = value;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::envelope;
+
+    fn numbered(number: usize) -> Envelope {
+        envelope("broker", "topic", &number.to_le_bytes(), 0)
+    }
+
+    #[test]
+    fn exactly_the_last_65_535_messages_are_remembered() {
+        let mut window = DeliveryWindow::new();
+        (0..=65_535).for_each(|number| window.insert(&numbered(number)));
+        assert!(!window.contains(&numbered(0)));
+        assert!((1..=65_535).all(|number| window.contains(&numbered(number))));
+        assert_eq!((window.len(), window.counts.len()), (65_535, 65_535));
+    }
+
+    #[test]
+    fn a_message_spooled_twice_is_remembered_until_its_second_copy_leaves() {
+        let mut window = DeliveryWindow::with_capacity(3);
+        [0, 0, 1, 2].into_iter().for_each(|number| window.insert(&numbered(number)));
+        assert!(window.contains(&numbered(0)));
+        window.insert(&numbered(3));
+        assert!(!window.contains(&numbered(0)));
+    }
+
+    #[test]
+    fn source_topic_and_payload_all_count_and_do_not_run_together() {
+        let mut window = DeliveryWindow::new();
+        window.insert(&envelope("a", "bc", b"d", 1));
+        assert!(window.contains(&envelope("a", "bc", b"d", 99)), "the time of arrival does not count");
+        for other in [("b", "bc", b"d"), ("a", "bd", b"d"), ("a", "bc", b"e")] {
+            assert!(!window.contains(&envelope(other.0, other.1, other.2, 1)));
+        }
+        assert!(!window.contains(&envelope("a", "b", b"cd", 1)) && !window.contains(&envelope("ab", "c", b"d", 1)));
+    }
+}

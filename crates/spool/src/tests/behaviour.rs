@@ -1,5 +1,7 @@
 //! What goes in comes out, and damage stays where it is.
 
+use std::sync::Arc;
+
 use bakau_model::{LedgerKey, MessageLedger, QuarantineReason, Seq, SourceName, UtcMillis};
 
 use super::open;
@@ -28,7 +30,7 @@ fn a_batch_is_read_live_from_memory_and_from_the_file_after_a_restart() {
     assert_eq!(live.try_recv().unwrap(), batch);
     assert!(watch.has_changed().unwrap());
     assert_eq!(*watch.borrow_and_update(), Seq::new(1));
-    assert_eq!(reader.read_after(Seq::START, 1).unwrap(), vec![batch.clone()]);
+    assert_eq!(reader.read_after(Seq::START, 1).unwrap(), vec![Arc::clone(&batch)]);
     drop((spool, reader));
 
     let (_spool, reader) = open(dir.path());
@@ -197,7 +199,7 @@ fn positions_continue_after_a_consumer_that_is_ahead_of_a_lost_spool() {
     reader.report(Consumer::Alerts, Seq::START);
     let batch = spool.append(&draft(1, 1)).unwrap();
     assert_eq!(batch.seq, Seq::new(41));
-    assert_eq!(reader.read_after(Seq::new(40), 10).unwrap(), vec![batch.clone()]);
+    assert_eq!(reader.read_after(Seq::new(40), 10).unwrap(), vec![Arc::clone(&batch)]);
     assert_eq!(reader.read_after(Seq::START, 10).unwrap(), vec![batch]);
     assert_eq!(spool.append(&draft(2, 1)).unwrap().seq, Seq::new(42));
 }

@@ -78,7 +78,7 @@ impl Model {
             let same = |other: &&Envelope| {
                 (&other.source, &other.topic, &other.payload) == (&one.source, &one.topic, &one.payload)
             };
-            assert_eq!(window.contains(one), last.iter().any(|other| same(other)));
+            assert_eq!(window.contains(one), last.iter().any(same));
         }
     }
 

@@ -12,11 +12,7 @@ use crate::{
 fn a_full_spool_writes_nothing_and_recovers_when_both_consumers_advance() {
     let dir = tempfile::tempdir().unwrap();
     let (mut spool, reader) = Spool::open(&SpoolConfig { max_bytes: 2000, ..config(dir.path()) }).unwrap();
-    let refused = loop {
-        if let Err(error) = spool.append(&draft(1, 2)) {
-            break error;
-        }
-    };
+    let refused = (0..100).find_map(|_| spool.append(&draft(1, 2)).err()).unwrap();
     assert_eq!(refused.kind(), SpoolErrorKind::Full);
     let (last, size) = (reader.last_seq(), reader.size().unwrap());
     assert!(Seq::new(2) < last && size.unconsumed_bytes <= 2000, "{size:?}");
