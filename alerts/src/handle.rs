@@ -1,22 +1,43 @@
 //! The handle the rest of the platform holds.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bakau_clock::Clock;
 use bakau_model::{Principal, RuleId, UtcMillis};
-use bakau_registry::Snapshot;
+use bakau_registry::{Rule, Snapshot};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
-use tokio::sync::{broadcast, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, NoticeView, Secrets, SettledQuery,
+    AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
+    Secrets, SettledQuery,
+    channel::webhook,
+    db::{Command, Db, Outcome},
+    engine::Refusal,
+    history,
+    outbox::Outbox,
+    runner::{Runner, Setup, Shared},
 };
+
+/// How long a person's request waits for the engine.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Changes a slow subscriber may be behind before it loses the oldest.
+const CHANGES_KEPT: usize = 256;
 
 /// Cheap to clone; every clone talks to the same engine.
 #[derive(Debug, Clone)]
-pub struct Alerts;
+pub struct Alerts {
+    db: Db,
+    store: Arc<dyn Store>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clock: Arc<dyn Clock>,
+    lateness_ms: i64,
+    shared: Shared,
+    tasks: TaskTracker,
+}
 
 impl Alerts {
     /// Opens the alert database and starts engine and outbox; both end when `stop` is cancelled.
@@ -24,20 +45,57 @@ impl Alerts {
     /// # Errors
     /// When the database cannot be opened or was written by a newer Bakau.
     pub async fn start(
-        _config: AlertsConfig,
-        _spool: SpoolReader,
-        _store: Arc<dyn Store>,
-        _snapshots: watch::Receiver<Arc<Snapshot>>,
-        _secrets: Arc<dyn Secrets>,
-        _clock: Arc<dyn Clock>,
-        _stop: CancellationToken,
+        config: AlertsConfig,
+        spool: SpoolReader,
+        store: Arc<dyn Store>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        secrets: Arc<dyn Secrets>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
     ) -> Result<Self, AlertsError> {
-        todo!()
+        let client = webhook::client().map_err(|error| AlertsError::Client(error.to_string()))?;
+        let db = Db::open(&config.path).await?;
+        let loaded = db.load().await?;
+        let shared = Shared {
+            active: Arc::new(ArcSwap::from_pointee(db.active().await?)),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+            answered: watch::Sender::new(0),
+            requests: Arc::new(Notify::new()),
+            notices: Arc::new(Notify::new()),
+        };
+        let setup = Setup {
+            db: db.clone(),
+            spool,
+            snapshots: snapshots.clone(),
+            clock: Arc::clone(&clock),
+            stop: stop.clone(),
+            lateness_ms: config.lateness_ms,
+            commit_every: config.commit_every,
+            gather: config.gather,
+            shared: shared.clone(),
+        };
+        let outbox = Outbox {
+            db: db.clone(),
+            client,
+            snapshots: snapshots.clone(),
+            secrets,
+            clock: Arc::clone(&clock),
+            retry: config.retry,
+            public_url: config.public_url,
+            wake: Arc::clone(&shared.notices),
+            stop,
+        };
+        let tasks = TaskTracker::new();
+        tasks.spawn(Runner::new(setup, loaded).run());
+        tasks.spawn(outbox.run());
+        tasks.close();
+        Ok(Self { db, store, snapshots, clock, lateness_ms: config.lateness_ms, shared, tasks })
     }
 
-    /// Waits until engine and outbox have ended after `stop`.
+    /// Waits until engine and outbox have ended after `stop`, and closes the database.
     pub async fn stopped(&self) {
-        todo!()
+        self.tasks.wait().await;
+        self.db.close().await;
     }
 
     /// Records that a person has taken the alert in hand.
@@ -46,62 +104,119 @@ impl Alerts {
     /// `NotFound`, `AlreadyAcknowledged`, `Closed`, `TooLong`, or `Busy` when the engine does not answer in time.
     pub async fn acknowledge(
         &self,
-        _id: &AlertId,
-        _by: &Principal,
-        _note: Option<String>,
+        id: &AlertId,
+        by: &Principal,
+        note: Option<String>,
     ) -> Result<AlertView, AlertsError> {
-        todo!()
+        let given = note.as_deref().map_or(0, |note| note.chars().count());
+        if MAX_NOTE_CHARS < given {
+            return Err(AlertsError::TooLong { limit: MAX_NOTE_CHARS, given });
+        }
+        let alert = self.db.alert(id).await?.ok_or(AlertsError::NotFound(*id))?;
+        if alert.closed_at.is_some() {
+            return Err(AlertsError::Closed(*id));
+        }
+        if alert.acknowledged.is_some() {
+            return Err(AlertsError::AlreadyAcknowledged(*id));
+        }
+        match self.request(&Command::Acknowledge { alert: *id, note }, by).await? {
+            Outcome::Done => self.db.alert(id).await?.ok_or(AlertsError::NotFound(*id)),
+            Outcome::Refused(Refusal::AlreadyAcknowledged) => Err(AlertsError::AlreadyAcknowledged(*id)),
+            Outcome::Refused(Refusal::NotOpen | Refusal::UnknownRule) | Outcome::Unreadable => {
+                Err(AlertsError::Closed(*id))
+            }
+        }
     }
 
     /// Holds back the notices of a rule until an instant; decisions are still made and logged.
     ///
     /// # Errors
-    /// When no such rule is registered or the engine does not answer in time.
-    pub async fn mute(&self, _rule: &RuleId, _until: UtcMillis, _by: &Principal) -> Result<(), AlertsError> {
-        todo!()
+    /// When no such rule is in force or the engine does not answer in time.
+    pub async fn mute(&self, rule: &RuleId, until: UtcMillis, by: &Principal) -> Result<(), AlertsError> {
+        match self.request(&Command::Mute { rule: rule.clone(), until }, by).await? {
+            Outcome::Done => Ok(()),
+            Outcome::Refused(_) | Outcome::Unreadable => Err(AlertsError::Unknown(rule.to_string())),
+        }
     }
 
     /// Alerts, newest first.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn list(&self, _query: &AlertQuery) -> Result<Vec<AlertView>, AlertsError> {
-        todo!()
+    pub async fn list(&self, query: &AlertQuery) -> Result<Vec<AlertView>, AlertsError> {
+        Ok(self.db.list(query).await?)
     }
 
     /// One alert with its transitions and notices.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn get(&self, _id: &AlertId) -> Result<Option<AlertDetail>, AlertsError> {
-        todo!()
+    pub async fn get(&self, id: &AlertId) -> Result<Option<AlertDetail>, AlertsError> {
+        Ok(self.db.detail(id).await?)
     }
 
-    /// Notices that failed or are being tried again, worst first.
+    /// Notices that failed or are being tried again, failed ones first; at most 1,000.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn delivery_problems(&self, _limit: usize) -> Result<Vec<NoticeView>, AlertsError> {
-        todo!()
+    pub async fn delivery_problems(&self, limit: usize) -> Result<Vec<NoticeView>, AlertsError> {
+        Ok(self.db.delivery_problems(limit).await?)
     }
 
-    /// Episodes as a pure function of stored observations older than the lateness bound.
+    /// Episodes by onset, as a pure function of stored observations older than the lateness bound.
     ///
     /// # Errors
     /// When the store cannot be read or the filter names something unknown.
-    pub async fn settled(&self, _query: &SettledQuery) -> Result<Vec<Episode>, AlertsError> {
-        todo!()
+    pub async fn settled(&self, query: &SettledQuery) -> Result<Vec<Episode>, AlertsError> {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let unknown_rule = query.rule.as_ref().filter(|rule| !snapshot.rules.contains_key(*rule));
+        let unknown_datastream = query.datastream.as_ref().filter(|name| snapshot.datastream(name).is_none());
+        let unknown = unknown_rule.map(ToString::to_string).or(unknown_datastream.map(ToString::to_string));
+        if let Some(unknown) = unknown {
+            return Err(AlertsError::Unknown(unknown));
+        }
+        let settled_until = self.clock.now().saturating_add(-self.lateness_ms);
+        let wanted = |rule: &&Arc<Rule>| {
+            query.rule.as_ref().is_none_or(|id| rule.id == *id)
+                && query.datastream.as_ref().is_none_or(|name| rule.datastream == *name)
+        };
+        let mut found = Vec::new();
+        for rule in snapshot.rules.values().filter(wanted) {
+            let Some(datastream) = snapshot.datastream(&rule.datastream) else { continue };
+            let range = (query.from, query.to);
+            found.extend(history::episodes(&*self.store, rule, datastream.number, range, settled_until).await?);
+        }
+        found.sort_by_key(|episode| (episode.onset, episode.id));
+        Ok(found)
     }
 
     /// The alerts that are not closed, newest first.
     #[must_use]
     pub fn active(&self) -> Arc<Vec<AlertView>> {
-        todo!()
+        self.shared.active.load_full()
     }
 
     /// Every change of an alert from now on; a slow receiver loses the oldest.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<AlertView>> {
-        todo!()
+        self.shared.changes.subscribe()
+    }
+
+    /// Puts a request into the inbox and waits until the engine has decided it.
+    async fn request(&self, command: &Command, by: &Principal) -> Result<Outcome, AlertsError> {
+        let mut answered = self.shared.answered.subscribe();
+        let id = self.db.request(command, by.name(), self.clock.now()).await?;
+        self.shared.requests.notify_one();
+        let decided = async {
+            loop {
+                if let Some(outcome) = self.db.outcome(id).await? {
+                    return Ok(outcome);
+                }
+                if answered.changed().await.is_err() {
+                    return Err(AlertsError::Busy);
+                }
+            }
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, decided).await.unwrap_or(Err(AlertsError::Busy))
     }
 }

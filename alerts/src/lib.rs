@@ -4,15 +4,19 @@
 //! the notices they owe, the outbox delivers those until somebody has them. [`settle`] answers afterwards, from
 //! stored observations alone, what happened.
 
+mod channel;
 mod config;
 mod db;
 pub mod engine;
 mod error;
 mod facts;
 mod handle;
+mod history;
 mod id;
 mod message;
+mod metrics;
 mod outbox;
+mod runner;
 mod secrets;
 mod settled;
 #[cfg(test)]

@@ -106,8 +106,12 @@ mod tests {
         let [id, en] = [messages(Language::Id), messages(Language::En)];
         assert!(id.keys().eq(en.keys()));
         let holders = |text: &str| {
-            let mut found: Vec<String> =
-                text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect();
+            let mut found: Vec<String> = text
+                .split('{')
+                .skip(1)
+                .filter_map(|rest| rest.split_once('}'))
+                .map(|(name, _)| name.to_owned())
+                .collect();
             found.sort();
             found
         };
@@ -147,7 +151,10 @@ mod tests {
         facts.parameter.name = "pH".into();
         facts.parameter.unit = bakau_model::Unit::new("[pH]");
         let text = sentence(&facts, Language::Id);
-        assert!(text.starts_with("AWAS: pH 0,00 di BeeJay Bakau (batas -0,5) pukul 02.13 WIB, 10 Maret 2026."), "{text}");
+        assert!(
+            text.starts_with("AWAS: pH 0,00 di BeeJay Bakau (batas -0,5) pukul 02.13 WIB, 10 Maret 2026."),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! The command inbox: people's requests, kept until the engine has decided them.
+
+use bakau_model::{RuleId, UtcMillis};
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+
+use super::{Db, DbError};
+use crate::{AlertId, engine::Refusal};
+
+/// What people can ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub(crate) enum Command {
+    Acknowledge { alert: AlertId, note: Option<String> },
+    Mute { rule: RuleId, until: UtcMillis },
+}
+
+/// A request in the inbox; the body is none where it cannot be read.
+#[derive(Debug)]
+pub(crate) struct StoredCommand {
+    pub(crate) id: i64,
+    pub(crate) by: String,
+    pub(crate) command: Option<Command>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Refused(Refusal),
+    Unreadable,
+}
+
+impl Outcome {
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused(Refusal::NotOpen) => "not_open",
+            Self::Refused(Refusal::AlreadyAcknowledged) => "already_acknowledged",
+            Self::Refused(Refusal::UnknownRule) => "unknown_rule",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Outcome {
+    const ALL: [Self; 5] = [
+        Self::Done,
+        Self::Refused(Refusal::NotOpen),
+        Self::Refused(Refusal::AlreadyAcknowledged),
+        Self::Refused(Refusal::UnknownRule),
+        Self::Unreadable,
+    ];
+}
+
+/// Requests taken at once; people do not ask faster.
+const COMMANDS_AT_ONCE: i64 = 100;
+
+impl Db {
+    /// Keeps a request; it will be decided even if Bakau is restarted first.
+    pub(crate) async fn request(&self, command: &Command, by: &str, now: UtcMillis) -> Result<i64, DbError> {
+        let body = serde_json::to_string(command).map_err(|_| DbError::Damaged("command"))?;
+        let insert = sqlx::query("INSERT INTO commands (body, by, created_at) VALUES (?, ?, ?)");
+        let done = insert.bind(body).bind(by).bind(now.get()).execute(&self.write).await?;
+        Ok(done.last_insert_rowid())
+    }
+
+    /// What became of a request; none while it waits.
+    pub(crate) async fn outcome(&self, id: i64) -> Result<Option<Outcome>, DbError> {
+        let select = sqlx::query_scalar("SELECT outcome FROM commands WHERE id = ?").bind(id);
+        let key: Option<String> = select.fetch_one(&self.read).await?;
+        let known = |key: String| Outcome::ALL.into_iter().find(|outcome| outcome.key() == key);
+        key.map(|key| known(key).ok_or(DbError::Damaged("outcome"))).transpose()
+    }
+
+    /// Requests not yet decided, oldest first.
+    pub(crate) async fn requests(&self) -> Result<Vec<StoredCommand>, DbError> {
+        let select = sqlx::query("SELECT id, by, body FROM commands WHERE outcome IS NULL ORDER BY id LIMIT ?");
+        let rows = select.bind(COMMANDS_AT_ONCE).fetch_all(&self.write).await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let command = serde_json::from_str(row.try_get("body")?).ok();
+            Ok(StoredCommand { id: row.try_get("id")?, by: row.try_get("by")?, command })
+        };
+        rows.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,181 @@
+//! Reading alerts, decision log and delivery log for people.
+
+use std::collections::BTreeSet;
+
+use bakau_model::{ChannelId, Text, UtcMillis};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Db, DbError, level, optional_time, rule_id, time};
+use crate::{
+    Acknowledgement, AlertDetail, AlertId, AlertQuery, AlertView, DeliveryView, NoticeState, NoticeView,
+    TransitionView, engine::Reason,
+};
+
+const ALERTS: &str =
+    "SELECT id, rule, rule_name, datastream, level, peak, onset, updated, value, decided_at, opened_at,
+    closed_at, closed_reason, ack_by, ack_at, ack_note FROM alerts WHERE 1 = 1";
+const NOTICES: &str = "SELECT outbox.id, transition_id, alert, channel, recipient, state, attempts, next_attempt_at,
+    last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
+const PAGE: usize = 100;
+const LARGEST_PAGE: usize = 1_000;
+
+impl Db {
+    pub(crate) async fn list(&self, query: &AlertQuery) -> Result<Vec<AlertView>, DbError> {
+        let mut select = QueryBuilder::<Sqlite>::new(ALERTS);
+        if query.active_only {
+            select.push(" AND closed_at IS NULL");
+        }
+        if let Some(datastream) = &query.datastream {
+            select.push(" AND datastream = ").push_bind(datastream.as_str());
+        }
+        if let Some(station) = &query.station {
+            select.push(" AND station = ").push_bind(station.as_str());
+        }
+        if let Some(before) = &query.before {
+            select.push(" AND (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id = ");
+            select.push_bind(before.bytes().as_slice()).push(")");
+        }
+        let limit = if query.limit == 0 { PAGE } else { query.limit.min(LARGEST_PAGE) };
+        select.push(" ORDER BY opened_at DESC, id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = select.build().fetch_all(&self.read).await?;
+        rows.iter().map(alert_view).collect()
+    }
+
+    /// Every alert that is not closed, newest first.
+    pub(crate) async fn active(&self) -> Result<Vec<AlertView>, DbError> {
+        let mut select = QueryBuilder::<Sqlite>::new(ALERTS);
+        select.push(" AND closed_at IS NULL ORDER BY opened_at DESC, id DESC");
+        let rows = select.build().fetch_all(&self.read).await?;
+        rows.iter().map(alert_view).collect()
+    }
+
+    pub(crate) async fn alert(&self, id: &AlertId) -> Result<Option<AlertView>, DbError> {
+        let mut connection = self.read.acquire().await?;
+        Ok(alert_views(&mut connection, &BTreeSet::from([*id])).await?.pop())
+    }
+
+    pub(crate) async fn detail(&self, id: &AlertId) -> Result<Option<AlertDetail>, DbError> {
+        let mut connection = self.read.acquire().await?;
+        let Some(alert) = alert_views(&mut connection, &BTreeSet::from([*id])).await?.pop() else { return Ok(None) };
+        let select = sqlx::query("SELECT * FROM transitions WHERE alert = ? ORDER BY id");
+        let rows = select.bind(id.bytes().as_slice()).fetch_all(&mut *connection).await?;
+        let transitions = rows.iter().map(transition_view).collect::<Result<_, _>>()?;
+        let mut select = QueryBuilder::<Sqlite>::new(NOTICES);
+        select.push("alert = ").push_bind(id.bytes().as_slice()).push(" ORDER BY outbox.id");
+        let notices = notices(&mut connection, select).await?;
+        Ok(Some(AlertDetail { alert, transitions, notices }))
+    }
+
+    /// Notices that failed or are being tried again: failed ones first, then the most tried.
+    pub(crate) async fn delivery_problems(&self, limit: usize) -> Result<Vec<NoticeView>, DbError> {
+        let mut connection = self.read.acquire().await?;
+        let mut select = QueryBuilder::<Sqlite>::new(NOTICES);
+        select.push("state = ").push_bind(NoticeState::Failed.code());
+        select.push(" OR (state = 0 AND 0 < attempts) ORDER BY state DESC, attempts DESC, outbox.id DESC LIMIT ");
+        select.push_bind(i64::try_from(limit.min(LARGEST_PAGE)).unwrap_or(i64::MAX));
+        notices(&mut connection, select).await
+    }
+}
+
+pub(super) async fn alert_views(
+    connection: &mut SqliteConnection,
+    ids: &BTreeSet<AlertId>,
+) -> Result<Vec<AlertView>, DbError> {
+    let mut views = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut select = QueryBuilder::<Sqlite>::new(ALERTS);
+        select.push(" AND id = ").push_bind(id.bytes().as_slice());
+        if let Some(row) = select.build().fetch_optional(&mut *connection).await? {
+            views.push(alert_view(&row)?);
+        }
+    }
+    Ok(views)
+}
+
+async fn notices(
+    connection: &mut SqliteConnection,
+    mut select: QueryBuilder<Sqlite>,
+) -> Result<Vec<NoticeView>, DbError> {
+    let rows = select.build().fetch_all(&mut *connection).await?;
+    let mut notices: Vec<NoticeView> = rows.iter().map(notice_view).collect::<Result<_, _>>()?;
+    for notice in &mut notices {
+        let select = sqlx::query("SELECT * FROM deliveries WHERE outbox_id = ? ORDER BY attempt, id");
+        let rows = select.bind(notice.id).fetch_all(&mut *connection).await?;
+        notice.deliveries = rows.iter().map(delivery_view).collect::<Result<_, _>>()?;
+    }
+    Ok(notices)
+}
+
+fn alert_id(row: &SqliteRow, column: &str) -> Result<AlertId, DbError> {
+    AlertId::from_bytes(row.try_get(column)?).ok_or(DbError::Damaged("alert id"))
+}
+
+fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
+    let rule_name: Text = serde_json::from_str(row.try_get("rule_name")?).map_err(|_| DbError::Damaged("rule name"))?;
+    let datastream: &str = row.try_get("datastream")?;
+    let by: Option<String> = row.try_get("ack_by")?;
+    let acknowledged = match (by, optional_time(row, "ack_at")?) {
+        (Some(by), Some(at)) => Some(Acknowledgement { by, at, note: row.try_get("ack_note")? }),
+        (Some(_) | None, Some(_) | None) => None,
+    };
+    let reason: Option<&str> = row.try_get("closed_reason")?;
+    Ok(AlertView {
+        id: alert_id(row, "id")?,
+        rule: rule_id(row, "rule")?,
+        rule_name,
+        datastream: datastream.parse().map_err(|_| DbError::Damaged("datastream name"))?,
+        level: level(row, "level")?,
+        peak: level(row, "peak")?,
+        onset: time(row, "onset")?,
+        updated: time(row, "updated")?,
+        value: Some(row.try_get("value")?),
+        decided_at: time(row, "decided_at")?,
+        opened_at: time(row, "opened_at")?,
+        closed_at: optional_time(row, "closed_at")?,
+        closed_reason: reason.map(|key| Reason::from_key(key).ok_or(DbError::Damaged("reason"))).transpose()?,
+        acknowledged,
+    })
+}
+
+fn transition_view(row: &SqliteRow) -> Result<TransitionView, DbError> {
+    Ok(TransitionView {
+        id: row.try_get("id")?,
+        sequence: row.try_get("sequence")?,
+        from: level(row, "from_level")?,
+        to: level(row, "to_level")?,
+        reason: Reason::from_key(row.try_get("reason")?).ok_or(DbError::Damaged("reason"))?,
+        observed_at: time(row, "observed_at")?,
+        value: Some(row.try_get("value")?),
+        decided_at: time(row, "decided_at")?,
+        rule_revision: row.try_get::<i64, _>("rule_revision")?.cast_unsigned(),
+        muted_until: optional_time(row, "muted_until")?,
+    })
+}
+
+fn notice_view(row: &SqliteRow) -> Result<NoticeView, DbError> {
+    let state = NoticeState::from_code(row.try_get("state")?).ok_or(DbError::Damaged("notice state"))?;
+    let next: UtcMillis = time(row, "next_attempt_at")?;
+    Ok(NoticeView {
+        id: row.try_get("id")?,
+        transition: row.try_get("transition_id")?,
+        alert: alert_id(row, "alert")?,
+        channel: ChannelId::new(row.try_get("channel")?).map_err(|_| DbError::Damaged("channel id"))?,
+        recipient: row.try_get("recipient")?,
+        state,
+        attempts: row.try_get("attempts")?,
+        next_attempt_at: (state == NoticeState::Pending).then_some(next),
+        last_result: row.try_get("last_result")?,
+        deliveries: Vec::new(),
+    })
+}
+
+fn delivery_view(row: &SqliteRow) -> Result<DeliveryView, DbError> {
+    Ok(DeliveryView {
+        attempt: row.try_get("attempt")?,
+        at: time(row, "at")?,
+        verdict: row.try_get("verdict")?,
+        http_status: row.try_get("http_status")?,
+        duration_ms: row.try_get("duration_ms")?,
+        detail: row.try_get("detail")?,
+    })
+}

@@ -1,0 +1,113 @@
+//! Tables of alerts.db. Migrations only go forward and are never edited once released.
+
+/// `MIGRATIONS[n]` leads from version n to n + 1.
+pub(super) const MIGRATIONS: &[&str] = &[V1];
+
+/// Times are UTC milliseconds, levels are codes of `bakau_model::Level`, alert ids are 16 bytes.
+const V1: &str = "
+CREATE TABLE cursor (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seq INTEGER NOT NULL -- cursor B: every spool batch up to here has been evaluated
+);
+INSERT INTO cursor VALUES (1, 0);
+
+CREATE TABLE engine_state (
+    datastream INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (datastream, rule)
+) WITHOUT ROWID;
+
+CREATE TABLE mutes (
+    rule TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    by TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE alerts (
+    id BLOB PRIMARY KEY,
+    rule TEXT NOT NULL,
+    rule_name TEXT NOT NULL, -- JSON {id, en}
+    datastream TEXT NOT NULL,
+    station TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    peak INTEGER NOT NULL,
+    onset INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    value REAL NOT NULL,
+    decided_at INTEGER NOT NULL,
+    opened_at INTEGER NOT NULL,
+    closed_at INTEGER,
+    closed_reason TEXT,
+    ack_by TEXT,
+    ack_at INTEGER,
+    ack_note TEXT
+) WITHOUT ROWID;
+CREATE INDEX alerts_by_age ON alerts (opened_at, id);
+CREATE INDEX alerts_by_datastream ON alerts (datastream, opened_at, id);
+CREATE INDEX alerts_by_station ON alerts (station, opened_at, id);
+CREATE INDEX alerts_open ON alerts (opened_at, id) WHERE closed_at IS NULL;
+
+-- The decision log.
+CREATE TABLE transitions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    from_level INTEGER NOT NULL,
+    to_level INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    observed_at INTEGER NOT NULL,
+    value REAL NOT NULL,
+    received_at INTEGER, -- of the deciding observation
+    decided_at INTEGER NOT NULL,
+    rule_revision INTEGER NOT NULL,
+    muted_until INTEGER,
+    facts TEXT NOT NULL -- JSON: everything a notice tells, as known when it was decided
+);
+CREATE INDEX transitions_by_alert ON transitions (alert, sequence);
+CREATE TRIGGER transitions_keep BEFORE UPDATE ON transitions
+BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
+CREATE TRIGGER transitions_stay BEFORE DELETE ON transitions
+BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    transition_id INTEGER NOT NULL REFERENCES transitions (id),
+    kind TEXT NOT NULL, -- transition; reminders and escalations later
+    channel TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    state INTEGER NOT NULL, -- NoticeState: 0 pending, 1 sent, 2 failed, 3 cancelled
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    next_attempt_at INTEGER NOT NULL,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    last_result TEXT,
+    UNIQUE (transition_id, kind, recipient, channel)
+);
+CREATE INDEX outbox_due ON outbox (channel, next_attempt_at) WHERE state = 0;
+CREATE INDEX outbox_oldest ON outbox (created_at) WHERE state = 0;
+
+-- The delivery log: every attempt.
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    outbox_id INTEGER NOT NULL REFERENCES outbox (id),
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    http_status INTEGER,
+    duration_ms INTEGER NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX deliveries_by_notice ON deliveries (outbox_id, attempt);
+
+-- The command inbox: what people asked for; the engine fills in the outcome.
+CREATE TABLE commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    body TEXT NOT NULL, -- JSON
+    by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    outcome TEXT,
+    decided_at INTEGER
+);
+CREATE INDEX commands_open ON commands (id) WHERE outcome IS NULL;
+";

@@ -1,0 +1,376 @@
+//! The shell of the engine: reads the spool behind cursor B, evaluates, commits.
+//!
+//! What was decided is committed at once, together with the notices it owes and the state and cursor it came from;
+//! while nothing is decided, state and cursor are committed once a second. A commit that fails is kept and tried
+//! again while evaluation goes on: neither the store nor a receiver nor a full disk blinds the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use bakau_clock::Clock;
+use bakau_model::{Batch, Seq, UtcMillis};
+use bakau_registry::Snapshot;
+use bakau_spool::{Consumer, SpoolReader};
+use tokio::{
+    sync::{Notify, broadcast, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    AlertView,
+    db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
+    engine::{Effect, Engine, Input, Measured, Mute, RuleSet, Transition},
+    facts::Facts,
+    metrics::METRICS,
+};
+
+/// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.
+const READ_OBSERVATIONS: usize = 20_000;
+/// Decisions kept in memory while the database refuses them; then reading waits.
+const MOST_UNCOMMITTED: usize = 10_000;
+
+/// What engine, handle and outbox share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    /// Alerts that are not closed, newest first.
+    pub(crate) active: Arc<ArcSwap<Vec<AlertView>>>,
+    /// Every changed alert, after its commit.
+    pub(crate) changes: broadcast::Sender<Arc<AlertView>>,
+    /// Number of commits that decided requests.
+    pub(crate) answered: watch::Sender<u64>,
+    /// There are new requests in the inbox.
+    pub(crate) requests: Arc<Notify>,
+    /// There are new notices in the outbox.
+    pub(crate) notices: Arc<Notify>,
+}
+
+/// The single writer of decisions.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    db: Db,
+    spool: SpoolReader,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    commit_every: Duration,
+    gather: Duration,
+    shared: Shared,
+    engine: Engine,
+    snapshot: Arc<Snapshot>,
+    pending: Commit,
+    /// Cursor B as it is in the database.
+    committed: Seq,
+    last_try: Instant,
+    failing: bool,
+}
+
+/// What a runner is started with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) db: Db,
+    pub(crate) spool: SpoolReader,
+    pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) lateness_ms: i64,
+    pub(crate) commit_every: Duration,
+    pub(crate) gather: Duration,
+    pub(crate) shared: Shared,
+}
+
+impl Runner {
+    pub(crate) fn new(setup: Setup, loaded: Loaded) -> Self {
+        for (key, error) in &loaded.unreadable {
+            tracing::error!(rule = %key.rule, datastream = %key.datastream, %error, "engine state is unreadable, this rule starts anew");
+        }
+        let cursor = start_of(&setup.spool, loaded.cursor);
+        setup.spool.report(Consumer::Alerts, cursor);
+        METRICS.cursor.set(cursor.get().cast_signed());
+        Self {
+            engine: Engine::restore(setup.lateness_ms, loaded.engine),
+            db: setup.db,
+            spool: setup.spool,
+            snapshots: setup.snapshots,
+            clock: setup.clock,
+            stop: setup.stop,
+            commit_every: setup.commit_every,
+            gather: setup.gather,
+            shared: setup.shared,
+            snapshot: Arc::default(),
+            pending: Commit { cursor, ..Commit::default() },
+            committed: cursor,
+            last_try: Instant::now(),
+            failing: false,
+        }
+    }
+
+    /// Runs until `stop`, then commits what is left.
+    pub(crate) async fn run(mut self) {
+        let mut arrivals = self.spool.watch();
+        let mut spool_open = true;
+        self.take_rules(true);
+        // Requests may have been waiting since before the restart, or come from another process.
+        let mut look_at_requests = true;
+        while !self.stop.is_cancelled() {
+            self.take_rules(false);
+            if look_at_requests {
+                self.take_requests().await;
+            }
+            self.tick();
+            let more = self.evaluate_next().await;
+            self.commit_if_due().await;
+            look_at_requests = false;
+            if more {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let next_commit = self.last_try + self.commit_every;
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                changed = arrivals.changed(), if spool_open => {
+                    // Without a writer nothing more arrives in this run; requests and rules go on.
+                    spool_open = changed.is_ok();
+                    self.gather().await;
+                }
+                () = self.shared.requests.notified() => look_at_requests = true,
+                // A registry that has gone away keeps its last rules in force; the pause below paces the loop.
+                () = changed_or_never(&mut self.snapshots) => {}
+                () = tokio::time::sleep_until(next_commit) => {
+                    look_at_requests = true;
+                    self.last_try = Instant::now();
+                    self.commit().await;
+                }
+            }
+        }
+        self.commit().await;
+    }
+
+    async fn gather(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(self.gather) => {}
+        }
+    }
+
+    fn take_rules(&mut self, first: bool) {
+        if !first && !self.snapshots.has_changed().unwrap_or(false) {
+            return;
+        }
+        self.snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+        let now = self.clock.now();
+        let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot)));
+        self.decide(effects, None, None);
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        let effects = self.engine.step(now, Input::Tick);
+        self.decide(effects, None, None);
+    }
+
+    async fn take_requests(&mut self) {
+        let requests = match self.db.requests().await {
+            Ok(requests) => requests,
+            Err(error) => {
+                tracing::error!(%error, "command inbox cannot be read, trying again");
+                return;
+            }
+        };
+        for StoredCommand { id, by, command } in requests {
+            if self.pending.outcomes.iter().any(|(taken, ..)| *taken == id) {
+                continue;
+            }
+            let input = match command {
+                Some(Command::Acknowledge { alert, note }) => Input::Acknowledge { alert, by, note },
+                Some(Command::Mute { rule, until }) => Input::Mute(Mute { rule, until, by }),
+                None => {
+                    tracing::error!(request = id, "a request in the command inbox is unreadable, it is set aside");
+                    self.pending.outcomes.push((id, Outcome::Unreadable, self.clock.now()));
+                    continue;
+                }
+            };
+            let now = self.clock.now();
+            let effects = self.engine.step(now, input);
+            self.decide(effects, None, Some(id));
+        }
+    }
+
+    /// Evaluates the next batches; whether there were any.
+    async fn evaluate_next(&mut self) -> bool {
+        if MOST_UNCOMMITTED < self.pending.decisions.len() {
+            return false;
+        }
+        let (spool, after) = (self.spool.clone(), self.pending.cursor);
+        // The tail in memory answers at once; behind it this is file reading, which must not hold up other tasks.
+        let read = tokio::task::spawn_blocking(move || spool.read_after(after, READ_OBSERVATIONS));
+        let batches = match read.await {
+            Ok(Ok(batches)) => batches,
+            Ok(Err(error)) => {
+                tracing::error!(%error, %after, "spool cannot be read, alerts wait and try again");
+                return false;
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading the spool was interrupted");
+                return false;
+            }
+        };
+        let now = self.clock.now();
+        for batch in &batches {
+            self.evaluate(now, batch);
+        }
+        !batches.is_empty()
+    }
+
+    fn evaluate(&mut self, now: UtcMillis, batch: &Batch) {
+        let missing = batch.seq.get().saturating_sub(self.pending.cursor.get().saturating_add(1));
+        if 0 < missing {
+            METRICS.skipped_batches.inc_by(missing);
+            let (from, to) = (self.pending.cursor, batch.seq);
+            tracing::error!(%from, %to, missing, "spool batches are gone before alerts saw them: were spool.db or alerts.db replaced?");
+        }
+        for sourced in &batch.observations {
+            let observation = &sourced.observation;
+            if !self.engine.watches(observation.datastream) {
+                continue;
+            }
+            let measured = Measured {
+                datastream: observation.datastream,
+                observed_at: observation.observed_at,
+                value: observation.value,
+                flag: observation.flag,
+            };
+            let effects = self.engine.step(now, Input::Observation(measured));
+            if !effects.is_empty() {
+                self.decide(effects, Some(observation.received_at), None);
+            }
+        }
+        self.pending.cursor = batch.seq;
+    }
+
+    /// Turns effects into what is to be committed.
+    fn decide(&mut self, effects: Vec<Effect>, received_at: Option<UtcMillis>, request: Option<i64>) {
+        let mut outcome = Outcome::Done;
+        for effect in effects {
+            match effect {
+                Effect::Transition(transition) => {
+                    let decision = self.transition(*transition, received_at);
+                    self.pending.decisions.extend(decision);
+                }
+                Effect::Acknowledged { alert, by, note, decided_at } => {
+                    self.pending.decisions.push(Decision::Acknowledged { alert, by, note, at: decided_at });
+                }
+                Effect::Muted(mute) => self.pending.decisions.push(Decision::Muted(mute)),
+                Effect::MuteEnded(rule) => self.pending.decisions.push(Decision::MuteEnded(rule)),
+                Effect::Refused(refusal) => outcome = Outcome::Refused(refusal),
+            }
+        }
+        if let Some(id) = request {
+            self.pending.outcomes.push((id, outcome, self.clock.now()));
+        }
+    }
+
+    fn transition(&self, transition: Transition, received_at: Option<UtcMillis>) -> Option<Decision> {
+        let (alert, from, to) = (transition.alert, transition.from, transition.to);
+        tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
+        let facts = Facts::of(&transition, &self.snapshot);
+        if facts.is_none() {
+            tracing::error!(%alert, "the datastream's name is unusable, this transition cannot be recorded");
+        }
+        Some(Decision::Transition {
+            facts: Box::new(facts?),
+            channels: transition.rule.channels.clone(),
+            muted_until: transition.muted_until,
+            received_at,
+        })
+    }
+
+    async fn commit_if_due(&mut self) {
+        let decided = !self.pending.decisions.is_empty() || !self.pending.outcomes.is_empty();
+        let rested = self.commit_every <= self.last_try.elapsed();
+        if (decided && !self.failing) || rested {
+            self.last_try = Instant::now();
+            self.commit().await;
+        }
+    }
+
+    async fn commit(&mut self) {
+        self.pending.states.extend(self.engine.take_dirty());
+        let pending = &self.pending;
+        let nothing_decided = pending.decisions.is_empty() && pending.outcomes.is_empty();
+        if nothing_decided && pending.states.is_empty() && pending.cursor == self.committed {
+            return;
+        }
+        match self.db.commit(pending).await {
+            Ok(views) => self.committed(views),
+            Err(error) => self.not_committed(&error),
+        }
+    }
+
+    fn committed(&mut self, views: Vec<AlertView>) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("decisions are committed again");
+        }
+        let cursor = self.pending.cursor;
+        let done = std::mem::replace(&mut self.pending, Commit { cursor, ..Commit::default() });
+        self.committed = cursor;
+        self.spool.report(Consumer::Alerts, cursor);
+        METRICS.cursor.set(cursor.get().cast_signed());
+        let now = self.clock.now();
+        for decision in &done.decisions {
+            if let Decision::Transition { facts, received_at, .. } = decision {
+                METRICS.transitions.with_label_values(&[facts.level.key()]).inc();
+                if let Some(received_at) = received_at {
+                    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
+                    METRICS.decision_seconds.observe(now.since(*received_at).max(0) as f64 / 1000.0);
+                }
+            }
+        }
+        if !views.is_empty() {
+            self.show(views);
+            self.shared.notices.notify_one();
+        }
+        if !done.outcomes.is_empty() {
+            self.shared.answered.send_modify(|commits| *commits = commits.wrapping_add(1));
+        }
+    }
+
+    fn not_committed(&mut self, error: &DbError) {
+        METRICS.commit_failures.inc();
+        if !std::mem::replace(&mut self.failing, true) {
+            let waiting = self.pending.decisions.len();
+            tracing::error!(%error, waiting, "decisions cannot be committed, evaluation goes on and they are tried again");
+        }
+    }
+
+    fn show(&self, views: Vec<AlertView>) {
+        let mut active = Vec::clone(&self.shared.active.load());
+        active.retain(|shown| views.iter().all(|changed| changed.id != shown.id));
+        active.extend(views.iter().filter(|view| view.closed_at.is_none()).cloned());
+        active.sort_by_key(|view| std::cmp::Reverse((view.opened_at, view.id)));
+        self.shared.active.store(Arc::new(active));
+        for view in views {
+            // Nobody listening is fine.
+            let _receivers = self.shared.changes.send(Arc::new(view));
+        }
+    }
+}
+
+/// Where to go on reading. A cursor beyond the spool means that the files do not belong together.
+fn start_of(spool: &SpoolReader, cursor: Seq) -> Seq {
+    let last = spool.last_seq();
+    if cursor <= last {
+        return cursor;
+    }
+    // Evaluating a batch twice changes nothing, because the last evaluated time is kept per rule.
+    tracing::error!(%cursor, %last, "alerts.db is ahead of spool.db: was spool.db replaced? evaluating it from its start");
+    Seq::START
+}
+
+async fn changed_or_never(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
+    // Marked as seen by `take_rules`, so it is only looked at here.
+    let mut own = snapshots.clone();
+    if own.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
