@@ -1,11 +1,32 @@
-//! skeleton
-use std::sync::Arc;
+//! The present values of all datastreams, in memory.
+//!
+//! Loaded from the store and from the part of the spool that the store does not have yet, then kept up with the live
+//! tail of the spool. A tail that was too fast is read again from the spool, so nothing is missed.
 
-use bakau_model::{DatastreamId, Observation, UtcMillis};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use bakau_model::{Batch, DatastreamId, Observation, Seq, UtcMillis};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
-use tokio::sync::broadcast;
+use parking_lot::RwLock;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
+
+/// How often changed datastreams are announced: often enough to look live, seldom enough for hundreds of open pages.
+const ANNOUNCE: Duration = Duration::from_millis(250);
+
+/// Announcements a slow listener may be behind before it has to take a snapshot.
+const ANNOUNCEMENTS: usize = 64;
+
+/// Observations read from the spool at once when catching up.
+const CATCH_UP_OBSERVATIONS: usize = 50_000;
+
+/// Pause before asking a store again that did not answer.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The present value of a datastream.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,35 +37,169 @@ pub struct LatestEntry {
     pub previous_received_at: Option<UtcMillis>,
 }
 
-/// The present values of all datastreams, in memory. Cheap to clone.
+#[derive(Debug)]
+struct Shared {
+    entries: RwLock<BTreeMap<DatastreamId, LatestEntry>>,
+    announcements: broadcast::Sender<Arc<[DatastreamId]>>,
+}
+
+/// The present values of all datastreams. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct LatestTable {}
+pub struct LatestTable {
+    shared: Arc<Shared>,
+}
+
+impl Default for LatestTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl LatestTable {
-    /// An empty table.
+    /// An empty table; [`Self::run`] fills it.
     #[must_use]
     pub fn new() -> Self {
-        todo!()
+        let announcements = broadcast::Sender::new(ANNOUNCEMENTS);
+        Self { shared: Arc::new(Shared { entries: RwLock::default(), announcements }) }
     }
+
     /// The present value of one datastream.
     #[must_use]
     pub fn get(&self, datastream: DatastreamId) -> Option<LatestEntry> {
-        let _ = datastream;
-        todo!()
+        self.shared.entries.read().get(&datastream).copied()
     }
+
     /// Every present value, in order of datastream number.
     #[must_use]
     pub fn snapshot(&self) -> Vec<LatestEntry> {
-        todo!()
+        self.shared.entries.read().values().copied().collect()
     }
-    /// Datastreams whose value changed, coalesced to a few messages per second. Lagging: take a snapshot.
+
+    /// Which datastreams changed, at most four times a second. A listener that lags takes a snapshot instead.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<[DatastreamId]>> {
-        todo!()
+        self.shared.announcements.subscribe()
     }
-    /// Loads what the store and the spool hold, then follows the spool until stopped.
+
+    /// Takes one observation in if it is the newest of its datastream; returns whether it is.
+    pub fn offer(&self, observation: &Observation) -> bool {
+        offer(&mut self.shared.entries.write(), observation)
+    }
+
+    /// Loads what store and spool hold, then follows the spool until stopped.
     pub async fn run(self, store: Arc<dyn Store>, spool: SpoolReader, stop: CancellationToken) {
-        let _ = (store, spool, stop);
-        todo!()
+        // Subscribed before loading, so that nothing falls between the two.
+        let mut tail = spool.subscribe();
+        let Some(cursor) = self.load(&*store, &stop).await else { return };
+        let mut follower = Follower { table: self, spool, seen: cursor, changed: BTreeSet::new() };
+        follower.catch_up().await;
+        follower.announce();
+        let mut tick = tokio::time::interval(ANNOUNCE);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => follower.announce(),
+                received = tail.recv() => match received {
+                    Ok(batch) => follower.take(&batch),
+                    Err(RecvError::Lagged(_)) => follower.catch_up().await,
+                    // The spool is closed: nothing will change any more.
+                    Err(RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+
+    /// Fills the table from the store; returns the store's cursor, or `None` when stopped before the store answered.
+    async fn load(&self, store: &dyn Store, stop: &CancellationToken) -> Option<Seq> {
+        let mut told = false;
+        loop {
+            // The cursor first: what is written between the two calls is then only seen twice.
+            let loaded = async { Ok::<_, bakau_store::StoreError>((store.cursor().await?, store.latest().await?)) };
+            match loaded.await {
+                Ok((cursor, stored)) => {
+                    let mut entries = self.shared.entries.write();
+                    for stored in stored {
+                        offer(&mut entries, &stored.observation);
+                    }
+                    return Some(cursor);
+                }
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!(%error, "present values wait for the store");
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+}
+
+fn offer(entries: &mut BTreeMap<DatastreamId, LatestEntry>, observation: &Observation) -> bool {
+    let Some(entry) = entries.get_mut(&observation.datastream) else {
+        entries.insert(observation.datastream, LatestEntry { observation: *observation, previous_received_at: None });
+        return true;
+    };
+    // At the same instant the later arrival corrects, as in the store.
+    let order = |observation: &Observation| (observation.observed_at, observation.received_at);
+    if order(observation) < order(&entry.observation) || *observation == entry.observation {
+        return false;
+    }
+    entry.previous_received_at = Some(entry.observation.received_at);
+    entry.observation = *observation;
+    true
+}
+
+/// Keeps a table up with the spool.
+struct Follower {
+    table: LatestTable,
+    spool: SpoolReader,
+    seen: Seq,
+    changed: BTreeSet<DatastreamId>,
+}
+
+impl Follower {
+    fn take(&mut self, batch: &Batch) {
+        if batch.seq <= self.seen {
+            return;
+        }
+        self.seen = batch.seq;
+        let mut entries = self.table.shared.entries.write();
+        for sourced in &batch.observations {
+            if offer(&mut entries, &sourced.observation) {
+                self.changed.insert(sourced.observation.datastream);
+            }
+        }
+    }
+
+    /// Reads what the live tail did not bring.
+    async fn catch_up(&mut self) {
+        loop {
+            let (spool, seen) = (self.spool.clone(), self.seen);
+            let read = tokio::task::spawn_blocking(move || spool.read_after(seen, CATCH_UP_OBSERVATIONS)).await;
+            match read {
+                Ok(Ok(batches)) if batches.is_empty() => return,
+                Ok(Ok(batches)) => batches.iter().for_each(|batch| self.take(batch)),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "present values may be incomplete until the next readings");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "present values may be incomplete until the next readings");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self) {
+        if self.changed.is_empty() {
+            return;
+        }
+        let changed: Arc<[DatastreamId]> = std::mem::take(&mut self.changed).into_iter().collect();
+        // Nobody listening is no error.
+        drop(self.table.shared.announcements.send(changed));
     }
 }

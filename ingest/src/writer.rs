@@ -1,12 +1,169 @@
-//! skeleton
-use std::sync::Arc;
+//! Carries observations from the spool to the store: cursor A.
+//!
+//! The spool makes a reading durable, so the store may write late and in big groups, which costs a fraction of the
+//! processor time of small ones. A slow or dead store delays nobody else; nothing is dropped while it is away.
 
-use bakau_spool::SpoolReader;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bakau_model::{Batch, Seq};
+use bakau_spool::{Consumer, SpoolReader};
 use bakau_store::Store;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Carries batches from the spool to the store.
+use crate::metrics;
+
+/// Observations written together at most: sorted groups of this size cost least (measured, see architecture).
+const GROUP_OBSERVATIONS: usize = 100_000;
+
+/// With this many waiting the next write starts at once.
+const HURRY_OBSERVATIONS: usize = 50_000;
+
+/// Shortest time between two writes while observations keep coming.
+const GROUP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// First and longest pause after a failed read or write.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+
+/// Writes what is in the spool to the store, from the store's own cursor on, until stopped.
+///
+/// When stopped it writes once more what is in the spool by then, if the store takes it.
 pub async fn run_writer(store: Arc<dyn Store>, spool: SpoolReader, stop: CancellationToken) {
-    let _ = (store, spool, stop);
-    todo!()
+    let mut writer =
+        Writer { store, arrivals: spool.watch(), spool, cursor: Seq::START, failing: false, pause: BACKOFF.0 };
+    if writer.find_cursor(&stop).await {
+        writer.follow(&stop).await;
+    }
+}
+
+struct Writer {
+    store: Arc<dyn Store>,
+    spool: SpoolReader,
+    arrivals: watch::Receiver<Seq>,
+    cursor: Seq,
+    failing: bool,
+    pause: Duration,
+}
+
+impl Writer {
+    /// Asks the store how far it is, until it answers; false when stopped before.
+    async fn find_cursor(&mut self, stop: &CancellationToken) -> bool {
+        loop {
+            match self.store.cursor().await {
+                Ok(cursor) => {
+                    self.cursor = cursor;
+                    self.spool.report(Consumer::Store, cursor);
+                    return true;
+                }
+                Err(error) => self.failed(&error),
+            }
+            if !self.rest(stop).await {
+                return false;
+            }
+        }
+    }
+
+    async fn follow(&mut self, stop: &CancellationToken) {
+        let mut last_write = None;
+        let mut level_since = Instant::now();
+        loop {
+            let newest = *self.arrivals.borrow_and_update();
+            if newest <= self.cursor {
+                level_since = Instant::now();
+                metrics::store_lag(0, 0.0);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    // The spool is gone: nothing will come any more.
+                    changed = self.arrivals.changed() => if changed.is_err() { return },
+                }
+                continue;
+            }
+            metrics::store_lag(newest.get().saturating_sub(self.cursor.get()), level_since.elapsed().as_secs_f64());
+            let stopping = stop.is_cancelled();
+            let written = match self.next_group(last_write, stop).await {
+                Some(group) if !group.is_empty() => self.write(&group).await,
+                Some(_) | None => false,
+            };
+            if written {
+                last_write = Some(Instant::now());
+            } else if stopping || !self.rest(stop).await {
+                return;
+            }
+        }
+    }
+
+    /// Reads what waits; lets it grow while the last write was short ago, unless there is enough for a group already.
+    async fn next_group(&mut self, last_write: Option<Instant>, stop: &CancellationToken) -> Option<Vec<Arc<Batch>>> {
+        let due = last_write.map(|at| tokio::time::Instant::from_std(at + GROUP_INTERVAL));
+        // Half of the interval, then a look: a flood does not wait for the end of it.
+        let steps = due.map(|due| [due - GROUP_INTERVAL / 2, due]);
+        for step in steps.iter().flatten() {
+            let group = self.read().await?;
+            if HURRY_OBSERVATIONS <= observations(&group) {
+                return Some(group);
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(*step) => {}
+            }
+        }
+        self.read().await
+    }
+
+    async fn read(&mut self) -> Option<Vec<Arc<Batch>>> {
+        let (spool, cursor) = (self.spool.clone(), self.cursor);
+        // Reading may go to the disk.
+        match tokio::task::spawn_blocking(move || spool.read_after(cursor, GROUP_OBSERVATIONS)).await {
+            Ok(Ok(batches)) => return Some(batches),
+            Ok(Err(error)) => self.failed(&error),
+            Err(error) => self.failed(&error),
+        }
+        None
+    }
+
+    /// Writes a group; false when that failed.
+    async fn write(&mut self, group: &[Arc<Batch>]) -> bool {
+        match self.store.write(group).await {
+            Ok(receipt) => {
+                self.succeeded();
+                self.cursor = receipt.cursor;
+                self.spool.report(Consumer::Store, receipt.cursor);
+                true
+            }
+            Err(error) => {
+                self.failed(&error);
+                false
+            }
+        }
+    }
+
+    fn succeeded(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!(cursor = self.cursor.get(), "store takes observations again");
+        }
+        self.pause = BACKOFF.0;
+    }
+
+    fn failed(&mut self, error: &dyn std::error::Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%error, cursor = self.cursor.get(), "store takes no observations; they wait in the spool");
+        }
+    }
+
+    /// Waits before the next attempt; false when stopped meanwhile.
+    async fn rest(&mut self, stop: &CancellationToken) -> bool {
+        let pause = self.pause;
+        self.pause = (self.pause * 2).min(BACKOFF.1);
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+}
+
+fn observations(batches: &[Arc<Batch>]) -> usize {
+    batches.iter().map(|batch| batch.observations.len()).sum()
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Objects in a top-level array; more and the whole message goes to quarantine.
-pub const MAX_SETS: usize = 1_000;
+pub(crate) const MAX_SETS: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
@@ -294,7 +294,7 @@ fn array_index(key: &str) -> Option<usize> {
 }
 
 /// Milliseconds since 1970 of the first and the last instant that can be shown with a calendar date.
-const SHOWABLE_MS: std::ops::RangeInclusive<f64> = -377_705_023_201_000.0..=253_402_207_200_999.0;
+const SHOWABLE_MS: std::ops::RangeInclusive<f64> = -377_705_023_201_000.0..=253_402_207_200_000.0;
 
 fn device_time(raw: &RawTime<'_>, format: TimeFormat) -> DeviceTime {
     match (raw, format) {

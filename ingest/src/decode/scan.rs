@@ -40,10 +40,6 @@ impl<'a> Scanner<'a> {
         self.peek()
     }
 
-    pub(crate) fn advance(&mut self) {
-        self.at += 1;
-    }
-
     /// Consumes `wanted`, white space before it allowed.
     pub(crate) fn expect(&mut self, wanted: u8, what: &str) -> Result<(), DecodeError> {
         if self.peek_token() == Some(wanted) {
