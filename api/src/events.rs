@@ -1,9 +1,16 @@
 //! `GET /api/v1/events`: what is happening now, as server-sent events in the form that `bakau_dashboards::live` defines.
 //!
 //! A client holds a set of changed datastreams, never a queue of values: however slow it is, it costs one number per
-//! datastream, and what it gets is always the newest. A client that missed changes gets every value again.
+//! datastream, and what it gets is always the newest. A client that missed changes, and one that has just come, gets every
+//! value and the level of every datastream with a rule: between the drawing of its page and its first event things
+//! may have happened.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -14,8 +21,8 @@ use axum::{
     },
 };
 use bakau_alerts::AlertView;
-use bakau_dashboards::{format, live};
-use bakau_model::{DatastreamId, Language, Level, Observation, StationId};
+use bakau_dashboards::{format, live, view::StationCard};
+use bakau_model::{DatastreamId, DatastreamName, Language, Level, Observation, StationId};
 use bakau_registry::{Datastream, Snapshot};
 use futures::{Stream, stream};
 use serde_json::{Value, json};
@@ -27,6 +34,7 @@ use tokio::{
 use crate::{
     answer, catalogue,
     error::{ApiError, ProblemType},
+    gather::Gatherer,
     query::Params,
     state::AppState,
 };
@@ -75,7 +83,8 @@ struct Client {
     due: Due,
     values_at: Instant,
     next_id: u64,
-    ended: bool,
+    /// Levels still to be told to a client that has just come or has missed alerts.
+    levels: VecDeque<Value>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -93,7 +102,7 @@ impl Client {
     fn new(state: AppState, station: Option<StationId>, permit: OwnedSemaphorePermit) -> Self {
         let mut status = tokio::time::interval(STATUS_EVERY);
         status.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
+        let mut client = Self {
             // Subscribed before the first values are taken, so that no change falls between.
             changes: state.latest.subscribe(),
             alerts: state.alerts.subscribe(),
@@ -103,9 +112,11 @@ impl Client {
             due: Due::All,
             values_at: Instant::now(),
             next_id: 1,
-            ended: false,
+            levels: VecDeque::new(),
             _permit: permit,
-        }
+        };
+        client.levels = client.every_level();
+        client
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -116,7 +127,10 @@ impl Client {
     }
 
     async fn next_event(&mut self) -> Option<Event> {
-        while !self.ended {
+        loop {
+            if let Some(level) = self.levels.pop_front() {
+                return Some(self.event(live::ALERT, &level));
+            }
             match self.listen().await {
                 Heard::Stop => return None,
                 Heard::Changed(changed) => self.remember(&changed),
@@ -126,8 +140,7 @@ impl Client {
                         return Some(self.event(live::ALERT, &value));
                     }
                 }
-                // What closed meanwhile cannot be told from here: the page that comes back reads everything again.
-                Heard::AlertsLost => self.ended = true,
+                Heard::AlertsLost => self.levels = self.every_level(),
                 Heard::StatusDue => {
                     let now = answer::time(self.state.clock.now());
                     return Some(self.event(live::STATUS, &json!({ "now": now })).retry(RECONNECT));
@@ -140,7 +153,6 @@ impl Client {
                 }
             }
         }
-        None
     }
 
     async fn listen(&mut self) -> Heard {
@@ -201,22 +213,29 @@ impl Client {
             return None;
         }
         let active = self.state.alerts.active();
-        let open = alert.closed_at.is_none();
         // The list in memory may be a moment behind this very alert.
-        let others = || active.iter().filter(|other| other.id != alert.id);
-        let own = if open { alert.level } else { Level::Normal };
-        let worst = |of: &dyn Fn(&AlertView) -> bool| {
-            others().filter(|other| of(other)).map(|other| other.level).max().unwrap_or_default().max(own)
+        let mut now: Vec<&AlertView> = active.iter().filter(|other| other.id != alert.id).collect();
+        if alert.closed_at.is_none() {
+            now.push(alert);
+        }
+        Some(level_value(Some(alert), &alert.datastream, &now))
+    }
+
+    /// One event for each datastream with a rule, of stations that have current data.
+    fn every_level(&self) -> VecDeque<Value> {
+        let gatherer = Gatherer::new(&self.state);
+        let active = self.state.alerts.active();
+        let active: Vec<&AlertView> = active.iter().collect();
+        let mine = |card: &StationCard| self.station.as_ref().is_none_or(|mine| *mine == card.id);
+        let cards = gatherer.stations().into_iter().filter(|card| mine(card) && card.level.is_some());
+        let current: BTreeSet<StationId> = cards.map(|card| card.id).collect();
+        let watched: BTreeSet<&DatastreamName> =
+            gatherer.snapshot().rules.values().map(|rule| &rule.datastream).collect();
+        let watched = watched.into_iter().filter(|datastream| current.contains(datastream.station()));
+        let worst = |datastream: &DatastreamName| {
+            active.iter().copied().filter(|alert| alert.datastream == *datastream).max_by_key(|alert| alert.level)
         };
-        Some(json!({
-            "id": alert.id,
-            "station": station,
-            "datastream": alert.datastream,
-            "level": own,
-            "datastream_level": worst(&|other| other.datastream == alert.datastream),
-            "station_level": worst(&|other| other.datastream.station() == station),
-            "active_alerts": others().count() + usize::from(open),
-        }))
+        watched.map(|datastream| level_value(worst(datastream), datastream, &active)).collect()
     }
 
     fn event(&mut self, name: &str, value: &Value) -> Event {
@@ -224,6 +243,23 @@ impl Client {
         self.next_id += 1;
         Event::default().event(name).id(id.to_string()).data(value.to_string())
     }
+}
+
+/// The event of a datastream's level: of `alert`, or of no alert at all, among those active now.
+fn level_value(alert: Option<&AlertView>, datastream: &DatastreamName, active: &[&AlertView]) -> Value {
+    let worst = |of: &dyn Fn(&AlertView) -> bool| {
+        active.iter().filter(|alert| of(alert)).map(|alert| alert.level).max().unwrap_or_default()
+    };
+    let open = alert.filter(|alert| alert.closed_at.is_none());
+    json!({
+        "id": alert.map(|alert| alert.id),
+        "station": datastream.station(),
+        "datastream": datastream,
+        "level": open.map_or(Level::Normal, |alert| alert.level),
+        "datastream_level": worst(&|alert| alert.datastream == *datastream),
+        "station_level": worst(&|alert| alert.datastream.station() == datastream.station()),
+        "active_alerts": active.len(),
+    })
 }
 
 fn value_of(snapshot: &Snapshot, datastream: &Datastream, observation: &Observation) -> Value {
@@ -237,8 +273,7 @@ fn value_of(snapshot: &Snapshot, datastream: &Datastream, observation: &Observat
     json!({
         "datastream": datastream.name,
         "value": observation.value,
-        // Both texts are null together with the value.
-        "text": text.unwrap_or_else(|| json!({ "id": null, "en": null })),
+        "text": text,
         "observed_at": answer::time(observation.observed_at),
         "flag": observation.flag.code(),
     })

@@ -1,7 +1,7 @@
 //! From handles of the other rooms to the plain values that pages show.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -28,6 +28,7 @@ pub(crate) struct Gatherer<'a> {
     now: UtcMillis,
     latest: HashMap<DatastreamId, LatestEntry>,
     levels: HashMap<DatastreamName, Level>,
+    watched: HashSet<DatastreamName>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -39,9 +40,11 @@ impl<'a> Gatherer<'a> {
             let worst = levels.entry(alert.datastream.clone()).or_default();
             *worst = alert.level.max(*worst);
         }
+        let snapshot = state.snapshot();
         Self {
             state,
-            snapshot: state.snapshot(),
+            watched: snapshot.rules.values().map(|rule| rule.datastream.clone()).collect(),
+            snapshot,
             now: state.clock.now(),
             latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
             levels,
@@ -82,7 +85,7 @@ impl<'a> Gatherer<'a> {
         let level = (any_current || Level::Normal < worst).then_some(worst);
         let freshness = self.freshness(&values);
         // Worst first, then those with rules, so that the six the overview shows are the six that matter.
-        values.sort_by_key(|cell| std::cmp::Reverse((cell.level, self.has_rule(&cell.datastream))));
+        values.sort_by_key(|cell| std::cmp::Reverse((cell.level, self.watched.contains(&cell.datastream))));
         StationCard {
             id: station.id.clone(),
             name: station.name.clone(),
@@ -92,10 +95,6 @@ impl<'a> Gatherer<'a> {
             freshness,
             values,
         }
-    }
-
-    fn has_rule(&self, datastream: &DatastreamName) -> bool {
-        self.snapshot.rules.values().any(|rule| rule.datastream == *datastream)
     }
 
     fn freshness(&self, values: &[ValueCell]) -> Freshness {

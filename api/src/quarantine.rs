@@ -67,7 +67,8 @@ fn unreadable(error: &SpoolError) -> ApiError {
 }
 
 fn read_rows(spool: &SpoolReader, before: Option<u64>, wanted: usize) -> Result<Vec<Value>, SpoolError> {
-    let mut before = before.unwrap_or(u64::MAX);
+    // 0 means from the newest.
+    let mut before = before.unwrap_or(0);
     let mut values = Vec::with_capacity(wanted);
     while values.len() < wanted {
         let ask = READ_ROWS.min(wanted - values.len());

@@ -1,0 +1,16 @@
+//! The HTTP side against the real spool, store, registry, table of present values and alert room, in a temporary folder.
+
+#[cfg(test)]
+mod alerts;
+#[cfg(test)]
+mod charts;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod observations;
+#[cfg(test)]
+mod problems;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod walk;
