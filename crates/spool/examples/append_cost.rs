@@ -52,12 +52,16 @@ fn measure(group: usize) -> Result<(), Box<dyn Error>> {
     while spool.trim()? != 0 {}
     let trim = per_message(start)?;
 
+    let start = cpu_ns()?;
+    let held = spool.delivery_window().len();
+    let rebuilding = (cpu_ns()? - start) / 1_000_000;
+
     let envelopes: usize = drafts.iter().flat_map(|draft| &draft.envelopes).map(|one| one.payload.len()).sum();
     let payload = envelopes / messages;
     let file = reader.size()?.file_bytes;
     println!(
-        "group {group:>5}: append {append:.3}, window {inserting:.3}, trim {trim:.3} us CPU per message \
-         (payload {payload} bytes, file {:.0} bytes per message)",
+        "group {group:>5}: append {append:.3}, window {inserting:.3}, trim {trim:.3} us CPU per message; \
+         window of {held} rebuilt in {rebuilding} ms (payload {payload} bytes, file {:.0} bytes per message)",
         file as f64 / (messages * rounds) as f64
     );
     Ok(())

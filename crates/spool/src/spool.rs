@@ -262,6 +262,9 @@ impl Spool {
             return Ok(0);
         }
         let (last, messages) = self.trim_end(slowest, beyond_keep)?;
+        if messages == self.trimmed_messages {
+            return Ok(0);
+        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let removed = transaction.prepare_cached("DELETE FROM batch WHERE seq <= ?1")?.execute([last])? as u64;
         transaction.commit()?;
