@@ -21,6 +21,8 @@ mod secrets;
 mod settled;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use config::AlertsConfig;

@@ -7,8 +7,6 @@ mod commit;
 mod outbox;
 mod read;
 mod schema;
-#[cfg(test)]
-mod tests;
 
 use std::{path::Path, time::Duration};
 

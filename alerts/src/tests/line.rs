@@ -1,0 +1,191 @@
+//! From the spool to decisions, across restarts.
+
+use bakau_model::{Level, Principal};
+use bakau_registry::Threshold;
+
+use super::*;
+use crate::{AlertsError, DbError, NoticeState, engine::Reason, testing::do_rule};
+
+const NOWHERE: &str = "http://127.0.0.1:9/";
+
+#[tokio::test]
+async fn a_crossing_becomes_an_active_alert_that_subscribers_see() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    let mut changes = room.alerts.subscribe();
+    house.arrive(&[(0, 6.0)]);
+    house.arrive(&[(1, 3.0)]);
+    let change = changes.recv().await.unwrap();
+    assert_eq!((change.id, change.level, change.onset, change.value), (onset_id(1), Level::Waspada, at(1), Some(3.0)));
+    assert_eq!(*room.alerts.active(), vec![(*change).clone()]);
+    house.arrive(&[(2, 6.0)]);
+    let change = changes.recv().await.unwrap();
+    assert_eq!(
+        (change.level, change.peak, change.closed_reason),
+        (Level::Normal, Level::Waspada, Some(Reason::Threshold))
+    );
+    assert_eq!(change.closed_at, Some(at(0)), "decided by the engine's clock");
+    assert!(room.alerts.active().is_empty());
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_restart_evaluates_what_came_meanwhile_and_repeats_nothing() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    room.alert("the first level", |detail| detail.alert.level == Level::Waspada).await;
+    room.close().await;
+    house.arrive(&[(1, 3.0), (2, 1.0)]);
+    let room = house.open().await;
+    assert_eq!(room.alerts.active().len(), 1, "active alerts are there from the start");
+    let detail = room.alert("the second level", |detail| detail.alert.level == Level::Siaga).await;
+    let steps: Vec<_> = detail.transitions.iter().map(|transition| (transition.sequence, transition.to)).collect();
+    assert_eq!(steps, [(1, Level::Waspada), (2, Level::Siaga)]);
+    assert_eq!(room.details().await.len(), 1);
+    room.close().await;
+}
+
+#[tokio::test]
+async fn hold_times_go_on_across_a_restart() {
+    let mut house = House::new(NOWHERE);
+    house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 1, [do_rule(600)])));
+    let room = house.open().await;
+    let seq = house.arrive(&[(0, 3.0), (5, 3.0)]);
+    cursor_reaches(&house.reader, seq).await;
+    room.close().await;
+    let room = house.open().await;
+    house.arrive(&[(10, 3.0)]);
+    let detail = room.alert("an alert", |_| true).await;
+    assert_eq!((detail.alert.onset, detail.alert.updated), (at(0), at(10)));
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_cursor_beyond_the_spool_starts_at_its_beginning() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    for minute in 0..5 {
+        house.arrive(&[(minute, 6.0)]);
+    }
+    cursor_reaches(&house.reader, Seq::new(5)).await;
+    room.close().await;
+    (house.spool, house.reader) = open_spool(&house.dir, "other.db");
+    house.arrive(&[(6, 0.1)]);
+    let room = house.open().await;
+    room.alert("an alert from the new spool", |detail| detail.alert.level == Level::Awas).await;
+    room.close().await;
+}
+
+#[tokio::test]
+async fn changed_thresholds_close_the_alert_with_that_reason() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    room.alert("an alert", |_| true).await;
+    let mut rule = do_rule(0);
+    rule.waspada = Some(Threshold { raise: 3.9, clear: 4.5 });
+    house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 2, [rule])));
+    let detail = room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
+    assert_eq!(detail.alert.closed_reason, Some(Reason::RuleChanged));
+    assert_eq!((detail.transitions[1].rule_revision, detail.notices.len()), (2, 2), "people are told of it");
+    room.close().await;
+}
+
+#[tokio::test]
+async fn an_alert_is_acknowledged_once_by_name() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    let id = room.alert("an alert", |_| true).await.alert.id;
+    let sari = Principal::Admin("Sari".to_owned());
+    let view = room.alerts.acknowledge(&id, &sari, Some("menuju lokasi".to_owned())).await.unwrap();
+    let acknowledged = view.acknowledged.unwrap();
+    assert_eq!((acknowledged.by.as_str(), acknowledged.note.as_deref()), ("Sari", Some("menuju lokasi")));
+    let again = room.alerts.acknowledge(&id, &sari, None).await;
+    assert!(matches!(again, Err(AlertsError::AlreadyAcknowledged(_))), "{again:?}");
+    let unknown = room.alerts.acknowledge(&onset_id(99), &sari, None).await;
+    assert!(matches!(unknown, Err(AlertsError::NotFound(_))), "{unknown:?}");
+    let long = room.alerts.acknowledge(&id, &sari, Some("x".repeat(1_001))).await;
+    assert!(matches!(long, Err(AlertsError::TooLong { .. })), "{long:?}");
+    house.arrive(&[(2, 6.0)]);
+    room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
+    let closed = room.alerts.acknowledge(&id, &sari, None).await;
+    assert!(matches!(closed, Err(AlertsError::Closed(_))), "{closed:?}");
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_mute_holds_back_notices_but_no_decisions() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    let sari = Principal::Admin("Sari".to_owned());
+    room.alerts.mute(&do_rule(0).id, at(30), &sari).await.unwrap();
+    let unknown = room.alerts.mute(&bakau_model::RuleId::new("nope").unwrap(), at(30), &sari).await;
+    assert!(matches!(unknown, Err(AlertsError::Unknown(_))), "{unknown:?}");
+    room.close().await;
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    let detail = room.alert("an alert", |_| true).await;
+    assert_eq!(detail.transitions[0].muted_until, Some(at(30)));
+    assert_eq!(detail.notices[0].state, NoticeState::Cancelled);
+    assert!(detail.notices[0].last_result.as_deref().unwrap().starts_with("muted until"));
+    room.close().await;
+}
+
+#[tokio::test]
+async fn pages_of_alerts_follow_each_other() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    for minute in 0..5 {
+        house.arrive(&[(2 * minute, 3.0), (2 * minute + 1, 6.0)]);
+    }
+    let all = eventually("five alerts", async || {
+        let all = room.alerts.list(&AlertQuery::default()).await.unwrap();
+        (all.len() == 5).then_some(all)
+    })
+    .await;
+    let mut paged = Vec::new();
+    let mut query = AlertQuery { limit: 2, station: Some("prb-bjbr-01".parse().unwrap()), ..AlertQuery::default() };
+    loop {
+        let page = room.alerts.list(&query).await.unwrap();
+        query.before = page.last().map(|alert| alert.id);
+        paged.extend(page);
+        if paged.len() == 5 || query.before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, all);
+    let none = AlertQuery { active_only: true, ..AlertQuery::default() };
+    assert_eq!(room.alerts.list(&none).await.unwrap(), vec![]);
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_with_a_sentence() {
+    let house = House::new(NOWHERE);
+    house.open().await.close().await;
+    let path = house.dir.path().join("alerts.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&pool).await.unwrap();
+    pool.close().await;
+    let error = crate::db::Db::open(&path).await.unwrap_err();
+    assert!(matches!(error, DbError::Newer { found: 99, .. }));
+    assert!(error.to_string().contains("start the newer version again"), "{error}");
+}
+
+#[tokio::test]
+async fn the_decision_log_cannot_be_rewritten() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    room.alert("an alert", |_| true).await;
+    room.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(house.dir.path().join("alerts.db"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for attempt in ["UPDATE transitions SET value = 9", "DELETE FROM transitions"] {
+        let error = sqlx::raw_sql(attempt).execute(&pool).await.unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{error}");
+    }
+}
