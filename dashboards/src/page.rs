@@ -191,8 +191,9 @@ impl AlertRow {
         Some(self.level)
     }
 
-    const fn peak_state(&self) -> Option<Level> {
-        Some(self.peak)
+    /// The level a list shows: the present one, and of a closed alert the worst it had.
+    const fn shown(&self) -> Option<Level> {
+        Some(if self.closed_at.is_some() { self.peak } else { self.level })
     }
 
     fn path(&self) -> String {

@@ -259,7 +259,9 @@ impl<B: DrawingBackend> Chart<'_, B> {
     /// Labels stand on or under their line, where they touch neither the data nor each other if there is such a place.
     fn limit_labels(&mut self, plot: &Plot, axis: &ValueAxis, series: &Series) -> Result<(), ChartError> {
         let place = |spot: &series::Spot| (plot.left + spot.0, plot.y(axis, spot.1));
-        let data: Vec<(f64, f64)> = series.lines.iter().flatten().map(place).collect();
+        let lines = series.lines.iter().map(|line| line.iter().map(place).collect::<Vec<_>>());
+        let marks = series.suspect.iter().chain(&series.failed).map(place);
+        let data: Vec<(f64, f64)> = lines.flat_map(|line| along(&line)).chain(marks).collect();
         let mut limits: Vec<LimitLine> = finite(&self.spec.limits).copied().collect();
         limits.sort_by(|a, b| a.value.total_cmp(&b.value).then(a.level.cmp(&b.level)));
         limits.dedup();
@@ -276,6 +278,9 @@ impl<B: DrawingBackend> Chart<'_, B> {
                 data + 1000 * placed.iter().filter(|other| area.touches(other)).count()
             };
             let Some(area) = candidates.iter().min_by_key(clashes).copied() else { continue };
+            // Interrupts lines of other limits that pass here.
+            let half = LabelBox::HALF;
+            self.canvas.fill((area.left, area.y - half), (area.right, area.y + half), self.theme.ground)?;
             self.canvas.text(&label, (area.right, area.y), Align::Right, look)?;
             self.arrow((area.left + 4.0, area.y), way, look.color)?;
             placed.push(area);
@@ -297,6 +302,19 @@ impl<B: DrawingBackend> Chart<'_, B> {
 
 fn finite(limits: &[LimitLine]) -> impl Iterator<Item = &LimitLine> {
     limits.iter().filter(|limit| limit.value.abs() <= scale::FAR)
+}
+
+/// Spots along a line, close enough together that no label fits between two.
+fn along(line: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const STEP: f64 = 5.0;
+    let mut spots = line.to_vec();
+    for pair in line.windows(2) {
+        let [(ax, ay), (bx, by)] = [pair[0], pair[1]];
+        let parts = ((bx - ax).abs().max((by - ay).abs()) / STEP).floor();
+        let part = |index: u32| f64::from(index) / (parts + 1.0);
+        spots.extend((1..=parts as u32).map(part).map(|part| (ax + (bx - ax) * part, ay + (by - ay) * part)));
+    }
+    spots
 }
 
 /// Where a label is or might be.

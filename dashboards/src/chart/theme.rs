@@ -30,7 +30,7 @@ const LIGHT: Theme = Theme {
     line: RGBColor(13, 110, 110),
     suspect: RGBColor(126, 34, 206),
     failed: RGBColor(100, 116, 113),
-    waspada: RGBColor(146, 104, 0),
+    waspada: RGBColor(138, 98, 0),
     siaga: RGBColor(194, 65, 12),
     awas: RGBColor(185, 28, 28),
 };

@@ -1,0 +1,272 @@
+//! Pages as a browser gets them.
+
+use std::io::Write;
+
+use bakau_dashboards::{
+    assets, page,
+    view::{
+        AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, CheckRow, DeliveryRow, DeliveryState,
+        Frame, Freshness, LimitLine, OverviewView, ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState,
+        SpoolStatus, StationCard, StationView, StatusView, TransitionRow, ValueCell, Window,
+    },
+};
+use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
+use jiff::tz::TimeZone;
+
+const HOSTILE: &str = "<script>alert('x')</script>\" onload=\"x";
+
+fn now() -> UtcMillis {
+    UtcMillis::parse("2026-03-10T09:00:00Z").unwrap()
+}
+
+fn frame(language: Language, path: &str) -> Frame {
+    let time_zone = TimeZone::get("Asia/Jakarta").unwrap();
+    Frame { language, generated_at: now(), time_zone, path: path.to_owned(), active_alerts: 1 }
+}
+
+fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
+    ValueCell {
+        datastream: datastream.parse().unwrap(),
+        label: Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() },
+        value,
+        unit: Unit::new("mg/L"),
+        decimals: 2,
+        observed_at: value.map(|_| now().saturating_add(-12_000)),
+        level: Level::Siaga,
+        flag: Flag::NotEvaluated,
+        stale: false,
+    }
+}
+
+fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> StationCard {
+    let values = vec![cell(&format!("{id}/do"), Some(1.82))];
+    let (id, name, agency) = (id.parse().unwrap(), Text::from(name), Text::from("DLH Probolinggo"));
+    StationCard { id, name, agency, kind: StationKind::Mangrove, level, freshness, values }
+}
+
+fn alert_row(name: &str) -> AlertRow {
+    AlertRow {
+        id: "9f2c41d0".to_owned(),
+        station: "prb-bjbr-01".parse().unwrap(),
+        station_name: Text::from(name),
+        datastream: "prb-bjbr-01/do@150cm".parse().unwrap(),
+        label: Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() },
+        rule_name: Text { id: "Oksigen rendah".to_owned(), en: "Low oxygen".to_owned() },
+        level: Level::Siaga,
+        peak: Level::Awas,
+        onset: now().saturating_add(-7_200_000),
+        observed_at: now().saturating_add(-60_000),
+        value: Some(1.82),
+        unit: Unit::new("mg/L"),
+        decimals: 2,
+        decided_at: now().saturating_add(-59_000),
+        closed_at: None,
+        acknowledged: None,
+    }
+}
+
+fn overview(language: Language) -> OverviewView {
+    let live = Freshness::Live { age_ms: 12_000 };
+    let stations = vec![
+        card("btu-01", "Batu", Some(Level::Normal), live),
+        card("mlg-01", "Malang", None, Freshness::NeverReported),
+        card("prb-01", "Probolinggo", Some(Level::Awas), live),
+        card("sby-01", "Surabaya", None, Freshness::Stale { age_ms: 7_200_000 }),
+    ];
+    OverviewView { frame: frame(language, "/"), stations }
+}
+
+fn station(language: Language, name: &str) -> StationView {
+    let limits = vec![LimitLine { level: Level::Siaga, value: 2.0 }];
+    let cell = cell("prb-bjbr-01/do@150cm", Some(1.82));
+    StationView {
+        frame: frame(language, "/stations/prb-bjbr-01?range=week"),
+        id: "prb-bjbr-01".parse().unwrap(),
+        name: Text::from(name),
+        agency: Text::from("DLH Probolinggo"),
+        city: Text::from("Probolinggo"),
+        kind: StationKind::Mangrove,
+        level: Some(Level::Siaga),
+        freshness: Freshness::Live { age_ms: 12_000 },
+        latitude: -7.7385,
+        longitude: 113.221,
+        instruments: Vec::new(),
+        parameters: vec![ParameterPanel { cell, limits, interval_ms: 600_000, vertical_datum: None }],
+        window: Window::Week,
+        alerts: vec![alert_row(name)],
+    }
+}
+
+fn alert(language: Language, text: &str) -> AlertPageView {
+    let mut alert = alert_row(text);
+    alert.acknowledged = Some(AcknowledgementRow { by: text.to_owned(), at: now(), note: Some(text.to_owned()) });
+    let (from, to, observed_at) = (Level::Normal, Level::Siaga, now());
+    let delivery = DeliveryRow {
+        channel: "piket".to_owned(),
+        level: Level::Siaga,
+        state: DeliveryState::Failed,
+        attempts: 5,
+        last_attempt_at: Some(now()),
+        detail: Some(text.to_owned()),
+    };
+    AlertPageView {
+        frame: frame(language, "/alerts/9f2c41d0"),
+        alert,
+        limits: Vec::new(),
+        transitions: vec![TransitionRow { from, to, observed_at, decided_at: now(), value: None }],
+        deliveries: vec![delivery],
+        can_acknowledge: true,
+        form_error: Some(text.to_owned()),
+        form: AcknowledgeForm { name: text.to_owned(), note: text.to_owned() },
+    }
+}
+
+fn status(language: Language) -> StatusView {
+    let state = SourceState::Blocked("mqtt menolak".to_owned());
+    let (name, since) = ("kota".to_owned(), now());
+    StatusView {
+        frame: frame(language, "/status"),
+        ready: false,
+        checks: vec![CheckRow { name: "Spool".to_owned(), ok: false, detail: "penuh".to_owned() }],
+        sources: vec![SourceRow {
+            name,
+            kind: SourceKind::Client,
+            state,
+            since,
+            last_message_at: None,
+            received: 12_345,
+        }],
+        spool: SpoolStatus { bytes: 1_000_000, max_bytes: 2_000_000, ..SpoolStatus::default() },
+        ledger_from: now().saturating_add(-3_600_000),
+        ledger_to: now(),
+        messages: MessageLedger { received: 3, decoded: 2, quarantined: 1, ..MessageLedger::default() },
+        readings: ReadingLedger { decoded: 2, stored: 1, ..ReadingLedger::default() },
+    }
+}
+
+fn problem(language: Language, text: &str) -> ProblemView {
+    let (title, detail, request_id) = (text.to_owned(), text.to_owned(), Some(text.to_owned()));
+    ProblemView { frame: frame(language, "/x"), status: 404, title, detail, request_id }
+}
+
+fn alerts(language: Language, name: &str) -> AlertsView {
+    let next = Some("/alerts?before=9f".to_owned());
+    AlertsView { frame: frame(language, "/alerts"), all: false, alerts: vec![alert_row(name)], next }
+}
+
+fn every_page(language: Language, text: &str) -> Vec<(&'static str, String)> {
+    let pages = [
+        ("overview", page::overview(&overview(language))),
+        ("station", page::station(&station(language, text))),
+        ("alerts", page::alerts(&alerts(language, text))),
+        ("alert", page::alert(&alert(language, text))),
+        ("status", page::status(&status(language))),
+        ("problem", page::problem(&problem(language, text))),
+    ];
+    pages.into_iter().map(|(name, page)| (name, page.unwrap())).collect()
+}
+
+/// Without what changes with every edit of the style sheet or script.
+fn stable(html: &str) -> String {
+    let mut parts = html.split("/assets/");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_at(part.find('"').unwrap());
+        let (stem, extension) = (name.split('-').next().unwrap(), name.rsplit('.').next().unwrap());
+        text.push_str(&format!("/assets/{stem}-HASH.{extension}{rest}"));
+    }
+    text
+}
+
+#[test]
+fn pages_look_as_agreed_in_both_languages() {
+    for language in Language::ALL {
+        for (name, html) in every_page(language, "BeeJay Bakau 01") {
+            insta::assert_snapshot!(format!("{name}_{}", language.tag()), stable(&html));
+        }
+    }
+}
+
+#[test]
+fn text_that_people_wrote_is_never_markup() {
+    for language in Language::ALL {
+        for (name, html) in every_page(language, HOSTILE) {
+            assert!(!html.contains("<script>alert") && !html.contains("\" onload=\""), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_message_key_a_page_uses_exists() {
+    for (name, html) in every_page(Language::Id, "x") {
+        for word in html.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
+            // A missing text shows its key, and keys hold an underscore; so do the ages handed to the script.
+            let known = word.starts_with("second_") || word.starts_with("minute_") || word.starts_with("hour_");
+            assert!(!word.contains('_') || known || word.starts_with("day_"), "{name}: {word}");
+        }
+    }
+}
+
+#[test]
+fn stations_stand_worst_first_and_those_without_data_before_calm_ones() {
+    let html = page::overview(&overview(Language::Id)).unwrap();
+    let place = |name: &str| html.find(&format!(">{name}</a>")).unwrap();
+    let order = ["Probolinggo", "Malang", "Surabaya", "Batu"].map(place);
+    assert!(order.is_sorted(), "{order:?}");
+    assert!(html.contains("Belum pernah melapor") && html.contains("Tidak ada data baru sejak"));
+}
+
+#[test]
+fn every_linked_asset_is_there_and_nothing_is_loaded_from_elsewhere() {
+    for (name, html) in every_page(Language::En, "x") {
+        let links = html.split(['"', ' ']).filter_map(|part| part.strip_prefix("/assets/"));
+        assert!(links.clone().count() >= 3);
+        for link in links {
+            assert!(assets::get(link).is_some(), "{name}: {link}");
+        }
+        assert!(!html.contains("src=\"http") && !html.contains("<link rel=\"stylesheet\" href=\"http"), "{name}");
+    }
+}
+
+#[test]
+fn images_have_dimensions_so_that_nothing_shifts() {
+    for (name, html) in every_page(Language::Id, "x") {
+        for tag in html.split('<').filter(|tag| tag.starts_with("img") || tag.starts_with("source")) {
+            assert!(tag.contains(" width=\"") && tag.contains(" height=\""), "{name}: <{tag}");
+        }
+    }
+}
+
+#[test]
+fn an_overview_of_200_stations_is_at_most_60_kb_compressed() {
+    let mut view = overview(Language::Id);
+    view.stations = (0..200)
+        .map(|i| {
+            let id = format!("prb-{i:03}");
+            let freshness = Freshness::Live { age_ms: i * 137 };
+            let mut card = card(&id, &format!("Stasiun Kali {i}"), Some(Level::ALL[i as usize % 4]), freshness);
+            card.values = (0..6)
+                .map(|k| {
+                    let value = f64::from(k).mul_add(13.7, (i * 7919 % 1000) as f64 / 7.0);
+                    let mut cell = cell(&format!("{id}/p{k}"), Some(value));
+                    cell.observed_at = Some(now().saturating_add(-(i * 97_561 + i64::from(k) * 31_337) % 600_000));
+                    cell
+                })
+                .collect();
+            card
+        })
+        .collect();
+    let html = page::overview(&view).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(html.as_bytes()).unwrap();
+    let size = encoder.finish().unwrap().len();
+    assert!(size <= 60_000, "{size} of {} bytes", html.len());
+    println!("200 stations: {size} bytes compressed, {} plain", html.len());
+}
+
+#[test]
+fn an_alert_id_cannot_become_another_path() {
+    let mut view = alerts(Language::Id, "x");
+    view.alerts[0].id = "../status?x=\"".to_owned();
+    assert!(page::alerts(&view).unwrap().contains("href=\"/alerts/statusx\""));
+}
