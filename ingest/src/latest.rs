@@ -203,3 +203,77 @@ impl Follower {
         drop(self.table.shared.announcements.send(changed));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{House, observation};
+
+    fn value(table: &LatestTable, datastream: u32) -> Option<f64> {
+        table.get(DatastreamId::new(datastream)).and_then(|entry| entry.observation.value)
+    }
+
+    #[test]
+    fn the_greatest_measured_time_wins_and_at_the_same_time_the_later_arrival() {
+        let table = LatestTable::new();
+        assert!(table.offer(&observation(1, 1_000, 5, 1.0)));
+        assert!(!table.offer(&observation(1, 900, 6, 2.0)), "late data is not the present");
+        assert!(table.offer(&observation(1, 1_000, 7, 3.0)), "a correction is");
+        assert!(!table.offer(&observation(1, 1_000, 6, 4.0)));
+        assert!(table.offer(&observation(1, 2_000, 8, 5.0)));
+        let entry = table.get(DatastreamId::new(1)).unwrap();
+        assert_eq!((entry.observation.value, entry.previous_received_at), (Some(5.0), Some(UtcMillis::new(7))));
+    }
+
+    #[tokio::test]
+    async fn store_spool_and_live_tail_come_together_without_a_gap() {
+        let mut house = House::new();
+        house.spool(&[observation(1, 1_000, 1, 1.0), observation(2, 1_000, 1, 2.0)]);
+        let written = house.reader.read_after(Seq::START, 10).unwrap();
+        house.store.write(&written).await.unwrap();
+        house.spool(&[observation(2, 2_000, 2, 22.0), observation(3, 1_000, 2, 3.0)]);
+
+        let table = LatestTable::new();
+        let mut announced = table.subscribe();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(table.clone().run(Arc::clone(&house.store), house.reader.clone(), stop.clone()));
+        assert_eq!(&*announced.recv().await.unwrap(), [DatastreamId::new(2), DatastreamId::new(3)]);
+        assert_eq!((value(&table, 1), value(&table, 2), value(&table, 3)), (Some(1.0), Some(22.0), Some(3.0)));
+
+        house.spool(&[observation(1, 3_000, 3, 111.0)]);
+        house.spool(&[observation(1, 2_500, 4, 0.0)]);
+        house.spool(&[observation(3, 3_000, 3, 333.0)]);
+        let mut changed = BTreeSet::new();
+        while changed.len() < 2 {
+            changed.extend(announced.recv().await.unwrap().iter().copied());
+        }
+        assert_eq!(
+            table.snapshot().iter().map(|e| e.observation.value).collect::<Vec<_>>(),
+            [Some(111.0), Some(22.0), Some(333.0)]
+        );
+        stop.cancel();
+        running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_table_that_lags_reads_the_gap_from_the_spool() {
+        let mut house = House::new();
+        let table = LatestTable::new();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(table.clone().run(Arc::clone(&house.store), house.reader.clone(), stop.clone()));
+        let mut announced = table.subscribe();
+        house.spool(&[observation(1, 0, 0, 0.0)]);
+        announced.recv().await.unwrap();
+        // No await in between: the single-threaded runtime cannot follow, so the live tail overflows.
+        for at in 1..=2_000 {
+            house.spool(&[observation(at % 50, i64::from(at), i64::from(at), f64::from(at))]);
+        }
+        while value(&table, 0) != Some(2_000.0) {
+            announced.recv().await.unwrap();
+        }
+        assert_eq!(table.snapshot().len(), 50);
+        assert_eq!(value(&table, 49), Some(1_999.0));
+        stop.cancel();
+        running.await.unwrap();
+    }
+}

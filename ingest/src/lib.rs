@@ -16,6 +16,8 @@ mod latest;
 mod metrics;
 pub mod process;
 pub mod route;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 pub use board::{BlockedReason, DeviceStatus, SourceBoard, SourceKind, SourceState, SourceStatus};

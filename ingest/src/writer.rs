@@ -167,3 +167,6 @@ impl Writer {
 fn observations(batches: &[Arc<Batch>]) -> usize {
     batches.iter().map(|batch| batch.observations.len()).sum()
 }
+
+#[cfg(test)]
+mod tests;

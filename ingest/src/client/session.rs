@@ -146,9 +146,12 @@ impl<'c> Session<'c> {
         let mut next = Ok(first);
         let mut read = 0;
         let result = loop {
-            match next {
-                Ok(packet) => self.packet(link, packet, now).await?,
-                Err(error) => break Err(error),
+            let handled = match next {
+                Ok(packet) => self.packet(link, packet, now).await,
+                Err(error) => Err(error),
+            };
+            if handled.is_err() {
+                break handled;
             }
             read += 1;
             if READ_AT_ONCE <= read {
@@ -252,15 +255,9 @@ impl<'c> Session<'c> {
         while let Ok(more) = self.durable.try_recv() {
             tokens.extend(more);
         }
-        // On the present connection the id of an older one may belong to another message.
-        tokens.retain(|token| token.epoch == self.epoch);
-        self.on_their_way = self.on_their_way.saturating_sub(tokens.len());
-        let packets = tokens.iter().filter_map(|token| match token.qos {
-            Qos::AtMostOnce => None,
-            Qos::AtLeastOnce => Some(Packet::PubAck(PubAck::new(token.packet_id))),
-            Qos::ExactlyOnce => Some(Packet::PubRec(PubRec::new(token.packet_id))),
-        });
-        link.write(packets).await
+        let of_this_connection = tokens.iter().filter(|token| token.epoch == self.epoch).count();
+        self.on_their_way = self.on_their_way.saturating_sub(of_this_connection);
+        link.write(acknowledgements(&tokens, self.epoch)).await
     }
 
     async fn ping(&mut self, link: &mut Link, paused: bool) -> Result<(), LinkError> {
@@ -292,5 +289,28 @@ impl<'c> Session<'c> {
             self.acknowledge(link, tokens).await?;
         }
         link.write(std::iter::once(Packet::Disconnect)).await
+    }
+}
+
+/// The packets that acknowledge messages of this connection. Those of earlier ones get none: their packet ids may by now
+/// belong to other messages, which the broker would take as received.
+fn acknowledgements(tokens: &[AckToken], epoch: u64) -> impl Iterator<Item = Packet> {
+    tokens.iter().filter(move |token| token.epoch == epoch).filter_map(|token| match token.qos {
+        Qos::AtMostOnce => None,
+        Qos::AtLeastOnce => Some(Packet::PubAck(PubAck::new(token.packet_id))),
+        Qos::ExactlyOnce => Some(Packet::PubRec(PubRec::new(token.packet_id))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_an_earlier_connection_are_not_acknowledged_on_this_one() {
+        let token = |epoch, packet_id, qos| AckToken { epoch, packet_id, qos };
+        let tokens = [token(1, 7, Qos::AtLeastOnce), token(2, 8, Qos::AtLeastOnce), token(2, 9, Qos::ExactlyOnce)];
+        let sent: Vec<_> = acknowledgements(&tokens, 2).collect();
+        assert_eq!(sent, [Packet::PubAck(PubAck::new(8)), Packet::PubRec(PubRec::new(9))]);
     }
 }

@@ -238,6 +238,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
+    #[expect(clippy::ptr_arg, reason = "a text borrowed from the payload stays borrowed when it is kept as the time")]
     fn text(&mut self, node: &Node, text: &Cow<'a, str>) {
         for target in &node.targets {
             match target {

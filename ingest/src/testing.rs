@@ -1,0 +1,49 @@
+//! A real spool and a real store in a temporary directory, filled without a committer.
+
+use std::sync::Arc;
+
+use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TimeSource, UtcMillis};
+use bakau_spool::{BatchDraft, Spool, SpoolConfig, SpoolReader};
+use bakau_store::{Store, embedded::EmbeddedStore};
+use tempfile::TempDir;
+
+use crate::process::testing::envelope;
+
+pub(crate) struct House {
+    pub(crate) spool: Spool,
+    pub(crate) reader: SpoolReader,
+    pub(crate) store: Arc<dyn Store>,
+    _directory: TempDir,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("spool.db");
+        let (spool, reader) = Spool::open(&SpoolConfig { path, max_bytes: 1 << 30, keep_messages: 65_535 }).unwrap();
+        let store = Arc::new(EmbeddedStore::open(&directory.path().join("series.db")).unwrap());
+        Self { spool, reader, store, _directory: directory }
+    }
+
+    /// Spools one batch with these observations.
+    pub(crate) fn spool(&mut self, observations: &[Observation]) {
+        let draft = BatchDraft {
+            envelopes: vec![envelope("bakau/s1/data", "{}")],
+            observations: observations.iter().map(|observation| (0, *observation)).collect(),
+            ..BatchDraft::default()
+        };
+        self.spool.append(&draft).unwrap();
+    }
+}
+
+pub(crate) fn observation(datastream: u32, observed_at: i64, received_at: i64, value: f64) -> Observation {
+    Observation {
+        datastream: DatastreamId::new(datastream),
+        observed_at: UtcMillis::new(observed_at),
+        value: Some(value),
+        deployment: DeploymentId::new(0),
+        time_source: TimeSource::Device,
+        received_at: UtcMillis::new(received_at),
+        flag: Flag::NotEvaluated,
+    }
+}

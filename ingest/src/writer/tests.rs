@@ -1,0 +1,161 @@
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
+use bakau_store::{
+    RangeQuery, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded, WriteReceipt,
+};
+
+use super::*;
+use crate::testing::{House, observation};
+
+/// A real store in front of which the door can be shut.
+#[derive(Debug)]
+struct Door {
+    store: Arc<dyn Store>,
+    shut: AtomicBool,
+    refused: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl Door {
+    fn new(store: &Arc<dyn Store>, shut: bool) -> Arc<Self> {
+        let door = Self {
+            store: Arc::clone(store),
+            shut: AtomicBool::new(shut),
+            refused: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
+        };
+        Arc::new(door)
+    }
+
+    fn pass(&self) -> Result<(), StoreError> {
+        if self.shut.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "shut"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Door {
+    async fn write(&self, batches: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError> {
+        self.pass()?;
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        self.store.write(batches).await
+    }
+    async fn cursor(&self) -> Result<Seq, StoreError> {
+        self.store.cursor().await
+    }
+    async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
+        self.store.observations(query).await
+    }
+    async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
+        self.store.latest().await
+    }
+    async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
+        self.store.extent(datastream).await
+    }
+    async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
+        self.store.superseded(query).await
+    }
+    async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
+        self.store.ledger(from, to).await
+    }
+    async fn health(&self) -> Result<(), StoreError> {
+        self.store.health().await
+    }
+    async fn verify(&self) -> Result<StoreVerify, StoreError> {
+        self.store.verify().await
+    }
+}
+
+async fn reached(spool: &SpoolReader, seq: Seq) {
+    let waiting = async {
+        while spool.cursor(Consumer::Store) < seq {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the store was not reached in 20 s");
+}
+
+async fn stored(store: &dyn Store) -> usize {
+    let (from, to) = (UtcMillis::new(0), UtcMillis::new(i64::MAX));
+    let query =
+        RangeQuery { datastream: DatastreamId::new(1), from, to, after: None, limit: 10_000, newest_first: false };
+    store.observations(&query).await.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_spooled_reaches_the_store_in_few_writes() {
+    let mut house = House::new();
+    let door = Door::new(&house.store, false);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run_writer(Arc::clone(&door) as Arc<dyn Store>, house.reader.clone(), stop.clone()));
+    for at in 0..500 {
+        house.spool(&[observation(1, at, at, 1.0)]);
+    }
+    reached(&house.reader, Seq::new(500)).await;
+    assert_eq!(stored(&*house.store).await, 500);
+    let writes = door.writes.load(Ordering::SeqCst);
+    assert!(writes < 100, "{writes} writes for 500 batches");
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_while_the_store_is_away() {
+    let mut house = House::new();
+    let door = Door::new(&house.store, true);
+    let stop = CancellationToken::new();
+    house.spool(&[observation(1, 1, 1, 1.0)]);
+    let running = tokio::spawn(run_writer(Arc::clone(&door) as Arc<dyn Store>, house.reader.clone(), stop.clone()));
+    while door.refused.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    house.spool(&[observation(1, 2, 2, 2.0)]);
+    assert_eq!(house.reader.cursor(Consumer::Store), Seq::START);
+    door.shut.store(false, Ordering::SeqCst);
+    reached(&house.reader, Seq::new(2)).await;
+    assert_eq!(stored(&*house.store).await, 2);
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_run_goes_on_where_the_store_is() {
+    let mut house = House::new();
+    house.spool(&[observation(1, 1, 1, 1.0)]);
+    house.store.write(&house.reader.read_after(Seq::START, 10).unwrap()).await.unwrap();
+    house.spool(&[observation(1, 2, 2, 2.0)]);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run_writer(Arc::clone(&house.store), house.reader.clone(), stop.clone()));
+    reached(&house.reader, Seq::new(2)).await;
+    assert_eq!(stored(&*house.store).await, 2);
+    let counts: u64 = house
+        .store
+        .ledger(UtcMillis::new(0), UtcMillis::new(i64::MAX))
+        .await
+        .unwrap()
+        .values()
+        .map(StoreCounts::total)
+        .sum();
+    assert_eq!(counts, 2, "a batch was written twice");
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_writes_what_is_in_the_spool() {
+    let mut house = House::new();
+    let stop = CancellationToken::new();
+    for at in 0..20 {
+        house.spool(&[observation(1, at, at, 1.0)]);
+    }
+    stop.cancel();
+    run_writer(Arc::clone(&house.store), house.reader.clone(), stop).await;
+    assert_eq!(stored(&*house.store).await, 20);
+}
