@@ -12,6 +12,7 @@ use std::{
 
 use bakau_model::UtcMillis;
 use parking_lot::{Mutex, RwLock};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics;
@@ -19,6 +20,9 @@ use crate::{Intake, OpenConnection};
 
 /// How long a connection without a publish counts as one the committer may wait for.
 const WINDOW_IDLE: Duration = Duration::from_millis(100);
+
+/// Longest a new connection with the same client id waits for the old session's end.
+const DETACH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Client ids remembered after their connection ended, for the number of takeovers.
 const MAX_CLIENTS_REMEMBERED: usize = 10_000;
@@ -81,6 +85,11 @@ pub(super) struct Connection {
     /// Whether its last will was delivered.
     pub(super) will_sent: AtomicBool,
     port: u16,
+    /// Whether its end has begun.
+    ending: AtomicBool,
+    /// Whether rmqtt holds a session for it, and whether that session is gone.
+    attached: AtomicBool,
+    detached: CancellationToken,
     closing: OnceLock<Closing>,
     closed: CancellationToken,
     published: AtomicBool,
@@ -97,6 +106,18 @@ impl Connection {
     /// Resolves when somebody asked to end the connection.
     pub(super) async fn close_requested(&self) {
         self.closed.cancelled().await;
+    }
+
+    /// Notes that its end has begun, whoever wanted it.
+    pub(super) fn ends(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Resolves when rmqtt has forgotten the session, or after a while: a session that waits for a commit takes longer.
+    pub(super) async fn detached(&self) {
+        if self.attached.load(Ordering::Relaxed) {
+            let _ = timeout(DETACH_PATIENCE, self.detached.cancelled()).await;
+        }
     }
 
     /// Why it is being ended, if the server does it.
@@ -117,6 +138,27 @@ impl Connection {
     }
 }
 
+/// A connection inside rmqtt's session; dropped with it.
+#[derive(Debug)]
+pub(super) struct Attached(Arc<Connection>);
+
+impl Attached {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        connection.attached.store(true, Ordering::Relaxed);
+        Self(connection)
+    }
+
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.detached.cancel();
+    }
+}
+
 #[derive(Debug)]
 struct Client {
     connection: Option<Arc<Connection>>,
@@ -126,8 +168,10 @@ struct Client {
 }
 
 /// What a new connection did to an older one with its client id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Takeover {
+    /// The older one; it was asked to close.
+    pub(super) older: Arc<Connection>,
     /// Takeovers of this client id since start.
     pub(super) count: u64,
     /// Whether it looks like two devices and was not logged within the last minute.
@@ -152,6 +196,9 @@ impl Connections {
             identity: OnceLock::new(),
             will_sent: AtomicBool::new(false),
             port,
+            ending: AtomicBool::new(false),
+            attached: AtomicBool::new(false),
+            detached: CancellationToken::new(),
             closing: OnceLock::new(),
             closed: CancellationToken::new(),
             published: AtomicBool::new(false),
@@ -187,6 +234,10 @@ impl Connections {
             warned: None,
         });
         let older = client.connection.replace(Arc::clone(connection))?;
+        if older.ending.load(Ordering::Relaxed) {
+            // It came back before its old connection was cleared away; nobody pushed anybody out.
+            return Some(Takeover { older, count: client.takeovers, warn: false });
+        }
         older.close(Closing::TakenOver);
         let recent = |at: Option<UtcMillis>| at.is_some_and(|at| now.since(at) < TAKEOVER_SUSPICIOUS_MS);
         let warn = recent(client.last_takeover) && !recent(client.warned);
@@ -196,7 +247,7 @@ impl Connections {
             client.warned = Some(now);
         }
         metrics::takeover();
-        Some(Takeover { count: client.takeovers, warn })
+        Some(Takeover { older, count: client.takeovers, warn })
     }
 
     /// How often this client id was taken over, while `connection` is still the one that has it.
@@ -275,13 +326,23 @@ mod tests {
     fn only_the_older_connection_is_closed_by_a_takeover() {
         let connections = Connections::default();
         let (first, second) = (open(&connections, 1), open(&connections, 2));
-        assert_eq!(connections.identify(&first, identity(), UtcMillis::new(0)), None);
-        let takeover = connections.identify(&second, identity(), UtcMillis::new(0));
-        assert_eq!(takeover, Some(Takeover { count: 1, warn: false }));
+        assert!(connections.identify(&first, identity(), UtcMillis::new(0)).is_none());
+        let takeover = connections.identify(&second, identity(), UtcMillis::new(0)).unwrap();
+        assert_eq!((takeover.older.epoch, takeover.count, takeover.warn), (first.epoch, 1, false));
         assert_eq!((first.closing(), second.closing()), (Some(Closing::TakenOver), None));
         connections.closed(&first);
         assert_eq!(connections.takeovers_if_current(&first), None);
         assert_eq!(connections.takeovers_if_current(&second), Some(1));
+    }
+
+    #[test]
+    fn a_quick_reconnect_is_no_takeover() {
+        let connections = Connections::default();
+        let (first, second) = (open(&connections, 1), open(&connections, 2));
+        connections.identify(&first, identity(), UtcMillis::new(0));
+        first.ends();
+        let takeover = connections.identify(&second, identity(), UtcMillis::new(0)).unwrap();
+        assert_eq!((takeover.count, first.closing()), (0, None));
     }
 
     #[tokio::test(start_paused = true)]

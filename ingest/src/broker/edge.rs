@@ -100,6 +100,7 @@ async fn serve(mut client: TcpStream, peer: SocketAddr, inner: SocketAddr, share
     let connection = shared.connections.open(upstream.local_addr()?.port(), peer);
     shared.board.connection_opened(&shared.config.name);
     carry(&mut client, &mut upstream, &connection, shared).await;
+    connection.detached().await;
     shared.connections.closed(&connection);
     // Only now may the port be used again: rmqtt's hooks find the connection by it.
     drop(upstream);
@@ -130,6 +131,7 @@ async fn carry(client: &mut TcpStream, upstream: &mut TcpStream, connection: &Co
             () = shared.stop.cancelled() => { connection.close(Closing::Stopping); None }
             () = &mut backward => Some(Ended::ByServer),
         };
+        connection.ends();
         if let Some(Ended::Violating(violation)) = ended {
             violated(violation, connection, shared);
         }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::{
     Shared, auth,
-    connections::{Closing, Connection, Identity},
+    connections::{Attached, Closing, Connection, Identity},
     metrics, rights,
 };
 use crate::{DeviceStatus, NotCommitted};
@@ -59,7 +59,9 @@ struct Hooks {
 impl Handler for Hooks {
     async fn hook(&self, parameter: &Parameter, earlier: Option<HookResult>) -> ReturnType {
         match parameter {
-            Parameter::ClientAuthenticate(connect) => (false, Some(HookResult::AuthResult(self.authenticate(connect)))),
+            Parameter::ClientAuthenticate(connect) => {
+                (false, Some(HookResult::AuthResult(self.authenticate(connect).await)))
+            }
             Parameter::ClientConnected(session) => {
                 self.connected(session).await;
                 (true, earlier)
@@ -92,7 +94,7 @@ enum Verdict {
 }
 
 impl Hooks {
-    fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         // Whoever did not come through the edge has no business here.
         let connection = connect.id().remote_addr.and_then(|addr| self.shared.connections.by_port(addr.port()));
         let Some(connection) = connection else { return AuthResult::NotAuthorized };
@@ -113,14 +115,15 @@ impl Hooks {
             username: Arc::from(device.username.as_str()),
             token_sha256: device.token_sha256.clone(),
         };
-        let takeover = self.shared.connections.identify(&connection, identity, self.shared.clock.now());
-        if let Some(takeover) = takeover
-            && takeover.warn
-        {
-            tracing::warn!(
-                source = %self.shared.config.name, client_id = &**connect.client_id(), takeovers = takeover.count,
-                "two devices share one mqtt client id and push each other out"
-            );
+        if let Some(takeover) = self.shared.connections.identify(&connection, identity, self.shared.clock.now()) {
+            if takeover.warn {
+                tracing::warn!(
+                    source = %self.shared.config.name, client_id = &**connect.client_id(), takeovers = takeover.count,
+                    "two devices share one mqtt client id and push each other out"
+                );
+            }
+            // rmqtt refuses the newcomer when the older session ends just while it is being pushed out.
+            takeover.older.detached().await;
         }
         AuthResult::Allow(false, None)
     }
@@ -129,7 +132,7 @@ impl Hooks {
         let connection = session.id.remote_addr.and_then(|addr| self.shared.connections.by_port(addr.port()));
         // Without it every publish of the session is refused.
         let Some(connection) = connection else { return };
-        session.extra_attrs.write().await.insert(CONNECTION.into(), Arc::clone(&connection));
+        session.extra_attrs.write().await.insert(CONNECTION.into(), Attached::new(Arc::clone(&connection)));
         self.report(&connection, true, None);
     }
 
@@ -271,7 +274,7 @@ impl Hooks {
 }
 
 async fn connection_of(session: &Session) -> Option<Arc<Connection>> {
-    session.extra_attrs.read().await.get::<Arc<Connection>>(CONNECTION).cloned()
+    session.extra_attrs.read().await.get::<Attached>(CONNECTION).map(Attached::connection)
 }
 
 /// The publish filters of the connection's device; `None` when it is gone or its token was changed.

@@ -40,17 +40,6 @@ async fn one_byte_more_ends_the_connection_with_packet_too_large() {
     line.stop().await;
 }
 
-fn connect_v5(client_id: &str) -> Vec<u8> {
-    let mut body = b"\x00\x04MQTT\x05\xc2\x00\x3c\x00".to_vec();
-    for text in [client_id, "prb-01", TOKEN] {
-        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-        body.extend(text.as_bytes());
-    }
-    let mut packet = vec![0x10, u8::try_from(body.len()).unwrap()];
-    packet.extend(body);
-    packet
-}
-
 async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the broker does not close");
@@ -62,10 +51,7 @@ async fn a_packet_far_above_the_limit_is_refused_at_its_header_and_what_came_bef
     let mut line = Line::open().await;
     let mut stream = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
     stream.write_all(&connect_v5("raw")).await.unwrap();
-    let mut small = vec![0x32, u8::try_from(2 + TOPIC.len() + 2 + 1 + 1).unwrap(), 0];
-    small.push(u8::try_from(TOPIC.len()).unwrap());
-    small.extend(TOPIC.as_bytes());
-    small.extend([0, 7, 0, b'1']);
+    let mut small = publish_v5(0x32, 7);
     // 256 MiB announced.
     small.extend([0x32, 0xff, 0xff, 0xff, 0x7f]);
     small.extend([0; 1_000]);
@@ -86,15 +72,8 @@ async fn a_repeated_qos_2_publish_is_stored_once_and_the_dup_flag_is_kept() {
     let mut stream = TcpStream::connect(("127.0.0.1", line.port)).await.unwrap();
     let mut bytes = connect_v5("raw");
     // QoS 2 with packet id 7, the same again with DUP, QoS 1 with DUP, DISCONNECT.
-    for first in [0x34, 0x3c, 0x3a] {
-        bytes.extend([
-            first,
-            u8::try_from(2 + TOPIC.len() + 2 + 1 + 1).unwrap(),
-            0,
-            u8::try_from(TOPIC.len()).unwrap(),
-        ]);
-        bytes.extend(TOPIC.as_bytes());
-        bytes.extend([0, if first == 0x3a { 8 } else { 7 }, 0, b'1']);
+    for (first, packet_id) in [(0x34, 7), (0x3c, 7), (0x3a, 8)] {
+        bytes.extend(publish_v5(first, packet_id));
     }
     bytes.extend([0xe0, 0]);
     stream.write_all(&bytes).await.unwrap();
@@ -103,6 +82,23 @@ async fn a_repeated_qos_2_publish_is_stored_once_and_the_dup_flag_is_kept() {
     let stored: Vec<_> = line.spooled().iter().map(|envelope| (envelope.qos, envelope.dup)).collect();
     assert_eq!(stored, [(bakau_model::Qos::ExactlyOnce, false), (bakau_model::Qos::AtLeastOnce, true)]);
     line.stop().await;
+}
+
+/// Why there is an edge: should this fail with a newer rmqtt, the edge need not write reasons any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn rmqtt_alone_closes_without_telling_the_reason() {
+    let (inner, shared) = inner_alone(nobody_commits()).await;
+    let mut stream = TcpStream::connect(inner.addr).await.unwrap();
+    let local = stream.local_addr().unwrap();
+    let _connection = shared.connections.open(local.port(), local);
+    let mut bytes = connect_v5("raw");
+    // 256 MiB announced.
+    bytes.extend([0x32, 0xff, 0xff, 0xff, 0x7f]);
+    stream.write_all(&bytes).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert_eq!(answer.first(), Some(&0x20), "{answer:02x?}");
+    assert!(!answer.ends_with(&[0x95, 0]) && answer.len() == 2 + usize::from(answer[1]), "{answer:02x?}");
+    inner.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

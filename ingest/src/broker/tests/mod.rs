@@ -44,6 +44,7 @@ struct Line {
     port: u16,
     reader: SpoolReader,
     board: SourceBoard,
+    intake: Intake,
     snapshots: watch::Sender<Arc<Snapshot>>,
     stop: CancellationToken,
     committer: Option<std::thread::JoinHandle<()>>,
@@ -74,9 +75,20 @@ impl Line {
         let stop = CancellationToken::new();
         let mut config = BrokerConfig::new("broker".parse().unwrap(), ([127, 0, 0, 1], 0).into());
         adjust(&mut config);
-        let broker = start(config, intake, snapshots.subscribe(), board.clone(), clock, stop.clone()).await.unwrap();
+        let broker =
+            start(config, intake.clone(), snapshots.subscribe(), board.clone(), clock, stop.clone()).await.unwrap();
         let port = broker.local_addr.port();
-        Self { broker: Some(broker), port, reader, board, snapshots, stop, committer: Some(committer), _dir: dir }
+        Self {
+            broker: Some(broker),
+            port,
+            reader,
+            board,
+            intake,
+            snapshots,
+            stop,
+            committer: Some(committer),
+            _dir: dir,
+        }
     }
 
     /// Everything in the spool, in order.
@@ -208,6 +220,47 @@ impl V5 {
             }
         }
     }
+}
+
+/// rmqtt with our hooks, without edge and supervisor.
+async fn inner_alone(intake: Intake) -> (super::Inner, Arc<super::Shared>) {
+    let board = SourceBoard::default();
+    let clock: Arc<dyn bakau_clock::Clock> = Arc::new(ManualClock::new(UtcMillis::new(0)));
+    let config = BrokerConfig::new("broker".parse().unwrap(), ([127, 0, 0, 1], 0).into());
+    let traffic = board.register(&config.name, crate::SourceKind::Broker, clock.now());
+    let shared = Arc::new(super::Shared {
+        config,
+        intake,
+        devices: watch::Sender::new(snapshot(&["prb-01"])).subscribe(),
+        board,
+        traffic,
+        clock,
+        connections: super::connections::Connections::default(),
+        stop: CancellationToken::new(),
+    });
+    (super::Inner::start(&shared).await.unwrap(), shared)
+}
+
+/// A CONNECT of MQTT 5 with a keep-alive of 60 s at bytes 10 and 11.
+fn connect_v5(client_id: &str) -> Vec<u8> {
+    let mut body = b"\x00\x04MQTT\x05\xc2\x00\x3c\x00".to_vec();
+    for text in [client_id, "prb-01", TOKEN] {
+        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let mut packet = vec![0x10, u8::try_from(body.len()).unwrap()];
+    packet.extend(body);
+    packet
+}
+
+/// A PUBLISH of MQTT 5 with one byte of payload; `first` is its first byte.
+fn publish_v5(first: u8, packet_id: u16) -> Vec<u8> {
+    let length = 2 + TOPIC.len() + 2 + 1 + 1;
+    let mut packet = vec![first, u8::try_from(length).unwrap(), 0, u8::try_from(TOPIC.len()).unwrap()];
+    packet.extend(TOPIC.as_bytes());
+    packet.extend(packet_id.to_be_bytes());
+    packet.extend([0, b'1']);
+    packet
 }
 
 /// An intake that nobody serves: commits wait for ever.

@@ -40,22 +40,7 @@ async fn wrong_credentials_and_strangers_are_refused_with_the_code_of_their_prot
 #[tokio::test(flavor = "multi_thread")]
 async fn rmqtt_itself_cannot_be_used_around_the_edge() {
     // The inner listener sits on a loopback port anyone on the machine could connect to.
-    let shared = watch::Sender::new(snapshot(&["prb-01"]));
-    let board = SourceBoard::default();
-    let clock: Arc<dyn bakau_clock::Clock> = Arc::new(ManualClock::new(UtcMillis::new(0)));
-    let config = BrokerConfig::new("broker".parse().unwrap(), ([127, 0, 0, 1], 0).into());
-    let traffic = board.register(&config.name, crate::SourceKind::Broker, clock.now());
-    let shared = Arc::new(super::super::Shared {
-        config,
-        intake: nobody_commits(),
-        devices: shared.subscribe(),
-        board,
-        traffic,
-        clock,
-        connections: super::super::connections::Connections::default(),
-        stop: CancellationToken::new(),
-    });
-    let inner = super::super::Inner::start(&shared).await.unwrap();
+    let (inner, _shared) = inner_alone(nobody_commits()).await;
     let mut options = MqttOptions::new("station", "127.0.0.1", inner.addr.port());
     options.set_credentials("prb-01", TOKEN);
     let refused = V4::new(options).packet().await;

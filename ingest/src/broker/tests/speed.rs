@@ -3,6 +3,10 @@
 use std::time::Instant;
 
 use rumqttc::{Packet, QoS};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::*;
 
@@ -81,6 +85,47 @@ async fn one_connection_is_not_held_up_by_the_linger_even_among_sleeping_ones() 
     println!("commits/s {commits:.0}; messages/s on 1 connection {one:.0}, on 50 {fifty:.0}, on 500 {many:.0}");
     for sleeper in sleepers {
         sleeper.abort();
+    }
+    line.stop().await;
+}
+
+/// Publishes per second over one plain socket that sends as fast as it may, until all are acknowledged.
+async fn raw_rate(stream: TcpStream, messages: u16) -> f64 {
+    let (mut reader, mut writer) = stream.into_split();
+    writer.write_all(&connect_v5("raw")).await.unwrap();
+    let mut head = [0; 2];
+    reader.read_exact(&mut head).await.unwrap();
+    reader.read_exact(&mut vec![0; usize::from(head[1])]).await.unwrap();
+    let started = Instant::now();
+    let sending = tokio::spawn(async move {
+        for packet_id in 1..=messages {
+            writer.write_all(&publish_v5(0x32, packet_id)).await.unwrap();
+        }
+        writer
+    });
+    for _ in 0..messages {
+        reader.read_exact(&mut head).await.unwrap();
+        assert_eq!(head[0], 0x40);
+        reader.read_exact(&mut vec![0; usize::from(head[1])]).await.unwrap();
+    }
+    let rate = f64::from(messages) / started.elapsed().as_secs_f64();
+    drop(sending.await.unwrap());
+    rate
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, not a check"]
+async fn the_way_through_the_edge_against_the_way_around_it() {
+    let mut line = Line::open().await;
+    for _ in 0..3 {
+        let through = raw_rate(TcpStream::connect(("127.0.0.1", line.port)).await.unwrap(), 5_000).await;
+        let (inner, shared) = inner_alone(line.intake.clone()).await;
+        let stream = TcpStream::connect(inner.addr).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        let _connection = shared.connections.open(local.port(), local);
+        let around = raw_rate(stream, 5_000).await;
+        println!("one connection: {through:.0} messages/s through the edge, {around:.0} around it");
+        inner.stop().await;
     }
     line.stop().await;
 }

@@ -53,6 +53,16 @@ async fn two_devices_with_one_client_id_are_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_comes_back_at_once_is_always_let_in() {
+    let mut line = Line::open().await;
+    for _ in 0..100 {
+        line.v4("hasty").connected().await;
+        line.v5("hasty").connected().await;
+    }
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_source_shows_its_connections_and_messages() {
     let mut line = Line::open().await;
     let mut client = line.v4("station").connected().await;
