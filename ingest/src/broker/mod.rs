@@ -1,7 +1,7 @@
 //! The embedded broker: devices publish straight to Bakau, and an acknowledgement means *stored*.
 //!
 //! rmqtt speaks MQTT 3.1.1 and 5; its hooks decide who may connect, publish and subscribe, and the publish-ACL hook
-//! commits each message before rmqtt acknowledges it ([`hook`]). In front of it stands the edge ([`edge`]): it owns the
+//! commits each message before rmqtt acknowledges it (`hook`). In front of it stands the edge (`edge`): it owns the
 //! public port, bounds connections, packet sizes and the time until CONNECT, and sends the MQTT 5 DISCONNECT reasons
 //! that rmqtt 0.24 writes into an already closed socket. See `docs/adr/0010-embedded-broker-commits-in-the-acl-hook.md`.
 
