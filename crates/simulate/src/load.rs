@@ -4,6 +4,7 @@
 //! a checker knows what an acknowledged message said without asking the publisher.
 
 use std::{
+    collections::VecDeque,
     fmt::Write as _,
     net::SocketAddr,
     sync::{
@@ -114,6 +115,11 @@ impl LoadContent {
         LoadMessage { station: self.station(self.station_of(n)), observed_at: self.observed_at(n), values }
     }
 
+    /// Topics by station number.
+    fn topics(&self) -> Vec<String> {
+        (0..self.stations.max(1)).map(|number| self.topic.replace("{station}", &self.station(number))).collect()
+    }
+
     fn station_of(&self, n: u64) -> u32 {
         u32::try_from(n % u64::from(self.stations.max(1))).unwrap_or(0)
     }
@@ -155,28 +161,6 @@ pub struct AckLog {
 }
 
 impl AckLog {
-    fn with_capacity(messages: u64) -> Self {
-        let words = usize::try_from(messages.div_ceil(64)).unwrap_or(usize::MAX);
-        Self { words: vec![0; words], count: 0 }
-    }
-
-    fn insert(&mut self, n: u64) {
-        let word = usize::try_from(n / 64).ok().and_then(|index| self.words.get_mut(index));
-        if let Some(word) = word
-            && *word & (1 << (n % 64)) == 0
-        {
-            *word |= 1 << (n % 64);
-            self.count += 1;
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
-            *mine |= theirs;
-        }
-        self.count = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
-    }
-
     /// Whether a message was acknowledged.
     #[must_use]
     pub fn contains(&self, n: u64) -> bool {
@@ -203,6 +187,27 @@ impl AckLog {
             (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| index * 64 + bit)
         };
         (0..).zip(&self.words).flat_map(bits)
+    }
+}
+
+/// The bits of a running load, set by all its connections.
+struct Bits(Vec<AtomicU64>);
+
+impl Bits {
+    fn new(messages: u64) -> Self {
+        Self((0..messages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn insert(&self, n: u64) {
+        if let Some(word) = usize::try_from(n / 64).ok().and_then(|index| self.0.get(index)) {
+            word.fetch_or(1 << (n % 64), Ordering::Relaxed);
+        }
+    }
+
+    fn log(&self) -> AckLog {
+        let words: Vec<_> = self.0.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+        let count = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        AckLog { words, count }
     }
 }
 
@@ -242,71 +247,58 @@ pub struct LoadReport {
 pub async fn run(plan: &LoadPlan, progress: &Arc<Progress>, stop: &CancellationToken) -> LoadReport {
     let started = std::time::Instant::now();
     let connections = plan.connections.clamp(1, plan.content.stations.max(1));
+    let bits = Arc::new(Bits::new(plan.content.messages));
+    let topics: Arc<[String]> = plan.content.topics().into();
     let mut tasks = JoinSet::new();
     for connection in 0..connections {
         let login = plan.logins.get(connection as usize % plan.logins.len().max(1)).cloned();
         let client_id = format!("{}client-{connection}", plan.content.station_prefix);
         let target = Target { broker: plan.broker, client_id, login };
         let effort = Effort { window: plan.window, patience: plan.patience };
-        let mut lane = Lane::new(plan, connections, connection, Arc::clone(progress));
+        let mut lane = Lane {
+            content: plan.content.clone(),
+            topics: Arc::clone(&topics),
+            connections: u64::from(connections),
+            own: u64::from(connection),
+            rate: plan.rate,
+            next: u64::from(connection),
+            open: VecDeque::new(),
+            first_open: 0,
+            bits: Arc::clone(&bits),
+            progress: Arc::clone(progress),
+        };
         let stop = stop.clone();
-        tasks.spawn(async move {
-            let outcome = publish_all(&target, &effort, &mut lane, &stop).await;
-            (lane.log, outcome)
-        });
+        tasks.spawn(async move { publish_all(&target, &effort, &mut lane, &stop).await });
     }
-    let mut report =
-        LoadReport { acknowledged: AckLog::with_capacity(plan.content.messages), took: Duration::ZERO, errors: vec![] };
+    let mut errors = Vec::new();
     while let Some(ended) = tasks.join_next().await {
         match ended {
-            Ok((log, outcome)) => {
-                report.acknowledged.merge(&log);
-                report.errors.extend(outcome.err());
-            }
-            Err(error) => report.errors.push(PublishError::Source(Box::new(error))),
+            Ok(outcome) => errors.extend(outcome.err()),
+            Err(error) => errors.push(PublishError::Source(Box::new(error))),
         }
     }
-    report.took = started.elapsed();
-    report
+    LoadReport { acknowledged: bits.log(), took: started.elapsed(), errors }
 }
 
 /// The messages of one connection: those of its stations, in order of their number.
 struct Lane {
     content: LoadContent,
-    topics: Vec<String>,
+    topics: Arc<[String]>,
     connections: u64,
+    /// Number of this connection.
+    own: u64,
     rate: Option<f64>,
     /// Number of the next message.
     next: u64,
-    /// Global numbers of handed out messages, by local number, from `first_open` on.
-    numbers: std::collections::VecDeque<u64>,
+    /// Messages handed out and not yet acknowledged, by what the publisher calls them; `None` is one between them that was.
+    open: VecDeque<Option<u64>>,
+    /// What the publisher calls the first of them.
     first_open: u64,
-    open: std::collections::VecDeque<bool>,
-    log: AckLog,
+    bits: Arc<Bits>,
     progress: Arc<Progress>,
-    own: u64,
 }
 
 impl Lane {
-    fn new(plan: &LoadPlan, connections: u32, connection: u32, progress: Arc<Progress>) -> Self {
-        let content = plan.content.clone();
-        let topic = |number| content.topic.replace("{station}", &content.station(number));
-        let topics = (0..content.stations.max(1)).map(topic).collect();
-        Self {
-            topics,
-            connections: u64::from(connections),
-            rate: plan.rate,
-            next: u64::from(connection),
-            numbers: std::collections::VecDeque::new(),
-            first_open: 0,
-            open: std::collections::VecDeque::new(),
-            log: AckLog::with_capacity(content.messages),
-            progress,
-            own: u64::from(connection),
-            content,
-        }
-    }
-
     /// The next message of this connection's stations after number `n`: the next of them in this round, or the first of
     /// them in the next round.
     fn following(&self, n: u64) -> u64 {
@@ -330,23 +322,19 @@ impl Source for Lane {
             }
         }
         self.next = self.following(n);
-        self.numbers.push_back(n);
-        self.open.push_back(true);
+        self.open.push_back(Some(n));
         self.progress.handed_out.fetch_add(1, Ordering::Relaxed);
         let topic = self.topics[self.content.station_of(n) as usize].clone();
         Ok(Next::Message(Message { topic, payload: self.content.payload(n) }))
     }
 
     fn acknowledged(&mut self, number: u64) {
-        let Ok(index) = usize::try_from(number - self.first_open) else { return };
-        if let (Some(&n), Some(open)) = (self.numbers.get(index), self.open.get_mut(index)) {
-            *open = false;
-            self.log.insert(n);
-            self.progress.acknowledged.fetch_add(1, Ordering::Relaxed);
-        }
-        while self.open.front() == Some(&false) {
+        let index = number.checked_sub(self.first_open).and_then(|index| usize::try_from(index).ok());
+        let Some(n) = index.and_then(|index| self.open.get_mut(index)?.take()) else { return };
+        self.bits.insert(n);
+        self.progress.acknowledged.fetch_add(1, Ordering::Relaxed);
+        while self.open.front() == Some(&None) {
             self.open.pop_front();
-            self.numbers.pop_front();
             self.first_open += 1;
         }
     }
@@ -360,23 +348,38 @@ mod tests {
 
     use super::*;
 
+    fn lane(plan: &LoadPlan, connections: u64, own: u64) -> Lane {
+        Lane {
+            content: plan.content.clone(),
+            topics: plan.content.topics().into(),
+            connections,
+            own,
+            rate: plan.rate,
+            next: own,
+            open: VecDeque::new(),
+            first_open: 0,
+            bits: Arc::new(Bits::new(plan.content.messages)),
+            progress: Arc::default(),
+        }
+    }
+
     #[test]
     fn connections_share_all_messages_without_overlap_and_keep_stations_to_themselves() {
         let content = LoadContent { messages: 1_000, stations: 7, ..LoadContent::default() };
         let plan = LoadPlan { content, ..LoadPlan::default() };
         let mut seen = HashSet::new();
         for connection in 0..3 {
-            let mut lane = Lane::new(&plan, 3, connection, Arc::default());
+            let mut lane = lane(&plan, 3, connection);
             let mut local = 0;
             while let Next::Message(message) = lane.next(Duration::ZERO).unwrap() {
-                let station: u32 = message.topic[11..17].parse().unwrap();
+                let station: u64 = message.topic[11..17].parse().unwrap();
                 assert_eq!(station % 3, connection);
                 assert!(seen.insert((message.topic, message.payload)), "every message is unique");
                 lane.acknowledged(local);
                 local += 1;
             }
-            assert_eq!(lane.log.len(), local);
-            assert!(lane.numbers.is_empty() && lane.open.is_empty());
+            assert_eq!(lane.bits.log().len(), local);
+            assert!(lane.open.is_empty());
         }
         assert_eq!(seen.len(), 1_000);
     }
@@ -384,21 +387,22 @@ mod tests {
     #[test]
     fn acknowledgements_in_any_order_mark_the_right_messages() {
         let plan = LoadPlan::default();
-        let mut lane = Lane::new(&plan, 2, 1, Arc::default());
+        let mut lane = lane(&plan, 2, 1);
         for _ in 0..5 {
             lane.next(Duration::ZERO).unwrap();
         }
         for local in [3, 0, 1] {
             lane.acknowledged(local);
         }
-        assert_eq!(lane.log.iter().collect::<Vec<_>>(), [1, 3, 7]);
-        assert!(lane.log.contains(7) && !lane.log.contains(5));
+        let log = lane.bits.log();
+        assert_eq!(log.iter().collect::<Vec<_>>(), [1, 3, 7]);
+        assert!(log.contains(7) && !log.contains(5));
     }
 
     #[test]
     fn a_rate_spreads_messages_over_time() {
         let plan = LoadPlan { rate: Some(100.0), ..LoadPlan::default() };
-        let mut lane = Lane::new(&plan, 1, 0, Arc::default());
+        let mut lane = lane(&plan, 1, 0);
         assert!(matches!(lane.next(Duration::ZERO).unwrap(), Next::Message(_)));
         assert!(matches!(lane.next(Duration::ZERO).unwrap(), Next::NotBefore(due) if due == Duration::from_millis(10)));
     }

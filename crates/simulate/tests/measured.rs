@@ -1,5 +1,7 @@
 //! The maps against the measured files: every row, every cell.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use bakau_simulate::replay::{ReplayMap, Row, Rows};
@@ -82,5 +84,16 @@ fn maps_and_catalogues_name_the_same_keys_units_and_topics() {
             .map(|(path, column)| (path.as_str(), column.unit.as_ref().unwrap().as_str()))
             .collect();
         assert_eq!(of_route, of_map);
+    }
+}
+
+#[test]
+fn the_catalogues_of_the_measured_series_are_valid() {
+    for name in ["keywest", "jfk", "apacpwq"] {
+        let path = data().join(format!("{name}.catalogue.toml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file = bakau_registry::CatalogueFile { path: path.display().to_string(), text };
+        let errors = bakau_registry::Catalogue::parse(&[file]).err().unwrap_or_default();
+        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
 }

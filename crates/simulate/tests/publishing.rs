@@ -1,5 +1,7 @@
 //! The publisher against a broker that misbehaves by script, on a real socket.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use bakau_simulate::{

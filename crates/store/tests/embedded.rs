@@ -1,5 +1,7 @@
 //! The embedded backend: conformance, crashes, damage, and any history against a model.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
