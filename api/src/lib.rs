@@ -9,6 +9,7 @@ mod alerts;
 mod answer;
 mod catalogue;
 mod charts;
+mod connections;
 mod error;
 mod events;
 mod export;

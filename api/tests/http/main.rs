@@ -13,4 +13,6 @@ mod problems;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod walk;

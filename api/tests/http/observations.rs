@@ -25,8 +25,10 @@ async fn pages(rig: &Rig, first: &str) -> Vec<Value> {
     }
 }
 
+/// With three decimals, as instruments send them; serde_json reads those back exactly.
 fn wavy(count: usize) -> Vec<Option<f64>> {
-    (0..count).map(|n| (n % 7 != 3).then(|| 5.0 + (n as f64 / 10.0).sin() - 6.0 * f64::from(n % 11 == 5))).collect()
+    let value = |n: usize| 5.0 + (n as f64 / 10.0).sin() - 6.0 * f64::from(n % 11 == 5);
+    (0..count).map(|n| (n % 7 != 3).then(|| (value(n) * 1000.0).round() / 1000.0)).collect()
 }
 
 #[tokio::test]
