@@ -34,8 +34,8 @@ impl AlertsConfig {
             public_url: None,
             retry: RetryPolicy::default(),
             commit_every: Duration::from_secs(1),
-            // One wake-up per spool commit would cost more CPU than the rules; 20 ms is far below the 250 ms promised.
-            gather: Duration::from_millis(20),
+            // One wake-up per spool commit would cost more CPU than the rules; 40 ms is far below the 250 ms promised.
+            gather: Duration::from_millis(40),
         }
     }
 }

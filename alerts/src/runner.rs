@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bakau_clock::Clock;
 use bakau_model::{Batch, Seq, UtcMillis};
 use bakau_registry::Snapshot;
-use bakau_spool::{Consumer, SpoolReader};
+use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use tokio::{
     sync::{Notify, broadcast, watch},
     time::Instant,
@@ -27,6 +27,8 @@ use crate::{
 
 /// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.
 const READ_OBSERVATIONS: usize = 20_000;
+/// So many unread batches are still in the spool's memory at any ordinary rate.
+const FEW_BATCHES: u64 = 64;
 /// Decisions kept in memory while the database refuses them; then reading waits.
 const MOST_UNCOMMITTED: usize = 10_000;
 
@@ -201,17 +203,18 @@ impl Runner {
         if MOST_UNCOMMITTED < self.pending.decisions.len() {
             return false;
         }
-        let (spool, after) = (self.spool.clone(), self.pending.cursor);
-        // The tail in memory answers at once; behind it this is file reading, which must not hold up other tasks.
-        let read = tokio::task::spawn_blocking(move || spool.read_after(after, READ_OBSERVATIONS));
-        let batches = match read.await {
-            Ok(Ok(batches)) => batches,
-            Ok(Err(error)) => {
-                tracing::error!(%error, %after, "spool cannot be read, alerts wait and try again");
-                return false;
-            }
+        let behind = self.spool.last_seq().get().saturating_sub(self.pending.cursor.get());
+        let batches = match behind {
+            0 => return false,
+            // These are in the spool's memory; handing the reading to another thread would cost more than the rules.
+            1..=FEW_BATCHES => self.spool.read_after(self.pending.cursor, READ_OBSERVATIONS),
+            _ => self.read_far_behind().await,
+        };
+        let batches = match batches {
+            Ok(batches) => batches,
             Err(error) => {
-                tracing::error!(%error, "reading the spool was interrupted");
+                let after = self.pending.cursor;
+                tracing::error!(%error, %after, "spool cannot be read, alerts wait and try again");
                 return false;
             }
         };
@@ -220,6 +223,19 @@ impl Runner {
             self.evaluate(now, batch);
         }
         !batches.is_empty()
+    }
+
+    /// File reading, which must not hold up other tasks.
+    async fn read_far_behind(&self) -> Result<Vec<Arc<Batch>>, SpoolError> {
+        let (spool, after) = (self.spool.clone(), self.pending.cursor);
+        match tokio::task::spawn_blocking(move || spool.read_after(after, READ_OBSERVATIONS)).await {
+            Ok(read) => read,
+            Err(error) => {
+                // Only a runtime that is shutting down drops the work; then the loop ends by itself.
+                tracing::warn!(%error, "reading the spool was interrupted");
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn evaluate(&mut self, now: UtcMillis, batch: &Batch) {
@@ -254,7 +270,7 @@ impl Runner {
         for effect in effects {
             match effect {
                 Effect::Transition(transition) => {
-                    let decision = self.transition(*transition, received_at);
+                    let decision = self.transition(&transition, received_at);
                     self.pending.decisions.extend(decision);
                 }
                 Effect::Acknowledged { alert, by, note, decided_at } => {
@@ -270,10 +286,10 @@ impl Runner {
         }
     }
 
-    fn transition(&self, transition: Transition, received_at: Option<UtcMillis>) -> Option<Decision> {
+    fn transition(&self, transition: &Transition, received_at: Option<UtcMillis>) -> Option<Decision> {
         let (alert, from, to) = (transition.alert, transition.from, transition.to);
         tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
-        let facts = Facts::of(&transition, &self.snapshot);
+        let facts = Facts::of(transition, &self.snapshot);
         if facts.is_none() {
             tracing::error!(%alert, "the datastream's name is unusable, this transition cannot be recorded");
         }

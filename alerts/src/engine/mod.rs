@@ -228,7 +228,7 @@ impl Engine {
             Input::Tick => self.tick(now),
             Input::Acknowledge { alert, by, note } => vec![self.acknowledge(now, alert, by, note)],
             Input::Mute(mute) => vec![self.mute(mute)],
-            Input::RuleChange(rules) => self.change_rules(now, rules),
+            Input::RuleChange(rules) => self.change_rules(now, &rules),
         }
     }
 

@@ -85,7 +85,7 @@ impl Index {
 }
 
 impl Engine {
-    pub(super) fn change_rules(&mut self, now: UtcMillis, rules: RuleSet) -> Vec<Effect> {
+    pub(super) fn change_rules(&mut self, now: UtcMillis, rules: &RuleSet) -> Vec<Effect> {
         let mut unsaved: BTreeSet<SlotKey> = std::mem::take(&mut self.retired_dirty).into_iter().collect();
         unsaved.extend(self.slots.iter().filter(|slot| slot.dirty).map(|slot| slot.key.clone()));
         self.dirty.clear();
