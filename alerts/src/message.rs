@@ -65,6 +65,7 @@ fn template(facts: &Facts) -> &'static str {
     match facts.reason {
         Reason::RuleChanged => "rule_changed",
         Reason::RuleRemoved => "rule_removed",
+        Reason::StateLost => "state_lost",
         Reason::Threshold if facts.level == Level::Normal => "normal",
         Reason::Threshold if facts.level < facts.previous_level => "lowered",
         Reason::Threshold if facts.previous_level == Level::Normal => "raised",
@@ -129,6 +130,7 @@ mod tests {
             (Level::Awas, Level::Normal, Reason::Threshold, 4.75, Some(4.5)),
             (Level::Siaga, Level::Normal, Reason::RuleChanged, 1.9, None),
             (Level::Siaga, Level::Normal, Reason::RuleRemoved, 1.9, None),
+            (Level::Siaga, Level::Normal, Reason::StateLost, 1.9, None),
         ]
         .into_iter()
         .map(|(from, to, reason, value, limit)| facts(from, to, reason, value, limit))

@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
-use bakau_model::{Batch, Seq, UtcMillis};
-use bakau_registry::Snapshot;
+use bakau_model::{Batch, DatastreamId, Flag, Level, Seq, UtcMillis};
+use bakau_registry::{Rule, Snapshot};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use tokio::{
     sync::{Notify, broadcast, watch},
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     AlertView,
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Effect, Engine, Input, Measured, Mute, RuleSet, Transition},
+    engine::{Effect, Engine, Input, Measured, Mute, Reason, RuleSet, SlotKey, Transition},
     facts::Facts,
     metrics::METRICS,
 };
@@ -112,6 +112,7 @@ impl Runner {
         let mut arrivals = self.spool.watch();
         let mut spool_open = true;
         self.take_rules(true);
+        self.close_forgotten().await;
         // Requests may have been waiting since before the restart, or come from another process.
         let mut look_at_requests = true;
         while !self.stop.is_cancelled() {
@@ -163,6 +164,35 @@ impl Runner {
         let now = self.clock.now();
         let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot)));
         self.decide(effects, None, None);
+    }
+
+    /// Closes alerts the engine no longer knows because their state was unreadable: none stays open for ever.
+    async fn close_forgotten(&mut self) {
+        for alert in self.shared.active.load_full().iter().filter(|alert| !self.engine.is_open(alert.id)) {
+            // The rule change just taken has decided the end of some of them.
+            let ends =
+                |decision: &Decision| matches!(decision, Decision::Transition { facts, .. } if facts.alert == alert.id);
+            if self.pending.decisions.iter().any(ends) {
+                continue;
+            }
+            let datastream = self.snapshot.datastream(&alert.datastream).map(|datastream| datastream.number);
+            let key = datastream.map(|datastream| SlotKey { datastream, rule: alert.rule.clone() });
+            let known = key.as_ref().and_then(|key| Some((key.datastream, Arc::clone(self.engine.rule(key)?))));
+            let sequence = match self.db.last_sequence(&alert.id).await {
+                Ok(sequence) => sequence.saturating_add(1),
+                Err(error) => {
+                    tracing::error!(%error, alert = %alert.id, "an alert without engine state cannot be closed");
+                    continue;
+                }
+            };
+            let Some((datastream, rule)) = known else {
+                tracing::error!(alert = %alert.id, "an alert without engine state has no rule any more and stays listed");
+                continue;
+            };
+            let transition = forgotten(alert, datastream, rule, sequence, (self.snapshot.revision, self.clock.now()));
+            let decision = self.transition(&transition, None);
+            self.pending.decisions.extend(decision);
+        }
     }
 
     fn tick(&mut self) {
@@ -369,6 +399,32 @@ impl Runner {
             // Nobody listening is fine.
             let _receivers = self.shared.changes.send(Arc::new(view));
         }
+    }
+}
+
+fn forgotten(
+    alert: &AlertView,
+    datastream: DatastreamId,
+    rule: Arc<Rule>,
+    sequence: u32,
+    (rule_revision, decided_at): (u64, UtcMillis),
+) -> Transition {
+    Transition {
+        alert: alert.id,
+        sequence,
+        rule,
+        rule_revision,
+        datastream,
+        from: alert.level,
+        to: Level::Normal,
+        peak: alert.peak,
+        reason: Reason::StateLost,
+        onset: alert.onset,
+        observed_at: alert.updated,
+        value: alert.value.unwrap_or_default(),
+        flag: Flag::NotEvaluated,
+        decided_at,
+        muted_until: None,
     }
 }
 

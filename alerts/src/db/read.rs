@@ -66,6 +66,12 @@ impl Db {
         Ok(Some(AlertDetail { alert, transitions, notices }))
     }
 
+    /// The number of the last transition of an alert; 0 where there is none.
+    pub(crate) async fn last_sequence(&self, id: &AlertId) -> Result<u32, DbError> {
+        let select = sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM transitions WHERE alert = ?");
+        Ok(select.bind(id.bytes().as_slice()).fetch_one(&self.read).await?)
+    }
+
     /// Notices that failed or are being tried again: failed ones first, then the most tried.
     pub(crate) async fn delivery_problems(&self, limit: usize) -> Result<Vec<NoticeView>, DbError> {
         let mut connection = self.read.acquire().await?;

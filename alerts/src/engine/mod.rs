@@ -114,11 +114,13 @@ pub enum Reason {
     RuleChanged,
     /// The rule is no longer registered.
     RuleRemoved,
+    /// The engine's memory of the alert was damaged on disk; the rule starts anew.
+    StateLost,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Threshold, Self::RuleChanged, Self::RuleRemoved];
+    pub const ALL: [Self; 4] = [Self::Threshold, Self::RuleChanged, Self::RuleRemoved, Self::StateLost];
 
     /// The stable key used in the database, the API and message files.
     #[must_use]
@@ -127,6 +129,7 @@ impl Reason {
             Self::Threshold => "threshold",
             Self::RuleChanged => "rule_changed",
             Self::RuleRemoved => "rule_removed",
+            Self::StateLost => "state_lost",
         }
     }
 
@@ -263,6 +266,18 @@ impl Engine {
     #[must_use]
     pub fn watches(&self, datastream: DatastreamId) -> bool {
         !self.index.slots_of(datastream).is_empty()
+    }
+
+    /// The rule in force on a datastream.
+    #[must_use]
+    pub fn rule(&self, key: &SlotKey) -> Option<&Arc<Rule>> {
+        self.slots.binary_search_by(|slot| slot.key.cmp(key)).ok().map(|number| &self.slots[number].rule)
+    }
+
+    /// Whether an alert is open.
+    #[must_use]
+    pub fn is_open(&self, alert: AlertId) -> bool {
+        self.slots.iter().any(|slot| slot.state.alert.as_ref().is_some_and(|open| open.id == alert))
     }
 
     fn observe(&mut self, now: UtcMillis, measured: &Measured) -> Vec<Effect> {

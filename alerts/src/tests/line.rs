@@ -189,3 +189,23 @@ async fn the_decision_log_cannot_be_rewritten() {
         assert!(error.to_string().contains("append-only"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_alert_whose_state_is_damaged_is_closed_and_may_be_raised_again() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    room.alert("an alert", |_| true).await;
+    room.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(house.dir.path().join("alerts.db"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let flip = "UPDATE engine_state SET state = CAST(substr(state, 1, 20) || x'FF' || substr(state, 22) AS BLOB)";
+    sqlx::raw_sql(flip).execute(&pool).await.unwrap();
+    pool.close().await;
+    let room = house.open().await;
+    let detail = room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
+    assert_eq!((detail.alert.closed_reason, detail.transitions[1].sequence), (Some(Reason::StateLost), 2));
+    house.arrive(&[(2, 3.0)]);
+    eventually("a new alert", async || (room.alerts.active().first()?.onset == at(2)).then_some(())).await;
+    room.close().await;
+}
