@@ -67,7 +67,7 @@ pub(crate) async fn chart(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["range", "from", "to", "width", "height", "dark"])?;
+    let params = Params::parse(&uri, &["range", "from", "to", "width", "height", "theme"])?;
     let snapshot = state.snapshot();
     let (datastream, picture) = find(&snapshot, &station, &file)?;
     let language = language::of_request(&uri, &headers);
@@ -89,7 +89,7 @@ pub(crate) async fn chart(
         interval_ms: visible_interval(datastream.interval_ms, thinned.bucket_ms),
         limits: limits(&snapshot, datastream),
         points: thinned.points,
-        dark: params.flag("dark")?.unwrap_or(false),
+        dark: params.choice("theme", &[("light", false), ("dark", true)])?.unwrap_or(false),
     };
     let etag = answer::etag(&Fingerprint { spec: &spec, picture });
     let mut response = if answer::not_modified(&headers, &etag) {

@@ -97,3 +97,67 @@ fn body(snapshot: &Snapshot, entries: &[LatestEntry]) -> Vec<u8> {
     out.extend_from_slice(b"]}");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use bakau_model::{
+        DatastreamId, DeploymentId, Flag, Observation, Parameter, StationId, TimeSource, Unit, UtcMillis,
+    };
+    use bakau_registry::Datastream;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn many(count: u32) -> (Snapshot, Vec<LatestEntry>) {
+        let mut snapshot = Snapshot::default();
+        let mut entries = Vec::new();
+        for number in 0..count {
+            let id = DatastreamId::new(number);
+            let datastream = Datastream {
+                number: id,
+                name: format!("station-{number}/do").parse().unwrap(),
+                station: StationId::new(&format!("station-{number}")).unwrap(),
+                parameter: Parameter::new("do").unwrap(),
+                unit: Unit::new("\"odd\""),
+                interval_ms: 60_000,
+                vertical_datum: None,
+            };
+            snapshot.datastreams.insert(id, Arc::new(datastream));
+            let observed_at = UtcMillis::new(1_773_133_200_123 + i64::from(number));
+            let observation = Observation {
+                datastream: id,
+                observed_at,
+                value: (number % 3 != 0).then_some(f64::from(number) / 7.0),
+                deployment: DeploymentId::new(0),
+                time_source: TimeSource::Device,
+                received_at: observed_at.saturating_add(250),
+                flag: Flag::Good,
+            };
+            entries.push(LatestEntry { observation, previous_received_at: None });
+        }
+        (snapshot, entries)
+    }
+
+    #[test]
+    fn what_is_written_by_hand_is_json() {
+        let (snapshot, entries) = many(10);
+        let value: Value = serde_json::from_slice(&body(&snapshot, &entries)).unwrap();
+        let rows = value["latest"].as_array().unwrap();
+        assert_eq!(rows.len(), 10);
+        assert_eq!((&rows[0]["value"], &rows[0]["unit"]), (&Value::Null, &"\"odd\"".into()));
+        assert_eq!(rows[1]["value"], 1.0 / 7.0);
+        assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
+        assert_eq!(body(&snapshot, &[]), b"{\"latest\":[]}");
+    }
+
+    #[test]
+    fn an_answer_is_built_again_only_when_something_changed() {
+        let (snapshot, mut entries) = many(3);
+        let cache = LatestCache::default();
+        let first = cache.get(&snapshot, entries.clone());
+        assert!(Arc::ptr_eq(&first, &cache.get(&snapshot, entries.clone())));
+        entries[1].observation.value = Some(9.0);
+        let second = cache.get(&snapshot, entries);
+        assert_ne!(first.etag, second.etag);
+    }
+}

@@ -40,7 +40,7 @@ async fn every_chart_and_asset_a_page_names_exists() {
         let html = rig.get(page).await;
         assert_eq!(html.status, StatusCode::OK, "{page}");
         let text = html.text().replace("&amp;", "&").replace("&#38;", "&");
-        let links = text.split("src=\"").skip(1).chain(text.split("href=\"").skip(1));
+        let links = ["src=\"", "href=\"", "srcset=\""].into_iter().flat_map(|attribute| text.split(attribute).skip(1));
         let links = links.filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with('/'));
         for link in links {
             let answer = rig.get(link).await;

@@ -212,22 +212,22 @@ impl Rig {
         }
     }
 
-    /// A message arrives that nobody understands.
-    pub(crate) async fn feed_poison(&mut self, payload: &[u8]) {
+    /// Messages arrive that nobody understands.
+    pub(crate) async fn feed_poison(&mut self, payloads: &[&[u8]]) {
         let received_at = self.clock.now();
+        let quarantine = |envelope| QuarantineDraft {
+            envelope,
+            reading: None,
+            reason: QuarantineReason::Undecodable,
+            detail: "not JSON".to_owned(),
+        };
+        let count = u32::try_from(payloads.len()).unwrap();
+        let counts = MessageLedger { received: count.into(), quarantined: count.into(), ..MessageLedger::default() };
         let draft = BatchDraft {
             registry_revision: 1,
-            envelopes: vec![envelope(received_at, payload)],
-            quarantine: vec![QuarantineDraft {
-                envelope: 0,
-                reading: None,
-                reason: QuarantineReason::Undecodable,
-                detail: "not JSON".to_owned(),
-            }],
-            messages: vec![(
-                key(received_at),
-                MessageLedger { received: 1, quarantined: 1, ..MessageLedger::default() },
-            )],
+            envelopes: payloads.iter().map(|payload| envelope(received_at, payload)).collect(),
+            quarantine: (0..count).map(quarantine).collect(),
+            messages: vec![(key(received_at), counts)],
             ..BatchDraft::default()
         };
         let seq = self.spool.append(&draft).unwrap().seq;

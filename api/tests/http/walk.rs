@@ -40,7 +40,7 @@ async fn visit(rig: &Rig, route: &RouteInfo, token: Option<&str>) -> Answer {
 async fn rig_with_everything(config: ApiConfig, token: Option<&str>) -> Rig {
     let mut rig = Rig::with(config, token).await;
     rig.feed(&[("prb-bjbr-01/do", time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
-    rig.feed_poison(b"\xff\x00{not json").await;
+    rig.feed_poison(&[b"\xff\x00{not json"]).await;
     rig
 }
 
@@ -151,9 +151,9 @@ async fn what_has_not_changed_is_not_sent_again() {
 #[tokio::test]
 async fn the_quarantine_is_paged_and_shows_payloads_to_the_token_only() {
     let mut rig = Rig::start().await;
-    for n in 0..25 {
-        rig.feed_poison(format!("poison {n}").as_bytes()).await;
-    }
+    let poison: Vec<String> = (0..25).map(|n| format!("poison {n}")).collect();
+    let payloads: Vec<&[u8]> = poison.iter().map(String::as_bytes).collect();
+    rig.feed_poison(&payloads).await;
     let mut uri = "/api/v1/quarantine?limit=10".to_owned();
     let mut seen = Vec::new();
     loop {
@@ -165,8 +165,7 @@ async fn the_quarantine_is_paged_and_shows_payloads_to_the_token_only() {
             None => break,
         }
     }
-    let expected: Vec<String> = (0..25).rev().map(|n| format!("poison {n}")).collect();
-    assert_eq!(seen, expected);
+    assert!(seen.iter().rev().eq(&poison));
     let one = rig.get_as_admin("/api/v1/quarantine/3").await.json();
     assert_eq!(one["payload_text"], "poison 2");
     assert_eq!(rig.get_as_admin("/api/v1/quarantine/26").await.status, StatusCode::NOT_FOUND);
