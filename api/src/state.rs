@@ -25,8 +25,6 @@ const MAX_DRAWINGS: usize = 2;
 /// How this room behaves; read from `bakau.toml` by the server.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
-    /// Address people use, without a slash at the end, for links that leave this server.
-    pub public_url: Option<String>,
     /// Whether values, charts and pages can be read without the admin token.
     pub open_read: bool,
     /// Bound of the spool, shown on the status page.
@@ -35,7 +33,7 @@ pub struct ApiConfig {
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { public_url: None, open_read: true, spool_max_bytes: 0 }
+        Self { open_read: true, spool_max_bytes: 0 }
     }
 }
 

@@ -117,7 +117,6 @@ pub(crate) struct Rooms {
     /// The API last.
     api_stop: CancellationToken,
     api: JoinHandle<std::io::Result<()>>,
-    registry: Registry,
     _threads: [OwnThread; 2],
     _lock: File,
 }
@@ -191,11 +190,7 @@ impl Rooms {
             board,
             intake: intake.health(),
             clock,
-            config: ApiConfig {
-                public_url: config.http.public_url.clone(),
-                open_read: config.http.open_read,
-                spool_max_bytes: config.spool.max_bytes,
-            },
+            config: ApiConfig { open_read: config.http.open_read, spool_max_bytes: config.spool.max_bytes },
             stop: api_stop.clone(),
         });
         let api = tokio::spawn(bakau_api::serve(listener, bakau_api::router(state), api_stop.clone()));
@@ -213,7 +208,6 @@ impl Rooms {
             spool: reader,
             api_stop,
             api,
-            registry,
             _threads: [store_thread, alerts_thread],
             _lock: lock,
         })
@@ -232,10 +226,6 @@ impl Rooms {
 
     pub(crate) const fn addresses(&self) -> Addresses {
         self.addresses
-    }
-
-    pub(crate) const fn registry(&self) -> &Registry {
-        &self.registry
     }
 
     /// Serves until `stop`, then stops sources, committer, consumers and API in this order.
