@@ -3,7 +3,7 @@
 //! `cargo run --release -p bakau-alerts --example rules_cost -- [messages per second] [seconds] [datastreams]`
 //!
 //! A feeder thread appends batches to a real spool at the offered rate (0: as fast as it can); only the other threads
-//! (alert room and its SQLite) are counted. Every datastream has a rule; once a second one of them crosses its limit.
+//! (alert room and its SQLite) are counted. Every datastream has a rule; one value in 10,000 crosses its limit.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measuring program")]
 
 use std::{
@@ -123,7 +123,7 @@ fn draft(from: u64, count: u64, datastreams: u64, elapsed: Duration) -> BatchDra
         draft.envelopes.push(envelope(received_at));
         for value in 0..VALUES_PER_MESSAGE {
             let position = message * VALUES_PER_MESSAGE + value;
-            let crossing = position % (datastreams * 2) < 2;
+            let crossing = position % 10_000 == 0;
             let observation = Observation {
                 datastream: DatastreamId::new(u32::try_from(position % datastreams + 1).unwrap()),
                 observed_at: UtcMillis::new(start + i64::try_from(position / datastreams).unwrap()),
