@@ -1,8 +1,7 @@
-/* Keeps an open page current. Events: src/live.rs. All words come from the page. */
+/* Events: src/live.rs. All words come from the page. */
 (() => {
-  'use strict';
   const body = document.body, data = body.dataset;
-  if (!window.EventSource || !data.events) return;
+  if (!data.events) return;
   const ages = JSON.parse(data.ages), words = JSON.parse(data.words), lang = document.documentElement.lang;
   const all = (selector, root) => [...(root || document).querySelectorAll(selector)];
   const banner = document.getElementById('disconnected');
@@ -38,6 +37,8 @@
     put(time, age(now() - at));
   };
 
+  const worst = station => ['awas', 'siaga', 'waspada']
+    .find(key => station.querySelector(`[data-datastream][data-level=${key}]`)) || 'normal';
   const value = update => {
     const at = Date.parse(update.observed_at);
     for (const cell of cells.get(update.datastream) || []) {
@@ -51,21 +52,27 @@
       const station = cell.closest('[data-station]');
       if (!station) continue;
       const fresh = station.querySelector('.freshness');
-      if (fresh) { fresh.dataset.fresh = 'live'; put(fresh.querySelector('.says'), data.updated); tell(fresh.querySelector('time'), at); }
-      if (station.dataset.level === 'none') level(station, 'normal');
+      if (fresh) {
+        fresh.dataset.fresh = 'live';
+        put(fresh.querySelector('.says'), data.updated);
+        tell(fresh.querySelector('time'), at);
+      }
+      if (station.dataset.level === 'none') level(station, worst(station));
     }
   };
   const alert = update => {
-    for (const station of all('[data-station="' + CSS.escape(update.station) + '"]')) level(station, update.station_level);
+    for (const station of all(`[data-station="${CSS.escape(update.station)}"]`)) level(station, update.station_level);
     for (const cell of cells.get(update.datastream) || []) cell.dataset.level = update.datastream_level;
-    const count = document.getElementById('active-alerts');
-    if (count && update.active_alerts != null) { put(count, String(update.active_alerts)); count.hidden = !update.active_alerts; }
+    const count = document.getElementById('active-alerts'), active = update.active_alerts;
+    if (active == null) return;
+    put(count, String(active));
+    count.hidden = !active;
   };
 
-  const connected = yes => { if (yes) heard = performance.now(); banner.hidden = yes; };
+  const connected = yes => { banner.hidden = yes; if (yes) heard = performance.now(); };
   const listen = (source, name, act) => source.addEventListener(name, event => {
     connected(true);
-    try { act(JSON.parse(event.data)); } catch (error) { console.error(name, error); }
+    try { act(JSON.parse(event.data)); } catch (error) { console.error(error); }
   });
   let source;
   const open = () => {
@@ -76,7 +83,7 @@
     source.onerror = () => connected(false);
     listen(source, 'values', list => list.forEach(value));
     listen(source, 'alert', alert);
-    listen(source, 'status', status => { const at = Date.parse(status.now); if (at) base = at - performance.now(); });
+    listen(source, 'status', status => { base = Date.parse(status.now) - performance.now(); });
   };
   open();
 

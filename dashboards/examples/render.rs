@@ -14,7 +14,10 @@ mod charts;
 mod pages;
 
 fn main() {
-    let folder = std::env::args().nth(1).expect("name the folder to write into");
+    let Some(folder) = std::env::args_os().nth(1) else {
+        eprintln!("name the folder to write into");
+        std::process::exit(2);
+    };
     let folder = Path::new(&folder);
     fs::create_dir_all(folder).unwrap();
     charts::write(folder);

@@ -16,13 +16,13 @@ mod theme;
 /// An SVG is drawn this much larger and shown smaller, since plotters counts whole pixels.
 const SVG_FINE: u32 = 4;
 /// A PNG is drawn this much larger and averaged, for smooth edges.
-const PNG_FINE: u32 = 3;
+const PNG_FINE: u32 = 2;
 
 /// Least width in pixels at which axis labels still fit.
 pub const MIN_WIDTH: u32 = 240;
 /// Least height in pixels at which title, one line of the plot and the time axis still fit.
 pub const MIN_HEIGHT: u32 = 140;
-/// Greatest width and height in pixels; bounds the memory of one drawing to 160 MB.
+/// Greatest width and height in pixels; bounds the memory of one drawing to 80 MB.
 pub const MAX_SIDE: u32 = 2000;
 /// Most points one drawing takes; 30 days at one a second are downsampled by the caller.
 pub const MAX_POINTS: usize = 1_000_000;
@@ -137,7 +137,7 @@ pub fn png(spec: &ChartSpec) -> Result<Vec<u8>, ChartError> {
     let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
     let backend = Smooth::new(BitMapBackend::with_buffer(&mut pixels, size));
     draw::draw(spec, Canvas::bitmap(backend, PNG_FINE)?)?;
-    let pixels = encode::shrink(&pixels, spec.width as usize, spec.height as usize, PNG_FINE as usize);
+    let pixels = encode::shrink(&pixels, spec.width as usize, PNG_FINE as usize);
     encode::png(&pixels, spec.width, spec.height)
 }
 

@@ -1,5 +1,7 @@
 //! Charts as others call them: bounds, edge cases, sizes, and the same bytes each time.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first problem")]
+
 use std::time::Instant;
 
 use bakau_dashboards::chart::{self, ChartError, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point};
@@ -37,7 +39,9 @@ fn wave(count: i64, interval_ms: i64) -> ChartSpec {
     let mut chart = spec(Vec::new());
     chart.from = chart.to.saturating_add(-count * interval_ms);
     chart.interval_ms = interval_ms;
-    let value = |i: i64| 3.5 + 2.0 * (i as f64 / 40.0).sin() + 0.3 * (i as f64 * 1.7).cos();
+    // A day's wave and a little noise.
+    let hours = |i: i64| (i * interval_ms) as f64 / 3_600_000.0;
+    let value = |i: i64| 3.5 + 2.0 * (hours(i) / 24.0 * std::f64::consts::TAU).sin() + 0.3 * (i as f64 * 1.7).cos();
     let at = |i: i64| chart.from.saturating_add(i * interval_ms);
     chart.points = (0..count).map(|i| Point { at: at(i), value: Some(value(i)), flag: Flag::NotEvaluated }).collect();
     chart

@@ -1,5 +1,7 @@
 //! Pages as a browser gets them.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first problem")]
+
 use std::io::Write;
 
 use bakau_dashboards::{

@@ -64,7 +64,7 @@ pub(super) fn cases() -> Vec<(&'static str, ChartSpec)> {
     let mut water = spec("BeeJay Bakau 01 · Oksigen terlarut", "mg/L", 2, 1.0, 10 * MINUTE, oxygen);
     water.limits = vec![limit(Level::Waspada, 4.0), limit(Level::Siaga, 2.0), limit(Level::Awas, 0.5)];
     cases.push(("limits", water.clone()));
-    let mut gaps = water.clone();
+    let mut gaps = water;
     gaps.points.retain(|p| !(40..70).contains(&(p.at.since(gaps.from) / (10 * MINUTE))));
     for i in [80, 81, 82, 100] {
         gaps.points[i].flag = Flag::Suspect;

@@ -153,6 +153,7 @@ fn opaque(RGBColor(r, g, b): RGBColor) -> BackendColor {
     BackendColor { alpha: 1.0, rgb: (r, g, b) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn failed<E: std::error::Error + Send + Sync>(error: DrawingErrorKind<E>) -> ChartError {
     ChartError::Drawing(error.to_string())
 }
@@ -188,22 +189,28 @@ impl<B: DrawingBackend> Smooth<B> {
 
     /// Marks how much of each pixel near a stretch of the line it covers, and widens `bounds` to what it touched.
     fn cover(&mut self, a: BackendCoord, b: BackendCoord, width: u32, bounds: &mut Bounds) {
-        let reach = f64::from(width) / 2.0;
-        let margin = reach.ceil() as i32 + 1;
+        let reach = width as f32 / 2.0;
+        let margin = (reach + 0.5).ceil() as i32;
         let clamp = |value: i32, end: u32| value.clamp(0, i32::try_from(end).unwrap_or(i32::MAX));
         let (left, right) = (clamp(a.0.min(b.0) - margin, self.size.0), clamp(a.0.max(b.0) + margin + 1, self.size.0));
         let (top, bottom) = (clamp(a.1.min(b.1) - margin, self.size.1), clamp(a.1.max(b.1) + margin + 1, self.size.1));
-        let along = (f64::from(b.0 - a.0), f64::from(b.1 - a.1));
-        let length = along.0.mul_add(along.0, along.1 * along.1).max(f64::MIN_POSITIVE);
+        let along = ((b.0 - a.0) as f32, (b.1 - a.1) as f32);
+        let per_length = 1.0 / (along.0 * along.0 + along.1 * along.1).max(f32::MIN_POSITIVE);
+        // Only the rim needs a root: most pixels are wholly inside or outside.
+        let (inside, outside) = ((reach - 0.5).max(0.0).powi(2), (reach + 0.5).powi(2));
         for y in top..bottom {
-            for x in left..right {
-                let offset = (f64::from(x - a.0), f64::from(y - a.1));
-                let part = (offset.0.mul_add(along.0, offset.1 * along.1) / length).clamp(0.0, 1.0);
-                let away = (part.mul_add(-along.0, offset.0), part.mul_add(-along.1, offset.1));
-                let distance = away.0.mul_add(away.0, away.1 * away.1).sqrt();
-                let covered = ((reach + 0.5 - distance).clamp(0.0, 1.0) * 255.0) as u8;
-                let index = y as usize * self.size.0 as usize + x as usize;
-                self.coverage[index] = self.coverage[index].max(covered);
+            let row = y as usize * self.size.0 as usize;
+            let dy = (y - a.1) as f32;
+            for (x, covered) in (left..right).zip(&mut self.coverage[row + left as usize..row + right as usize]) {
+                let dx = (x - a.0) as f32;
+                let part = ((dx * along.0 + dy * along.1) * per_length).clamp(0.0, 1.0);
+                let (away_x, away_y) = (dx - part * along.0, dy - part * along.1);
+                let distance = away_x * away_x + away_y * away_y;
+                if distance <= inside {
+                    *covered = 255;
+                } else if distance < outside {
+                    *covered = (*covered).max(((reach + 0.5 - distance.sqrt()) * 255.0) as u8);
+                }
             }
         }
         bounds.widen(left, top, right, bottom);

@@ -5,26 +5,26 @@ use std::collections::HashMap;
 use super::ChartError;
 
 /// Averages each square of `fine` x `fine` RGB pixels to one.
-pub(super) fn shrink(pixels: &[u8], width: usize, height: usize, fine: usize) -> Vec<u8> {
-    let mut small = Vec::with_capacity(width * height * 3);
+pub(super) fn shrink(pixels: &[u8], width: usize, fine: usize) -> Vec<u8> {
     let row = width * fine * 3;
-    let area = (fine * fine) as u32;
-    for y in 0..height {
-        for x in 0..width {
-            for channel in 0..3 {
-                let mut sum = 0u32;
-                for dy in 0..fine {
-                    let start = (y * fine + dy) * row + x * fine * 3 + channel;
-                    sum += (0..fine).map(|dx| u32::from(pixels[start + dx * 3])).sum::<u32>();
+    let area = u16::try_from(fine * fine).unwrap_or(u16::MAX);
+    let mut small = Vec::with_capacity(pixels.len() / (fine * fine));
+    let mut sums = vec![[0u16; 3]; width];
+    for band in pixels.chunks_exact(row * fine) {
+        sums.fill([0; 3]);
+        for row in band.chunks_exact(row) {
+            for (sum, square) in sums.iter_mut().zip(row.chunks_exact(fine * 3)) {
+                for color in square.as_chunks::<3>().0 {
+                    *sum = std::array::from_fn(|channel| sum[channel] + u16::from(color[channel]));
                 }
-                small.push(((sum + area / 2) / area) as u8);
             }
         }
+        small.extend(sums.iter().flatten().map(|sum| ((sum + area / 2) / area) as u8));
     }
     small
 }
 
-/// Encodes RGB pixels with a palette of at most 256 colours; shades of smoothed edges are merged until they fit.
+/// Encodes RGB pixels with a palette of at most 40 colours (fewer compress better, and more are not seen); shades of smoothed edges are merged until they fit.
 pub(super) fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, ChartError> {
     let (palette, indices) = index(pixels);
     let mut file = Vec::with_capacity(24 * 1024);
@@ -82,13 +82,13 @@ fn index(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
 
 /// The most used colours exactly, then one for each cell of an ever coarser grid of the others.
 fn palette(counts: &HashMap<Color, u32>) -> Vec<Color> {
-    const SIZE: usize = 256;
+    const SIZE: usize = 40;
     let mut ranked: Vec<(u32, Color)> = counts.iter().map(|(color, count)| (*count, *color)).collect();
     ranked.sort_unstable_by(|a, b| b.cmp(a));
     if ranked.len() <= SIZE {
         return ranked.into_iter().map(|(_, color)| color).collect();
     }
-    let (exact, rest) = ranked.split_at(48);
+    let (exact, rest) = ranked.split_at(16);
     let mut palette: Vec<Color> = exact.iter().map(|(_, color)| *color).collect();
     for shift in 3..=7 {
         let mut cells = std::collections::BTreeMap::new();
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn shrinking_averages_and_keeps_flat_colours() {
-        assert_eq!(shrink(&[0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0], 1, 1, 2), [128, 128, 128]);
-        assert_eq!(shrink(&[7; 12], 1, 1, 2), [7, 7, 7]);
+        assert_eq!(shrink(&[0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0], 1, 2), [128, 128, 128]);
+        assert_eq!(shrink(&[7; 12], 1, 2), [7, 7, 7]);
     }
 
     #[test]

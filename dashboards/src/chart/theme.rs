@@ -29,7 +29,7 @@ const LIGHT: Theme = Theme {
     gap: RGBColor(240, 243, 242),
     line: RGBColor(13, 110, 110),
     suspect: RGBColor(126, 34, 206),
-    failed: RGBColor(100, 116, 113),
+    failed: RGBColor(92, 108, 105),
     waspada: RGBColor(138, 98, 0),
     siaga: RGBColor(194, 65, 12),
     awas: RGBColor(185, 28, 28),
