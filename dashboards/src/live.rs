@@ -15,6 +15,8 @@
 //!   {"id": "9f2c...", "station": "prb-bjbr-01", "datastream": "prb-bjbr-01/do", "level": "siaga",
 //!    "datastream_level": "siaga", "station_level": "siaga", "active_alerts": 3}
 //!   ```
+//!   A client that has just come, or has missed alerts, gets one for each datastream with a rule at a station with
+//!   current data; `id` is `null` where that datastream has no active alert.
 //! * `event: status`, at least every 15 seconds: that the stream lives, and the server's time, from which pages count
 //!   ages (a visitor's clock may be wrong).
 //!   ```json
