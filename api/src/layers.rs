@@ -169,3 +169,26 @@ pub(crate) async fn no_route() -> ApiError {
 pub(crate) async fn wrong_method() -> ApiError {
     ApiError::new(ProblemType::MethodNotAllowed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_defect_whose_words_go_to_the_log_only() {
+        let mut response = panicked(Box::new("secret state"));
+        let error = problem_of(&mut response).unwrap();
+        assert_eq!((response.status(), error.kind()), (StatusCode::INTERNAL_SERVER_ERROR, ProblemType::Internal));
+        assert!(error.cause().unwrap().contains("secret state"));
+        assert!(!error.document("/", Language::En).to_string().contains("secret state"));
+    }
+
+    #[test]
+    fn a_bare_status_from_below_becomes_a_problem_and_a_written_answer_stays() {
+        let mut bare = StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        assert_eq!(problem_of(&mut bare).unwrap().kind(), ProblemType::BodyTooLarge);
+        let mut written =
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")]).into_response();
+        assert!(problem_of(&mut written).is_none());
+    }
+}
