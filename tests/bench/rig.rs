@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
-use bakau_simulate::load::{self, LoadConfig};
+use bakau_simulate::load::{self, LoadContent, LoadPlan};
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) struct Plan {
     pub(crate) way: Way,
     pub(crate) messages: u64,
-    pub(crate) connections: usize,
+    pub(crate) connections: u32,
     pub(crate) window: usize,
     pub(crate) stations: usize,
     /// Messages per second; flat out where absent.
@@ -66,7 +67,7 @@ fn configuration(plan: &Plan, port: u16) -> String {
     }
 }
 
-/// The load's oxygen climbs from 5 to 9 mg/L and falls back: each climb crosses, each fall clears.
+/// The load's oxygen jumps between 0 and 14 mg/L: about every third message of such a station changes the level.
 fn rules(count: usize, url: &str) -> String {
     use std::fmt::Write as _;
     let mut text = format!(
@@ -84,30 +85,21 @@ fn rules(count: usize, url: &str) -> String {
     text
 }
 
-fn load_config(plan: &Plan, port: u16) -> LoadConfig {
-    let (username, password) = match plan.way {
-        Way::Embedded => (catalogue::DEVICE, catalogue::TOKEN),
-        Way::Mosquitto => (mosquitto::USERNAME, mosquitto::PASSWORD),
-    };
+fn load_plan(plan: &Plan, port: u16) -> LoadPlan {
     let now = SystemClock.now().get();
     // At a given rate measured times follow the clock; flat out they lie in the last hour, so that rules are live.
-    let (base_ms, step_ms) = match plan.rate {
+    let (start, step) = match plan.rate {
         Some(rate) => (now, (plan.stations as f64 * 1_000.0 / rate) as i64),
         None => (now - 3_600_000, 1),
     };
-    LoadConfig {
+    LoadPlan {
         broker: SocketAddr::from(([127, 0, 0, 1], port)),
-        username: username.to_owned(),
-        password: password.to_owned(),
+        logins: vec![plan.way.login()],
         connections: plan.connections,
-        stations: plan.stations,
-        first: 0,
-        messages: plan.messages,
-        rate: plan.rate,
         window: plan.window,
-        base_ms,
-        step_ms,
-        client_prefix: "beban".to_owned(),
+        rate: plan.rate,
+        patience: Some(PATIENCE),
+        content: LoadContent { messages: plan.messages, ..catalogue::content(plan.stations, start, step) },
     }
 }
 
@@ -158,7 +150,8 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
 
     let stop = CancellationToken::new();
     let begun = Instant::now();
-    let running = load::start(&load_config(plan, port), &stop);
+    let load_plan = load_plan(plan, port);
+    let running = tokio::spawn(async move { load::run(&load_plan, &Arc::default(), &stop).await });
     let taken = async || {
         let text = metrics(&bakau).await?;
         let decoded = counter(&text, "bakau_ingest_messages_total", "outcome=\"decoded\"");
@@ -166,7 +159,7 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
     };
     wait::until("every message to be taken", PATIENCE, taken).await.with_context(|| bakau.log_tail())?;
     let elapsed = begun.elapsed();
-    running.finish().await;
+    running.await?;
     let stored = async || {
         let text = metrics(&bakau).await?;
         Ok((2.0 * plan.messages as f64 <= counter(&text, "bakau_store_rows_total", "")).then_some(text))

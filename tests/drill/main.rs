@@ -40,8 +40,8 @@ async fn kill(kills: u64) -> Result<()> {
             report.verdict.rows
         );
         println!(
-            "  ledger lines balanced {}, publisher reconnects {}, slowest restart {:.2?}, {:.1?} altogether",
-            report.ledger_lines, report.reconnects, report.slowest_restart, report.elapsed
+            "  ledger lines balanced {}, slowest restart {:.2?}, {:.1?} altogether",
+            report.ledger_lines, report.slowest_restart, report.elapsed
         );
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use bakau_model::UtcMillis;
+use bakau_simulate::load::LoadContent;
 use sha2::{Digest, Sha256};
 
 /// User name of the load device at the embedded broker.
@@ -40,7 +42,19 @@ unit = "[pH]"
 /// The name of a load station.
 #[must_use]
 pub fn station(index: usize) -> String {
-    format!("beban-{index:05}")
+    format!("beban-{index:06}")
+}
+
+/// What a load on such a catalogue says; the number of messages is the caller's.
+#[must_use]
+pub fn content(stations: usize, start_ms: i64, step_ms: i64) -> LoadContent {
+    LoadContent {
+        stations: u32::try_from(stations).unwrap_or(u32::MAX),
+        station_prefix: "beban-".to_owned(),
+        start: UtcMillis::new(start_ms),
+        step_ms,
+        ..LoadContent::default()
+    }
 }
 
 /// A catalogue of `stations` load stations with two datastreams each, and the load device.

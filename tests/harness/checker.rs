@@ -75,13 +75,16 @@ pub fn check(data: &Path, expected: impl IntoIterator<Item = Expected>) -> Resul
 /// # Errors
 /// When a line does not balance; it is named.
 pub fn check_ledger(ledger: &serde_json::Value) -> Result<u64> {
-    let Some(lines) = ledger["ledger"].as_array() else { bail!("no ledger in {ledger}") };
+    let Some(lines) = ledger["lines"].as_array() else { bail!("no lines in {ledger}") };
     for line in lines {
-        for part in ["messages", "readings"] {
-            if line[part]["balanced"] != true {
-                bail!("the {part} ledger does not balance: {line}");
+        for part in ["messages_balanced", "readings_balanced"] {
+            if line[part] != true {
+                bail!("{part} does not hold: {line}");
             }
         }
+    }
+    if lines.is_empty() || ledger["balanced"] != true {
+        bail!("the ledger as a whole does not balance: {ledger}");
     }
     Ok(lines.len() as u64)
 }

@@ -3,11 +3,15 @@
 use std::{
     net::SocketAddr,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use bakau_simulate::load::{self, AckLog, LoadConfig};
+use bakau_simulate::{
+    load::{self, AckLog, LoadContent, LoadPlan, Progress},
+    mqtt::Login,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -50,8 +54,6 @@ pub struct KillReport {
     pub verdict: Verdict,
     /// Lines of the ledger, all of which balance.
     pub ledger_lines: u64,
-    /// Connections publishers had to make again.
-    pub reconnects: u64,
     /// The longest time from a kill until Bakau said it was ready again.
     pub slowest_restart: Duration,
     /// From first publish to the last check.
@@ -59,7 +61,7 @@ pub struct KillReport {
 }
 
 const STATIONS: usize = 200;
-const CONNECTIONS: usize = 20;
+const CONNECTIONS: u32 = 20;
 /// Long enough for a debug build on a busy machine; nothing is judged by it.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// 2026-01-01T00:00:00Z, so that runs are alike.
@@ -77,38 +79,41 @@ fn configuration(way: Way, port: u16) -> String {
     }
 }
 
-fn load_config(plan: &KillPlan, port: u16) -> LoadConfig {
-    let (username, password) = match plan.way {
-        Way::Embedded => (catalogue::DEVICE, catalogue::TOKEN),
-        Way::Mosquitto => (mosquitto::USERNAME, mosquitto::PASSWORD),
-    };
-    LoadConfig {
+fn load_plan(plan: &KillPlan, port: u16) -> LoadPlan {
+    let content = LoadContent { messages: plan.messages, ..catalogue::content(STATIONS, BASE_MS, 1_000) };
+    LoadPlan {
         broker: SocketAddr::from(([127, 0, 0, 1], port)),
-        username: username.to_owned(),
-        password: password.to_owned(),
+        logins: vec![plan.way.login()],
         connections: CONNECTIONS,
-        stations: STATIONS,
-        first: 0,
-        messages: plan.messages,
-        rate: None,
         window: 50,
-        base_ms: BASE_MS,
-        step_ms: 1_000,
-        client_prefix: "beban".to_owned(),
+        rate: None,
+        patience: Some(PATIENCE),
+        content,
+    }
+}
+
+impl Way {
+    /// How publishers sign in on this way.
+    #[must_use]
+    pub fn login(self) -> Login {
+        let (username, password) = match self {
+            Self::Embedded => (catalogue::DEVICE, catalogue::TOKEN),
+            Self::Mosquitto => (mosquitto::USERNAME, mosquitto::PASSWORD),
+        };
+        Login { username: username.to_owned(), password: password.to_owned() }
     }
 }
 
 /// The two values of each acknowledged message.
-pub fn expected<'a>(load: &'a LoadConfig, acks: &'a AckLog) -> impl Iterator<Item = Expected> + 'a {
-    acks.acknowledged().flat_map(|n| {
-        let message = load.message(n);
-        let station = catalogue::station(message.station);
-        let value = |parameter: &str, value| Expected {
-            datastream: format!("{station}/{parameter}"),
-            observed_at: message.observed_at,
+pub fn expected<'a>(content: &'a LoadContent, acks: &'a AckLog) -> impl Iterator<Item = Expected> + 'a {
+    acks.iter().flat_map(|n| {
+        let message = content.message(n);
+        let values = content.keys.clone().into_iter().zip(message.values);
+        values.map(move |(parameter, value)| Expected {
+            datastream: format!("{}/{parameter}", message.station),
+            observed_at: message.observed_at.get(),
             value,
-        };
-        [value("do", message.dissolved_oxygen), value("ph", message.ph)]
+        })
     })
 }
 
@@ -132,24 +137,24 @@ pub async fn run(plan: &KillPlan, folder: &Path) -> Result<KillReport> {
         wait_connected(&bakau).await?;
     }
     let begun = Instant::now();
-    let config = load_config(plan, port);
-    let stop = CancellationToken::new();
+    let load_plan = load_plan(plan, port);
+    let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
     let _stop_on_error = stop.clone().drop_guard();
-    let running = load::start(&config, &stop);
-    let slowest_restart = kill_again_and_again(plan, &mut bakau, broker.as_mut(), &running.acks).await?;
-    let acks = std::sync::Arc::clone(&running.acks);
-    let complete = async || Ok(acks.is_complete().then_some(()));
-    wait::until("every message to be acknowledged", PATIENCE, complete).await.with_context(|| bakau.log_tail())?;
-    let report = running.finish().await;
+    let (sent, seen) = (load_plan.clone(), Arc::clone(&progress));
+    let running = tokio::spawn(async move { load::run(&sent, &seen, &stop).await });
+    let slowest_restart = kill_again_and_again(plan, &mut bakau, broker.as_mut(), &progress).await?;
+    let report = running.await?;
+    if !report.errors.is_empty() {
+        bail!("publishers gave up: {:?}\n{}", report.errors, bakau.log_tail());
+    }
     let ledger_lines = wait_settled(&bakau, 2 * plan.messages).await?;
     bakau.stop()?;
-    let verdict = checker::check(&bakau.data(""), expected(&config, &report.acks))?;
+    let verdict = checker::check(&bakau.data(""), expected(&load_plan.content, &report.acknowledged))?;
     if verdict.rows != verdict.expected || verdict.superseded != 0 {
         bail!("the store holds other rows than were acknowledged: {verdict:?}");
     }
-    let acknowledged = report.acks.count();
-    let reconnects = report.reconnects;
-    Ok(KillReport { acknowledged, verdict, ledger_lines, reconnects, slowest_restart, elapsed: begun.elapsed() })
+    let acknowledged = report.acknowledged.len();
+    Ok(KillReport { acknowledged, verdict, ledger_lines, slowest_restart, elapsed: begun.elapsed() })
 }
 
 /// Waits until the client source says it is connected.
@@ -169,14 +174,14 @@ async fn kill_again_and_again(
     plan: &KillPlan,
     bakau: &mut Bakau,
     mut broker: Option<&mut Mosquitto>,
-    acks: &AckLog,
+    progress: &Progress,
 ) -> Result<Duration> {
     let mut slowest = Duration::ZERO;
     let turns = plan.kills + plan.broker_restarts;
     let mut restarts_left = plan.broker_restarts;
     for turn in 1..=turns {
         let threshold = plan.messages * turn / (turns + 1);
-        let reached = async || Ok((threshold <= acks.count()).then_some(()));
+        let reached = async || Ok((threshold <= progress.acknowledged()).then_some(()));
         wait::until("the load to go on", PATIENCE, reached).await.with_context(|| bakau.log_tail())?;
         // Restarts of the broker come between kills, not after all of them.
         if let Some(broker) = broker.as_deref_mut().filter(|_| 0 < restarts_left && turn % 2 == 0) {
@@ -199,12 +204,9 @@ async fn kill_again_and_again(
 /// When the store does not catch up or a line does not balance.
 pub async fn wait_settled(bakau: &Bakau, readings: u64) -> Result<u64> {
     let settled = async || {
-        let ledger = bakau.json("/api/v1/ledger?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z").await?;
-        let sum = |field: &str| -> u64 {
-            let lines = ledger["ledger"].as_array().map_or(&[][..], Vec::as_slice);
-            lines.iter().filter_map(|line| line["readings"][field].as_u64()).sum()
-        };
-        let (stored, waiting) = (sum("stored"), sum("waiting"));
+        let ledger = bakau.json("/api/v1/ledger").await?;
+        let sum = |field: &str| ledger["readings"][field].as_u64();
+        let (stored, waiting) = (sum("stored").context("no sums")?, sum("waiting").context("no sums")?);
         if stored != readings || waiting != 0 {
             bail!("{stored} of {readings} readings stored, {waiting} waiting");
         }

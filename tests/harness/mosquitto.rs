@@ -43,8 +43,9 @@ impl Mosquitto {
     pub async fn start(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let passwords = folder.join("passwords");
-        let made = Command::new("mosquitto_passwd").arg("-b").arg("-c").arg(&passwords).args([USERNAME, PASSWORD]);
-        let made = made.output().context("could not start mosquitto_passwd: is mosquitto installed?")?;
+        let mut make = Command::new("mosquitto_passwd");
+        let made = make.arg("-b").arg("-c").arg(&passwords).args([USERNAME, PASSWORD]).output();
+        let made = made.context("could not start mosquitto_passwd: is mosquitto installed?")?;
         if !made.status.success() {
             bail!("mosquitto_passwd failed: {}", String::from_utf8_lossy(&made.stderr));
         }

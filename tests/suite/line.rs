@@ -17,10 +17,10 @@ use bakau_tests::{
 use crate::support;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const TOPIC: &str = "bakau/beban-00000/data";
+const TOPIC: &str = "bakau/beban-000000/data";
 
 fn files(sink: &Sink) -> [(&'static str, String); 1] {
-    [("uji.toml", catalogue::load(1) + &catalogue::rule_with_webhook("beban-00000/do", &sink.url()))]
+    [("uji.toml", catalogue::load(1) + &catalogue::rule_with_webhook("beban-000000/do", &sink.url()))]
 }
 
 /// Sinks oxygen through every level and back; gives the measured times.
@@ -60,7 +60,7 @@ async fn get(bakau: &Bakau, path: &str) -> Result<(reqwest::StatusCode, String, 
 
 /// What a reader sees: API, CSV, charts, pages.
 async fn check_reading(bakau: &Bakau) -> Result<()> {
-    let history = "/api/v1/observations?datastream=beban-00000/do";
+    let history = "/api/v1/observations?datastream=beban-000000/do";
     let five = async || {
         let answer = bakau.json(history).await?;
         Ok(answer["observations"].as_array().filter(|rows| rows.len() == 5).cloned())
@@ -73,22 +73,22 @@ async fn check_reading(bakau: &Bakau) -> Result<()> {
     assert!(status.is_success() && kind.starts_with("text/csv"), "{status} {kind}");
     assert_eq!(String::from_utf8(csv)?.lines().count(), 6);
     for (path, kind_wanted, start) in [
-        ("/charts/beban-00000/do.svg", "image/svg+xml", &b"<svg"[..]),
-        ("/charts/beban-00000/do.png", "image/png", &b"\x89PNG"[..]),
+        ("/charts/beban-000000/do.svg", "image/svg+xml", &b"<svg"[..]),
+        ("/charts/beban-000000/do.png", "image/png", &b"\x89PNG"[..]),
     ] {
         let (status, kind, bytes) = get(bakau, path).await?;
         assert!(status.is_success() && kind.starts_with(kind_wanted), "{path}: {status} {kind}");
         assert!(bytes.starts_with(start), "{path}");
     }
     for (path, words) in
-        [("/?lang=id", "Beban 0"), ("/stations/beban-00000?lang=en", "Beban 0"), ("/alerts", "Oksigen rendah")]
+        [("/?lang=id", "Beban 0"), ("/stations/beban-000000?lang=en", "Beban 0"), ("/alerts", "Oksigen rendah")]
     {
         let (status, kind, bytes) = get(bakau, path).await?;
         assert!(status.is_success() && kind.starts_with("text/html"), "{path}: {status} {kind}");
         assert!(String::from_utf8_lossy(&bytes).contains(words), "{path} does not say '{words}'");
     }
     let latest = bakau.json("/api/v1/latest").await?;
-    assert!(latest.to_string().contains("beban-00000/do"), "{latest}");
+    assert!(latest.to_string().contains("beban-000000/do"), "{latest}");
     Ok(())
 }
 
@@ -115,14 +115,14 @@ async fn whole_line(bakau: &mut Bakau, sink: &Sink, publisher: &Publisher) -> Re
         let mut text = String::new();
         while let Some(chunk) = events.chunk().await? {
             text.push_str(&String::from_utf8_lossy(&chunk));
-            if text.contains("beban-00000/do") {
+            if text.contains("beban-000000/do") {
                 break;
             }
         }
         anyhow::Ok(text)
     };
     let text = tokio::time::timeout(PATIENCE, live).await.context("no live event within a minute")??;
-    assert!(text.contains("beban-00000/do"), "{text}");
+    assert!(text.contains("beban-000000/do"), "{text}");
     check_deliveries(sink).await?;
     check_reading(bakau).await?;
     check_acknowledgement(bakau).await?;

@@ -28,13 +28,12 @@ fn good(time: i64) -> Vec<u8> {
 }
 
 /// The sum of one field of the message ledger.
-fn messages(ledger: &Value, field: &str) -> u64 {
-    let lines = ledger["ledger"].as_array().map_or(&[][..], Vec::as_slice);
-    lines.iter().filter_map(|line| line["messages"][field].as_u64()).sum()
+fn messages(ledger: &Value, field: &str) -> Option<u64> {
+    ledger["messages"][field].as_u64()
 }
 
 async fn ledger(bakau: &Bakau) -> Result<Value> {
-    bakau.json("/api/v1/ledger?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z").await
+    bakau.json("/api/v1/ledger").await
 }
 
 /// Payloads that no decoder can use, each acknowledged and listed with its reason.
@@ -50,7 +49,7 @@ async fn poison(publisher: &Publisher, bakau: &Bakau) -> Result<u64> {
         b"{\"time\":\"yesterday\",\"do\":5}",
     ];
     for payload in poison {
-        assert_eq!(publisher.publish("bakau/beban-00000/data", payload).await?, Answer::Acknowledged);
+        assert_eq!(publisher.publish("bakau/beban-000000/data", payload).await?, Answer::Acknowledged);
     }
     let listed = bakau.json("/api/v1/quarantine?limit=100").await?;
     let rows = listed["quarantine"].as_array().map_or(0, Vec::len);
@@ -61,7 +60,7 @@ async fn poison(publisher: &Publisher, bakau: &Bakau) -> Result<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_broker_refuses_what_it_must_and_takes_the_rest() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let device = catalogue::device("sempit", catalogue::TOKEN, "bakau/beban-00001/data");
+    let device = catalogue::device("sempit", catalogue::TOKEN, "bakau/beban-000001/data");
     let files = [("beban.toml", catalogue::load(2) + &device)];
     let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &files)?;
     bakau.start().await?;
@@ -72,28 +71,28 @@ async fn the_embedded_broker_refuses_what_it_must_and_takes_the_rest() -> Result
     let narrow = publisher("sempit", catalogue::TOKEN)?;
 
     for (username, password) in [(catalogue::DEVICE, "wrong"), ("nobody", catalogue::TOKEN), ("", "")] {
-        let answer = publisher(username, password)?.publish("bakau/beban-00000/data", &good(1)).await?;
+        let answer = publisher(username, password)?.publish("bakau/beban-000000/data", &good(1)).await?;
         assert_eq!(answer, Answer::NotConnected, "{username}");
     }
     let base = 1_767_225_600_000;
     let bad = poison(&wide, &bakau).await?;
-    assert_eq!(wide.publish("bakau/beban-00000/data", &payload_of(MIB, base)).await?, Answer::Acknowledged);
-    assert_eq!(wide.publish("bakau/beban-00000/data", &payload_of(MIB + 1, base + 1)).await?, Answer::Closed);
-    let v5 = wide.publish_v5("bakau/beban-00000/data", &payload_of(MIB + 1, base + 1)).await?;
+    assert_eq!(wide.publish("bakau/beban-000000/data", &payload_of(MIB, base)).await?, Answer::Acknowledged);
+    assert_eq!(wide.publish("bakau/beban-000000/data", &payload_of(MIB + 1, base + 1)).await?, Answer::Closed);
+    let v5 = wide.publish_v5("bakau/beban-000000/data", &payload_of(MIB + 1, base + 1)).await?;
     assert!([Answer::Disconnected(0x95), Answer::TooLargeToSend].contains(&v5), "{v5:?}");
-    assert_eq!(narrow.publish("bakau/beban-00000/data", &good(base + 2)).await?, Answer::Closed);
-    assert_eq!(narrow.publish_v5("bakau/beban-00000/data", &good(base + 2)).await?, Answer::Refused(0x87));
-    assert_eq!(narrow.publish_v5("bakau/beban-00001/data", &good(base + 3)).await?, Answer::Acknowledged);
+    assert_eq!(narrow.publish("bakau/beban-000000/data", &good(base + 2)).await?, Answer::Closed);
+    assert_eq!(narrow.publish_v5("bakau/beban-000000/data", &good(base + 2)).await?, Answer::Refused(0x87));
+    assert_eq!(narrow.publish_v5("bakau/beban-000001/data", &good(base + 3)).await?, Answer::Acknowledged);
     assert_eq!(wide.publish("bakau/x/y/unknown", &good(base + 4)).await?, Answer::Acknowledged);
-    assert_eq!(wide.publish("bakau/beban-00000/data", &good(base + 5)).await?, Answer::Acknowledged);
+    assert_eq!(wide.publish("bakau/beban-000000/data", &good(base + 5)).await?, Answer::Acknowledged);
 
     wait_settled(&bakau, 6).await?;
     let ledger = ledger(&bakau).await?;
     checker::check_ledger(&ledger)?;
-    assert_eq!(messages(&ledger, "decoded"), 3);
-    assert_eq!(messages(&ledger, "quarantined"), bad);
-    assert_eq!(messages(&ledger, "unrouted"), 1);
-    assert_eq!(messages(&ledger, "denied"), 2);
+    assert_eq!(messages(&ledger, "decoded"), Some(3));
+    assert_eq!(messages(&ledger, "quarantined"), Some(bad));
+    assert_eq!(messages(&ledger, "unrouted"), Some(1));
+    assert_eq!(messages(&ledger, "denied"), Some(2));
     bakau.stop()
 }
 
@@ -111,7 +110,7 @@ async fn poison_and_large_messages_through_mosquitto_delay_nobody() -> Result<()
         password: mosquitto::PASSWORD.to_owned(),
     };
     let base = 1_767_225_600_000;
-    let topic = "bakau/beban-00000/data";
+    let topic = "bakau/beban-000000/data";
     for (offset, payload) in [b"not json".to_vec(), payload_of(MIB, base), good(base + 1)].into_iter().enumerate() {
         assert_eq!(publisher.publish(topic, &payload).await?, Answer::Acknowledged, "message {offset}");
     }
@@ -124,8 +123,8 @@ async fn poison_and_large_messages_through_mosquitto_delay_nobody() -> Result<()
 
     wait_settled(&bakau, 6).await?;
     let ledger = ledger(&bakau).await?;
-    assert_eq!(messages(&ledger, "quarantined"), 1);
-    assert_eq!(messages(&ledger, "unrouted"), 1);
-    assert_eq!(messages(&ledger, "decoded"), 4);
+    assert_eq!(messages(&ledger, "quarantined"), Some(1));
+    assert_eq!(messages(&ledger, "unrouted"), Some(1));
+    assert_eq!(messages(&ledger, "decoded"), Some(4));
     bakau.stop()
 }

@@ -14,7 +14,7 @@ pub(crate) fn client_only(port: u16) -> String {
     let user = mosquitto::USERNAME;
     format!(
         "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\nhost = \"127.0.0.1\"\n\
-         port = {port}\nusername = \"{user}\"\npassword_env = \"BAKAU_TEST_MQTT_PASSWORD\"\ntopics = [\"bakau/#\"]\n\
+         port = {port}\nusername = \"{user}\"\npassword_env = \"BAKAU_TEST_MQTT_PASSWORD\"\ntopics = [\"bakau/#\", \"replay/#\"]\n\
          accept_past_days = 20000\n"
     )
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::run;
+use crate::{run::run, tools};
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 60;
@@ -32,15 +32,11 @@ fn documentation(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Licences, bans and layering; `.cargo` has no cargo-deny of its own, so its absence is said, not hidden.
+/// Licences, bans and layering.
 fn deny(root: &Path) -> Result<()> {
-    let installed = Command::new("cargo").args(["deny", "--version"]).output().is_ok_and(|o| o.status.success());
-    if installed {
-        // Advisories need the network; they are looked at when dependencies change.
-        return run(root, "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"]);
-    }
-    println!("cargo-deny is not installed: licences not checked; layering is still checked by the tests");
-    Ok(())
+    let program = tools::ensure_cargo_deny(root)?;
+    // Advisories need a database from the network; they are looked at when dependencies change.
+    run(root, &program, &["--workspace", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"])
 }
 
 /// File and function budgets of CONTRIBUTING.md.

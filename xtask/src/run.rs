@@ -24,9 +24,10 @@ pub(crate) fn run(root: &Path, program: &str, arguments: &[&str]) -> Result<()> 
     Ok(())
 }
 
-/// Every test of the workspace; system tests drive the real binary, so that is built first.
+/// Every test of the workspace. System tests drive the real binary; building all targets in one go makes it with the same
+/// features as the tests, so that nothing is compiled twice.
 pub(crate) fn tests(root: &Path, filter: Option<&str>) -> Result<()> {
-    run(root, "cargo", &["build", "--locked", "--package", "bakau-server"])?;
+    run(root, "cargo", &["build", "--locked", "--workspace", "--all-targets"])?;
     let mut arguments = vec!["test", "--locked", "--workspace"];
     arguments.extend(filter);
     run(root, "cargo", &arguments)

@@ -41,3 +41,24 @@ pub(crate) fn ensure_for_tests() -> Result<()> {
     arguments.extend(packages);
     run(root, "apt-get", &arguments)
 }
+
+/// The version the checks were written for.
+const CARGO_DENY: &str = "0.20.2";
+
+/// cargo-deny: the installed one, else built once into `target/tools`.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn ensure_cargo_deny(root: &Path) -> Result<String> {
+    if is_installed("cargo-deny") {
+        return Ok("cargo-deny".to_owned());
+    }
+    let folder = root.join("target/tools");
+    let program = folder.join("bin/cargo-deny");
+    if !program.is_file() {
+        let folder = folder.display().to_string();
+        let arguments = ["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--quiet", "--root", &folder];
+        run(root, "cargo", &arguments)?;
+    }
+    Ok(program.display().to_string())
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::{Principal, StationKind};
+use bakau_model::Principal;
 use bakau_registry::{Catalogue, CatalogueFile, Registry, Station, demo_catalogue, token};
 use bakau_simulate::demo::{Credentials, DemoConfig, run_demo};
 use tokio_util::sync::CancellationToken;

@@ -159,6 +159,8 @@ impl Rooms {
 
         let store = open_store(&config.data)?;
         let (spool, reader) = open_spool(&config)?;
+        // Before anything is appended, so that new positions never fall below what the store has already seen.
+        reader.report(Consumer::Store, store.cursor().await?);
         let stops: [CancellationToken; 4] = std::array::from_fn(|_| CancellationToken::new());
         let [sources_stop, committer_stop, consumers_stop, api_stop] = stops;
 
