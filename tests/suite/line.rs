@@ -80,9 +80,11 @@ async fn check_reading(bakau: &Bakau) -> Result<()> {
         assert!(status.is_success() && kind.starts_with(kind_wanted), "{path}: {status} {kind}");
         assert!(bytes.starts_with(start), "{path}");
     }
-    for (path, words) in
-        [("/?lang=id", "Beban 0"), ("/stations/beban-000000?lang=en", "Beban 0"), ("/alerts", "Oksigen rendah")]
-    {
+    for (path, words) in [
+        ("/?lang=id", "Beban 0"),
+        ("/stations/beban-000000?lang=en", "Beban 0"),
+        ("/alerts?all=true", "Oksigen rendah"),
+    ] {
         let (status, kind, bytes) = get(bakau, path).await?;
         assert!(status.is_success() && kind.starts_with("text/html"), "{path}: {status} {kind}");
         assert!(String::from_utf8_lossy(&bytes).contains(words), "{path} does not say '{words}'");

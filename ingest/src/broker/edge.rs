@@ -221,6 +221,10 @@ async fn carry_on(
         if let Some(violation) = violation {
             return Ended::Violating(violation);
         }
+        // rmqtt leaves the socket open after a DISCONNECT, and some clients wait for the server to close it.
+        if scanner.said_goodbye() {
+            return Ended::ByClient;
+        }
     }
 }
 

@@ -6,6 +6,9 @@ const CONNECT: u8 = 1;
 /// MQTT packet type of PUBLISH.
 const PUBLISH: u8 = 3;
 
+/// MQTT packet type of DISCONNECT.
+const DISCONNECT: u8 = 14;
+
 /// Bytes of a CONNECT body up to the protocol level: two of length, six of `MQIsdp` at most, the level.
 const CONNECT_HEAD_BYTES: usize = 9;
 
@@ -58,12 +61,19 @@ pub(super) struct Scanner {
     limits: Limits,
     state: State,
     packets: u64,
+    disconnecting: bool,
     connect_head: ([u8; CONNECT_HEAD_BYTES], usize),
 }
 
 impl Scanner {
     pub(super) const fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Start, packets: 0, connect_head: ([0; CONNECT_HEAD_BYTES], 0) }
+        Self {
+            limits,
+            state: State::Start,
+            packets: 0,
+            disconnecting: false,
+            connect_head: ([0; CONNECT_HEAD_BYTES], 0),
+        }
     }
 
     /// Takes the next piece of the stream.
@@ -100,6 +110,11 @@ impl Scanner {
         0 < self.packets
     }
 
+    /// Whether the client has sent a complete DISCONNECT: nothing may follow it.
+    pub(super) fn said_goodbye(&self) -> bool {
+        self.disconnecting && matches!(self.state, State::Start)
+    }
+
     /// The protocol level of the CONNECT, as soon as it was seen: 5 for MQTT 5, 4 for 3.1.1, 3 for 3.1.
     pub(super) fn protocol_level(&self) -> Option<u8> {
         let (head, seen) = self.connect_head;
@@ -124,6 +139,7 @@ impl Scanner {
             if limit < value {
                 return Err(Violation::TooLarge { publish: first >> 4 == PUBLISH });
             }
+            self.disconnecting |= first >> 4 == DISCONNECT;
             self.enter_body(value);
             return Ok(());
         }
@@ -180,6 +196,19 @@ mod tests {
 
     fn connect(level: u8) -> Vec<u8> {
         packet(CONNECT, &[0, 4, b'M', b'Q', b'T', b'T', level, 2, 0, 60, 0, 0])
+    }
+
+    #[test]
+    fn a_disconnect_is_noticed_once_it_is_complete() {
+        let mut scanner = Scanner::new(LIMITS);
+        scanner.feed(&connect(5));
+        scanner.feed(&packet(PUBLISH, &[1; 5]));
+        assert!(!scanner.said_goodbye());
+        let disconnect = packet(DISCONNECT, &[0, 0]);
+        scanner.feed(&disconnect[..3]);
+        assert!(!scanner.said_goodbye());
+        scanner.feed(&disconnect[3..]);
+        assert!(scanner.said_goodbye());
     }
 
     #[test]
