@@ -28,7 +28,7 @@ topic = "bakau/{station}/data"
 format = "json"
 [route.json]
 time = "/time"
-time_format = "epoch_ms"
+time_format = "rfc3339"
 [[route.json.values]]
 path = "/do"
 parameter = "do"

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
+use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
@@ -29,7 +30,7 @@ async fn cross_every_level(publisher: &Publisher) -> Result<Vec<i64>> {
     let mut times = Vec::new();
     for (step, oxygen) in [5.0, 3.9, 1.5, 0.42, 5.0].into_iter().enumerate() {
         let time = start + step as i64 * 1_000;
-        let payload = format!("{{\"time\":{time},\"do\":{oxygen},\"ph\":7.0}}");
+        let payload = format!("{{\"time\":\"{}\",\"do\":{oxygen},\"ph\":7.0}}", UtcMillis::new(time));
         assert_eq!(publisher.publish(TOPIC, payload.as_bytes()).await?, Answer::Acknowledged);
         times.push(time);
     }

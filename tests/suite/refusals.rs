@@ -1,6 +1,7 @@
 //! What Bakau does with messages it cannot or must not take, and that nothing else suffers from them.
 
 use anyhow::Result;
+use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue, checker,
@@ -16,7 +17,7 @@ const MIB: usize = 1 << 20;
 
 /// A good payload of exactly `size` bytes.
 fn payload_of(size: usize, time: i64) -> Vec<u8> {
-    let head = format!("{{\"time\":{time},\"do\":5.5,\"ph\":7.1,\"pad\":\"");
+    let head = format!("{{\"time\":\"{}\",\"do\":5.5,\"ph\":7.1,\"pad\":\"", UtcMillis::new(time));
     let mut payload = head.into_bytes();
     payload.resize(size - 2, b'x');
     payload.extend_from_slice(b"\"}");
@@ -24,7 +25,7 @@ fn payload_of(size: usize, time: i64) -> Vec<u8> {
 }
 
 fn good(time: i64) -> Vec<u8> {
-    format!("{{\"time\":{time},\"do\":5.5,\"ph\":7.1}}").into_bytes()
+    format!("{{\"time\":\"{}\",\"do\":5.5,\"ph\":7.1}}", UtcMillis::new(time)).into_bytes()
 }
 
 /// The sum of one field of the message ledger.
@@ -41,10 +42,10 @@ async fn poison(publisher: &Publisher, bakau: &Bakau) -> Result<u64> {
     let nested = "[".repeat(100_000);
     let poison: [&[u8]; 7] = [
         b"not json at all",
-        b"{\"time\":1767225600000,\"do\":5",
+        b"{\"time\":\"2026-01-01T00:00:00Z\",\"do\":5",
         b"\xff\xfe\x00",
         b"",
-        b"{\"time\":1767225600000,\"do\":NaN}",
+        b"{\"time\":\"2026-01-01T00:00:00Z\",\"do\":NaN}",
         nested.as_bytes(),
         b"{\"time\":\"yesterday\",\"do\":5}",
     ];
