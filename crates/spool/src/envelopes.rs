@@ -79,6 +79,30 @@ pub(crate) fn decode(blob: &Bytes, seq: Seq) -> Result<Vec<Envelope>, BlobError>
     Ok(envelopes)
 }
 
+/// When the first and the last message of a blob were received, without making envelopes.
+pub(crate) fn received_range(blob: &[u8], seq: Seq) -> Result<(UtcMillis, UtcMillis), BlobError> {
+    let mut reader = blob::open(blob, BlobKind::Envelopes, seq)?.payload;
+    let count = reader.count(LEAST_ENVELOPE_BYTES)?;
+    let (mut received_at, mut least, mut most) = (0_i64, i64::MAX, i64::MIN);
+    for _ in 0..count {
+        let texts = if reader.byte()? & PUBLISHER == 0 { 2 } else { 5 };
+        for _ in 0..texts {
+            if reader.varint()? == 1 {
+                reader.bytes()?;
+            }
+        }
+        reader.varint()?;
+        received_at = reader.delta(received_at)?;
+        reader.bytes()?;
+        (least, most) = (least.min(received_at), most.max(received_at));
+    }
+    reader.finish()?;
+    if count == 0 {
+        return Err(Malformed("a batch without messages").into());
+    }
+    Ok((UtcMillis::new(least), UtcMillis::new(most)))
+}
+
 struct Decoder<'a> {
     reader: Reader<'a>,
     payload_at: usize,
@@ -170,6 +194,9 @@ mod tests {
         #[test]
         fn envelopes_come_back_as_they_were(envelopes in proptest::collection::vec(any_envelope(), 0..40)) {
             let blob = Bytes::from(encoded(&envelopes));
+            let times = || envelopes.iter().map(|one| one.received_at);
+            let range = times().min().zip(times().max());
+            prop_assert_eq!(received_range(&blob, Seq::new(3)).ok(), range);
             prop_assert_eq!(decode(&blob, Seq::new(3)).unwrap(), envelopes);
         }
 
@@ -183,6 +210,7 @@ mod tests {
         #[test]
         fn any_bytes_under_a_right_checksum_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(&resealed(&bytes, BlobKind::Envelopes, Seq::new(3)), Seq::new(3));
+            let _ = received_range(&resealed(&bytes, BlobKind::Envelopes, Seq::new(3)), Seq::new(3));
             let _ = decode(&Bytes::from(bytes), Seq::new(3));
         }
 

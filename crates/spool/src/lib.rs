@@ -4,9 +4,12 @@
 //! only after it may a message be acknowledged. Consumers (the store writer and the alert engine) follow through a
 //! [`SpoolReader`], keep their own durable cursors, and report them here so that consumed batches can be trimmed.
 //!
+//! Before a consumed batch is trimmed it is appended to the [`raw`] record: daily segments in the folder `raw` beside
+//! `spool.db`, which are kept until an operator removes them.
+//!
 //! Reading order: `types` say what goes in and out; `blob`, `wire`, `envelopes` and `observations` how it is stored;
 //! `schema` where; `spool` writes; `reader`, `tail`, `ledger` and `quarantine` read; `window` recognises repeated
-//! deliveries; `verify` looks for damage.
+//! deliveries; `raw` keeps what was consumed; `verify` looks for damage.
 
 mod blob;
 mod envelopes;
@@ -15,6 +18,7 @@ mod ledger;
 mod metrics;
 mod observations;
 mod quarantine;
+pub mod raw;
 mod reader;
 mod schema;
 mod shared;

@@ -12,6 +12,8 @@ pub(crate) struct Metrics {
     pub(crate) full: IntCounter,
     pub(crate) set_aside: IntCounter,
     pub(crate) trimmed: IntCounter,
+    pub(crate) raw_bytes: IntCounter,
+    pub(crate) raw_failed: IntCounter,
     pub(crate) quarantine_dropped: IntCounter,
 }
 
@@ -22,6 +24,8 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     full: counter("bakau_spool_full_total", "Groups refused because the spool was full."),
     set_aside: counter("bakau_spool_set_aside_total", "Damaged blobs met while reading and left out."),
     trimmed: counter("bakau_spool_trimmed_batches_total", "Consumed batches removed."),
+    raw_bytes: counter("bakau_spool_raw_bytes_total", "Bytes written to the raw record."),
+    raw_failed: counter("bakau_spool_raw_failed_total", "Times the raw record refused batches, which then stay."),
     quarantine_dropped: counter(
         "bakau_spool_quarantine_dropped_total",
         "Oldest quarantined messages removed because quarantine was full.",

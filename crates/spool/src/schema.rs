@@ -143,10 +143,14 @@ fn migrate(connection: &mut Connection, version: usize) -> Result<(), SpoolError
     Ok(())
 }
 
+/// Where the file lies.
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes the name of a new file as durable as its content.
 fn sync_directory(path: &Path) -> Result<(), SpoolError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)
+    File::open(folder(path))
         .and_then(|directory| directory.sync_all())
         .map_err(|error| SpoolError::io("making its directory durable", error))
 }

@@ -6,17 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bakau_model::{Batch, Seq};
+use bakau_model::{Batch, Seq, UtcMillis};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
     BatchDraft, DELIVERY_WINDOW_MESSAGES, DeliveryWindow, SpoolConfig, SpoolError, SpoolErrorKind, SpoolReader,
-    envelopes, ledger, metrics::METRICS, observations, quarantine, schema, shared::Shared,
+    envelopes, ledger,
+    metrics::METRICS,
+    observations, quarantine,
+    raw::{self, RawWriter},
+    schema,
+    shared::Shared,
 };
 
 /// Most batches one [`Spool::trim`] removes, so that it never holds up an append for long.
-const TRIM_BATCHES: i64 = 256;
+const TRIM_BATCHES: usize = raw::REPEAT_RECORDS;
+
+/// Most blob bytes one [`Spool::trim`] moves to the raw record, for the same reason; one batch is always moved.
+const TRIM_BYTES: u64 = 16 << 20;
 
 /// Consumed messages beyond `keep_messages` before trimming starts: each trim costs an fsync.
 const TRIM_FROM_MESSAGES: u64 = 8192;
@@ -30,6 +38,15 @@ struct Position {
     seq: Seq,
     messages: u64,
     bytes: u64,
+}
+
+/// The last batch one trim removes.
+struct TrimEnd {
+    seq: Seq,
+    /// Messages spooled up to it.
+    messages: u64,
+    /// Day of the segment it goes to.
+    day: i64,
 }
 
 /// The single writer of the spool.
@@ -49,6 +66,7 @@ pub struct Spool {
     quarantine_grew: bool,
     log_written: bool,
     checkpointed: Instant,
+    raw: RawWriter,
     envelope_blob: Vec<u8>,
     observation_blob: Vec<u8>,
     _lock: File,
@@ -74,6 +92,12 @@ impl Spool {
         let pages = schema::open_reader(&config.path)?;
         let shared = Arc::new(Shared::new(&config.path, last.seq, consumers, pages));
         let reader = SpoolReader::new(Arc::clone(&shared));
+        let mut raw = RawWriter::new(&config.path);
+        match raw.prepare(Seq::new(oldest.seq.get() + 1)) {
+            Err(error) if error.kind() == SpoolErrorKind::NewerFormat => return Err(error),
+            Err(error) => tracing::error!(%error, "the raw record cannot be continued yet; consumed batches stay"),
+            Ok(()) => {}
+        }
         let spool = Self {
             connection,
             shared,
@@ -87,6 +111,7 @@ impl Spool {
             quarantine_grew: true,
             log_written: true,
             checkpointed: Instant::now(),
+            raw,
             envelope_blob: Vec::new(),
             observation_blob: Vec::new(),
             _lock: lock,
@@ -137,13 +162,15 @@ impl Spool {
         Ok(batch)
     }
 
-    /// Removes consumed batches beyond `keep_messages`, at most 256 a call, and copies a quiet log into the file.
-    /// Returns how many batches were removed. Costs next to nothing when there is nothing to do.
+    /// Moves consumed batches beyond `keep_messages` to the [raw record](crate::raw), at most 256 of one day and about
+    /// 16 MiB a call, and copies a quiet log into the file. Returns how many batches were removed from the spool. Costs
+    /// next to nothing when there is nothing to do.
     ///
     /// # Errors
-    /// `Full`, `Corrupt` or `Unavailable` as the disk says; nothing is then removed.
+    /// `Full`, `Corrupt` or `Unavailable` as the disk says; no batch is then removed, and the next call tries again.
     pub fn trim(&mut self) -> Result<u64, SpoolError> {
-        let removed = self.trim_batches()?;
+        // Its failure is told after the rest is done: the log is kept short even when the raw record has no room.
+        let removed = self.trim_batches();
         if self.quarantine_grew {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let dropped = quarantine::drop_oldest(&transaction, self.quarantine_keep_bytes)?;
@@ -154,7 +181,7 @@ impl Spool {
         if self.log_written && CHECKPOINT_EVERY <= self.checkpointed.elapsed() {
             self.checkpoint()?;
         }
-        Ok(removed)
+        removed
     }
 
     /// Fingerprints of the last 65,535 spooled messages, read from the file.
@@ -261,12 +288,12 @@ impl Spool {
         if consumed.min(beyond_keep) < self.trimmed_messages + threshold {
             return Ok(0);
         }
-        let (last, messages) = self.trim_end(slowest, beyond_keep)?;
-        if messages == self.trimmed_messages {
-            return Ok(0);
-        }
+        let oldest = position_before(&self.connection, Seq::START)?.unwrap_or(self.last).seq;
+        self.raw.prepare(Seq::new(oldest.get() + 1))?;
+        let Some(TrimEnd { seq: last, messages, day }) = self.trim_end(slowest, beyond_keep)? else { return Ok(0) };
+        self.archive(last, day)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let removed = transaction.prepare_cached("DELETE FROM batch WHERE seq <= ?1")?.execute([last])? as u64;
+        let removed = transaction.prepare_cached("DELETE FROM batch WHERE seq <= ?1")?.execute([last.get()])? as u64;
         transaction.commit()?;
         self.trimmed_messages = messages;
         self.log_written = true;
@@ -274,21 +301,40 @@ impl Spool {
         Ok(removed)
     }
 
-    /// The last batch one trim may remove, and the messages spooled up to it.
-    fn trim_end(&self, slowest: Seq, beyond_keep: u64) -> Result<(i64, u64), SpoolError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT seq, messages_end FROM batch WHERE seq <= ?1 ORDER BY seq LIMIT ?2")?;
+    /// Where one trim may end: within its bounds and within one segment of the raw record.
+    fn trim_end(&self, slowest: Seq, beyond_keep: u64) -> Result<Option<TrimEnd>, SpoolError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, received_at, bytes, messages_end FROM batch WHERE seq <= ?1 ORDER BY seq LIMIT ?2",
+        )?;
         let mut rows = statement.query(params![slowest.get(), TRIM_BATCHES])?;
-        let mut end = (0, self.trimmed_messages);
+        let (mut end, mut moved) = (None::<TrimEnd>, 0_u64);
         while let Some(row) = rows.next()? {
-            let messages_end: u64 = row.get(1)?;
-            if beyond_keep < messages_end {
+            let (seq, received_at) = (Seq::new(row.get(0)?), UtcMillis::new(row.get(1)?));
+            moved = moved.saturating_add(row.get(2)?);
+            let messages: u64 = row.get(3)?;
+            let day = end.as_ref().map_or_else(|| self.raw.day_for(received_at), |end| end.day);
+            let too_much = end.is_some() && (TRIM_BYTES < moved || !raw::belongs(day, received_at));
+            if beyond_keep < messages || too_much {
                 break;
             }
-            end = (row.get(0)?, messages_end);
+            end = Some(TrimEnd { seq, messages, day });
         }
         Ok(end)
+    }
+
+    /// Makes every batch up to `last` durable in the raw record, as it is stored here.
+    fn archive(&mut self, last: Seq, day: i64) -> Result<(), SpoolError> {
+        let connection = &self.connection;
+        self.raw.append(day, |group| {
+            let mut statement = connection
+                .prepare_cached("SELECT seq, received_at, envelopes FROM batch WHERE seq <= ?1 ORDER BY seq")?;
+            let mut rows = statement.query([last.get()])?;
+            while let Some(row) = rows.next()? {
+                let blob = row.get_ref(2)?.as_blob().unwrap_or_default();
+                group.push(Seq::new(row.get(0)?), UtcMillis::new(row.get(1)?), blob)?;
+            }
+            Ok(())
+        })
     }
 
     /// Copies the log into the file without waiting for readers; what they still need is copied next time.
@@ -304,6 +350,11 @@ impl Spool {
     #[cfg(test)]
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn raw(&mut self) -> &mut RawWriter {
+        &mut self.raw
     }
 
     #[cfg(test)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use bakau_model::{Envelope, LedgerKey, MessageLedger, Observation, QuarantineReason, Seq, SourceName, UtcMillis};
 
+use crate::raw::RawReport;
+
 /// Where the spool is and how much it may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolConfig {
@@ -142,12 +144,14 @@ pub struct VerifyReport {
     pub missing: u64,
     /// What SQLite's own structure check says, empty when it is content.
     pub structure: Vec<String>,
+    /// The raw record beside the file.
+    pub raw: RawReport,
 }
 
 impl VerifyReport {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.damaged.is_empty() && self.structure.is_empty()
+        self.damaged.is_empty() && self.structure.is_empty() && self.raw.is_sound()
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::{
     DamagedBatch, SpoolError, VerifyReport,
     blob::{BlobError, BlobKind},
-    envelopes, observations, schema,
+    envelopes, observations, raw, schema,
 };
 
 /// Most damaged blobs named; the rest only show in the log of whoever reads them.
@@ -30,6 +30,7 @@ pub(crate) fn run(path: &Path) -> Result<VerifyReport, SpoolError> {
     let mut statement = connection.prepare("PRAGMA quick_check(20)")?;
     let lines: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     report.structure = lines.into_iter().filter(|line| line != "ok").collect();
+    report.raw = raw::verify(schema::folder(path))?;
     Ok(report)
 }
 
