@@ -62,9 +62,10 @@ fn measure(group: usize) -> Result<(), Box<dyn Error>> {
         }
         longest = longest.max(started.elapsed());
     }
-    // Trimming includes the raw record; only what is beyond the kept messages is trimmed.
+    // Trimming includes the raw record; only what is beyond the kept messages is trimmed: nothing in groups of one.
     let trimmed = (messages * rounds) as f64 - reader.size()?.messages as f64;
-    let trim = (cpu_ns()? - start) as f64 / 1e3 / trimmed.max(1.0);
+    let cpu = (cpu_ns()? - start) as f64 / 1e3;
+    let trim = if 0.0 < trimmed { cpu / trimmed } else { 0.0 };
     let raw: u64 = raw::segments(dir.path())?.iter().map(|segment| segment.bytes).sum();
     let start = cpu_ns()?;
     let found = raw::verify(dir.path())?;
