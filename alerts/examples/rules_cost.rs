@@ -123,7 +123,7 @@ fn draft(from: u64, count: u64, datastreams: u64, elapsed: Duration) -> BatchDra
         draft.envelopes.push(envelope(received_at));
         for value in 0..VALUES_PER_MESSAGE {
             let position = message * VALUES_PER_MESSAGE + value;
-            let crossing = position % 10_000 == 0;
+            let crossing = position.is_multiple_of(10_000);
             let observation = Observation {
                 datastream: DatastreamId::new(u32::try_from(position % datastreams + 1).unwrap()),
                 observed_at: UtcMillis::new(start + i64::try_from(position / datastreams).unwrap()),

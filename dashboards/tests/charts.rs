@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first problem")]
 
-use std::time::Instant;
-
 use bakau_dashboards::chart::{self, ChartError, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point};
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
@@ -99,32 +97,6 @@ fn sizes_times_and_counts_out_of_bounds_are_refused() {
     let mut chart = spec(Vec::new());
     chart.to = chart.from;
     assert!(matches!(chart::svg(&chart), Err(ChartError::EmptyTime)));
-}
-
-#[test]
-#[ignore = "prints times; run with --release -- --ignored --nocapture"]
-fn times() {
-    for (count, interval) in [(144, 10 * MINUTE_MS), (1440, MINUTE_MS), (43_200, MINUTE_MS)] {
-        let chart = wave(count, interval);
-        let median = |draw: &dyn Fn()| {
-            let mut times: Vec<_> = (0..21)
-                .map(|_| {
-                    let start = Instant::now();
-                    draw();
-                    start.elapsed()
-                })
-                .collect();
-            times.sort();
-            times[10]
-        };
-        let svg = median(&|| drop(chart::svg(&chart).unwrap()));
-        let png = median(&|| drop(chart::png(&chart).unwrap()));
-        println!(
-            "{count} points: svg {svg:?} ({} B), png {png:?} ({} B)",
-            chart::svg(&chart).unwrap().len(),
-            chart::png(&chart).unwrap().len()
-        );
-    }
 }
 
 fn any_value() -> impl Strategy<Value = Option<f64>> {

@@ -3,7 +3,6 @@
 mod limits;
 mod publish;
 mod refuse;
-mod speed;
 mod status;
 
 use std::{sync::Arc, time::Duration};
@@ -44,7 +43,6 @@ struct Line {
     port: u16,
     reader: SpoolReader,
     board: SourceBoard,
-    intake: Intake,
     snapshots: watch::Sender<Arc<Snapshot>>,
     stop: CancellationToken,
     committer: Option<std::thread::JoinHandle<()>>,
@@ -78,17 +76,7 @@ impl Line {
         let broker =
             start(config, intake.clone(), snapshots.subscribe(), board.clone(), clock, stop.clone()).await.unwrap();
         let port = broker.local_addr.port();
-        Self {
-            broker: Some(broker),
-            port,
-            reader,
-            board,
-            intake,
-            snapshots,
-            stop,
-            committer: Some(committer),
-            _dir: dir,
-        }
+        Self { broker: Some(broker), port, reader, board, snapshots, stop, committer: Some(committer), _dir: dir }
     }
 
     /// Everything in the spool, in order.
