@@ -23,10 +23,14 @@ fn parse(file: &str) -> Messages {
     Messages::parse(file).expect("message file")
 }
 
-/// The language of an answer: `?lang=`, then the cookie set by an earlier `?lang=`, then `Accept-Language`,
-/// then Bahasa Indonesia. Values that are no language of Bakau are passed over.
+/// The language of an answer: `?lang=`, then the cookie set by an earlier `?lang=`, then, for programs under `/api/`, what
+/// `Accept-Language` says, then Bahasa Indonesia. Values that are no language of Bakau are passed over.
+///
+/// Pages and charts do not follow `Accept-Language`: browsers in agencies are often installed in English, and nobody
+/// chose that for this platform. The switch is on every page.
 pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Language {
-    from_query(uri).or_else(|| from_cookie(headers)).or_else(|| from_accept(headers)).unwrap_or_default()
+    let accepted = || from_accept(headers).filter(|_| uri.path().starts_with("/api/"));
+    from_query(uri).or_else(|| from_cookie(headers)).or_else(accepted).unwrap_or_default()
 }
 
 /// The language asked for by `?lang=`.
@@ -86,8 +90,14 @@ mod tests {
     fn the_query_wins_over_the_cookie_and_the_cookie_over_the_browser() {
         assert_eq!(language("/?lang=en", Some("lang=id"), Some("id")), Language::En);
         assert_eq!(language("/", Some("a=b; lang=en"), Some("id")), Language::En);
-        assert_eq!(language("/", None, Some("en-GB,en;q=0.9,id;q=0.8")), Language::En);
-        assert_eq!(language("/", None, Some("fr, en;q=0.3, id;q=0.4")), Language::Id);
+        assert_eq!(language("/api/v1/latest", None, Some("en-GB,en;q=0.9,id;q=0.8")), Language::En);
+        assert_eq!(language("/api/v1/latest", None, Some("fr, en;q=0.3, id;q=0.4")), Language::Id);
+    }
+
+    #[test]
+    fn pages_are_in_bahasa_indonesia_whatever_the_browser_was_installed_in() {
+        assert_eq!(language("/", None, Some("en-US")), Language::Id);
+        assert_eq!(language("/", Some("lang=en"), Some("en-US")), Language::En);
     }
 
     #[test]

@@ -304,7 +304,7 @@ fn show(uri: &Uri, drawn: Result<String, PageError>) -> Result<Response, ApiErro
     let mut response = Html(page).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
+    headers.insert(header::VARY, HeaderValue::from_static("cookie"));
     if let Some(language) = language::from_query(uri) {
         let cookie =
             format!("{LANGUAGE_KEY}={}; Path=/; Max-Age={LANGUAGE_COOKIE_S}; SameSite=Lax; HttpOnly", language.tag());

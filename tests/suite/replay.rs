@@ -195,6 +195,13 @@ async fn check(series: &Series, bakau: &mut Bakau) -> Result<()> {
         assert!(0 < summary.count, "{parameter} has no values in the file: the test would show nothing");
         summary.assert_equals(&held[parameter], parameter);
     }
+    // One chart of the replayed range, of a datastream with a qualifier where there is one.
+    let named = series.columns.iter().find(|column| column.1.contains('@')).or(series.columns.first());
+    let (_, parameter, ..) = named.context("a series has columns")?;
+    let (station, from, to) = (series.station, series.from, series.to);
+    let chart = bakau.url(&format!("/charts/{station}/{parameter}.png?from={from}&to={to}"))?;
+    let chart = reqwest::get(chart).await?.error_for_status()?.bytes().await?;
+    assert!(chart.starts_with(b"\x89PNG"));
     bakau.stop()
 }
 

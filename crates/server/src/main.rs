@@ -130,8 +130,20 @@ fn main() -> ExitCode {
 fn start(arguments: Arguments) -> Result<()> {
     // The one TLS provider; installing it twice is impossible this early.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(execute(arguments))
+}
+
+/// Each device connection needs three file descriptors, and the usual soft limit of 1,024 would end at some 300 devices;
+/// the hard limit is the administrator's word and stays.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "file limit could not be raised");
+    }
 }
 
 async fn execute(arguments: Arguments) -> Result<()> {
