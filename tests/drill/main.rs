@@ -25,10 +25,12 @@ async fn main() -> Result<()> {
 async fn kill(kills: u64) -> Result<()> {
     for way in [Way::Mosquitto, Way::Embedded] {
         let broker_restarts = if way == Way::Mosquitto { kills / 2 } else { 0 };
-        // 40,000 messages between two faults keep the line loaded while Bakau comes back.
-        let messages = 40_000 * (kills + broker_restarts + 1);
-        let plan = KillPlan { way, kills, broker_restarts, messages };
-        println!("{way:?}: {kills} x kill -9 of bakau, {broker_restarts} x SIGTERM of mosquitto, {messages} messages");
+        // Two seconds of load between two faults: it goes on while Bakau comes back.
+        let (rate, messages) = (20_000.0, 40_000 * (kills + broker_restarts + 1));
+        let plan = KillPlan { way, kills, broker_restarts, messages, rate };
+        println!(
+            "{way:?}: {kills} x kill -9 of bakau, {broker_restarts} x SIGTERM of mosquitto, {messages} messages at {rate}/s"
+        );
         let folder = tempfile::tempdir()?;
         let report = run(&plan, folder.path()).await?;
         println!(

@@ -43,6 +43,8 @@ pub struct KillPlan {
     pub broker_restarts: u64,
     /// Messages published, two values each.
     pub messages: u64,
+    /// Messages per second, so that the load outlasts the restarts; a load that is over cannot be killed under.
+    pub rate: f64,
 }
 
 /// What was seen.
@@ -86,7 +88,7 @@ fn load_plan(plan: &KillPlan, port: u16) -> LoadPlan {
         logins: vec![plan.way.login()],
         connections: CONNECTIONS,
         window: 50,
-        rate: None,
+        rate: Some(plan.rate),
         patience: Some(PATIENCE),
         content,
     }
@@ -170,6 +172,20 @@ pub async fn wait_connected(bakau: &Bakau) -> Result<()> {
     wait::until("the source to be connected", PATIENCE, connected).await
 }
 
+/// Waits until Bakau has taken messages since it was started: only then can a kill interrupt anything.
+async fn wait_taking(bakau: &Bakau) -> Result<()> {
+    let taking = async || {
+        let text = reqwest::get(bakau.url("/metrics")?).await?.text().await?;
+        let mut decoded = text
+            .lines()
+            .filter(|line| line.starts_with("bakau_ingest_messages_total") && line.contains("outcome=\"decoded\""));
+        let taken = decoded
+            .any(|line| line.rsplit(' ').next().is_some_and(|count| count.parse::<f64>().unwrap_or(0.0) > 200.0));
+        Ok(taken.then_some(()))
+    };
+    wait::until("Bakau to take messages", PATIENCE, taking).await.with_context(|| bakau.log_tail())
+}
+
 async fn kill_again_and_again(
     plan: &KillPlan,
     bakau: &mut Bakau,
@@ -189,6 +205,7 @@ async fn kill_again_and_again(
             broker.stop()?;
             broker.resume().await?;
         } else {
+            wait_taking(bakau).await?;
             bakau.kill()?;
             let killed = Instant::now();
             bakau.start().await?;

@@ -6,17 +6,17 @@ use bakau_tests::kill::{KillPlan, Way, run};
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_acknowledged_by_the_embedded_broker_survives_five_kills() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let plan = KillPlan { way: Way::Embedded, kills: 5, broker_restarts: 0, messages: 30_000 };
+    let plan = KillPlan { way: Way::Embedded, kills: 5, broker_restarts: 0, messages: 40_000, rate: 6_000.0 };
     let report = run(&plan, folder.path()).await?;
-    assert_eq!(report.verdict.found, 60_000);
+    assert_eq!(report.verdict.found, 80_000);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_acknowledged_by_mosquitto_survives_five_kills_and_two_broker_restarts() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let plan = KillPlan { way: Way::Mosquitto, kills: 5, broker_restarts: 2, messages: 30_000 };
+    let plan = KillPlan { way: Way::Mosquitto, kills: 5, broker_restarts: 2, messages: 40_000, rate: 6_000.0 };
     let report = run(&plan, folder.path()).await?;
-    assert_eq!(report.verdict.found, 60_000);
+    assert_eq!(report.verdict.found, 80_000);
     Ok(())
 }
