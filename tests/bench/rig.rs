@@ -130,8 +130,16 @@ fn p99_ms(text: &str, name: &str) -> Option<(f64, u64)> {
     None
 }
 
-/// Runs one load in `folder`.
-pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
+/// A Bakau ready for a load, with the parts around it.
+struct Rig {
+    bakau: Bakau,
+    broker: Option<Mosquitto>,
+    port: u16,
+    /// Runs as long as this lives.
+    _sink: Sink,
+}
+
+async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
     bakau_tests::install_tls();
     let broker = match plan.way {
         Way::Embedded => None,
@@ -147,23 +155,22 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
     if plan.way == Way::Mosquitto {
         wait_connected(&bakau).await?;
     }
-    let pid = bakau.id()?;
-    let broker_pid = broker.as_ref().and_then(Mosquitto::id);
-    let (before, broker_before) = (cpu_by_share(pid)?, broker_pid.map(cpu_seconds).transpose()?);
+    Ok(Rig { bakau, broker, port, _sink: sink })
+}
 
-    let stop = CancellationToken::new();
+/// Sends the load; gives the time until Bakau had acknowledged everything and the metrics once all of it was stored and
+/// evaluated.
+async fn send(plan: &Plan, rig: &Rig) -> Result<(Duration, String)> {
+    let bakau = &rig.bakau;
+    let (load_plan, stop) = (load_plan(plan, rig.port), CancellationToken::new());
     let begun = Instant::now();
-    let load_plan = load_plan(plan, port);
-    let running = tokio::spawn(async move { load::run(&load_plan, &Arc::default(), &stop).await });
+    let mut running = Some(tokio::spawn(async move { load::run(&load_plan, &Arc::default(), &stop).await }));
     // Asking for metrics costs CPU too, so a load of known length is waited for in silence.
-    let mut running = Some(running);
-    if plan.rate.is_some()
-        && let Some(running) = running.take()
-    {
+    if let Some(running) = running.take_if(|_| plan.rate.is_some()) {
         running.await?;
     }
     let taken = async || {
-        let text = metrics(&bakau).await?;
+        let text = metrics(bakau).await?;
         let decoded = counter(&text, "bakau_ingest_messages_total", "outcome=\"decoded\"");
         Ok((plan.messages as f64 <= decoded).then_some(()))
     };
@@ -173,14 +180,22 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
         running.await?;
     }
     let stored = async || {
-        let text = metrics(&bakau).await?;
+        let text = metrics(bakau).await?;
         let cursor = |consumer: &str| counter(&text, &format!("bakau_{consumer}_cursor"), "");
         let all = 2.0 * plan.messages as f64 <= counter(&text, "bakau_store_rows_total", "");
         Ok((all && cursor("store") <= cursor("alerts")).then_some(text))
     };
-    let text = wait::until("every reading to be stored and evaluated", PATIENCE, stored)
-        .await
-        .with_context(|| bakau.log_tail())?;
+    let text = wait::until("every reading to be stored and evaluated", PATIENCE, stored).await;
+    Ok((elapsed, text.with_context(|| bakau.log_tail())?))
+}
+
+/// Runs one load in `folder`.
+pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
+    let mut rig = prepare(plan, folder).await?;
+    let pid = rig.bakau.id()?;
+    let broker_pid = rig.broker.as_ref().and_then(Mosquitto::id);
+    let (before, broker_before) = (cpu_by_share(pid)?, broker_pid.map(cpu_seconds).transpose()?);
+    let (elapsed, text) = send(plan, &rig).await?;
 
     let per_million = 1e6 / plan.messages as f64;
     let after = cpu_by_share(pid)?;
@@ -192,9 +207,9 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
         _ => None,
     };
     let memory = resident_bytes(pid)?.1 as f64 / 1e6;
-    let group =
-        counter(&text, "bakau_ingest_group_messages_sum", "") / counter(&text, "bakau_ingest_group_messages_count", "");
+    let sum = |name: &str| counter(&text, &format!("bakau_ingest_group_messages_{name}"), "");
+    let group = sum("sum") / sum("count");
     let decision = p99_ms(&text, "bakau_alerts_decision_seconds");
-    bakau.stop()?;
+    rig.bakau.stop()?;
     Ok(Run { rate: plan.messages as f64 / elapsed.as_secs_f64(), cpu, broker_cpu, memory, group, decision })
 }

@@ -147,8 +147,39 @@ impl Drop for OwnThread {
     }
 }
 
+/// Everything behind the spool.
+struct Consumers {
+    store: Arc<dyn Store>,
+    latest: LatestTable,
+    writer: JoinHandle<()>,
+    alerts: Alerts,
+    threads: [OwnThread; 2],
+}
+
+impl Consumers {
+    async fn start(
+        config: &Config,
+        spool: &SpoolReader,
+        registry: &Registry,
+        clock: &Arc<dyn Clock>,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let store: Arc<dyn Store> = open_store(&config.data)?;
+        // Before anything is appended, so that new positions never fall below what the store has already seen.
+        spool.report(Consumer::Store, store.cursor().await?);
+        let latest = LatestTable::new();
+        tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), stop.clone()));
+        let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
+        let alerts = start_alerts(config, spool, &store, registry, clock, stop);
+        let alerts = threads[1].spawn(alerts).await?.context("cannot start the alert engine")?;
+        let writer = threads[0].spawn(run_writer(Arc::clone(&store), spool.clone(), stop.clone()));
+        Ok(Self { store, latest, writer, alerts, threads })
+    }
+}
+
 impl Rooms {
-    /// Opens files and sockets and starts everything.
+    /// Opens files and sockets and starts everything, from the end of the line to its beginning: who consumes stands ready
+    /// before anything comes in.
     pub(crate) async fn start(config: Config) -> Result<Self> {
         let lock = lock(&config.data)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -157,38 +188,24 @@ impl Rooms {
         let listener = bind_http(config.http.listen).await?;
         let http = listener.local_addr()?;
 
-        let store = open_store(&config.data)?;
-        let (spool, reader) = open_spool(&config)?;
-        // Before anything is appended, so that new positions never fall below what the store has already seen.
-        reader.report(Consumer::Store, store.cursor().await?);
         let stops: [CancellationToken; 4] = std::array::from_fn(|_| CancellationToken::new());
         let [sources_stop, committer_stop, consumers_stop, api_stop] = stops;
-
-        let latest = LatestTable::new();
-        let following =
-            latest.clone().run(Arc::clone(&store) as Arc<dyn Store>, reader.clone(), consumers_stop.clone());
-        tokio::spawn(following);
-        let (store_thread, alerts_thread) = (OwnThread::start("store")?, OwnThread::start("alerts")?);
-        let alerts = start_alerts(&config, &reader, &store, &registry, &clock, &consumers_stop);
-        let alerts = alerts_thread.spawn(alerts).await?.context("cannot start the alert engine")?;
-        let writing = run_writer(Arc::clone(&store) as Arc<dyn Store>, reader.clone(), consumers_stop.clone());
-        let writer = store_thread.spawn(writing);
-        let ingest = sources::ingest_config(&config)?;
-        let snapshots = registry.watch();
+        let (spool, reader) = open_spool(&config)?;
+        let consumers = Consumers::start(&config, &reader, &registry, &clock, &consumers_stop).await?;
+        let (ingest, snapshots) = (sources::ingest_config(&config)?, registry.watch());
         let (intake, committer) =
             start_committer(spool, snapshots, ingest, Arc::clone(&clock), committer_stop.clone())?;
-
         let board = SourceBoard::default();
         let door = sources::Door { intake: &intake, board: &board, registry: &registry, clock: &clock };
         let (mqtt, mut sources) = sources::start(&config, &door, &sources_stop).await?;
         sources.push(tokio::spawn(poll_registry(registry.clone(), sources_stop.clone())));
 
         let state = AppState::new(AppParts {
-            registry: registry.clone(),
-            store,
+            registry,
+            store: consumers.store,
             spool: reader.clone(),
-            latest,
-            alerts: alerts.clone(),
+            latest: consumers.latest,
+            alerts: consumers.alerts.clone(),
             board,
             intake: intake.health(),
             clock,
@@ -196,21 +213,20 @@ impl Rooms {
             stop: api_stop.clone(),
         });
         let api = tokio::spawn(bakau_api::serve(listener, bakau_api::router(state), api_stop.clone()));
-        let addresses = Addresses { http, mqtt };
         Ok(Self {
-            addresses,
+            addresses: Addresses { http, mqtt },
             admin_token,
             sources_stop,
             sources,
             committer_stop,
             committer,
             consumers_stop,
-            writer,
-            alerts,
+            writer: consumers.writer,
+            alerts: consumers.alerts,
             spool: reader,
             api_stop,
             api,
-            _threads: [store_thread, alerts_thread],
+            _threads: consumers.threads,
             _lock: lock,
         })
     }
@@ -309,7 +325,7 @@ async fn bind_http(listen: SocketAddr) -> Result<TcpListener> {
 fn start_alerts(
     config: &Config,
     spool: &SpoolReader,
-    store: &Arc<EmbeddedStore>,
+    store: &Arc<dyn Store>,
     registry: &Registry,
     clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
@@ -317,7 +333,7 @@ fn start_alerts(
     let mut settings = AlertsConfig::new(config.data.join("alerts.db"));
     settings.lateness_ms = i64::from(config.alerts.lateness_s) * 1_000;
     settings.public_url = config.http.public_url.clone();
-    let (store, clock) = (Arc::clone(store) as Arc<dyn Store>, Arc::clone(clock));
+    let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let (spool, snapshots, stop) = (spool.clone(), registry.watch(), stop.clone());
     async move { Alerts::start(settings, spool, store, snapshots, Arc::new(Environment), clock, stop).await }
 }

@@ -54,14 +54,7 @@ fn measure(group: usize) -> Result<(), Box<dyn Error>> {
 
     Consumer::ALL.into_iter().for_each(|consumer| reader.report(consumer, reader.last_seq()));
     let start = cpu_ns()?;
-    let mut longest = Duration::ZERO;
-    loop {
-        let started = Instant::now();
-        if spool.trim()? == 0 {
-            break;
-        }
-        longest = longest.max(started.elapsed());
-    }
+    let longest = trim_all(&mut spool)?;
     // Trimming includes the raw record; only what is beyond the kept messages is trimmed: nothing in groups of one.
     let trimmed = (messages * rounds) as f64 - reader.size()?.messages as f64;
     let cpu = (cpu_ns()? - start) as f64 / 1e3;
@@ -78,8 +71,7 @@ fn measure(group: usize) -> Result<(), Box<dyn Error>> {
     let held = spool.delivery_window().len();
     let rebuilding = (cpu_ns()? - start) / 1_000_000;
 
-    let envelopes: usize = drafts.iter().flat_map(|draft| &draft.envelopes).map(|one| one.payload.len()).sum();
-    let payload = envelopes / messages;
+    let payload = payload_bytes(&drafts) / messages;
     let file = reader.size()?.file_bytes;
     println!(
         "group {group:>5}: append {append:.3}, window {inserting:.3}, trim {trim:.3} (verify {verifying:.3}) us CPU per \
@@ -90,6 +82,22 @@ fn measure(group: usize) -> Result<(), Box<dyn Error>> {
         raw as f64 / trimmed.max(1.0)
     );
     Ok(())
+}
+
+/// Trims until nothing is left to trim; gives the longest single call.
+fn trim_all(spool: &mut Spool) -> Result<Duration, Box<dyn Error>> {
+    let mut longest = Duration::ZERO;
+    loop {
+        let started = Instant::now();
+        if spool.trim()? == 0 {
+            return Ok(longest);
+        }
+        longest = longest.max(started.elapsed());
+    }
+}
+
+fn payload_bytes(drafts: &[BatchDraft]) -> usize {
+    drafts.iter().flat_map(|draft| &draft.envelopes).map(|one| one.payload.len()).sum()
 }
 
 fn draft(first: usize, group: usize) -> Result<BatchDraft, Box<dyn Error>> {
