@@ -53,6 +53,8 @@ pub(crate) struct Run {
     pub(crate) memory: f64,
     /// Messages per spool commit, mean.
     pub(crate) group: f64,
+    /// Time of one spool commit (encode, write, fsync), mean, in microseconds.
+    pub(crate) commit: f64,
     /// 99th percentile from packet to outbox row, ms (upper edge of the histogram's bucket), and how many.
     pub(crate) decision: Option<(f64, u64)>,
 }
@@ -207,9 +209,9 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
         _ => None,
     };
     let memory = resident_bytes(pid)?.1 as f64 / 1e6;
-    let sum = |name: &str| counter(&text, &format!("bakau_ingest_group_messages_{name}"), "");
-    let group = sum("sum") / sum("count");
+    let mean = |name: &str| counter(&text, &format!("{name}_sum"), "") / counter(&text, &format!("{name}_count"), "");
+    let (group, commit) = (mean("bakau_ingest_group_messages"), mean("bakau_ingest_commit_seconds") * 1e6);
     let decision = p99_ms(&text, "bakau_alerts_decision_seconds");
     rig.bakau.stop()?;
-    Ok(Run { rate: plan.messages as f64 / elapsed.as_secs_f64(), cpu, broker_cpu, memory, group, decision })
+    Ok(Run { rate: plan.messages as f64 / elapsed.as_secs_f64(), cpu, broker_cpu, memory, group, commit, decision })
 }

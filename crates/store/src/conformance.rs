@@ -1,8 +1,6 @@
 //! What every backend must do, as checks that panic with the broken behaviour.
 //!
-//! ```ignore
-//! bakau_store::conformance::run(&MyFixture::new()).await;
-//! ```
+//! A backend implements [`Fixture`] and its test calls [`run`]; `crates/store/tests/embedded.rs` is an example.
 #![expect(clippy::expect_used, reason = "a conformance suite reports by panicking, like a test")]
 
 use std::{collections::BTreeMap, sync::Arc};
