@@ -15,7 +15,7 @@ use bakau_tests::{
     bakau::Bakau,
     catalogue,
     kill::{Way, wait_connected},
-    mosquitto::{self, Mosquitto},
+    mosquitto::Mosquitto,
     process::{cpu_seconds, free_port, resident_bytes},
     sink::Sink,
     wait,
@@ -57,18 +57,6 @@ pub(crate) struct Run {
     pub(crate) commit: f64,
     /// 99th percentile from packet to outbox row, ms (upper edge of the histogram's bucket), and how many.
     pub(crate) decision: Option<(f64, u64)>,
-}
-
-fn configuration(plan: &Plan, port: u16) -> String {
-    let head = "[http]\nlisten = \"127.0.0.1:0\"\n";
-    match plan.way {
-        Way::Embedded => format!("{head}[broker]\nlisten = \"127.0.0.1:{port}\"\n"),
-        Way::Mosquitto => format!(
-            "{head}[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-             username = \"{}\"\npassword_env = \"BAKAU_TEST_MQTT_PASSWORD\"\ntopics = [\"bakau/#\"]\n",
-            mosquitto::USERNAME
-        ),
-    }
 }
 
 /// The load's oxygen jumps between 0 and 14 mg/L: about every third message of a crossing station changes the level.
@@ -142,7 +130,6 @@ struct Rig {
 }
 
 async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
-    bakau_tests::install_tls();
     let broker = match plan.way {
         Way::Embedded => None,
         Way::Mosquitto => Some(Mosquitto::start(&folder.join("mosquitto")).await?),
@@ -150,9 +137,7 @@ async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
     let port = broker.as_ref().map_or_else(free_port, |broker| Ok(broker.port()))?;
     let sink = Sink::start(0).await?;
     let catalogue = [("beban.toml", catalogue::load(plan.stations) + &rules(plan, &sink.url()))];
-    let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration(plan, port), &catalogue)?;
-    bakau.set_environment("BAKAU_TEST_MQTT_PASSWORD", mosquitto::PASSWORD);
-    bakau.set_environment("BAKAU_TEST_SECRET", bakau_tests::sink::SECRET);
+    let mut bakau = Bakau::prepare(&folder.join("bakau"), &plan.way.configuration(port), &catalogue)?;
     bakau.start().await?;
     if plan.way == Way::Mosquitto {
         wait_connected(&bakau).await?;

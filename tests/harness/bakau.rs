@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 
-use crate::{process::Process, wait};
+use crate::{mosquitto, process::Process, sink, wait};
 
 /// What `bakau` says on standard output while it starts.
 #[derive(Debug, Default, Clone)]
@@ -28,7 +28,6 @@ struct Announced {
 #[derive(Debug)]
 pub struct Bakau {
     folder: PathBuf,
-    environment: Vec<(String, String)>,
     admin_token: Option<String>,
     running: Option<Running>,
 }
@@ -60,9 +59,10 @@ impl Bakau {
     /// # Errors
     /// When `bakau apply` refuses the catalogue.
     pub fn prepare(folder: &Path, configuration: &str, catalogue: &[(&str, String)]) -> Result<Self> {
+        crate::install_tls();
         fs::create_dir_all(folder.join("catalogue"))?;
         fs::write(folder.join("bakau.toml"), configuration)?;
-        let me = Self { folder: folder.to_path_buf(), environment: Vec::new(), admin_token: None, running: None };
+        let me = Self { folder: folder.to_path_buf(), admin_token: None, running: None };
         let mut arguments = vec!["apply".to_owned()];
         for (name, text) in catalogue {
             let path = folder.join("catalogue").join(name);
@@ -76,11 +76,6 @@ impl Bakau {
         Ok(me)
     }
 
-    /// Sets an environment variable of every later start.
-    pub fn set_environment(&mut self, name: &str, value: &str) {
-        self.environment.push((name.to_owned(), value.to_owned()));
-    }
-
     /// A `bakau` command in this folder with this configuration.
     ///
     /// # Errors
@@ -88,7 +83,8 @@ impl Bakau {
     pub fn command(&self, arguments: &[String]) -> Result<Command> {
         let mut command = Command::new(binary()?);
         command.arg("--config").arg(self.folder.join("bakau.toml")).args(arguments).current_dir(&self.folder);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        // The secrets that configurations and catalogues of the tests name.
+        command.env(mosquitto::PASSWORD_ENV, mosquitto::PASSWORD).env(sink::SECRET_ENV, sink::SECRET);
         Ok(command)
     }
 

@@ -69,18 +69,6 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// 2026-01-01T00:00:00Z, so that runs are alike.
 const BASE_MS: i64 = 1_767_225_600_000;
 
-fn configuration(way: Way, port: u16) -> String {
-    let head = "[http]\nlisten = \"127.0.0.1:0\"\n";
-    match way {
-        Way::Embedded => format!("{head}[broker]\nlisten = \"127.0.0.1:{port}\"\naccept_past_days = 20000\n"),
-        Way::Mosquitto => format!(
-            "{head}[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-             username = \"{}\"\npassword_env = \"BAKAU_TEST_MQTT_PASSWORD\"\ntopics = [\"bakau/#\"]\naccept_past_days = 20000\n",
-            mosquitto::USERNAME
-        ),
-    }
-}
-
 fn load_plan(plan: &KillPlan, port: u16) -> LoadPlan {
     let content = LoadContent { messages: plan.messages, ..catalogue::content(STATIONS, BASE_MS, 1_000) };
     LoadPlan {
@@ -95,6 +83,22 @@ fn load_plan(plan: &KillPlan, port: u16) -> LoadPlan {
 }
 
 impl Way {
+    /// `bakau.toml` for this way only, taking times of any age: the embedded broker on `port` (0 picks a free one), or the
+    /// mosquitto there.
+    #[must_use]
+    pub fn configuration(self, port: u16) -> String {
+        let head = "[http]\nlisten = \"127.0.0.1:0\"\n";
+        match self {
+            Self::Embedded => format!("{head}[broker]\nlisten = \"127.0.0.1:{port}\"\naccept_past_days = 20000\n"),
+            Self::Mosquitto => format!(
+                "{head}[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+                 username = \"{}\"\npassword_env = \"{}\"\ntopics = [\"bakau/#\", \"replay/#\"]\naccept_past_days = 20000\n",
+                mosquitto::USERNAME,
+                mosquitto::PASSWORD_ENV,
+            ),
+        }
+    }
+
     /// How publishers sign in on this way.
     #[must_use]
     pub fn login(self) -> Login {
@@ -124,15 +128,13 @@ pub fn expected<'a>(content: &'a LoadContent, acks: &'a AckLog) -> impl Iterator
 /// # Errors
 /// When anything acknowledged is not held exactly once, a ledger line does not balance, or a part does not come back.
 pub async fn run(plan: &KillPlan, folder: &Path) -> Result<KillReport> {
-    crate::install_tls();
     let mut broker = match plan.way {
         Way::Embedded => None,
         Way::Mosquitto => Some(Mosquitto::start(&folder.join("mosquitto")).await?),
     };
     let port = broker.as_ref().map_or_else(free_port, |broker| Ok(broker.port()))?;
     let catalogue = [("beban.toml", catalogue::load(STATIONS))];
-    let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration(plan.way, port), &catalogue)?;
-    bakau.set_environment("BAKAU_TEST_MQTT_PASSWORD", mosquitto::PASSWORD);
+    let mut bakau = Bakau::prepare(&folder.join("bakau"), &plan.way.configuration(port), &catalogue)?;
     bakau.start().await?;
     if plan.way == Way::Mosquitto {
         // P1 begins with the session: what is published before it exists is nobody's.

@@ -22,6 +22,9 @@ pub const USERNAME: &str = "uji";
 /// Password of every client of the test broker.
 pub const PASSWORD: &str = "kata-sandi-uji";
 
+/// Environment variable in which Bakau under test finds that password.
+pub const PASSWORD_ENV: &str = "BAKAU_TEST_MQTT_PASSWORD";
+
 /// A running mosquitto.
 #[derive(Debug)]
 pub struct Mosquitto {

@@ -10,6 +10,8 @@ use sha2::Sha256;
 
 /// The secret shared with Bakau in tests.
 pub const SECRET: &str = "rahasia-uji";
+/// Environment variable in which Bakau under test finds it.
+pub const SECRET_ENV: &str = "BAKAU_TEST_SECRET";
 
 /// One accepted delivery.
 #[derive(Debug, Clone)]

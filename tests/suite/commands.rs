@@ -3,9 +3,7 @@
 use std::process::Output;
 
 use anyhow::Result;
-use bakau_tests::{bakau::Bakau, catalogue};
-
-use crate::support;
+use bakau_tests::{bakau::Bakau, catalogue, kill::Way};
 
 fn run(bakau: &Bakau, arguments: &[&str]) -> Result<Output> {
     let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -19,7 +17,7 @@ fn errors(output: &Output) -> String {
 #[tokio::test]
 async fn check_names_every_mistake_with_file_and_line() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let bakau = support::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
     let bad = folder.path().join("salah.toml");
     std::fs::write(
         &bad,
@@ -38,7 +36,7 @@ async fn check_names_every_mistake_with_file_and_line() -> Result<()> {
 #[tokio::test]
 async fn applying_the_same_catalogue_again_changes_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let bakau = support::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
     let path = folder.path().join("catalogue/baik.toml").display().to_string();
     let output = run(&bakau, &["apply", &path])?;
     assert!(output.status.success(), "{}", errors(&output));
@@ -49,7 +47,7 @@ async fn applying_the_same_catalogue_again_changes_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_port_in_use_is_named_with_the_option_that_changes_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let bakau = support::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     let address = taken.local_addr()?;
     let data = folder.path().join("demo").display().to_string();
@@ -67,7 +65,7 @@ async fn a_port_in_use_is_named_with_the_option_that_changes_it() -> Result<()> 
 async fn a_public_address_without_an_admin_token_is_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let configuration = "[http]\nlisten = \"0.0.0.0:0\"\n[broker]\nenabled = false\n";
-    let bakau = support::prepare(folder.path(), configuration, &[("baik.toml", catalogue::load(1))])?;
+    let bakau = Bakau::prepare(folder.path(), configuration, &[("baik.toml", catalogue::load(1))])?;
     let output = run(&bakau, &["run"])?;
     assert!(!output.status.success());
     assert!(errors(&output).contains("bakau admin-token"), "{}", errors(&output));
@@ -77,7 +75,8 @@ async fn a_public_address_without_an_admin_token_is_refused() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_on_the_same_data_is_refused_and_verify_finds_no_damage() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &[("baik.toml", catalogue::load(1))])?;
+    let mut bakau =
+        Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &[("baik.toml", catalogue::load(1))])?;
     bakau.start().await?;
     let second = run(&bakau, &["run"])?;
     assert!(!second.status.success());

@@ -8,14 +8,12 @@ use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
-    kill::wait_connected,
+    kill::{Way, wait_connected},
     mosquitto::{self, Mosquitto},
     publish::{Answer, Publisher},
     sink::Sink,
     wait,
 };
-
-use crate::support;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const TOPIC: &str = "bakau/beban-000000/data";
@@ -136,7 +134,7 @@ async fn whole_line(bakau: &mut Bakau, sink: &Sink, publisher: &Publisher) -> Re
 async fn a_crossed_limit_reaches_webhook_pages_and_charts_through_the_embedded_broker() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let sink = Sink::start(2).await?;
-    let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &files(&sink))?;
+    let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files(&sink))?;
     bakau.start().await?;
     let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
     let publisher = Publisher { broker: bakau.mqtt()?, username, password };
@@ -149,7 +147,7 @@ async fn a_crossed_limit_reaches_webhook_pages_and_charts_through_mosquitto() ->
     let sink = Sink::start(2).await?;
     let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
     let mut bakau =
-        support::prepare(&folder.path().join("bakau"), &support::client_only(broker.port()), &files(&sink))?;
+        Bakau::prepare(&folder.path().join("bakau"), &Way::Mosquitto.configuration(broker.port()), &files(&sink))?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
     let (username, password) = (mosquitto::USERNAME.to_owned(), mosquitto::PASSWORD.to_owned());
@@ -161,7 +159,7 @@ async fn a_crossed_limit_reaches_webhook_pages_and_charts_through_mosquitto() ->
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_raises_an_alert_within_its_first_minute() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut bakau = support::prepare(folder.path(), "", &[("kosong.toml", String::new())])?;
+    let mut bakau = Bakau::prepare(folder.path(), "", &[("kosong.toml", String::new())])?;
     let data = folder.path().join("demo").display().to_string();
     let arguments = ["demo", "--data", &data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"].map(str::to_owned);
     bakau.start_with(&arguments).await?;

@@ -5,4 +5,3 @@ mod kill;
 mod line;
 mod refusals;
 mod replay;
-mod support;

@@ -5,13 +5,11 @@ use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue, checker,
-    kill::{wait_connected, wait_settled},
+    kill::{Way, wait_connected, wait_settled},
     mosquitto::{self, Mosquitto},
     publish::{Answer, Publisher},
 };
 use serde_json::Value;
-
-use crate::support;
 
 const MIB: usize = 1 << 20;
 
@@ -63,7 +61,7 @@ async fn the_embedded_broker_refuses_what_it_must_and_takes_the_rest() -> Result
     let folder = tempfile::tempdir()?;
     let device = catalogue::device("sempit", catalogue::TOKEN, "bakau/beban-000001/data");
     let files = [("beban.toml", catalogue::load(2) + &device)];
-    let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &files)?;
+    let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
     bakau.start().await?;
     let publisher = |username: &str, password: &str| -> Result<Publisher> {
         Ok(Publisher { broker: bakau.mqtt()?, username: username.to_owned(), password: password.to_owned() })
@@ -103,7 +101,7 @@ async fn poison_and_large_messages_through_mosquitto_delay_nobody() -> Result<()
     let folder = tempfile::tempdir()?;
     let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
     let files = [("beban.toml", catalogue::load(2))];
-    let mut bakau = support::prepare(&folder.path().join("bakau"), &support::client_only(broker.port()), &files)?;
+    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &Way::Mosquitto.configuration(broker.port()), &files)?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
     let publisher = Publisher {

@@ -12,11 +12,9 @@ use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
-    kill::{wait_connected, wait_settled},
+    kill::{Way, wait_connected, wait_settled},
     mosquitto::{self, Mosquitto},
 };
-
-use crate::support;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -205,7 +203,7 @@ async fn check(series: &Series, bakau: &mut Bakau, readings: u64) -> Result<()> 
 
 async fn through_the_embedded_broker(series: &Series) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut bakau = support::prepare(folder.path(), support::BROKER_ONLY, &catalogue_of(series)?)?;
+    let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &catalogue_of(series)?)?;
     bakau.start().await?;
     let readings = replay(series, &bakau, &bakau.mqtt()?.to_string(), catalogue::DEVICE, catalogue::TOKEN)?;
     check(series, &mut bakau, readings).await
@@ -214,8 +212,8 @@ async fn through_the_embedded_broker(series: &Series) -> Result<()> {
 async fn through_mosquitto(series: &Series) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
-    let configuration = support::client_only(broker.port());
-    let mut bakau = support::prepare(&folder.path().join("bakau"), &configuration, &catalogue_of(series)?)?;
+    let configuration = Way::Mosquitto.configuration(broker.port());
+    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &configuration, &catalogue_of(series)?)?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
     let address = format!("127.0.0.1:{}", broker.port());
