@@ -117,6 +117,16 @@ text_id!(
     "channel id"
 );
 text_id!(
+    /// Somebody who is told of alerts: a person, or a group chat.
+    PersonId,
+    "person id"
+);
+text_id!(
+    /// Which alerts go to which people by which channels.
+    NotificationId,
+    "notification id"
+);
+text_id!(
     /// Where messages come in: one embedded broker or one external broker each.
     SourceName,
     "source name"

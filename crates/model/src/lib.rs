@@ -13,6 +13,7 @@ mod messages;
 mod observation;
 mod parameter;
 mod principal;
+mod quality;
 mod quarantine;
 mod station;
 mod text;
@@ -22,8 +23,8 @@ mod unit;
 pub use batch::{Batch, Seq, SourcedObservation};
 pub use envelope::{Envelope, Qos};
 pub use id::{
-    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, RouteId, RuleId,
-    SourceName, StationId,
+    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, NotificationId,
+    PersonId, RouteId, RuleId, SourceName, StationId,
 };
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
 pub use level::Level;
@@ -31,6 +32,7 @@ pub use messages::{InvalidMessages, Messages};
 pub use observation::{Flag, Observation, Reading, TimeSource};
 pub use parameter::{Parameter, ParameterInfo, Range};
 pub use principal::Principal;
+pub use quality::{FlatLine, QualityLimits, QualityTest, Step, TestResults};
 pub use quarantine::QuarantineReason;
 pub use station::StationKind;
 pub use text::{Language, Text};

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{InvalidId, StationId, Text, Unit};
+use crate::{FlatLine, InvalidId, QualityLimits, StationId, Step, Text, Unit};
 
 /// The code of a parameter, such as `pm25`, `do` or `water_level`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,8 +88,31 @@ pub struct ParameterInfo {
     /// Outside this range the value is implausible in East Java.
     #[serde(default)]
     pub suspect: Option<Range>,
+    /// Spike test: distance from the mean of both neighbours, in the canonical unit.
+    #[serde(default)]
+    pub spike: Option<Step>,
+    /// Rate-of-change test, in canonical units per minute.
+    #[serde(default)]
+    pub rate_per_min: Option<Step>,
+    /// Flat-line test.
+    #[serde(default)]
+    pub flat_line: Option<FlatLine>,
     /// Decimal places shown on pages.
     pub decimals: u8,
     /// Where the ranges come from and how sure they are.
     pub source: String,
+}
+
+impl ParameterInfo {
+    /// The limits of quality control that hold where a datastream has none of its own.
+    #[must_use]
+    pub const fn limits(&self) -> QualityLimits {
+        QualityLimits {
+            fail: self.fail,
+            suspect: self.suspect,
+            spike: self.spike,
+            rate_per_min: self.rate_per_min,
+            flat_line: self.flat_line,
+        }
+    }
 }
