@@ -10,7 +10,7 @@ use std::{
 
 use bakau_model::{SourceName, UtcMillis};
 use parking_lot::RwLock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Last wills kept, one per device; beyond this the one with the oldest change is forgotten.
 const MAX_DEVICES: usize = 100_000;
@@ -35,8 +35,10 @@ pub enum BlockedReason {
     SpoolFailed,
     /// The broker holds a message above the packet limit of this source; nothing behind it comes through.
     OversizedMessage,
-    /// The broker refused the credentials or the client id.
+    /// The broker refused the credentials, the client id or the subscription.
     Refused,
+    /// The broker's certificate is not one this source trusts, or the broker does not accept ours.
+    Tls,
 }
 
 impl BlockedReason {
@@ -48,6 +50,7 @@ impl BlockedReason {
             Self::SpoolFailed => "spool_failed",
             Self::OversizedMessage => "oversized_message",
             Self::Refused => "refused",
+            Self::Tls => "tls",
         }
     }
 }
@@ -96,6 +99,39 @@ pub struct SourceStatus {
     pub messages: u64,
     /// Connections opened since start.
     pub connections: u64,
+    /// The last thing that went wrong, in words for an administrator; `None` while connected.
+    pub problem: Option<String>,
+    /// What an external broker lost or may have lost, as far as it can be seen from outside; `None` for the embedded
+    /// broker, which acknowledges only what is stored.
+    pub external: Option<ExternalBroker>,
+}
+
+/// What is known about messages that ended inside an external broker, apart from everything Bakau counts itself.
+///
+/// Kept across restarts of Bakau. Only mosquitto publishes these counters; behind another broker they stay at their
+/// start values and `counters` is false.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExternalBroker {
+    /// Whether the broker tells its counters (`$SYS/broker/...`).
+    pub counters: bool,
+    /// Messages the broker says it dropped because a queue was full, for whichever of its subscribers, since Bakau
+    /// first saw it: *lost in broker*, also in the ledger.
+    pub lost_in_broker: u64,
+    /// When that number last grew.
+    pub last_lost: Option<UtcMillis>,
+    /// Messages the broker holds now, for all of its subscribers.
+    pub holds: Option<u64>,
+    /// How often the broker was seen to have restarted. After a crash (not after a clean stop) it has forgotten what it
+    /// acknowledged after its last save; how much that was cannot be seen from outside.
+    pub restarts: u64,
+    /// When the last restart was noticed.
+    pub last_restart: Option<UtcMillis>,
+    /// How often the broker no longer had Bakau's session where it should have had one: everything it had queued for
+    /// Bakau, and what was published until Bakau subscribed again, is lost.
+    pub sessions_lost: u64,
+    /// When that was last noticed.
+    pub last_session_lost: Option<UtcMillis>,
 }
 
 /// What the last will of a device, or its return, said.
@@ -127,6 +163,8 @@ struct Row {
     since: UtcMillis,
     connections: u64,
     traffic: Arc<Traffic>,
+    problem: Option<String>,
+    external: Option<ExternalBroker>,
 }
 
 /// Counters of one source, updated without a lock.
@@ -168,6 +206,8 @@ impl SourceBoard {
             state: SourceState::Connecting,
             since: now,
             connections: 0,
+            problem: None,
+            external: None,
             traffic: Arc::new(Traffic { messages: AtomicU64::new(0), last_message: AtomicI64::new(NEVER) }),
         });
         Arc::clone(&row.traffic)
@@ -182,8 +222,25 @@ impl SourceBoard {
         }
         row.state = state;
         row.since = now;
+        if state == SourceState::Connected {
+            row.problem = None;
+        }
         crate::metrics::source_connected(name, state == SourceState::Connected);
         true
+    }
+
+    /// Notes in words what went wrong at a registered source; forgotten when it is connected again.
+    pub fn set_problem(&self, name: &SourceName, problem: String) {
+        if let Some(row) = self.rows.write().sources.get_mut(name) {
+            row.problem = Some(problem);
+        }
+    }
+
+    /// Notes what is known about losses inside the external broker of a registered source.
+    pub fn set_external(&self, name: &SourceName, external: ExternalBroker) {
+        if let Some(row) = self.rows.write().sources.get_mut(name) {
+            row.external = Some(external);
+        }
     }
 
     /// Counts a connection of a registered source.
@@ -207,6 +264,8 @@ impl SourceBoard {
                 last_message: (last != NEVER).then_some(UtcMillis::new(last)),
                 messages: row.traffic.messages.load(Ordering::Relaxed),
                 connections: row.connections,
+                problem: row.problem.clone(),
+                external: row.external.clone(),
             }
         };
         rows.sources.iter().map(status).collect()

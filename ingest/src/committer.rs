@@ -54,6 +54,8 @@ pub struct IngestConfig {
     pub default_accept_past_ms: i64,
     /// How far a measured time may lie after arrival, in milliseconds.
     pub accept_future_ms: i64,
+    /// Time zone (IANA name) of sources whose devices send local times without an offset.
+    pub time_zones: BTreeMap<SourceName, String>,
     /// Largest payload that is decoded; a larger one goes to quarantine.
     pub max_payload_bytes: usize,
     /// Longest time a group waits for more messages.
@@ -70,6 +72,7 @@ impl Default for IngestConfig {
             accept_past_ms: BTreeMap::new(),
             default_accept_past_ms: 7 * 24 * 3_600_000,
             accept_future_ms: 5 * 60_000,
+            time_zones: BTreeMap::new(),
             max_payload_bytes: 1024 * 1024,
             linger: Duration::from_millis(5),
             group_messages: 4_096,
@@ -83,6 +86,7 @@ impl IngestConfig {
         let window = |past_ms| AcceptWindow { past_ms, future_ms: self.accept_future_ms };
         Limits {
             windows: self.accept_past_ms.iter().map(|(source, past_ms)| (source.clone(), window(*past_ms))).collect(),
+            zones: self.time_zones.clone(),
             default_window: window(self.default_accept_past_ms),
             max_payload_bytes: self.max_payload_bytes,
         }

@@ -20,7 +20,7 @@ pub mod route;
 mod testing;
 mod writer;
 
-pub use board::{BlockedReason, DeviceStatus, SourceBoard, SourceKind, SourceState, SourceStatus};
+pub use board::{BlockedReason, DeviceStatus, ExternalBroker, SourceBoard, SourceKind, SourceState, SourceStatus};
 pub use committer::{IngestConfig, start_committer};
 pub use intake::{Intake, IntakeHealth, NotCommitted, OpenConnection};
 pub use latest::{LatestEntry, LatestTable};

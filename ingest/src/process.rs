@@ -59,6 +59,8 @@ impl Outcome {
 pub struct Limits {
     /// Accept windows of sources that have one of their own.
     pub windows: BTreeMap<SourceName, AcceptWindow>,
+    /// Time zones (IANA names, checked) of sources whose devices send local times without an offset.
+    pub zones: BTreeMap<SourceName, String>,
     /// The accept window of the others.
     pub default_window: AcceptWindow,
     /// Largest payload that is decoded.

@@ -35,6 +35,9 @@ pub struct MessageLedger {
     pub ignored_retained: u64,
     /// Repeated deliveries without device time.
     pub ignored_duplicate: u64,
+    /// Messages an external broker says it dropped in this minute, for whichever of its subscribers. They never
+    /// reached Bakau, so they are in neither side of the balance.
+    pub lost_in_broker: u64,
 }
 
 impl MessageLedger {
@@ -60,6 +63,7 @@ impl AddAssign for MessageLedger {
         self.denied += other.denied;
         self.ignored_retained += other.ignored_retained;
         self.ignored_duplicate += other.ignored_duplicate;
+        self.lost_in_broker += other.lost_in_broker;
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn add(connection: &Connection, draft: &BatchDraft) -> Result<(), Spo
         sum.quarantined += readings.quarantined;
     }
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT DO UPDATE SET
             received = received + excluded.received,
             decoded = decoded + excluded.decoded,
@@ -28,6 +28,7 @@ pub(crate) fn add(connection: &Connection, draft: &BatchDraft) -> Result<(), Spo
             denied = denied + excluded.denied,
             ignored_retained = ignored_retained + excluded.ignored_retained,
             ignored_duplicate = ignored_duplicate + excluded.ignored_duplicate,
+            lost_in_broker = lost_in_broker + excluded.lost_in_broker,
             readings_decoded = readings_decoded + excluded.readings_decoded,
             readings_quarantined = readings_quarantined + excluded.readings_quarantined",
     )?;
@@ -42,6 +43,7 @@ pub(crate) fn add(connection: &Connection, draft: &BatchDraft) -> Result<(), Spo
             messages.denied,
             messages.ignored_retained,
             messages.ignored_duplicate,
+            messages.lost_in_broker,
             readings.decoded,
             readings.quarantined,
         ])?;
@@ -57,7 +59,8 @@ pub(crate) fn messages(
 ) -> Result<BTreeMap<LedgerKey, MessageLedger>, SpoolError> {
     read(
         connection,
-        "SELECT minute, source, received, decoded, quarantined, unrouted, denied, ignored_retained, ignored_duplicate
+        "SELECT minute, source, received, decoded, quarantined, unrouted, denied, ignored_retained, ignored_duplicate,
+                lost_in_broker
          FROM ledger WHERE ?1 <= minute AND minute < ?2",
         (from, to),
         |row| {
@@ -69,6 +72,7 @@ pub(crate) fn messages(
                 denied: row.get(6)?,
                 ignored_retained: row.get(7)?,
                 ignored_duplicate: row.get(8)?,
+                lost_in_broker: row.get(9)?,
             })
         },
     )

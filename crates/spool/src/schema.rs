@@ -50,6 +50,7 @@ CREATE TABLE ledger (
     denied INTEGER NOT NULL,
     ignored_retained INTEGER NOT NULL,
     ignored_duplicate INTEGER NOT NULL,
+    lost_in_broker INTEGER NOT NULL,
     readings_decoded INTEGER NOT NULL,
     readings_quarantined INTEGER NOT NULL,
     PRIMARY KEY (minute, source)

@@ -99,6 +99,7 @@ async fn both_ledgers_balance_for_good_and_bad_messages() {
         denied: 1,
         ignored_retained: 1,
         ignored_duplicate: 1,
+        lost_in_broker: 0,
     };
     assert_eq!(messages, expected);
     assert!(messages.balances());

@@ -82,6 +82,7 @@ pub(crate) fn snapshot() -> Arc<Snapshot> {
 pub(crate) fn limits() -> Limits {
     Limits {
         windows: std::collections::BTreeMap::new(),
+        zones: std::collections::BTreeMap::new(),
         default_window: AcceptWindow { past_ms: 7 * 86_400_000, future_ms: 300_000 },
         max_payload_bytes: 1024 * 1024,
     }
