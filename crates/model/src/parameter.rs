@@ -88,7 +88,7 @@ pub struct ParameterInfo {
     /// Outside this range the value is implausible in East Java.
     #[serde(default)]
     pub suspect: Option<Range>,
-    /// Spike test: distance from the mean of both neighbours, in the canonical unit.
+    /// Spike test: distance beyond both neighbours, in the canonical unit.
     #[serde(default)]
     pub spike: Option<Step>,
     /// Rate-of-change test, in canonical units per minute.

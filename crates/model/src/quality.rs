@@ -43,7 +43,7 @@ pub struct QualityLimits {
     /// Gross range: outside it the value is implausible and suspect.
     #[serde(default)]
     pub suspect: Option<Range>,
-    /// Spike: distance of a value from the mean of its two neighbours, in the canonical unit.
+    /// Spike: how far a value lies beyond both of its neighbours, in the canonical unit.
     #[serde(default)]
     pub spike: Option<Step>,
     /// Rate of change: distance from the value before, per minute of event time.

@@ -1,0 +1,31 @@
+//! The tests of a whole series at once.
+
+use bakau_model::{Flag, QualityLimits, TestResults, UtcMillis};
+
+use crate::Stream;
+
+/// The results of every value of a series in strictly increasing event time.
+#[must_use]
+pub fn evaluate(limits: &QualityLimits, series: &[(UtcMillis, Option<f64>)]) -> Vec<TestResults> {
+    let mut stream = Stream::new();
+    let mut all: Vec<TestResults> = Vec::with_capacity(series.len());
+    for &(at, value) in series {
+        let judgement = stream.judge(limits, at, value);
+        if let Some((revised_at, revised)) = judgement.revises
+            && let Ok(index) = series[..all.len()].binary_search_by_key(&revised_at, |&(at, _)| at)
+        {
+            all[index] = revised;
+        }
+        all.push(judgement.results);
+    }
+    all
+}
+
+/// The flag of a value with these results: *missing* stays missing whatever the tests say.
+#[must_use]
+pub fn flag(value: Option<f64>, results: TestResults) -> Flag {
+    match value {
+        Some(_) => results.aggregate(),
+        None => Flag::Missing,
+    }
+}

@@ -1,0 +1,150 @@
+//! The tests of one datastream, value by value in event time.
+
+use bakau_model::{Flag, QualityLimits, QualityTest, Step, TestResults, UtcMillis};
+
+use crate::{
+    flat::Run,
+    margin::{GAP_RATIO, NEIGHBOUR_GAP_MS},
+};
+
+const MINUTE_MS: f64 = 60_000.0;
+
+/// What a value brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// Results of the value.
+    pub results: TestResults,
+    /// New results of the usable value before it, whose spike test had to wait for this one; only where they changed.
+    pub revises: Option<(UtcMillis, TestResults)>,
+}
+
+/// A usable value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seen {
+    at: UtcMillis,
+    value: f64,
+    results: TestResults,
+}
+
+/// What the tests have to remember of one datastream: two values and one span per slot of the flat-line window.
+///
+/// Values are handed in by strictly increasing event time. Limits may change from call to call; the flat-line test
+/// begins anew when the length of its windows does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stream {
+    newest: Option<UtcMillis>,
+    last: Option<Seen>,
+    before_last: Option<Seen>,
+    run: Run,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stream {
+    /// A datastream without values.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { newest: None, last: None, before_last: None, run: Run::EMPTY }
+    }
+
+    /// Event time of the newest value, missing ones included.
+    #[must_use]
+    pub const fn newest(&self) -> Option<UtcMillis> {
+        self.newest
+    }
+
+    /// Judges the next value; `None` (and anything that is no finite number) is a missing one.
+    ///
+    /// A value that is not newer than every earlier one is judged by its range alone and not remembered.
+    pub fn judge(&mut self, limits: &QualityLimits, at: UtcMillis, value: Option<f64>) -> Judgement {
+        let Some(value) = value.filter(|value| value.is_finite()) else {
+            self.newest = self.newest.max(Some(at));
+            return Judgement { results: TestResults::NONE, revises: None };
+        };
+        let range = gross_range(limits, value);
+        let results = TestResults::NONE.with(QualityTest::GrossRange, range);
+        if self.newest.is_some_and(|newest| at <= newest) {
+            return Judgement { results, revises: None };
+        }
+        self.newest = Some(at);
+        if range == Flag::Fail {
+            return Judgement { results, revises: None };
+        }
+        self.judge_usable(limits, Seen { at, value, results })
+    }
+
+    fn judge_usable(&mut self, limits: &QualityLimits, mut next: Seen) -> Judgement {
+        if self.last.is_some_and(|last| NEIGHBOUR_GAP_MS < next.at.since(last.at)) {
+            *self = Self { newest: self.newest, ..Self::new() };
+        }
+        let spike = self.spike_of_last(limits, &next);
+        let revises = self.last.as_mut().and_then(|last| {
+            let revised = last.results.with(QualityTest::Spike, spike);
+            let changed = revised != last.results;
+            last.results = revised;
+            changed.then_some((last.at, revised))
+        });
+        let rate = self.rate_of_change(limits, &next, spike);
+        next.results = next.results.with(QualityTest::RateOfChange, rate);
+        if let Some(limits) = &limits.flat_line {
+            let flat = self.run.judge(limits, next.at, next.value);
+            next.results = next.results.with(QualityTest::FlatLine, flat);
+        }
+        self.before_last = self.last.replace(next);
+        Judgement { results: next.results, revises }
+    }
+
+    /// The spike test of the value before `next`, which completes its neighbours.
+    fn spike_of_last(&self, limits: &QualityLimits, next: &Seen) -> Flag {
+        let (Some(limits), Some(before), Some(last)) = (&limits.spike, &self.before_last, &self.last) else {
+            return Flag::NotEvaluated;
+        };
+        let gaps = (last.at.since(before.at), next.at.since(last.at));
+        if GAP_RATIO.saturating_mul(gaps.0.min(gaps.1)) < gaps.0.max(gaps.1) {
+            return Flag::NotEvaluated;
+        }
+        let (low, high) = (before.value.min(next.value), before.value.max(next.value));
+        beyond(limits, (last.value - high).max(low - last.value))
+    }
+
+    fn rate_of_change(&self, limits: &QualityLimits, next: &Seen, spike_of_last: Flag) -> Flag {
+        let from = match spike_of_last {
+            Flag::Suspect | Flag::Fail => &self.before_last,
+            Flag::Good | Flag::NotEvaluated | Flag::Missing => &self.last,
+        };
+        let (Some(limits), Some(from)) = (&limits.rate_per_min, from) else { return Flag::NotEvaluated };
+        let gap = next.at.since(from.at);
+        if NEIGHBOUR_GAP_MS < gap {
+            return Flag::NotEvaluated;
+        }
+        let minutes = (gap as f64 / MINUTE_MS).max(1.0);
+        beyond(limits, (next.value - from.value).abs() / minutes)
+    }
+}
+
+fn gross_range(limits: &QualityLimits, value: f64) -> Flag {
+    let outside = |range: Option<bakau_model::Range>| range.map(|range| value < range.min || range.max < value);
+    match (outside(limits.fail), outside(limits.suspect)) {
+        (Some(true), _) => Flag::Fail,
+        (_, Some(true)) => Flag::Suspect,
+        (Some(false), _) | (_, Some(false)) => Flag::Good,
+        (None, None) => Flag::NotEvaluated,
+    }
+}
+
+fn beyond(limits: &Step, distance: f64) -> Flag {
+    let exceeds = |limit: Option<f64>| limit.map(|limit| limit < distance);
+    match (exceeds(limits.fail), exceeds(limits.suspect)) {
+        (Some(true), _) => Flag::Fail,
+        (_, Some(true)) => Flag::Suspect,
+        (Some(false), _) | (_, Some(false)) => Flag::Good,
+        (None, None) => Flag::NotEvaluated,
+    }
+}
+
+#[cfg(test)]
+mod tests;
