@@ -1,7 +1,8 @@
-//! Benchmarks in a release build: `cargo xtask bench line [--quick]`. Figures only; nothing here passes or fails.
+//! Benchmarks in a release build: `cargo xtask bench line|product [SECTION] [--quick]`. Figures only; nothing here passes or fails.
 
 mod figures;
 mod line;
+mod product;
 mod rig;
 
 use anyhow::{Result, bail};
@@ -9,8 +10,10 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which benchmark: `line`.
+    /// Which benchmark: `line` or `product`.
     name: String,
+    /// Only this section of `product`.
+    section: Option<String>,
     /// One run of everything instead of five, with fewer messages.
     #[arg(long)]
     quick: bool,
@@ -18,9 +21,11 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    bakau_tests::install_tls();
     let arguments = Arguments::parse();
     match arguments.name.as_str() {
         "line" => line::run(arguments.quick).await,
-        other => bail!("unknown benchmark '{other}'; there is: line"),
+        "product" => product::run(arguments.section.as_deref(), arguments.quick).await,
+        other => bail!("unknown benchmark '{other}'; there are: line, product"),
     }
 }

@@ -96,12 +96,12 @@ fn load_plan(plan: &Plan, port: u16) -> LoadPlan {
     }
 }
 
-async fn metrics(bakau: &Bakau) -> Result<String> {
+pub(crate) async fn metrics(bakau: &Bakau) -> Result<String> {
     Ok(reqwest::get(bakau.url("/metrics")?).await?.text().await?)
 }
 
 /// The sum of all samples of a counter whose labels contain `label`.
-fn counter(text: &str, name: &str, label: &str) -> f64 {
+pub(crate) fn counter(text: &str, name: &str, label: &str) -> f64 {
     let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
@@ -121,15 +121,15 @@ fn p99_ms(text: &str, name: &str) -> Option<(f64, u64)> {
 }
 
 /// A Bakau ready for a load, with the parts around it.
-struct Rig {
-    bakau: Bakau,
+pub(crate) struct Rig {
+    pub(crate) bakau: Bakau,
     broker: Option<Mosquitto>,
     port: u16,
     /// Runs as long as this lives.
     _sink: Sink,
 }
 
-async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
+pub(crate) async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
     let broker = match plan.way {
         Way::Embedded => None,
         Way::Mosquitto => Some(Mosquitto::start(&folder.join("mosquitto")).await?),
@@ -147,7 +147,7 @@ async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
 
 /// Sends the load; gives the time until Bakau had acknowledged everything and the metrics once all of it was stored and
 /// evaluated.
-async fn send(plan: &Plan, rig: &Rig) -> Result<(Duration, String)> {
+pub(crate) async fn send(plan: &Plan, rig: &Rig) -> Result<(Duration, String)> {
     let bakau = &rig.bakau;
     let (load_plan, stop) = (load_plan(plan, rig.port), CancellationToken::new());
     let begun = Instant::now();

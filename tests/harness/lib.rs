@@ -4,6 +4,7 @@
 //! Nothing here sleeps to wait for something: every wait polls a condition with a deadline and says what it waited for.
 
 pub mod bakau;
+pub mod browser;
 pub mod catalogue;
 pub mod checker;
 pub mod kill;

@@ -33,8 +33,10 @@ enum Task {
     },
     /// Benchmarks, in a release build; figures only, no pass or fail by time.
     Bench {
-        /// Which one: `line`.
+        /// Which one: `line` or `product`.
         name: String,
+        /// Only this section of `product`.
+        section: Option<String>,
         /// Shorter runs, to see that it works.
         #[arg(long)]
         quick: bool,
@@ -48,19 +50,19 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Check => check::all(&root),
         Task::Test { filter } => {
-            tools::ensure_for_tests()?;
+            tools::ensure_for_tests(&root)?;
             run::tests(&root, filter.as_deref())
         }
         Task::Drill { name, long } => {
-            tools::ensure_for_tests()?;
+            tools::ensure_for_tests(&root)?;
             run::drill(&root, &name, long)
         }
-        Task::Bench { name, quick } => {
-            tools::ensure_for_tests()?;
-            run::bench(&root, &name, quick)
+        Task::Bench { name, section, quick } => {
+            tools::ensure_for_tests(&root)?;
+            run::bench(&root, &name, section.as_deref(), quick)
         }
         Task::Ci => {
-            tools::ensure_for_tests()?;
+            tools::ensure_for_tests(&root)?;
             check::all(&root)?;
             run::tests(&root, None)
         }

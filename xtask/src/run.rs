@@ -41,8 +41,9 @@ pub(crate) fn drill(root: &Path, name: &str, long: bool) -> Result<()> {
     release(root, "drill", &arguments)
 }
 
-pub(crate) fn bench(root: &Path, name: &str, quick: bool) -> Result<()> {
+pub(crate) fn bench(root: &Path, name: &str, section: Option<&str>, quick: bool) -> Result<()> {
     let mut arguments = vec![name];
+    arguments.extend(section);
     if quick {
         arguments.push("--quick");
     }

@@ -1,13 +1,18 @@
 //! Programs that tests need from outside: installed from Debian's packages where that is allowed, named otherwise.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::run::run;
 
 /// (program, Debian package, why).
-const NEEDED: &[(&str, &str, &str)] = &[("mosquitto", "mosquitto", "a real external MQTT broker for the system tests")];
+const NEEDED: &[(&str, &str, &str)] = &[
+    ("mosquitto", "mosquitto", "a real external MQTT broker for the system tests"),
+    ("chromium", "chromium", "a real browser for the pages"),
+    ("node", "nodejs", "runs the browser tests, version 20 or newer"),
+    ("npm", "npm", "fetches playwright-core and axe-core for the browser tests"),
+];
 
 /// Whether a program is in one of the folders where system programs live.
 fn is_installed(program: &str) -> bool {
@@ -25,7 +30,12 @@ fn is_root() -> bool {
 ///
 /// # Errors
 /// When something is missing and cannot be installed; the message names it and the command that installs it.
-pub(crate) fn ensure_for_tests() -> Result<()> {
+pub(crate) fn ensure_for_tests(root: &Path) -> Result<()> {
+    ensure_packages()?;
+    ensure_browser_scripts(root)
+}
+
+fn ensure_packages() -> Result<()> {
     let missing: Vec<_> = NEEDED.iter().filter(|(program, ..)| !is_installed(program)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -40,6 +50,18 @@ pub(crate) fn ensure_for_tests() -> Result<()> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(packages);
     run(root, "apt-get", &arguments)
+}
+
+/// The libraries of the browser tests, exactly as `package-lock.json` names them; fetched again when it changes.
+fn ensure_browser_scripts(root: &Path) -> Result<()> {
+    let folder = root.join("tests/browser");
+    let wanted = fs::read_to_string(folder.join("package-lock.json")).context("could not read package-lock.json")?;
+    let stamp = folder.join("node_modules/.installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    run(&folder, "npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])?;
+    fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))
 }
 
 /// The version the checks were written for.
