@@ -2,13 +2,15 @@
 //!
 //! Names, units and limits may change before a notice is delivered; the decision log keeps what was known.
 
-use bakau_model::{DatastreamName, Flag, Level, Parameter, RuleId, StationId, Text, Unit, UtcMillis};
+use bakau_model::{
+    AgencyId, DatastreamName, Flag, Level, Parameter, RuleId, SourceName, StationId, StationKind, Text, Unit, UtcMillis,
+};
 use bakau_registry::{Direction, Rule, Snapshot, Threshold};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AlertId,
-    engine::{Reason, Transition},
+    AlertId, AlertKind,
+    engine::{Reason, Subject, Transition},
 };
 
 /// The facts of one transition, as stored in the decision log.
@@ -16,6 +18,7 @@ use crate::{
 pub(crate) struct Facts {
     pub(crate) alert: AlertId,
     pub(crate) sequence: u32,
+    pub(crate) kind: AlertKind,
     pub(crate) reason: Reason,
     pub(crate) level: Level,
     pub(crate) previous_level: Level,
@@ -23,20 +26,40 @@ pub(crate) struct Facts {
     pub(crate) onset: UtcMillis,
     pub(crate) observed_at: UtcMillis,
     pub(crate) decided_at: UtcMillis,
-    pub(crate) value: f64,
-    pub(crate) flag: Flag,
-    pub(crate) datastream: DatastreamName,
-    pub(crate) station: StationFacts,
-    pub(crate) parameter: ParameterFacts,
+    /// None of a silence.
+    pub(crate) value: Option<f64>,
+    pub(crate) flag: Option<Flag>,
+    /// When anything was last received of what is silent.
+    pub(crate) heard: Option<UtcMillis>,
+    pub(crate) subject: SubjectFacts,
+    /// The owner of the station; none of a source.
+    pub(crate) agency: Option<AgencyFacts>,
     pub(crate) rule: RuleFacts,
     /// The raise or clear value that was passed; none where a rule change decided.
     pub(crate) limit: Option<f64>,
+}
+
+/// What the alert is about, as it was named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SubjectFacts {
+    Datastream { name: DatastreamName, parameter: ParameterFacts, station: StationFacts },
+    Station(StationFacts),
+    Source(SourceName),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AgencyFacts {
+    pub(crate) id: AgencyId,
+    pub(crate) name: Text,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StationFacts {
     pub(crate) id: StationId,
     pub(crate) name: Text,
+    /// None where it is no longer registered.
+    pub(crate) kind: Option<StationKind>,
     pub(crate) time_zone: String,
 }
 
@@ -65,11 +88,12 @@ impl Facts {
     /// The facts of a transition as the registry names things now. What is no longer registered is named by its id.
     pub(crate) fn of(transition: &Transition, snapshot: &Snapshot) -> Option<Self> {
         let rule = &transition.rule;
-        let registered = snapshot.datastreams.get(&transition.datastream);
-        let datastream = registered.map_or(&rule.datastream, |datastream| &datastream.name).clone();
+        let subject = SubjectFacts::of(&transition.subject, rule, snapshot)?;
+        let station = subject.station().and_then(|station| snapshot.stations.get(&station.id));
         Some(Self {
             alert: transition.alert,
             sequence: transition.sequence,
+            kind: AlertKind::Threshold,
             reason: transition.reason,
             level: transition.to,
             previous_level: transition.from,
@@ -77,25 +101,86 @@ impl Facts {
             onset: transition.onset,
             observed_at: transition.observed_at,
             decided_at: transition.decided_at,
-            value: transition.value,
-            flag: transition.flag,
-            station: StationFacts::of(&datastream, snapshot)?,
-            parameter: ParameterFacts::of(&datastream, snapshot, registered.map(|datastream| &datastream.unit))?,
-            datastream,
+            value: transition.value.map(|(value, _)| value),
+            flag: transition.value.map(|(_, flag)| flag),
+            heard: transition.heard,
+            agency: station.map(|station| AgencyFacts::of(&station.agency, snapshot)),
+            subject,
             rule: RuleFacts::of(rule, transition.rule_revision),
             limit: passed_limit(rule, transition),
         })
     }
 }
 
+impl Facts {
+    /// The datastream, where it is about one.
+    pub(crate) const fn datastream(&self) -> Option<&DatastreamName> {
+        match &self.subject {
+            SubjectFacts::Datastream { name, .. } => Some(name),
+            SubjectFacts::Station(_) | SubjectFacts::Source(_) => None,
+        }
+    }
+
+    /// The parameter, where it is about a datastream.
+    pub(crate) const fn parameter(&self) -> Option<&ParameterFacts> {
+        match &self.subject {
+            SubjectFacts::Datastream { parameter, .. } => Some(parameter),
+            SubjectFacts::Station(_) | SubjectFacts::Source(_) => None,
+        }
+    }
+
+    /// The station; none where it is about a source.
+    pub(crate) const fn station(&self) -> Option<&StationFacts> {
+        self.subject.station()
+    }
+
+    /// The source, where it is about one.
+    pub(crate) const fn source(&self) -> Option<&SourceName> {
+        match &self.subject {
+            SubjectFacts::Source(source) => Some(source),
+            SubjectFacts::Datastream { .. } | SubjectFacts::Station(_) => None,
+        }
+    }
+}
+
+impl SubjectFacts {
+    fn of(subject: &Subject, rule: &Rule, snapshot: &Snapshot) -> Option<Self> {
+        Some(match subject {
+            Subject::Datastream(number) => {
+                let registered = snapshot.datastreams.get(number);
+                let name = registered.map_or(&rule.datastream, |datastream| &datastream.name).clone();
+                let unit = registered.map(|datastream| &datastream.unit);
+                let parameter = ParameterFacts::of(&name, snapshot, unit)?;
+                // A datastream name is made of valid parts, so this is always some.
+                let station = StationFacts::of(&StationId::new(name.station()).ok()?, snapshot);
+                Self::Datastream { name, parameter, station }
+            }
+            Subject::Station(station) => Self::Station(StationFacts::of(station, snapshot)),
+            Subject::Source(source) => Self::Source(source.clone()),
+        })
+    }
+
+    const fn station(&self) -> Option<&StationFacts> {
+        match self {
+            Self::Datastream { station, .. } | Self::Station(station) => Some(station),
+            Self::Source(_) => None,
+        }
+    }
+}
+
+impl AgencyFacts {
+    fn of(id: &AgencyId, snapshot: &Snapshot) -> Self {
+        let name = snapshot.agencies.get(id).map_or_else(|| Text::from(id.as_str()), |agency| agency.name.clone());
+        Self { id: id.clone(), name }
+    }
+}
+
 impl StationFacts {
-    fn of(datastream: &DatastreamName, snapshot: &Snapshot) -> Option<Self> {
-        // A datastream name is made of valid parts, so this is always some.
-        let id = StationId::new(datastream.station()).ok()?;
-        let station = snapshot.stations.get(&id);
+    fn of(id: &StationId, snapshot: &Snapshot) -> Self {
+        let station = snapshot.stations.get(id);
         let name = station.map_or_else(|| Text::from(id.as_str()), |station| station.name.clone());
         let time_zone = station.map_or("Asia/Jakarta", |station| &station.time_zone).to_owned();
-        Some(Self { id, name, time_zone })
+        Self { id: id.clone(), name, kind: station.map(|station| station.kind), time_zone }
     }
 }
 

@@ -205,7 +205,7 @@ impl Alerts {
     /// Puts a request into the inbox and waits until the engine has decided it.
     async fn request(&self, command: &Command, by: &Principal) -> Result<Outcome, AlertsError> {
         let mut answered = self.shared.answered.subscribe();
-        let id = self.db.request(command, by.name(), self.clock.now()).await?;
+        let id = self.db.request(command, by, self.clock.now()).await?;
         self.shared.requests.notify_one();
         let decided = async {
             loop {

@@ -2,9 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use bakau_model::{DatastreamId, RuleId, UtcMillis};
+use bakau_model::{RuleId, UtcMillis};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
+
+use crate::engine::Subject;
 
 /// A text that is no alert id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,20 +15,28 @@ pub struct InvalidAlertId {
     given: String,
 }
 
-/// The first 128 bits of SHA-256 over rule, datastream number and onset; written as 32 hexadecimal characters.
+/// The first 128 bits of SHA-256 over rule, subject and onset; written as 32 hexadecimal characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AlertId([u8; 16]);
 
 impl AlertId {
-    /// The id of the episode of `rule` on `datastream` that began at `onset`.
+    /// The id of the episode of `rule` on `subject` that began at `onset`.
     #[must_use]
-    pub fn of(rule: &RuleId, datastream: DatastreamId, onset: UtcMillis) -> Self {
+    pub fn of(rule: &RuleId, subject: &Subject, onset: UtcMillis) -> Self {
         let mut hash = Sha256::new();
-        hash.update(b"bakau alert 1\0");
+        hash.update(match subject {
+            Subject::Datastream(_) => b"bakau alert 1\0".as_slice(),
+            Subject::Station(_) => b"bakau station alert 1\0",
+            Subject::Source(_) => b"bakau source alert 1\0",
+        });
         hash.update(rule.as_str().as_bytes());
-        // Rule ids never hold a zero byte, so no two (rule, number, onset) give the same input.
+        // Text ids never hold a zero byte, so no two (rule, subject, onset) give the same input.
         hash.update([0]);
-        hash.update(datastream.get().to_be_bytes());
+        match subject {
+            Subject::Datastream(number) => hash.update(number.get().to_be_bytes()),
+            Subject::Station(station) => hash.update(station.as_str().as_bytes()),
+            Subject::Source(source) => hash.update(source.as_str().as_bytes()),
+        }
         hash.update(onset.get().to_be_bytes());
         let digest = hash.finalize();
         let mut id = [0; 16];
@@ -84,16 +94,25 @@ impl<'de> Deserialize<'de> for AlertId {
 
 #[cfg(test)]
 mod tests {
+    use bakau_model::{DatastreamId, SourceName, StationId};
+
     use super::*;
 
     #[test]
     fn an_id_is_read_back_from_its_text_and_depends_on_every_part() {
         let rule = RuleId::new("do-low").unwrap();
-        let id = AlertId::of(&rule, DatastreamId::new(7), UtcMillis::new(1_000));
+        let seven = Subject::Datastream(DatastreamId::new(7));
+        let at = UtcMillis::new(1_000);
+        let id = AlertId::of(&rule, &seven, at);
         assert_eq!(id.to_string().parse::<AlertId>().unwrap(), id);
-        assert_ne!(id, AlertId::of(&rule, DatastreamId::new(8), UtcMillis::new(1_000)));
-        assert_ne!(id, AlertId::of(&rule, DatastreamId::new(7), UtcMillis::new(1_001)));
-        assert_ne!(id, AlertId::of(&RuleId::new("do-lo").unwrap(), DatastreamId::new(7), UtcMillis::new(1_000)));
+        assert_ne!(id, AlertId::of(&rule, &Subject::Datastream(DatastreamId::new(8)), at));
+        assert_ne!(id, AlertId::of(&rule, &seven, UtcMillis::new(1_001)));
+        assert_ne!(id, AlertId::of(&RuleId::new("do-lo").unwrap(), &seven, at));
+        let station = Subject::Station(StationId::new("a").unwrap());
+        assert_ne!(
+            AlertId::of(&rule, &station, at),
+            AlertId::of(&rule, &Subject::Source(SourceName::new("a").unwrap()), at)
+        );
     }
 
     #[test]

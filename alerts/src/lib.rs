@@ -34,8 +34,8 @@ pub use outbox::RetryPolicy;
 pub use secrets::{FixedSecrets, Secret, Secrets};
 pub use settled::{Episode, settle};
 pub use view::{
-    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NoticeState, NoticeView, SettledQuery,
-    TransitionView,
+    Acknowledgement, AlertDetail, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState, NoticeView,
+    SettledQuery, TransitionView,
 };
 
 /// Longest note with an acknowledgement, in characters; it is shown in one line of a page.

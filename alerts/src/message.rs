@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use bakau_model::{Flag, Language, Level, Messages, Text, UtcMillis};
 use jiff::tz::TimeZone;
 
-use crate::{engine::Reason, facts::Facts};
+use crate::{
+    engine::Reason,
+    facts::{Facts, SubjectFacts},
+};
 
 const ID: &str = include_str!("../messages/id.toml");
 const EN: &str = include_str!("../messages/en.toml");
@@ -30,9 +33,22 @@ pub(crate) fn both(facts: &Facts) -> Text {
 pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
     let messages = messages(language);
     let level = |level: Level| messages.text(level_key(level));
-    let (time, date) = local_time(facts.observed_at, &facts.station.time_zone, messages);
-    let value = decimal(&format!("{:.*}", usize::from(facts.parameter.decimals), facts.value), language);
-    let value = format!("{value} {}", facts.parameter.unit.symbol());
+    let zone = facts.station().map_or("Asia/Jakarta", |station| &station.time_zone);
+    let (time, date) = local_time(facts.observed_at, zone, messages);
+    let value = facts.value.zip(facts.parameter()).map_or_else(String::new, |(value, parameter)| {
+        let value = decimal(&format!("{value:.*}", usize::from(parameter.decimals)), language);
+        format!("{value} {}", parameter.unit.symbol())
+    });
+    let since = facts.heard.unwrap_or(facts.onset);
+    let (since_time, since_date) = local_time(since, zone, messages);
+    let subject = match &facts.subject {
+        SubjectFacts::Datastream { parameter, station, .. } => {
+            let (parameter, station) = (parameter.name.get(language), station.name.get(language));
+            messages.fill("datastream", &[("parameter", parameter), ("station", station)])
+        }
+        SubjectFacts::Station(station) => station.name.get(language).to_owned(),
+        SubjectFacts::Source(source) => messages.fill("source", &[("source", source.as_str())]),
+    };
     let limit = facts.limit.map(|limit| decimal(&limit.to_string(), language)).unwrap_or_default();
     let text = messages.fill(
         template(facts),
@@ -43,13 +59,16 @@ pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
             ("limit", &limit),
             ("time", &time),
             ("date", &date),
-            ("parameter", facts.parameter.name.get(language)),
-            ("station", facts.station.name.get(language)),
+            ("since_time", &since_time),
+            ("since_date", &since_date),
+            ("parameter", facts.parameter().map_or("", |parameter| parameter.name.get(language))),
+            ("station", facts.station().map_or("", |station| station.name.get(language))),
+            ("subject", &subject),
             // Last, so that braces in a rule's name stay what they are.
             ("rule", facts.rule.name.get(language)),
         ],
     );
-    if facts.flag == Flag::Suspect { format!("{text} {}", messages.text("suspect")) } else { text }
+    if facts.flag == Some(Flag::Suspect) { format!("{text} {}", messages.text("suspect")) } else { text }
 }
 
 const fn level_key(level: Level) -> &'static str {
@@ -63,6 +82,14 @@ const fn level_key(level: Level) -> &'static str {
 
 fn template(facts: &Facts) -> &'static str {
     match facts.reason {
+        Reason::NeverReported => "never_reported",
+        Reason::Stale => "stale",
+        Reason::Offline => "offline",
+        Reason::SourceDown => "source_down",
+        Reason::Returned => "returned",
+        Reason::RuleChanged if facts.value.is_none() => "rule_changed_silence",
+        Reason::RuleRemoved if facts.value.is_none() => "rule_removed_silence",
+        Reason::StateLost if facts.value.is_none() => "state_lost_silence",
         Reason::RuleChanged => "rule_changed",
         Reason::RuleRemoved => "rule_removed",
         Reason::StateLost => "state_lost",
@@ -142,16 +169,18 @@ mod tests {
     #[test]
     fn a_suspect_value_is_marked_for_verification() {
         let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.4, Some(0.5));
-        facts.flag = Flag::Suspect;
+        facts.flag = Some(Flag::Suspect);
         assert!(sentence(&facts, Language::Id).ends_with("perlu diverifikasi."));
     }
 
     #[test]
     fn values_without_unit_leave_no_gap_and_zero_has_no_sign() {
         let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, -0.001, Some(-0.5));
-        facts.parameter.code = Parameter::new("ph").unwrap();
-        facts.parameter.name = "pH".into();
-        facts.parameter.unit = bakau_model::Unit::new("[pH]");
+        if let SubjectFacts::Datastream { parameter, .. } = &mut facts.subject {
+            parameter.code = Parameter::new("ph").unwrap();
+            parameter.name = "pH".into();
+            parameter.unit = bakau_model::Unit::new("[pH]");
+        }
         let text = sentence(&facts, Language::Id);
         assert!(
             text.starts_with("AWAS: pH 0,00 di BeeJay Bakau (batas -0,5) pukul 02.13 WIB, 10 Maret 2026."),
@@ -162,7 +191,9 @@ mod tests {
     #[test]
     fn an_unknown_zone_is_told_in_utc() {
         let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.4, Some(0.5));
-        facts.station.time_zone = "Mars/Olympus".to_owned();
+        if let SubjectFacts::Datastream { station, .. } = &mut facts.subject {
+            station.time_zone = "Mars/Olympus".to_owned();
+        }
         assert!(sentence(&facts, Language::Id).contains("pukul 19.13 UTC, 9 Maret 2026"));
     }
 }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
-use bakau_model::{Batch, DatastreamId, Flag, Level, Seq, UtcMillis};
+use bakau_model::{Batch, Level, Seq, UtcMillis};
 use bakau_registry::{Rule, Snapshot};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     AlertView,
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Effect, Engine, Input, Measured, Mute, Reason, RuleSet, SlotKey, Transition},
+    engine::{Effect, Engine, Input, Measured, Mute, Reason, Requester, RuleSet, SlotKey, Subject, Transition},
     facts::Facts,
     metrics::METRICS,
 };
@@ -84,7 +84,7 @@ pub(crate) struct Setup {
 impl Runner {
     pub(crate) fn new(setup: Setup, loaded: Loaded) -> Self {
         for (key, error) in &loaded.unreadable {
-            tracing::error!(rule = %key.rule, datastream = %key.datastream, %error, "engine state is unreadable, this rule starts anew");
+            tracing::error!(rule = %key.rule, subject = %key.subject, %error, "engine state is unreadable, this rule starts anew");
         }
         let cursor = start_of(&setup.spool, loaded.cursor);
         setup.spool.report(Consumer::Alerts, cursor);
@@ -175,9 +175,8 @@ impl Runner {
             if self.pending.decisions.iter().any(ends) {
                 continue;
             }
-            let datastream = self.snapshot.datastream(&alert.datastream).map(|datastream| datastream.number);
-            let key = datastream.map(|datastream| SlotKey { datastream, rule: alert.rule.clone() });
-            let known = key.as_ref().and_then(|key| Some((key.datastream, Arc::clone(self.engine.rule(key)?))));
+            let key = self.subject_of(alert).map(|subject| SlotKey { subject, rule: alert.rule.clone() });
+            let known = key.and_then(|key| Some((Arc::clone(self.engine.rule(&key)?), key.subject)));
             let sequence = match self.db.last_sequence(&alert.id).await {
                 Ok(sequence) => sequence.saturating_add(1),
                 Err(error) => {
@@ -185,13 +184,21 @@ impl Runner {
                     continue;
                 }
             };
-            let Some((datastream, rule)) = known else {
+            let Some((rule, subject)) = known else {
                 tracing::error!(alert = %alert.id, "an alert without engine state has no rule any more and stays listed");
                 continue;
             };
-            let transition = forgotten(alert, datastream, rule, sequence, (self.snapshot.revision, self.clock.now()));
+            let transition = forgotten(alert, subject, rule, sequence, (self.snapshot.revision, self.clock.now()));
             let decision = self.transition(&transition, None);
             self.pending.decisions.extend(decision);
+        }
+    }
+
+    fn subject_of(&self, alert: &AlertView) -> Option<Subject> {
+        match (&alert.datastream, &alert.station, &alert.source) {
+            (Some(name), ..) => Some(Subject::Datastream(self.snapshot.datastream(name)?.number)),
+            (None, Some(station), _) => Some(Subject::Station(station.clone())),
+            (None, None, source) => source.clone().map(Subject::Source),
         }
     }
 
@@ -209,12 +216,14 @@ impl Runner {
                 return;
             }
         };
-        for StoredCommand { id, by, command } in requests {
+        for StoredCommand { id, by, person, command } in requests {
             if self.pending.outcomes.iter().any(|(taken, ..)| *taken == id) {
                 continue;
             }
             let input = match command {
-                Some(Command::Acknowledge { alert, note }) => Input::Acknowledge { alert, by, note },
+                Some(Command::Acknowledge { alert, note }) => {
+                    Input::Acknowledge { alert, by: Requester { name: by, person }, note }
+                }
                 Some(Command::Mute { rule, until }) => Input::Mute(Mute { rule, until, by }),
                 None => {
                     tracing::error!(request = id, "a request in the command inbox is unreadable, it is set aside");
@@ -321,7 +330,7 @@ impl Runner {
         tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
         let facts = Facts::of(transition, &self.snapshot);
         if facts.is_none() {
-            tracing::error!(%alert, "the datastream's name is unusable, this transition cannot be recorded");
+            tracing::error!(%alert, "a name is unusable, this transition cannot be recorded");
         }
         Some(Decision::Transition {
             facts: Box::new(facts?),
@@ -404,7 +413,7 @@ impl Runner {
 
 fn forgotten(
     alert: &AlertView,
-    datastream: DatastreamId,
+    subject: Subject,
     rule: Arc<Rule>,
     sequence: u32,
     (rule_revision, decided_at): (u64, UtcMillis),
@@ -414,15 +423,15 @@ fn forgotten(
         sequence,
         rule,
         rule_revision,
-        datastream,
+        subject,
         from: alert.level,
         to: Level::Normal,
         peak: alert.peak,
         reason: Reason::StateLost,
         onset: alert.onset,
         observed_at: alert.updated,
-        value: alert.value.unwrap_or_default(),
-        flag: Flag::NotEvaluated,
+        value: alert.value.zip(alert.flag),
+        heard: None,
         decided_at,
         muted_until: None,
     }

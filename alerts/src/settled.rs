@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     AlertId,
-    engine::{Excursion, Limits, Machine},
+    engine::{Excursion, Limits, Machine, Subject},
 };
 
 /// One episode of the settled history.
@@ -80,7 +80,7 @@ impl<'a> Settler<'a> {
 
     fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Episode {
         Episode {
-            id: AlertId::of(&self.rule.id, self.datastream, excursion.onset),
+            id: AlertId::of(&self.rule.id, &Subject::Datastream(self.datastream), excursion.onset),
             rule: self.rule.id.clone(),
             datastream: self.rule.datastream.clone(),
             onset: excursion.onset,

@@ -10,11 +10,12 @@ use bakau_registry::{Datastream, Direction, Rule, Snapshot, Station, Threshold};
 
 use crate::{
     AlertId,
-    engine::{Reason, RuleSet, Transition, WatchedRule},
+    engine::{Reason, RuleSet, Subject, Transition, WatchedRule},
     facts::Facts,
 };
 
 pub(crate) const DATASTREAM: DatastreamId = DatastreamId::new(7);
+pub(crate) const SUBJECT: Subject = Subject::Datastream(DATASTREAM);
 /// 2026-03-09T17:00:00Z, midnight in western Indonesia.
 pub(crate) const MIDNIGHT: UtcMillis = UtcMillis::new(1_773_075_600_000);
 
@@ -40,7 +41,7 @@ pub(crate) fn do_rule(hold_s: u32) -> Rule {
 }
 
 pub(crate) fn rule_set(revision: u64, rules: impl IntoIterator<Item = Rule>) -> RuleSet {
-    let watch = |rule| WatchedRule { rule: Arc::new(rule), datastream: DATASTREAM };
+    let watch = |rule| WatchedRule { rule: Arc::new(rule), subject: SUBJECT };
     RuleSet { revision, rules: rules.into_iter().map(watch).collect() }
 }
 
@@ -60,19 +61,19 @@ pub(crate) fn observation(minutes: i64, value: f64) -> Observation {
 pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: Option<f64>) -> Facts {
     let rule = do_rule(0);
     let transition = Transition {
-        alert: AlertId::of(&rule.id, DATASTREAM, minute(130)),
+        alert: AlertId::of(&rule.id, &SUBJECT, minute(130)),
         sequence: 1,
         rule: Arc::new(rule),
         rule_revision: 12,
-        datastream: DATASTREAM,
+        subject: SUBJECT,
         from,
         to,
         peak: from.max(to),
         reason,
         onset: minute(130),
         observed_at: minute(133),
-        value,
-        flag: Flag::NotEvaluated,
+        value: Some((value, Flag::NotEvaluated)),
+        heard: None,
         decided_at: minute(133).saturating_add(1_500),
         muted_until: None,
     };

@@ -1,6 +1,8 @@
 //! What pages and the API see of alerts.
 
-use bakau_model::{ChannelId, DatastreamName, Level, RuleId, StationId, Text, UtcMillis};
+use bakau_model::{
+    AgencyId, ChannelId, DatastreamName, Flag, Level, PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{AlertId, engine::Reason};
@@ -10,33 +12,88 @@ use crate::{AlertId, engine::Reason};
 pub struct Acknowledgement {
     /// Name of the person.
     pub by: String,
+    /// Their id, where they are registered and followed a link sent to them.
+    pub person: Option<PersonId>,
     /// When the engine took it.
     pub at: UtcMillis,
     /// What they wrote, at most [`crate::MAX_NOTE_CHARS`] characters.
     pub note: Option<String>,
 }
 
+/// What an alert is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// A value crossed a threshold: the environment.
+    Threshold,
+    /// A station or a datastream no longer says anything.
+    Silence,
+    /// A source brings no messages.
+    SourceDown,
+}
+
+impl AlertKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Threshold, Self::Silence, Self::SourceDown];
+
+    /// The stable key used in the database, the API and message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Threshold => "threshold",
+            Self::Silence => "silence",
+            Self::SourceDown => "source_down",
+        }
+    }
+
+    /// The kind of a stored key.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
+    /// Whether it says something about the equipment and nothing about the environment.
+    #[must_use]
+    pub const fn is_technical(self) -> bool {
+        match self {
+            Self::Threshold => false,
+            Self::Silence | Self::SourceDown => true,
+        }
+    }
+}
+
 /// One alert as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertView {
-    /// Identity: hash of rule, datastream and onset.
+    /// Identity: hash of rule, subject and onset.
     pub id: AlertId,
     /// The rule.
     pub rule: RuleId,
     /// Its name at the last transition.
     pub rule_name: Text,
-    /// The datastream.
-    pub datastream: DatastreamName,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// The agency that owned the station at the last transition.
+    pub agency: Option<AgencyId>,
+    /// The station; none where it is about a source.
+    pub station: Option<StationId>,
+    /// The datastream; none where it is about a whole station or a source.
+    pub datastream: Option<DatastreamName>,
+    /// The source, where it is about one.
+    pub source: Option<SourceName>,
     /// The level now; *normal* once closed.
     pub level: Level,
     /// The worst level so far.
     pub peak: Level,
-    /// `observed_at` of the first observation of the crossing.
+    /// `observed_at` of the first observation of the crossing; of a silence, when something was last heard or, where
+    /// nothing ever was, from when it has been expected.
     pub onset: UtcMillis,
-    /// `observed_at` of the last transition.
+    /// `observed_at` of the last transition; of a silence, when it was decided.
     pub updated: UtcMillis,
-    /// The value that made the last transition, in the canonical unit.
+    /// The value that made the last transition, in the canonical unit; a silence has none.
     pub value: Option<f64>,
+    /// The quality of that value.
+    pub flag: Option<Flag>,
     /// When the last transition was decided.
     pub decided_at: UtcMillis,
     /// When the first transition was decided.
@@ -64,8 +121,10 @@ pub struct TransitionView {
     pub reason: Reason,
     /// When the environment had the deciding value.
     pub observed_at: UtcMillis,
-    /// The deciding value, in the canonical unit.
+    /// The deciding value, in the canonical unit; a silence has none.
     pub value: Option<f64>,
+    /// The quality of that value.
+    pub flag: Option<Flag>,
     /// When it was decided.
     pub decided_at: UtcMillis,
     /// Registry revision of the rules in force.
@@ -105,6 +164,36 @@ impl NoticeState {
     }
 }
 
+/// Why a notice is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// The level changed.
+    Transition,
+    /// The alert is still open and nobody has acknowledged it.
+    Reminder,
+}
+
+impl NoticeKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Transition, Self::Reminder];
+
+    /// The stable key used in the database, the API and message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Transition => "transition",
+            Self::Reminder => "reminder",
+        }
+    }
+
+    /// The kind of a stored key.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+}
+
 /// One notice owed to one receiver, and its attempts so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NoticeView {
@@ -114,6 +203,10 @@ pub struct NoticeView {
     pub transition: i64,
     /// The alert.
     pub alert: AlertId,
+    /// Why it is sent.
+    pub kind: NoticeKind,
+    /// Who is told; none where a rule tells a webhook directly.
+    pub person: Option<PersonId>,
     /// The channel.
     pub channel: ChannelId,
     /// Who gets it, in the channel's own words.
@@ -167,6 +260,16 @@ pub struct AlertQuery {
     pub datastream: Option<DatastreamName>,
     /// Only those of this station.
     pub station: Option<StationId>,
+    /// Only those of stations this agency owns.
+    pub agency: Option<AgencyId>,
+    /// Only those of this kind.
+    pub kind: Option<AlertKind>,
+    /// Only those that reached at least this level.
+    pub min_level: Option<Level>,
+    /// Only those not closed before this instant.
+    pub from: Option<UtcMillis>,
+    /// Only those opened before this instant.
+    pub to: Option<UtcMillis>,
     /// Only those listed after this one: the last id of the page before.
     pub before: Option<AlertId>,
     /// At most so many, 1 to 1,000; 0 means 100.

@@ -54,6 +54,7 @@ pub(crate) async fn list(
         station: params.station()?,
         before,
         limit: limit + 1,
+        ..AlertQuery::default()
     };
     let mut found = state.alerts.list(&query).await.map_err(|error| problem(&error))?;
     let more = limit < found.len();
@@ -206,19 +207,23 @@ pub(crate) fn problem(error: &AlertsError) -> ApiError {
 }
 
 fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
-    let datastream = snapshot.datastream(&alert.datastream);
+    let datastream = alert.datastream.as_ref().and_then(|name| snapshot.datastream(name));
     let mut value = json!({
         "id": alert.id,
         "rule": alert.rule,
         "rule_name": answer::text(&alert.rule_name),
-        "station": alert.datastream.station(),
+        "kind": alert.kind,
+        "agency": alert.agency,
+        "station": alert.station,
         "datastream": alert.datastream,
+        "source": alert.source,
         "unit": datastream.map(|datastream| &datastream.unit),
         "level": alert.level,
         "peak": alert.peak,
         "onset": answer::time(alert.onset),
         "observed_at": answer::time(alert.updated),
         "value": alert.value,
+        "flag": alert.flag,
         "opened_at": answer::time(alert.opened_at),
         "decided_at": answer::time(alert.decided_at),
         "closed_at": alert.closed_at.map(answer::time),
@@ -241,6 +246,7 @@ fn transition_value(transition: &TransitionView) -> Value {
         "reason": transition.reason,
         "observed_at": answer::time(transition.observed_at),
         "value": transition.value,
+        "flag": transition.flag,
         "decided_at": answer::time(transition.decided_at),
         "rule_revision": transition.rule_revision,
         "muted_until": transition.muted_until.map(answer::time),
@@ -261,6 +267,8 @@ fn notice_value(notice: &NoticeView) -> Value {
     json!({
         "id": notice.id,
         "transition": notice.transition,
+        "kind": notice.kind,
+        "person": notice.person,
         "channel": notice.channel,
         "recipient": notice.recipient,
         "state": notice.state,

@@ -208,7 +208,8 @@ impl Client {
 
     /// The event of an alert; `None` where it is not about the client's station.
     fn alert_value(&self, alert: &AlertView) -> Option<Value> {
-        let station = alert.datastream.station();
+        let datastream = alert.datastream.as_ref()?;
+        let station = datastream.station();
         if self.station.as_ref().is_some_and(|mine| mine.as_str() != station) {
             return None;
         }
@@ -218,7 +219,7 @@ impl Client {
         if alert.closed_at.is_none() {
             now.push(alert);
         }
-        Some(level_value(Some(alert), &alert.datastream, &now))
+        Some(level_value(Some(alert), datastream, &now))
     }
 
     /// One event for each datastream with a rule, of stations that have current data.
@@ -233,7 +234,8 @@ impl Client {
             gatherer.snapshot().rules.values().map(|rule| &rule.datastream).collect();
         let watched = watched.into_iter().filter(|datastream| current.contains(datastream.station()));
         let worst = |datastream: &DatastreamName| {
-            active.iter().copied().filter(|alert| alert.datastream == *datastream).max_by_key(|alert| alert.level)
+            let of = |alert: &&AlertView| alert.datastream.as_ref() == Some(datastream);
+            active.iter().copied().filter(of).max_by_key(|alert| alert.level)
         };
         watched.map(|datastream| level_value(worst(datastream), datastream, &active)).collect()
     }
@@ -256,8 +258,8 @@ fn level_value(alert: Option<&AlertView>, datastream: &DatastreamName, active: &
         "station": datastream.station(),
         "datastream": datastream,
         "level": open.map_or(Level::Normal, |alert| alert.level),
-        "datastream_level": worst(&|alert| alert.datastream == *datastream),
-        "station_level": worst(&|alert| alert.datastream.station() == datastream.station()),
+        "datastream_level": worst(&|alert| alert.datastream.as_ref() == Some(datastream)),
+        "station_level": worst(&|alert| alert.station.as_ref().is_some_and(|station| station.as_str() == datastream.station())),
         "active_alerts": active.len(),
     })
 }

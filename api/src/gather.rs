@@ -37,8 +37,10 @@ impl<'a> Gatherer<'a> {
         let entries = state.latest.snapshot().into_iter();
         let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
         for alert in state.alerts.active().iter() {
-            let worst = levels.entry(alert.datastream.clone()).or_default();
-            *worst = alert.level.max(*worst);
+            if let Some(datastream) = &alert.datastream {
+                let worst = levels.entry(datastream.clone()).or_default();
+                *worst = alert.level.max(*worst);
+            }
         }
         let snapshot = state.snapshot();
         Self {
@@ -157,17 +159,18 @@ impl<'a> Gatherer<'a> {
     }
 
     /// An alert as a page may show it: open pages never name people, so who acknowledged is not in it.
-    pub(crate) fn alert_row(&self, alert: &AlertView) -> AlertRow {
-        let datastream = self.snapshot.datastream(&alert.datastream);
-        let station_id = station_of(&alert.datastream);
+    pub(crate) fn alert_row(&self, alert: &AlertView) -> Option<AlertRow> {
+        let name = alert.datastream.as_ref()?;
+        let datastream = self.snapshot.datastream(name);
+        let station_id = station_of(name);
         let station = self.snapshot.stations.get(&station_id);
         let label = datastream.map(|datastream| catalogue::label(&self.snapshot, datastream));
-        AlertRow {
+        Some(AlertRow {
             id: alert.id.to_string(),
             station: station_id,
-            station_name: station.map_or_else(|| alert.datastream.station().into(), |station| station.name.clone()),
-            datastream: alert.datastream.clone(),
-            label: label.unwrap_or_else(|| alert.datastream.parameter().into()),
+            station_name: station.map_or_else(|| name.station().into(), |station| station.name.clone()),
+            datastream: name.clone(),
+            label: label.unwrap_or_else(|| name.parameter().into()),
             rule_name: alert.rule_name.clone(),
             level: alert.level,
             peak: alert.peak,
@@ -179,7 +182,7 @@ impl<'a> Gatherer<'a> {
             decided_at: alert.decided_at,
             closed_at: alert.closed_at,
             acknowledged: None,
-        }
+        })
     }
 
     /// The raise values of a rule.

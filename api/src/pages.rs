@@ -89,7 +89,7 @@ pub(crate) async fn station(
         instruments: gatherer.instruments(station),
         parameters: gatherer.panels(station),
         window,
-        alerts: alerts.iter().map(|alert| gatherer.alert_row(alert)).collect(),
+        alerts: alerts.iter().filter_map(|alert| gatherer.alert_row(alert)).collect(),
     };
     show(&uri, page::station(&view))
 }
@@ -110,7 +110,7 @@ pub(crate) async fn alerts(State(state): State<AppState>, uri: Uri, headers: Hea
     let view = AlertsView {
         frame: frame(&state, &uri, &headers, None),
         all,
-        alerts: found.iter().map(|alert| gatherer.alert_row(alert)).collect(),
+        alerts: found.iter().filter_map(|alert| gatherer.alert_row(alert)).collect(),
         next,
     };
     show(&uri, page::alerts(&view))
@@ -125,7 +125,7 @@ pub(crate) async fn alert(
 ) -> Result<Response, ApiError> {
     Params::parse(&uri, &[])?;
     let (_, detail) = find(&state.alerts, &id).await?;
-    let view = alert_view(&state, &uri, &headers, &detail);
+    let view = alert_view(&state, &uri, &headers, &detail)?;
     show(&uri, page::alert(&view))
 }
 
@@ -168,7 +168,7 @@ pub(crate) async fn acknowledge(
     let (_, detail) = find(&state.alerts, &id).await?;
     let here = format!("/alerts/{}?lang={}", detail.alert.id, language.tag());
     let here = here.parse().map_err(|_| ApiError::defect("alert address is no address"))?;
-    let mut view = alert_view(&state, &here, &headers, &detail);
+    let mut view = alert_view(&state, &here, &headers, &detail)?;
     view.form_error = Some(error.detail_text(language));
     view.form = AcknowledgeForm { name: fields.name, note: fields.note };
     let mut response = show(&uri, page::alert(&view))?;
@@ -176,12 +176,18 @@ pub(crate) async fn acknowledge(
     Ok(response)
 }
 
-fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDetail) -> AlertPageView {
+fn alert_view(
+    state: &AppState,
+    uri: &Uri,
+    headers: &HeaderMap,
+    detail: &AlertDetail,
+) -> Result<AlertPageView, ApiError> {
     let gatherer = Gatherer::new(state);
-    let alert = gatherer.alert_row(&detail.alert);
-    let datastream = gatherer.snapshot().datastream(&detail.alert.datastream);
+    let unknown = || ApiError::new(ProblemType::AlertNotFound).with("alert", &detail.alert.id.to_string());
+    let alert = gatherer.alert_row(&detail.alert).ok_or_else(unknown)?;
+    let datastream = detail.alert.datastream.as_ref().and_then(|name| gatherer.snapshot().datastream(name));
     let zone = datastream.map(|datastream| charts::time_zone(gatherer.snapshot(), datastream));
-    AlertPageView {
+    Ok(AlertPageView {
         frame: frame(state, uri, headers, zone),
         limits: gatherer.rule_limits(&detail.alert.rule),
         transitions: gatherer.transitions(detail),
@@ -190,7 +196,7 @@ fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDe
         form_error: None,
         form: AcknowledgeForm::default(),
         alert,
-    }
+    })
 }
 
 /// `/status`: how Bakau itself is doing.

@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt::Write, time::Duration};
 
-use bakau_model::{DatastreamName, Flag, Level, Parameter, StationId, Text, UtcMillis};
+use bakau_model::{AgencyId, DatastreamName, Flag, Level, Parameter, SourceName, StationId, Text, UtcMillis};
 use hmac::{Hmac, Mac};
 use reqwest::{Client, StatusCode, header};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::Answer;
 use crate::{
-    AlertId, Secret,
+    AlertId, AlertKind, Secret,
     engine::Reason,
     facts::{Facts, RuleFacts},
     message,
@@ -45,12 +45,15 @@ struct Body<'a> {
     idempotency_key: &'a str,
     kind: &'static str,
     alert: AlertPart,
-    station: StationPart<'a>,
-    datastream: &'a DatastreamName,
-    parameter: ParameterPart<'a>,
-    value: f64,
-    unit: &'a str,
-    flag: Flag,
+    /// These three are null where the alert is about a whole station or a source; a source has no station.
+    station: Option<StationPart<'a>>,
+    datastream: Option<&'a DatastreamName>,
+    parameter: Option<ParameterPart<'a>>,
+    source: Option<&'a SourceName>,
+    agency: Option<&'a AgencyId>,
+    value: Option<f64>,
+    unit: Option<&'a str>,
+    flag: Option<Flag>,
     level: Level,
     previous_level: Level,
     observed_at: String,
@@ -62,6 +65,7 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct AlertPart {
     id: AlertId,
+    kind: AlertKind,
     /// Notices may overtake each other; receivers order by this.
     sequence: u32,
     onset: String,
@@ -97,6 +101,7 @@ pub(crate) fn render(
         kind: "transition",
         alert: AlertPart {
             id: facts.alert,
+            kind: facts.kind,
             sequence: facts.sequence,
             onset: facts.onset.to_string(),
             peak: facts.peak,
@@ -104,11 +109,17 @@ pub(crate) fn render(
             reason: facts.reason,
             url: public_url.map(|url| format!("{}/alerts/{}", url.trim_end_matches('/'), facts.alert)),
         },
-        station: StationPart { id: &facts.station.id, name: &facts.station.name, time_zone: &facts.station.time_zone },
-        datastream: &facts.datastream,
-        parameter: ParameterPart { code: &facts.parameter.code, name: &facts.parameter.name },
+        station: facts.station().map(|station| StationPart {
+            id: &station.id,
+            name: &station.name,
+            time_zone: &station.time_zone,
+        }),
+        datastream: facts.datastream(),
+        parameter: facts.parameter().map(|parameter| ParameterPart { code: &parameter.code, name: &parameter.name }),
+        source: facts.source(),
+        agency: facts.agency.as_ref().map(|agency| &agency.id),
         value: facts.value,
-        unit: facts.parameter.unit.as_str(),
+        unit: facts.parameter().map(|parameter| parameter.unit.as_str()),
         flag: facts.flag,
         level: facts.level,
         previous_level: facts.previous_level,

@@ -1,6 +1,6 @@
 //! The command inbox: people's requests, kept until the engine has decided them.
 
-use bakau_model::{RuleId, UtcMillis};
+use bakau_model::{PersonId, Principal, RuleId, UtcMillis};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
@@ -20,6 +20,7 @@ pub(crate) enum Command {
 pub(crate) struct StoredCommand {
     pub(crate) id: i64,
     pub(crate) by: String,
+    pub(crate) person: Option<PersonId>,
     pub(crate) command: Option<Command>,
 }
 
@@ -58,10 +59,11 @@ const COMMANDS_AT_ONCE: i64 = 100;
 
 impl Db {
     /// Keeps a request; it will be decided even if Bakau is restarted first.
-    pub(crate) async fn request(&self, command: &Command, by: &str, now: UtcMillis) -> Result<i64, DbError> {
+    pub(crate) async fn request(&self, command: &Command, by: &Principal, now: UtcMillis) -> Result<i64, DbError> {
         let body = serde_json::to_string(command).map_err(|_| DbError::Damaged("command"))?;
-        let insert = sqlx::query("INSERT INTO commands (body, by, created_at) VALUES (?, ?, ?)");
-        let done = insert.bind(body).bind(by).bind(now.get()).execute(&self.write).await?;
+        let insert = sqlx::query("INSERT INTO commands (body, by, person, created_at) VALUES (?, ?, ?, ?)");
+        let person = by.person().map(PersonId::as_str);
+        let done = insert.bind(body).bind(by.name()).bind(person).bind(now.get()).execute(&self.write).await?;
         Ok(done.last_insert_rowid())
     }
 
@@ -75,11 +77,12 @@ impl Db {
 
     /// Requests not yet decided, oldest first.
     pub(crate) async fn requests(&self) -> Result<Vec<StoredCommand>, DbError> {
-        let select = sqlx::query("SELECT id, by, body FROM commands WHERE outcome IS NULL ORDER BY id LIMIT ?");
+        let select = sqlx::query("SELECT id, by, person, body FROM commands WHERE outcome IS NULL ORDER BY id LIMIT ?");
         let rows = select.bind(COMMANDS_AT_ONCE).fetch_all(&self.write).await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let command = serde_json::from_str(row.try_get("body")?).ok();
-            Ok(StoredCommand { id: row.try_get("id")?, by: row.try_get("by")?, command })
+            let person = super::optional_person(row, "person")?;
+            Ok(StoredCommand { id: row.try_get("id")?, by: row.try_get("by")?, person, command })
         };
         rows.iter().map(read).collect()
     }

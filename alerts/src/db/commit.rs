@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bakau_model::{ChannelId, Level, RuleId, Seq, UtcMillis};
+use bakau_model::{ChannelId, DatastreamName, Flag, Level, PersonId, RuleId, Seq, SourceName, UtcMillis};
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{Db, DbError, Outcome, read::alert_views};
 use crate::{
     AlertId, AlertView, NoticeState,
-    engine::{Mute, SlotKey},
+    engine::{Mute, Requester, SlotKey},
     facts::Facts,
 };
 
@@ -34,7 +34,7 @@ pub(crate) enum Decision {
     },
     Acknowledged {
         alert: AlertId,
-        by: String,
+        by: Requester,
         note: Option<String>,
         at: UtcMillis,
     },
@@ -59,10 +59,9 @@ impl Db {
         }
         let states: Vec<_> = commit.states.iter().collect();
         for rows in states.chunks(ROWS_PER_STATEMENT) {
-            let mut insert =
-                QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO engine_state (datastream, rule, state) ");
+            let mut insert = QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO engine_state (subject, rule, state) ");
             insert.push_values(rows, |mut row, (key, state)| {
-                row.push_bind(key.datastream.get()).push_bind(key.rule.as_str()).push_bind(state.as_slice());
+                row.push_bind(key.subject.to_string()).push_bind(key.rule.as_str()).push_bind(state.as_slice());
             });
             insert.build().execute(&mut *transaction).await?;
         }
@@ -85,12 +84,18 @@ async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Resul
             return Ok(Some(facts.alert));
         }
         Decision::Acknowledged { alert, by, note, at } => {
-            let update = sqlx::query("UPDATE alerts SET ack_by = ?, ack_at = ?, ack_note = ? WHERE id = ?");
-            let update = update.bind(by).bind(at.get()).bind(note).bind(alert.bytes().as_slice());
+            let update =
+                sqlx::query("UPDATE alerts SET ack_by = ?, ack_person = ?, ack_at = ?, ack_note = ? WHERE id = ?");
+            let update = update
+                .bind(&by.name)
+                .bind(by.person.as_ref().map(PersonId::as_str))
+                .bind(at.get())
+                .bind(note)
+                .bind(alert.bytes().as_slice());
             update.execute(&mut *connection).await?;
             // Nobody needs to be reminded of what somebody has in hand. First notices stay owed.
             let cancel = sqlx::query(
-                "UPDATE outbox SET state = ?, last_result = 'acknowledged' WHERE state = 0 AND kind <> 'transition'
+                "UPDATE outbox SET state = ?, last_result = 'acknowledged' WHERE state = 0 AND kind = 'reminder'
                  AND transition_id IN (SELECT id FROM transitions WHERE alert = ?)",
             );
             let cancel = cancel.bind(NoticeState::Cancelled.code()).bind(alert.bytes().as_slice());
@@ -113,17 +118,17 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
     let rule_name = serde_json::to_string(&facts.rule.name).map_err(|_| DbError::Damaged("rule name"))?;
     let upsert = sqlx::query(
         "INSERT INTO alerts (id, rule, rule_name, datastream, station, level, peak, onset, updated, value, decided_at,
-                             opened_at, closed_at, closed_reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)
+                             opened_at, closed_at, closed_reason, kind, agency, source, flag)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT (id) DO UPDATE SET rule_name = ?3, datastream = ?4, level = ?6, peak = max(peak, ?7),
-            updated = ?9, value = ?10, decided_at = ?11, closed_at = ?12, closed_reason = ?13",
+            updated = ?9, value = ?10, decided_at = ?11, closed_at = ?12, closed_reason = ?13, agency = ?15, flag = ?17",
     );
     let upsert = upsert
         .bind(facts.alert.bytes().as_slice())
         .bind(facts.rule.id.as_str())
         .bind(rule_name)
-        .bind(facts.datastream.as_str())
-        .bind(facts.station.id.as_str())
+        .bind(facts.datastream().map(DatastreamName::as_str))
+        .bind(facts.station().map(|station| station.id.as_str()))
         .bind(facts.level.code())
         .bind(facts.peak.code())
         .bind(facts.onset.get())
@@ -131,7 +136,11 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
         .bind(facts.value)
         .bind(facts.decided_at.get())
         .bind(closed.then_some(facts.decided_at.get()))
-        .bind(closed.then_some(facts.reason.key()));
+        .bind(closed.then_some(facts.reason.key()))
+        .bind(facts.kind.key())
+        .bind(facts.agency.as_ref().map(|agency| agency.id.as_str()))
+        .bind(facts.source().map(SourceName::as_str))
+        .bind(facts.flag.map(Flag::code));
     upsert.execute(connection).await?;
     Ok(())
 }
@@ -144,9 +153,9 @@ async fn write_transition(
 ) -> Result<i64, DbError> {
     let json = serde_json::to_string(facts).map_err(|_| DbError::Damaged("transition"))?;
     let insert = sqlx::query(
-        "INSERT INTO transitions (alert, sequence, from_level, to_level, reason, observed_at, value, received_at,
-                                  decided_at, rule_revision, muted_until, facts)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO transitions (alert, sequence, from_level, to_level, reason, observed_at, value, flag,
+                                  received_at, decided_at, rule_revision, muted_until, facts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
     let insert = insert
         .bind(facts.alert.bytes().as_slice())
@@ -156,6 +165,7 @@ async fn write_transition(
         .bind(facts.reason.key())
         .bind(facts.observed_at.get())
         .bind(facts.value)
+        .bind(facts.flag.map(Flag::code))
         .bind(received_at.map(UtcMillis::get))
         .bind(facts.decided_at.get())
         .bind(facts.rule.revision.cast_signed())
@@ -175,9 +185,9 @@ async fn write_notice(
     let recipient = channel.as_str();
     let state = if muted_until.is_some() { NoticeState::Cancelled } else { NoticeState::Pending };
     let insert = sqlx::query(
-        "INSERT INTO outbox (transition_id, kind, channel, recipient, state, created_at, next_attempt_at,
+        "INSERT INTO outbox (transition_id, kind, number, channel, recipient, state, created_at, next_attempt_at,
                              idempotency_key, last_result)
-         VALUES (?, 'transition', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         VALUES (?, 'transition', 0, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
     let insert = insert
         .bind(transition)

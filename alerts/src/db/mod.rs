@@ -10,7 +10,7 @@ mod schema;
 
 use std::{path::Path, time::Duration};
 
-use bakau_model::{Level, RuleId, Seq, UtcMillis};
+use bakau_model::{Level, PersonId, RuleId, Seq, UtcMillis};
 use sqlx::{
     Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
@@ -96,10 +96,11 @@ impl Db {
         let seq: i64 = sqlx::query_scalar("SELECT seq FROM cursor").fetch_one(&mut *connection).await?;
         let mut loaded =
             Loaded { cursor: Seq::new(seq.cast_unsigned()), engine: EngineSnapshot::default(), unreadable: Vec::new() };
-        let rows = sqlx::query("SELECT datastream, rule, state FROM engine_state").fetch_all(&mut *connection).await?;
+        let rows = sqlx::query("SELECT subject, rule, state FROM engine_state").fetch_all(&mut *connection).await?;
         for row in rows {
-            let datastream: u32 = row.try_get("datastream")?;
-            let key = SlotKey { datastream: bakau_model::DatastreamId::new(datastream), rule: rule_id(&row, "rule")? };
+            let subject: &str = row.try_get("subject")?;
+            let subject = subject.parse().map_err(|_| DbError::Damaged("engine state"))?;
+            let key = SlotKey { subject, rule: rule_id(&row, "rule")? };
             match SlotState::decode(row.try_get("state")?) {
                 Ok(state) => loaded.engine.slots.push((key, state)),
                 Err(error) => loaded.unreadable.push((key, error)),
@@ -146,6 +147,11 @@ fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<UtcMillis>, DbE
 
 fn level(row: &SqliteRow, column: &str) -> Result<Level, DbError> {
     Level::from_code(row.try_get(column)?).ok_or(DbError::Damaged("level"))
+}
+
+fn optional_person(row: &SqliteRow, column: &str) -> Result<Option<PersonId>, DbError> {
+    let id: Option<&str> = row.try_get(column)?;
+    id.map(|id| PersonId::new(id).map_err(|_| DbError::Damaged("person id"))).transpose()
 }
 
 fn rule_id(row: &SqliteRow, column: &str) -> Result<RuleId, DbError> {

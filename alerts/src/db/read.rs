@@ -1,20 +1,21 @@
 //! Reading alerts, decision log and delivery log for people.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 
-use bakau_model::{ChannelId, Text, UtcMillis};
+use bakau_model::{ChannelId, Flag, Text, UtcMillis};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Db, DbError, level, optional_time, rule_id, time};
+use super::{Db, DbError, level, optional_person, optional_time, rule_id, time};
 use crate::{
-    Acknowledgement, AlertDetail, AlertId, AlertQuery, AlertView, DeliveryView, NoticeState, NoticeView,
-    TransitionView, engine::Reason,
+    Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState,
+    NoticeView, TransitionView, engine::Reason,
 };
 
 const ALERTS: &str =
-    "SELECT id, rule, rule_name, datastream, level, peak, onset, updated, value, decided_at, opened_at,
-    closed_at, closed_reason, ack_by, ack_at, ack_note FROM alerts WHERE 1 = 1";
-const NOTICES: &str = "SELECT outbox.id, transition_id, alert, channel, recipient, state, attempts, next_attempt_at,
+    "SELECT id, rule, rule_name, kind, agency, station, datastream, source, level, peak, onset, updated, value, flag,
+    decided_at, opened_at, closed_at, closed_reason, ack_by, ack_person, ack_at, ack_note FROM alerts WHERE 1 = 1";
+const NOTICES: &str =
+    "SELECT outbox.id, transition_id, alert, kind, person, channel, recipient, state, attempts, next_attempt_at,
     last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
@@ -30,6 +31,21 @@ impl Db {
         }
         if let Some(station) = &query.station {
             select.push(" AND station = ").push_bind(station.as_str());
+        }
+        if let Some(agency) = &query.agency {
+            select.push(" AND agency = ").push_bind(agency.as_str());
+        }
+        if let Some(kind) = query.kind {
+            select.push(" AND kind = ").push_bind(kind.key());
+        }
+        if let Some(level) = query.min_level {
+            select.push(" AND peak >= ").push_bind(level.code());
+        }
+        if let Some(from) = query.from {
+            select.push(" AND (closed_at IS NULL OR closed_at >= ").push_bind(from.get()).push(")");
+        }
+        if let Some(to) = query.to {
+            select.push(" AND opened_at < ").push_bind(to.get());
         }
         if let Some(before) = &query.before {
             select.push(" AND (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id = ");
@@ -116,12 +132,27 @@ fn alert_id(row: &SqliteRow, column: &str) -> Result<AlertId, DbError> {
     AlertId::from_bytes(row.try_get(column)?).ok_or(DbError::Damaged("alert id"))
 }
 
+/// A text of its own type in a column that may be empty.
+fn optional<T: FromStr>(row: &SqliteRow, column: &str, what: &'static str) -> Result<Option<T>, DbError> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(|text| text.parse().map_err(|_| DbError::Damaged(what))).transpose()
+}
+
+fn flag(row: &SqliteRow, column: &str) -> Result<Option<Flag>, DbError> {
+    let code: Option<u8> = row.try_get(column)?;
+    code.map(|code| Flag::from_code(code).ok_or(DbError::Damaged("flag"))).transpose()
+}
+
 fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
     let rule_name: Text = serde_json::from_str(row.try_get("rule_name")?).map_err(|_| DbError::Damaged("rule name"))?;
-    let datastream: &str = row.try_get("datastream")?;
     let by: Option<String> = row.try_get("ack_by")?;
     let acknowledged = match (by, optional_time(row, "ack_at")?) {
-        (Some(by), Some(at)) => Some(Acknowledgement { by, at, note: row.try_get("ack_note")? }),
+        (Some(by), Some(at)) => Some(Acknowledgement {
+            by,
+            person: optional_person(row, "ack_person")?,
+            at,
+            note: row.try_get("ack_note")?,
+        }),
         (Some(_) | None, Some(_) | None) => None,
     };
     let reason: Option<&str> = row.try_get("closed_reason")?;
@@ -129,12 +160,17 @@ fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
         id: alert_id(row, "id")?,
         rule: rule_id(row, "rule")?,
         rule_name,
-        datastream: datastream.parse().map_err(|_| DbError::Damaged("datastream name"))?,
+        kind: AlertKind::from_key(row.try_get("kind")?).ok_or(DbError::Damaged("alert kind"))?,
+        agency: optional(row, "agency", "agency id")?,
+        station: optional(row, "station", "station id")?,
+        datastream: optional(row, "datastream", "datastream name")?,
+        source: optional(row, "source", "source name")?,
         level: level(row, "level")?,
         peak: level(row, "peak")?,
         onset: time(row, "onset")?,
         updated: time(row, "updated")?,
-        value: Some(row.try_get("value")?),
+        value: row.try_get("value")?,
+        flag: flag(row, "flag")?,
         decided_at: time(row, "decided_at")?,
         opened_at: time(row, "opened_at")?,
         closed_at: optional_time(row, "closed_at")?,
@@ -151,7 +187,8 @@ fn transition_view(row: &SqliteRow) -> Result<TransitionView, DbError> {
         to: level(row, "to_level")?,
         reason: Reason::from_key(row.try_get("reason")?).ok_or(DbError::Damaged("reason"))?,
         observed_at: time(row, "observed_at")?,
-        value: Some(row.try_get("value")?),
+        value: row.try_get("value")?,
+        flag: flag(row, "flag")?,
         decided_at: time(row, "decided_at")?,
         rule_revision: row.try_get::<i64, _>("rule_revision")?.cast_unsigned(),
         muted_until: optional_time(row, "muted_until")?,
@@ -165,6 +202,8 @@ fn notice_view(row: &SqliteRow) -> Result<NoticeView, DbError> {
         id: row.try_get("id")?,
         transition: row.try_get("transition_id")?,
         alert: alert_id(row, "alert")?,
+        kind: NoticeKind::from_key(row.try_get("kind")?).ok_or(DbError::Damaged("notice kind"))?,
+        person: optional_person(row, "person")?,
         channel: ChannelId::new(row.try_get("channel")?).map_err(|_| DbError::Damaged("channel id"))?,
         recipient: row.try_get("recipient")?,
         state,

@@ -12,10 +12,17 @@ CREATE TABLE cursor (
 INSERT INTO cursor VALUES (1, 0);
 
 CREATE TABLE engine_state (
-    datastream INTEGER NOT NULL,
+    subject TEXT NOT NULL, -- number of a datastream, 'station ID' or 'source NAME'
     rule TEXT NOT NULL,
     state BLOB NOT NULL,
-    PRIMARY KEY (datastream, rule)
+    PRIMARY KEY (subject, rule)
+) WITHOUT ROWID;
+
+-- When a sign of life of a subject that can be silent last came; to within a minute after a kill.
+CREATE TABLE heard (
+    subject TEXT PRIMARY KEY,
+    last INTEGER,
+    offline_since INTEGER
 ) WITHOUT ROWID;
 
 CREATE TABLE mutes (
@@ -28,24 +35,30 @@ CREATE TABLE alerts (
     id BLOB PRIMARY KEY,
     rule TEXT NOT NULL,
     rule_name TEXT NOT NULL, -- JSON {id, en}
-    datastream TEXT NOT NULL,
-    station TEXT NOT NULL,
+    kind TEXT NOT NULL, -- AlertKind: threshold, silence, source_down
+    agency TEXT,
+    station TEXT,
+    datastream TEXT,
+    source TEXT,
     level INTEGER NOT NULL,
     peak INTEGER NOT NULL,
     onset INTEGER NOT NULL,
     updated INTEGER NOT NULL,
-    value REAL NOT NULL,
+    value REAL,
+    flag INTEGER,
     decided_at INTEGER NOT NULL,
     opened_at INTEGER NOT NULL,
     closed_at INTEGER,
     closed_reason TEXT,
     ack_by TEXT,
+    ack_person TEXT,
     ack_at INTEGER,
     ack_note TEXT
 ) WITHOUT ROWID;
 CREATE INDEX alerts_by_age ON alerts (opened_at, id);
 CREATE INDEX alerts_by_datastream ON alerts (datastream, opened_at, id);
 CREATE INDEX alerts_by_station ON alerts (station, opened_at, id);
+CREATE INDEX alerts_by_agency ON alerts (agency, opened_at, id);
 CREATE INDEX alerts_open ON alerts (opened_at, id) WHERE closed_at IS NULL;
 
 -- The decision log.
@@ -57,7 +70,8 @@ CREATE TABLE transitions (
     to_level INTEGER NOT NULL,
     reason TEXT NOT NULL,
     observed_at INTEGER NOT NULL,
-    value REAL NOT NULL,
+    value REAL,
+    flag INTEGER,
     received_at INTEGER, -- of the deciding observation
     decided_at INTEGER NOT NULL,
     rule_revision INTEGER NOT NULL,
@@ -73,7 +87,9 @@ BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     transition_id INTEGER NOT NULL REFERENCES transitions (id),
-    kind TEXT NOT NULL, -- transition; reminders and escalations later
+    kind TEXT NOT NULL, -- NoticeKind: transition, reminder
+    number INTEGER NOT NULL, -- 0 for the transition itself, 1 for the first reminder of it
+    person TEXT, -- none where a rule tells a webhook directly
     channel TEXT NOT NULL,
     recipient TEXT NOT NULL,
     state INTEGER NOT NULL, -- NoticeState: 0 pending, 1 sent, 2 failed, 3 cancelled
@@ -81,9 +97,9 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL,
     next_attempt_at INTEGER NOT NULL,
     idempotency_key TEXT NOT NULL UNIQUE,
-    last_result TEXT,
-    UNIQUE (transition_id, kind, recipient, channel)
+    last_result TEXT
 );
+CREATE INDEX outbox_by_transition ON outbox (transition_id);
 CREATE INDEX outbox_due ON outbox (channel, next_attempt_at) WHERE state = 0;
 CREATE INDEX outbox_oldest ON outbox (created_at) WHERE state = 0;
 
@@ -105,6 +121,7 @@ CREATE TABLE commands (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     body TEXT NOT NULL, -- JSON
     by TEXT NOT NULL,
+    person TEXT,
     created_at INTEGER NOT NULL,
     outcome TEXT,
     decided_at INTEGER

@@ -1,8 +1,8 @@
 //! Decides alerts: pure, without I/O and without a clock.
 //!
 //! Everything that happens comes in as an [`Input`] with the present time, everything decided goes out as an
-//! [`Effect`]; the same inputs with the same times always give the same effects. State is kept per (rule,
-//! datastream) and can be taken out and put back at any moment between two inputs.
+//! [`Effect`]; the same inputs with the same times always give the same effects. State is kept per (rule, subject) and
+//! can be taken out and put back at any moment between two inputs.
 
 mod machine;
 mod rules;
@@ -12,7 +12,7 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bakau_model::{DatastreamId, Flag, Level, RuleId, UtcMillis};
+use bakau_model::{DatastreamId, Flag, Level, PersonId, RuleId, UtcMillis};
 use bakau_registry::Rule;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use crate::AlertId;
 
 pub use machine::{Change, Excursion, Limits, Machine};
 pub use rules::{RuleSet, WatchedRule};
-pub use state::{Evaluated, OpenAlert, SlotKey, SlotState, StateError};
+pub use state::{Evaluated, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -33,8 +33,8 @@ pub enum Input {
     Acknowledge {
         /// The alert.
         alert: AlertId,
-        /// Name of the person.
-        by: String,
+        /// Who.
+        by: Requester,
         /// What they wrote.
         note: Option<String>,
     },
@@ -42,6 +42,15 @@ pub enum Input {
     Mute(Mute),
     /// These rules hold from now on.
     RuleChange(RuleSet),
+}
+
+/// Who asked for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requester {
+    /// Their name.
+    pub name: String,
+    /// Their id, where they are a person of the registry.
+    pub person: Option<PersonId>,
 }
 
 /// What the engine needs of an observation.
@@ -77,8 +86,8 @@ pub enum Effect {
     Acknowledged {
         /// The alert.
         alert: AlertId,
-        /// Name of the person.
-        by: String,
+        /// Who.
+        by: Requester,
         /// What they wrote.
         note: Option<String>,
         /// When.
@@ -110,7 +119,17 @@ pub enum Refusal {
 pub enum Reason {
     /// An observation crossed a threshold of the rule.
     Threshold,
-    /// The rule's thresholds, direction, hold time or datastream changed.
+    /// Nothing has ever been received, although it has been expected for too long.
+    NeverReported,
+    /// Nothing has been received for too long.
+    Stale,
+    /// The station said that it is offline, or its broker said it in its name.
+    Offline,
+    /// The source has been without connection, or has taken no messages, for too long.
+    SourceDown,
+    /// What was silent or down is back.
+    Returned,
+    /// The rule's figures or what it watches changed.
     RuleChanged,
     /// The rule is no longer registered.
     RuleRemoved,
@@ -120,13 +139,28 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Threshold, Self::RuleChanged, Self::RuleRemoved, Self::StateLost];
+    pub const ALL: [Self; 9] = [
+        Self::Threshold,
+        Self::NeverReported,
+        Self::Stale,
+        Self::Offline,
+        Self::SourceDown,
+        Self::Returned,
+        Self::RuleChanged,
+        Self::RuleRemoved,
+        Self::StateLost,
+    ];
 
     /// The stable key used in the database, the API and message files.
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
             Self::Threshold => "threshold",
+            Self::NeverReported => "never_reported",
+            Self::Stale => "stale",
+            Self::Offline => "offline",
+            Self::SourceDown => "source_down",
+            Self::Returned => "returned",
             Self::RuleChanged => "rule_changed",
             Self::RuleRemoved => "rule_removed",
             Self::StateLost => "state_lost",
@@ -151,8 +185,8 @@ pub struct Transition {
     pub rule: Arc<Rule>,
     /// Registry revision of the rules in force.
     pub rule_revision: u64,
-    /// The datastream.
-    pub datastream: DatastreamId,
+    /// What it is about.
+    pub subject: Subject,
     /// Level before.
     pub from: Level,
     /// Level after.
@@ -161,14 +195,15 @@ pub struct Transition {
     pub peak: Level,
     /// Why.
     pub reason: Reason,
-    /// `observed_at` of the first observation of the crossing.
+    /// `observed_at` of the first observation of the crossing; when a silence began.
     pub onset: UtcMillis,
-    /// When the environment had the deciding value; the last one evaluated where a rule change decided.
+    /// When the environment had the deciding value, the last one evaluated where a rule change decided; of a silence,
+    /// when it was decided.
     pub observed_at: UtcMillis,
-    /// That value.
-    pub value: f64,
-    /// Its quality; a suspect value alarms, marked for verification.
-    pub flag: Flag,
+    /// That value with its quality; none of a silence. A suspect value alarms, marked for verification.
+    pub value: Option<(f64, Flag)>,
+    /// When anything of the subject was last received, where it is about silence.
+    pub heard: Option<UtcMillis>,
     /// When this was decided.
     pub decided_at: UtcMillis,
     /// Notices are held back until then.
@@ -178,7 +213,7 @@ pub struct Transition {
 /// The state that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EngineSnapshot {
-    /// States per (rule, datastream).
+    /// States per (rule, subject).
     pub slots: Vec<(SlotKey, SlotState)>,
     /// Mutes in force.
     pub mutes: Vec<Mute>,
@@ -268,7 +303,7 @@ impl Engine {
         !self.index.slots_of(datastream).is_empty()
     }
 
-    /// The rule in force on a datastream.
+    /// The rule in force on a subject.
     #[must_use]
     pub fn rule(&self, key: &SlotKey) -> Option<&Arc<Rule>> {
         self.slots.binary_search_by(|slot| slot.key.cmp(key)).ok().map(|number| &self.slots[number].rule)
@@ -317,7 +352,7 @@ impl Engine {
         over.into_iter().map(Effect::MuteEnded).collect()
     }
 
-    fn acknowledge(&mut self, now: UtcMillis, alert: AlertId, by: String, note: Option<String>) -> Effect {
+    fn acknowledge(&mut self, now: UtcMillis, alert: AlertId, by: Requester, note: Option<String>) -> Effect {
         let is_it = |slot: &Slot| slot.state.alert.as_ref().is_some_and(|open| open.id == alert);
         let Some(number) = self.slots.iter().position(is_it) else { return Effect::Refused(Refusal::NotOpen) };
         let Some(open) = &mut self.slots[number].state.alert else { return Effect::Refused(Refusal::NotOpen) };
@@ -364,7 +399,7 @@ impl Slot {
     ) -> Effect {
         let onset = change.excursion.onset;
         let open = self.state.alert.get_or_insert_with(|| OpenAlert {
-            id: AlertId::of(&self.key.rule, self.key.datastream, onset),
+            id: AlertId::of(&self.key.rule, &self.key.subject, onset),
             sequence: 0,
             acknowledged: false,
             rule: Arc::clone(&self.rule),
@@ -376,15 +411,15 @@ impl Slot {
             sequence: open.sequence,
             rule: Arc::clone(&open.rule),
             rule_revision: decided.revision,
-            datastream: self.key.datastream,
+            subject: self.key.subject.clone(),
             from: change.from,
             to: change.to,
             peak: change.excursion.peak,
             reason: decided.reason,
             onset,
             observed_at: evaluated.observed_at,
-            value: evaluated.value,
-            flag: evaluated.flag,
+            value: Some((evaluated.value, evaluated.flag)),
+            heard: None,
             decided_at: decided.now,
             muted_until: muted.map(|mute| mute.until),
         };

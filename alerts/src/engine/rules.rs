@@ -9,15 +9,15 @@ use std::{
 use bakau_model::{DatastreamId, Level, RuleId, UtcMillis};
 use bakau_registry::{Rule, Snapshot};
 
-use super::{Change, Decided, Effect, Engine, Limits, Machine, Reason, Slot, SlotKey, SlotState};
+use super::{Change, Decided, Effect, Engine, Limits, Machine, Reason, Slot, SlotKey, SlotState, Subject};
 
-/// A rule and the number of the datastream it watches.
+/// A rule and one subject it watches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WatchedRule {
     /// The rule.
     pub rule: Arc<Rule>,
-    /// Its datastream.
-    pub datastream: DatastreamId,
+    /// What it watches.
+    pub subject: Subject,
 }
 
 /// All rules at one registry revision.
@@ -35,7 +35,7 @@ impl RuleSet {
     pub fn of(snapshot: &Snapshot) -> Self {
         let watched = |rule: &Arc<Rule>| {
             let datastream = snapshot.datastream(&rule.datastream)?.number;
-            Some(WatchedRule { rule: Arc::clone(rule), datastream })
+            Some(WatchedRule { rule: Arc::clone(rule), subject: Subject::Datastream(datastream) })
         };
         Self { revision: snapshot.revision, rules: snapshot.rules.values().filter_map(watched).collect() }
     }
@@ -61,11 +61,11 @@ impl Index {
         found.0..found.1
     }
 
-    /// `slots` are sorted by datastream.
+    /// `slots` are sorted, datastreams first.
     fn of(slots: &[Slot]) -> Self {
         let mut index = Self::default();
         for (slot, number) in slots.iter().zip(0u32..) {
-            let datastream = slot.key.datastream;
+            let Some(datastream) = slot.key.subject.datastream() else { break };
             let range = if datastream.get() < DENSE_NUMBERS {
                 let place = datastream.get() as usize;
                 if index.dense.len() <= place {
@@ -94,9 +94,9 @@ impl Engine {
         self.revision = rules.revision;
         let mut effects = Vec::new();
         let mut in_force: BTreeSet<RuleId> = BTreeSet::new();
-        for WatchedRule { rule, datastream } in &rules.rules {
+        for WatchedRule { rule, subject } in &rules.rules {
             in_force.insert(rule.id.clone());
-            let key = SlotKey { datastream: *datastream, rule: rule.id.clone() };
+            let key = SlotKey { subject: subject.clone(), rule: rule.id.clone() };
             let state = known.remove(&key);
             let dirty = unsaved.contains(&key);
             let slot = self.take_up(now, rule, key, state, dirty, &mut effects);

@@ -184,7 +184,8 @@ fn a_removed_rule_closes_its_alert_even_after_a_restart() {
 fn an_alert_is_acknowledged_once_and_only_while_open() {
     let mut engine = engine(0);
     let alert = transitions(feed(&mut engine, 0, 3.0)).remove(0).alert;
-    let acknowledge = || Input::Acknowledge { alert, by: "Sari".to_owned(), note: None };
+    let acknowledge =
+        || Input::Acknowledge { alert, by: Requester { name: "Sari".to_owned(), person: None }, note: None };
     assert!(matches!(engine.step(minute(1), acknowledge())[..], [Effect::Acknowledged { .. }]));
     assert_eq!(engine.step(minute(2), acknowledge()), [Effect::Refused(Refusal::AlreadyAcknowledged)]);
     feed(&mut engine, 3, 6.0);
@@ -267,14 +268,14 @@ proptest! {
         let limits = Limits::of(&do_rule(hold));
         for transition in transitions(run(&mut engine(hold), &history)) {
             if transition.from < transition.to {
-                prop_assert!(limits.crossed(transition.to, transition.value));
+                prop_assert!(limits.crossed(transition.to, transition.value.unwrap().0));
                 prop_assert!(limits.hold_ms() <= transition.observed_at.since(transition.onset));
             } else {
                 let left = Level::RAISED.into_iter().filter(|level| transition.to < *level && *level <= transition.from);
                 for level in left {
-                    prop_assert!(limits.behind(level, transition.value));
+                    prop_assert!(limits.behind(level, transition.value.unwrap().0));
                 }
-                prop_assert!(transition.to == Level::Normal || !limits.behind(transition.to, transition.value));
+                prop_assert!(transition.to == Level::Normal || !limits.behind(transition.to, transition.value.unwrap().0));
             }
         }
     }
