@@ -18,7 +18,7 @@ use bakau_clock::{Clock, SystemClock};
 use bakau_model::{
     DatastreamId, DeploymentId, Envelope, Flag, Observation, Qos, RuleId, SourceName, TimeSource, UtcMillis,
 };
-use bakau_registry::{Datastream, Direction, Rule, Snapshot, Threshold};
+use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Threshold};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig};
 use bakau_store::{Store, embedded::EmbeddedStore};
 use tokio::sync::watch;
@@ -94,18 +94,22 @@ fn snapshot(datastreams: u64) -> Snapshot {
             unit: bakau_model::Unit::new("mg/L"),
             interval_ms: 1_000,
             vertical_datum: None,
+            limits: bakau_model::QualityLimits::default(),
         });
         snapshot.datastreams.insert(datastream.number, Arc::clone(&datastream));
         snapshot.by_name.insert(name.clone(), datastream);
         let rule = Rule {
             id: id.clone(),
             name: "low".into(),
-            datastream: name,
-            direction: Direction::Below,
-            waspada: Some(Threshold { raise: 4.0, clear: 4.5 }),
-            siaga: None,
-            awas: None,
+            target: RuleTarget::Datastream(name),
+            condition: Condition::Threshold {
+                direction: Direction::Below,
+                waspada: Band::one_sided(Direction::Below, Threshold { raise: 4.0, clear: 4.5 }),
+                siaga: None,
+                awas: None,
+            },
             hold_s: 0,
+            repeat_s: None,
             source: "measuring".to_owned(),
             channels: Vec::new(),
         };

@@ -5,7 +5,7 @@
 use bakau_model::{
     AgencyId, DatastreamName, Flag, Level, Parameter, RuleId, SourceName, StationId, StationKind, Text, Unit, UtcMillis,
 };
-use bakau_registry::{Direction, Rule, Snapshot, Threshold};
+use bakau_registry::{Band, Direction, Rule, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -76,10 +76,10 @@ pub(crate) struct RuleFacts {
     pub(crate) id: RuleId,
     pub(crate) name: Text,
     pub(crate) revision: u64,
-    pub(crate) direction: Direction,
-    pub(crate) waspada: Option<Threshold>,
-    pub(crate) siaga: Option<Threshold>,
-    pub(crate) awas: Option<Threshold>,
+    pub(crate) direction: Option<Direction>,
+    pub(crate) waspada: Option<Band>,
+    pub(crate) siaga: Option<Band>,
+    pub(crate) awas: Option<Band>,
     pub(crate) hold_s: u32,
     pub(crate) source: String,
 }
@@ -148,7 +148,7 @@ impl SubjectFacts {
         Some(match subject {
             Subject::Datastream(number) => {
                 let registered = snapshot.datastreams.get(number);
-                let name = registered.map_or(&rule.datastream, |datastream| &datastream.name).clone();
+                let name = registered.map(|datastream| &datastream.name).or(rule.datastream())?.clone();
                 let unit = registered.map(|datastream| &datastream.unit);
                 let parameter = ParameterFacts::of(&name, snapshot, unit)?;
                 // A datastream name is made of valid parts, so this is always some.
@@ -200,10 +200,10 @@ impl RuleFacts {
             id: rule.id.clone(),
             name: rule.name.clone(),
             revision,
-            direction: rule.direction,
-            waspada: rule.waspada,
-            siaga: rule.siaga,
-            awas: rule.awas,
+            direction: rule.condition.direction(),
+            waspada: rule.band(Level::Waspada),
+            siaga: rule.band(Level::Siaga),
+            awas: rule.band(Level::Awas),
             hold_s: rule.hold_s,
             source: rule.source.clone(),
         }
@@ -215,9 +215,9 @@ fn passed_limit(rule: &Rule, transition: &Transition) -> Option<f64> {
         return None;
     }
     if transition.from < transition.to {
-        return rule.threshold(transition.to).map(|threshold| threshold.raise);
+        return rule.band(transition.to)?.thresholds().map(|threshold| threshold.raise).next();
     }
     // The last clear value passed on the way down is that of the lowest level left behind.
     let left = Level::RAISED.into_iter().filter(|level| transition.to < *level && *level <= transition.from);
-    left.filter_map(|level| rule.threshold(level)).map(|threshold| threshold.clear).next()
+    left.filter_map(|level| rule.band(level)?.thresholds().next()).map(|threshold| threshold.clear).next()
 }

@@ -178,11 +178,11 @@ impl Alerts {
         let settled_until = self.clock.now().saturating_add(-self.lateness_ms);
         let wanted = |rule: &&Arc<Rule>| {
             query.rule.as_ref().is_none_or(|id| rule.id == *id)
-                && query.datastream.as_ref().is_none_or(|name| rule.datastream == *name)
+                && query.datastream.as_ref().is_none_or(|name| rule.datastream() == Some(name))
         };
         let mut found = Vec::new();
         for rule in snapshot.rules.values().filter(wanted) {
-            let Some(datastream) = snapshot.datastream(&rule.datastream) else { continue };
+            let Some(datastream) = rule.datastream().and_then(|name| snapshot.datastream(name)) else { continue };
             let range = (query.from, query.to);
             found.extend(history::episodes(&*self.store, rule, datastream.number, range, settled_until).await?);
         }

@@ -261,6 +261,9 @@ async fn deliver(
     now: UtcMillis,
 ) -> Answer {
     match channel {
+        Channel::Email { .. } | Channel::Telegram { .. } => {
+            Answer::NotConfigured("this channel tells people by notifications".to_owned())
+        }
         Channel::Webhook { url, secret_env, .. } => {
             let Some(secret) = secrets.get(secret_env) else {
                 return Answer::NotConfigured(format!(

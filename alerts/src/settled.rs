@@ -64,13 +64,13 @@ impl<'a> Settler<'a> {
     pub(crate) fn observe(&mut self, at: UtcMillis, value: Option<f64>, flag: Flag) -> Option<Episode> {
         let value = value.filter(|value| value.is_finite() && flag.is_usable())?;
         let change = self.machine.observe(&self.limits, at, value)?;
-        (change.to == Level::Normal).then(|| self.episode(&change.excursion, Some(at)))
+        if change.to == Level::Normal { self.episode(&change.excursion, Some(at)) } else { None }
     }
 
     /// The episode going on now.
     pub(crate) fn lasting(&self) -> Option<Episode> {
         let excursion = self.machine.excursion().filter(|_| self.machine.level() != Level::Normal)?;
-        Some(self.episode(&excursion, None))
+        self.episode(&excursion, None)
     }
 
     /// Whether what follows no longer depends on what was seen so far.
@@ -78,17 +78,17 @@ impl<'a> Settler<'a> {
         self.machine == Machine::default()
     }
 
-    fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Episode {
-        Episode {
+    fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Option<Episode> {
+        Some(Episode {
             id: AlertId::of(&self.rule.id, &Subject::Datastream(self.datastream), excursion.onset),
             rule: self.rule.id.clone(),
-            datastream: self.rule.datastream.clone(),
+            datastream: self.rule.datastream()?.clone(),
             onset: excursion.onset,
             peak: excursion.peak,
             end,
             peak_value: excursion.worst,
             count: excursion.count,
-        }
+        })
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bakau_model::{
     AgencyId, ChannelId, DatastreamId, DatastreamName, DeploymentId, Flag, Level, Observation, Parameter,
-    ParameterInfo, RuleId, StationId, StationKind, Text, TimeSource, Unit, UtcMillis,
+    ParameterInfo, QualityLimits, RuleId, StationId, StationKind, Text, TimeSource, Unit, UtcMillis,
 };
-use bakau_registry::{Datastream, Direction, Rule, Snapshot, Station, Threshold};
+use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
 
 use crate::{
     AlertId,
@@ -25,19 +25,28 @@ pub(crate) fn minute(minutes: i64) -> UtcMillis {
 
 /// Waspada at 4 (clears at 4.5), siaga at 2 (2.5), awas at 0.5 (0.8) mg/L.
 pub(crate) fn do_rule(hold_s: u32) -> Rule {
-    let limit = |raise, clear| Some(Threshold { raise, clear });
+    let limit = |raise, clear| Band::one_sided(Direction::Below, Threshold { raise, clear });
     Rule {
         id: RuleId::new("bjbr-do-low").unwrap(),
         name: "Oksigen rendah".into(),
-        datastream: "prb-bjbr-01/do".parse().unwrap(),
-        direction: Direction::Below,
-        waspada: limit(4.0, 4.5),
-        siaga: limit(2.0, 2.5),
-        awas: limit(0.5, 0.8),
+        target: RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap()),
+        condition: Condition::Threshold {
+            direction: Direction::Below,
+            waspada: limit(4.0, 4.5),
+            siaga: limit(2.0, 2.5),
+            awas: limit(0.5, 0.8),
+        },
         hold_s,
+        repeat_s: None,
         source: "test".to_owned(),
         channels: vec![ChannelId::new("piket").unwrap()],
     }
+}
+
+/// Changes the waspada level of a rule about low values.
+pub(crate) fn set_waspada(rule: &mut Rule, raise: f64, clear: f64) {
+    let Condition::Threshold { direction, waspada, .. } = &mut rule.condition else { return };
+    *waspada = Band::one_sided(*direction, Threshold { raise, clear });
 }
 
 pub(crate) fn rule_set(revision: u64, rules: impl IntoIterator<Item = Rule>) -> RuleSet {
@@ -93,6 +102,7 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
         unit: Unit::new("mg/L"),
         interval_ms: 60_000,
         vertical_datum: None,
+        limits: QualityLimits::default(),
     });
     let mut snapshot = Snapshot { revision: 1, ..Snapshot::default() };
     snapshot.stations.insert(
@@ -105,6 +115,10 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
             latitude: -7.735,
             longitude: 113.219,
             time_zone: "Asia/Jakarta".to_owned(),
+            elevation_m: None,
+            description: None,
+            water_class: None,
+            air_type: None,
         },
     );
     snapshot.parameters.insert(

@@ -12,7 +12,7 @@ use axum::{
 };
 use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point};
 use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
-use bakau_registry::{Datastream, Snapshot};
+use bakau_registry::{Band, Datastream, Rule, Snapshot};
 use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
 
@@ -193,13 +193,15 @@ pub(crate) fn time_zone(snapshot: &Snapshot, datastream: &Datastream) -> TimeZon
 
 /// The values at which rules raise alerts on a datastream.
 pub(crate) fn limits(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitLine> {
-    let rules = snapshot.rules.values().filter(|rule| rule.datastream == datastream.name);
-    let lines = rules.flat_map(|rule| {
-        Level::RAISED
-            .into_iter()
-            .filter_map(|level| rule.threshold(level).map(|threshold| LimitLine { level, value: threshold.raise }))
-    });
-    lines.collect()
+    let watches = |rule: &&Arc<Rule>| snapshot.datastreams_of_rule(rule).contains(&datastream.number);
+    snapshot.rules.values().filter(watches).flat_map(|rule| limit_lines(rule)).collect()
+}
+
+/// The raise values of a rule.
+pub(crate) fn limit_lines(rule: &Rule) -> impl Iterator<Item = LimitLine> + '_ {
+    let of_band = |(level, band): (Level, Band)| band.thresholds().map(move |threshold| (level, threshold.raise));
+    let bands = Level::RAISED.into_iter().filter_map(|level| rule.band(level).map(|band| (level, band)));
+    bands.flat_map(of_band).map(|(level, value)| LimitLine { level, value })
 }
 
 async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Response, ApiError> {

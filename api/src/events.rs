@@ -231,7 +231,7 @@ impl Client {
         let cards = gatherer.stations().into_iter().filter(|card| mine(card) && card.level.is_some());
         let current: BTreeSet<StationId> = cards.map(|card| card.id).collect();
         let watched: BTreeSet<&DatastreamName> =
-            gatherer.snapshot().rules.values().map(|rule| &rule.datastream).collect();
+            gatherer.snapshot().rules.values().filter_map(|rule| rule.datastream()).collect();
         let watched = watched.into_iter().filter(|datastream| current.contains(datastream.station()));
         let worst = |datastream: &DatastreamName| {
             let of = |alert: &&AlertView| alert.datastream.as_ref() == Some(datastream);

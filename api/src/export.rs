@@ -126,6 +126,7 @@ mod tests {
             unit: Unit::new(unit),
             interval_ms: 60_000,
             vertical_datum: None,
+            limits: bakau_model::QualityLimits::default(),
         }
     }
 

@@ -45,7 +45,7 @@ impl<'a> Gatherer<'a> {
         let snapshot = state.snapshot();
         Self {
             state,
-            watched: snapshot.rules.values().map(|rule| rule.datastream.clone()).collect(),
+            watched: snapshot.rules.values().filter_map(|rule| rule.datastream().cloned()).collect(),
             snapshot,
             now: state.clock.now(),
             latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
@@ -188,8 +188,7 @@ impl<'a> Gatherer<'a> {
     /// The raise values of a rule.
     pub(crate) fn rule_limits(&self, rule: &RuleId) -> Vec<LimitLine> {
         let Some(rule) = self.snapshot.rules.get(rule) else { return Vec::new() };
-        let line = |level| rule.threshold(level).map(|threshold| LimitLine { level, value: threshold.raise });
-        Level::RAISED.into_iter().filter_map(line).collect()
+        charts::limit_lines(rule).collect()
     }
 
     /// The decision log of an alert.

@@ -121,6 +121,7 @@ mod tests {
                 unit: Unit::new("\"odd\""),
                 interval_ms: 60_000,
                 vertical_datum: None,
+                limits: bakau_model::QualityLimits::default(),
             };
             snapshot.datastreams.insert(id, Arc::new(datastream));
             let observed_at = UtcMillis::new(1_773_133_200_123 + i64::from(number));

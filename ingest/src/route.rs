@@ -125,12 +125,20 @@ mod tests {
     use super::*;
 
     fn route(topic: &str, source: Option<&str>, station: Option<&str>) -> Route {
-        let json = JsonMapping { time: None, time_format: TimeFormat::Rfc3339, values: Vec::new() };
+        let json = JsonMapping {
+            readings: None,
+            station: None,
+            time: None,
+            time_format: TimeFormat::Rfc3339,
+            values: Vec::new(),
+        };
         Route {
             id: bakau_model::RouteId::new("r").unwrap(),
             topic: topic.to_owned(),
             source: source.map(|name| SourceName::new(name).unwrap()),
             station: station.map(|id| StationId::new(id).unwrap()),
+            devices: std::collections::BTreeMap::new(),
+            time_zone: None,
             format: Format::Json { json },
         }
     }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// What of a rule decides levels; alerts of a rule are closed when any of it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    direction: Direction,
+    direction: Option<Direction>,
     /// Thresholds of [`Level::RAISED`], in that order.
     thresholds: [Option<Threshold>; 3],
     hold_ms: i64,
@@ -28,8 +28,8 @@ impl Limits {
     #[must_use]
     pub fn of(rule: &Rule) -> Self {
         Self {
-            direction: rule.direction,
-            thresholds: Level::RAISED.map(|level| rule.threshold(level)),
+            direction: rule.condition.direction(),
+            thresholds: Level::RAISED.map(|level| rule.band(level).and_then(|band| band.thresholds().next())),
             hold_ms: i64::from(rule.hold_s) * 1000,
         }
     }
@@ -38,8 +38,9 @@ impl Limits {
     #[must_use]
     pub fn crossed(&self, level: Level, value: f64) -> bool {
         self.threshold(level).is_some_and(|threshold| match self.direction {
-            Direction::Above => threshold.raise <= value,
-            Direction::Below => value <= threshold.raise,
+            Some(Direction::Above) => threshold.raise <= value,
+            Some(Direction::Below) => value <= threshold.raise,
+            Some(Direction::Outside) | None => false,
         })
     }
 
@@ -48,8 +49,9 @@ impl Limits {
     #[must_use]
     pub fn behind(&self, level: Level, value: f64) -> bool {
         let back = self.threshold(level).is_none_or(|threshold| match self.direction {
-            Direction::Above => value < threshold.clear,
-            Direction::Below => threshold.clear < value,
+            Some(Direction::Above) => value < threshold.clear,
+            Some(Direction::Below) => threshold.clear < value,
+            Some(Direction::Outside) | None => true,
         });
         back && !self.crossed(level, value)
     }
@@ -84,8 +86,8 @@ impl Limits {
 
     fn worse(&self, a: f64, b: f64) -> f64 {
         match self.direction {
-            Direction::Above => a.max(b),
-            Direction::Below => a.min(b),
+            Some(Direction::Below) => a.min(b),
+            Some(Direction::Above | Direction::Outside) | None => a.max(b),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bakau_model::{DatastreamId, Level, RuleId, UtcMillis};
-use bakau_registry::{Rule, Snapshot};
+use bakau_registry::{Direction, Rule, Snapshot};
 
 use super::{Change, Decided, Effect, Engine, Limits, Machine, Reason, Slot, SlotKey, SlotState, Subject};
 
@@ -34,8 +34,9 @@ impl RuleSet {
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let watched = |rule: &Arc<Rule>| {
-            let datastream = snapshot.datastream(&rule.datastream)?.number;
-            Some(WatchedRule { rule: Arc::clone(rule), subject: Subject::Datastream(datastream) })
+            let datastream = snapshot.datastream(rule.datastream()?)?.number;
+            let one_sided = matches!(rule.condition.direction(), Some(Direction::Above | Direction::Below));
+            one_sided.then(|| WatchedRule { rule: Arc::clone(rule), subject: Subject::Datastream(datastream) })
         };
         Self { revision: snapshot.revision, rules: snapshot.rules.values().filter_map(watched).collect() }
     }

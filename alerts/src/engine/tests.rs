@@ -1,8 +1,8 @@
-use bakau_registry::{Direction, Threshold};
+use bakau_registry::{Band, Condition, Direction, Threshold};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{DATASTREAM, do_rule, minute, rule_set};
+use crate::testing::{DATASTREAM, do_rule, minute, rule_set, set_waspada};
 
 const LATENESS_MS: i64 = 2 * 60 * 60 * 1000;
 
@@ -114,9 +114,9 @@ fn histories_give_the_expected_transitions() {
 #[test]
 fn high_values_are_bad_where_the_rule_says_above() {
     let mut rule = do_rule(0);
-    rule.direction = Direction::Above;
-    rule.waspada = Some(Threshold { raise: 35.0, clear: 33.0 });
-    (rule.siaga, rule.awas) = (None, Some(Threshold { raise: 40.0, clear: 38.0 }));
+    let limit = |raise, clear| Band::one_sided(Direction::Above, Threshold { raise, clear });
+    let (waspada, awas) = (limit(35.0, 33.0), limit(40.0, 38.0));
+    rule.condition = Condition::Threshold { direction: Direction::Above, waspada, siaga: None, awas };
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
     engine.step(minute(0), Input::RuleChange(rule_set(1, [rule])));
     let values = [34.0, 35.0, 41.0, 38.0, 37.9, 33.0, 32.9];
@@ -156,7 +156,7 @@ fn changed_thresholds_close_the_alert_and_a_new_one_may_follow() {
     let mut rule = do_rule(0);
     rule.name = "Nama baru".into();
     assert_eq!(engine.step(minute(1), Input::RuleChange(rule_set(2, [rule.clone()]))), vec![], "only the name changed");
-    rule.waspada = Some(Threshold { raise: 3.5, clear: 4.0 });
+    set_waspada(&mut rule, 3.5, 4.0);
     let closed = transitions(engine.step(minute(1), Input::RuleChange(rule_set(3, [rule]))));
     assert_eq!(closed.len(), 1);
     assert_eq!((closed[0].alert, closed[0].to, closed[0].reason), (first.alert, Level::Normal, Reason::RuleChanged));

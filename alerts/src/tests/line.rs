@@ -1,10 +1,13 @@
 //! From the spool to decisions, across restarts.
 
 use bakau_model::{Level, Principal};
-use bakau_registry::Threshold;
 
 use super::*;
-use crate::{AlertsError, DbError, NoticeState, engine::Reason, testing::do_rule};
+use crate::{
+    AlertsError, DbError, NoticeState,
+    engine::Reason,
+    testing::{do_rule, set_waspada},
+};
 
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
@@ -84,7 +87,7 @@ async fn changed_thresholds_close_the_alert_with_that_reason() {
     house.arrive(&[(1, 3.0)]);
     room.alert("an alert", |_| true).await;
     let mut rule = do_rule(0);
-    rule.waspada = Some(Threshold { raise: 3.9, clear: 4.5 });
+    set_waspada(&mut rule, 3.9, 4.5);
     house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 2, [rule])));
     let detail = room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
     assert_eq!(detail.alert.closed_reason, Some(Reason::RuleChanged));

@@ -1,4 +1,4 @@
-//! Agencies, stations, datastreams, deployments, routes, rules, channels and devices: catalogue files in, snapshots out.
+//! Agencies, stations, datastreams, deployments, routes, rules, people, channels and devices: catalogue files in, snapshots out.
 
 mod catalogue;
 mod database;
@@ -17,6 +17,7 @@ pub use parameters::parameters;
 pub use plan::Plan;
 pub use registry::Registry;
 pub use snapshot::{
-    Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Direction, Format,
-    Instrument, JsonMapping, JsonValue, Route, Rule, Snapshot, Station, Threshold, TimeFormat,
+    About, Agency, AirType, Band, Channel, City, Condition, Datastream, DatastreamEntry, Deployment, DeploymentEntry,
+    Device, DeviceMapping, Direction, Format, Instrument, JsonMapping, JsonValue, MailSecurity, Notification, Person,
+    Route, Rule, RuleTarget, Snapshot, Station, StatusMapping, Threshold, TimeFormat, ValueMapping, WaterClass,
 };

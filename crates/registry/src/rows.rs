@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Parameter, StationId, Unit, UtcMillis};
+use bakau_model::{
+    DatastreamId, DatastreamName, DeploymentId, Parameter, ParameterInfo, QualityLimits, StationId, Unit, UtcMillis,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -43,14 +45,16 @@ impl DamagedRow {
 /// Every item as it is stored.
 pub(crate) fn of(items: &Items) -> Result<BTreeMap<RowKey, Row>, DamagedRow> {
     let mut rows = Rows::default();
-    let Items { cities, agencies, stations, datastreams, instruments, deployments, channels, routes, rules, devices } =
-        items;
+    let Items { cities, agencies, stations, datastreams, instruments, deployments, channels, .. } = items;
+    let Items { people, notifications, routes, rules, devices, .. } = items;
     cities.iter().try_for_each(|(id, item)| rows.add(Kind::City, id.to_string(), 0, &item.value))?;
     agencies.iter().try_for_each(|(id, item)| rows.add(Kind::Agency, id.to_string(), 0, &item.value))?;
     stations.iter().try_for_each(|(id, item)| rows.add(Kind::Station, id.to_string(), 0, &item.value))?;
     datastreams.iter().try_for_each(|(id, item)| rows.add(Kind::Datastream, id.to_string(), 0, &item.value))?;
     instruments.iter().try_for_each(|(id, item)| rows.add(Kind::Instrument, id.to_string(), 0, &item.value))?;
     channels.iter().try_for_each(|(id, item)| rows.add(Kind::Channel, id.to_string(), 0, &item.value))?;
+    people.iter().try_for_each(|(id, item)| rows.add(Kind::Person, id.to_string(), 0, &item.value))?;
+    notifications.iter().try_for_each(|(id, item)| rows.add(Kind::Notification, id.to_string(), 0, &item.value))?;
     rules.iter().try_for_each(|(id, item)| rows.add(Kind::Rule, id.to_string(), 0, &item.value))?;
     devices.iter().try_for_each(|(id, item)| rows.add(Kind::Device, id.clone(), 0, &item.value))?;
     for ((datastream, from), item) in deployments {
@@ -123,7 +127,11 @@ impl Stored {
 
     fn add_datastreams(&self, snapshot: &mut Snapshot) -> Result<(), DamagedRow> {
         for row in &self.datastreams {
-            let datastream = Arc::new(datastream(row)?);
+            let (datastream, own_limits) = datastream(row)?;
+            let datastream = Arc::new(datastream);
+            if let Some(own) = own_limits {
+                snapshot.own_limits.insert(datastream.number, own);
+            }
             if row.retired {
                 snapshot.retired.insert(datastream.number, datastream);
             } else {
@@ -144,11 +152,12 @@ impl Stored {
     }
 }
 
-fn datastream(row: &DatastreamRow) -> Result<Datastream, DamagedRow> {
+fn datastream(row: &DatastreamRow) -> Result<(Datastream, Option<QualityLimits>), DamagedRow> {
     let entry: DatastreamEntry = parse(Kind::Datastream, &row.name, &row.json)?;
     let damaged = |error| DamagedRow::new(Kind::Datastream, &row.name, &error);
     let name: DatastreamName = row.name.parse().map_err(damaged)?;
-    Ok(Datastream {
+    let of_parameter = parameters().get(name.parameter()).map(ParameterInfo::limits).unwrap_or_default();
+    let datastream = Datastream {
         number: DatastreamId::new(row.number),
         station: StationId::new(name.station()).map_err(damaged)?,
         parameter: Parameter::new(name.parameter()).map_err(damaged)?,
@@ -156,7 +165,9 @@ fn datastream(row: &DatastreamRow) -> Result<Datastream, DamagedRow> {
         unit: Unit::new(&row.unit),
         interval_ms: i64::from(entry.interval_s) * 1000,
         vertical_datum: entry.vertical_datum,
-    })
+        limits: entry.quality.map_or(of_parameter, |own| of_parameter.overridden_by(&own)),
+    };
+    Ok((datastream, entry.quality))
 }
 
 fn add(
@@ -177,6 +188,8 @@ fn add(
         Kind::Agency => insert!(agencies),
         Kind::Station => insert!(stations),
         Kind::Instrument => insert!(instruments),
+        Kind::Person => insert!(people),
+        Kind::Notification => insert!(notifications),
         Kind::Route => snapshot.routes.push(parse(kind, id, json)?),
         Kind::Rule => {
             let rule: Rule = parse(kind, id, json)?;

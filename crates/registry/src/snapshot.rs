@@ -1,15 +1,24 @@
 //! The registry as everyone else sees it: an immutable snapshot with a revision.
 
+mod people;
+mod route;
+mod rule;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use bakau_model::{
-    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, Level, Parameter,
-    ParameterInfo, RouteId, RuleId, SourceName, StationId, StationKind, Text, Unit, UtcMillis,
+    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, NotificationId, Parameter,
+    ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
+
+pub(crate) use people::telegram_url;
+pub use people::{About, Channel, MailSecurity, Notification, Person};
+pub use route::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping};
+pub use rule::{Band, Condition, Direction, Rule, RuleTarget, Threshold};
 
 /// A city and its area code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +63,38 @@ pub struct Station {
     /// IANA zone in which days and months of this station are civil.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
+    /// Metres above mean sea level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elevation_m: Option<f64>,
+    /// What people should know about the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Text>,
+    /// Class of the river or lake; water stations only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub water_class: Option<WaterClass>,
+    /// Kind of air station; air stations only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub air_type: Option<AirType>,
+}
+
+/// The class a river or lake is managed for (PP 22/2021, Lampiran VI).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaterClass {
+    /// 1 to 4.
+    pub class: u8,
+    /// The decree that assigns it, or on which assumption it stands.
+    pub source: String,
+}
+
+/// How far the values of an air station may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AirType {
+    /// Reference-grade monitors: their index is official.
+    Reference,
+    /// Low-cost sensors: an index from them is shown as indicative.
+    Lcs,
 }
 
 pub(crate) fn default_time_zone() -> String {
@@ -74,6 +115,9 @@ pub struct DatastreamEntry {
     /// Names it had before; they keep pointing to it and are never given to another datastream.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub was: Vec<DatastreamName>,
+    /// Limits of quality control in place of those of the parameter, test by test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityLimits>,
 }
 
 /// One parameter at one station, with the integer it is stored under.
@@ -93,6 +137,8 @@ pub struct Datastream {
     pub interval_ms: i64,
     /// Vertical datum of a level.
     pub vertical_datum: Option<String>,
+    /// Limits of quality control: those of the parameter, overridden by the datastream's own.
+    pub limits: QualityLimits,
 }
 
 /// Make, model and serial number.
@@ -153,169 +199,6 @@ pub struct Deployment {
     pub offset: f64,
 }
 
-/// How the time in a JSON payload is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimeFormat {
-    /// RFC 3339 with offset.
-    Rfc3339,
-    /// Seconds since 1970, fractions allowed.
-    EpochS,
-    /// Milliseconds since 1970.
-    EpochMs,
-}
-
-/// One value of a JSON payload.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JsonValue {
-    /// JSON Pointer (RFC 6901) to the value, such as `/water/do`.
-    pub path: String,
-    /// The parameter.
-    pub parameter: Parameter,
-    /// Tells several datastreams of one parameter apart.
-    #[serde(default)]
-    pub qualifier: Option<String>,
-    /// Unit (UCUM) the device uses.
-    pub unit: Unit,
-}
-
-/// Mapping of generic JSON payloads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JsonMapping {
-    /// JSON Pointer to the measured time; without it the time of arrival is used.
-    #[serde(default)]
-    pub time: Option<String>,
-    /// How that time is written.
-    #[serde(default = "rfc3339")]
-    pub time_format: TimeFormat,
-    /// The values.
-    pub values: Vec<JsonValue>,
-}
-
-fn rfc3339() -> TimeFormat {
-    TimeFormat::Rfc3339
-}
-
-/// The payload format of a route.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "format")]
-pub enum Format {
-    /// Generic JSON by mapping.
-    Json {
-        /// The mapping.
-        json: JsonMapping,
-    },
-}
-
-/// Which topics carry which station's payloads in which format.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Route {
-    /// Text id.
-    pub id: RouteId,
-    /// MQTT topic filter in which one level may be `{station}`.
-    pub topic: String,
-    /// Only messages of this source, where given.
-    #[serde(default)]
-    pub source: Option<SourceName>,
-    /// The station, where the topic does not say it.
-    #[serde(default)]
-    pub station: Option<StationId>,
-    /// Payload format and its mapping.
-    #[serde(flatten)]
-    pub format: Format,
-}
-
-/// Which way a threshold is crossed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// High values are bad.
-    Above,
-    /// Low values are bad.
-    Below,
-}
-
-/// Raise and clear value of one level, in the parameter's canonical unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Threshold {
-    /// At or beyond this value the level holds.
-    pub raise: f64,
-    /// Back behind this value the level ends; between the two nothing changes.
-    pub clear: f64,
-}
-
-/// A threshold rule with up to three levels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Text id.
-    pub id: RuleId,
-    /// Name shown to people.
-    pub name: Text,
-    /// The datastream it watches.
-    pub datastream: DatastreamName,
-    /// Which way is bad.
-    pub direction: Direction,
-    /// Thresholds of *waspada*.
-    #[serde(default)]
-    pub waspada: Option<Threshold>,
-    /// Thresholds of *siaga*.
-    #[serde(default)]
-    pub siaga: Option<Threshold>,
-    /// Thresholds of *awas*.
-    #[serde(default)]
-    pub awas: Option<Threshold>,
-    /// Seconds of event time a level must be crossed without a break before it is raised.
-    #[serde(default)]
-    pub hold_s: u32,
-    /// Where the figures come from and how sure they are.
-    pub source: String,
-    /// The channels its alerts go to; without any they are shown on pages only.
-    #[serde(default)]
-    pub channels: Vec<ChannelId>,
-}
-
-impl Rule {
-    /// The thresholds of a level; *normal* has none.
-    #[must_use]
-    pub const fn threshold(&self, level: Level) -> Option<Threshold> {
-        match level {
-            Level::Normal => None,
-            Level::Waspada => self.waspada,
-            Level::Siaga => self.siaga,
-            Level::Awas => self.awas,
-        }
-    }
-}
-
-/// A way to reach people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
-pub enum Channel {
-    /// A signed HTTP POST.
-    Webhook {
-        /// Text id.
-        id: ChannelId,
-        /// Where to post.
-        url: String,
-        /// Name of the environment variable with the signing secret; the secret itself is in no file.
-        secret_env: String,
-    },
-}
-
-impl Channel {
-    /// The text id.
-    #[must_use]
-    pub const fn id(&self) -> &ChannelId {
-        match self {
-            Self::Webhook { id, .. } => id,
-        }
-    }
-}
-
 /// A device that may publish to the embedded broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -349,6 +232,8 @@ pub struct Snapshot {
     pub retired: BTreeMap<DatastreamId, Arc<Datastream>>,
     /// Earlier names of datastreams, in use or retired.
     pub aliases: BTreeMap<DatastreamName, DatastreamId>,
+    /// The limits of quality control that datastreams have of their own; those in force are in the datastreams.
+    pub own_limits: BTreeMap<DatastreamId, QualityLimits>,
     /// Instruments.
     pub instruments: BTreeMap<InstrumentId, Instrument>,
     /// Deployments of each datastream, earliest first, never overlapping.
@@ -359,6 +244,10 @@ pub struct Snapshot {
     pub rules: BTreeMap<RuleId, Arc<Rule>>,
     /// Channels.
     pub channels: BTreeMap<ChannelId, Channel>,
+    /// People.
+    pub people: BTreeMap<PersonId, Person>,
+    /// Which alerts go to whom.
+    pub notifications: BTreeMap<NotificationId, Notification>,
     /// Devices, by user name.
     pub devices: HashMap<String, Device>,
 }
@@ -393,5 +282,47 @@ impl Snapshot {
         let in_force = |deployment: &&Deployment| deployment.from <= at && deployment.to.is_none_or(|to| at < to);
         let deployments = self.deployments.get(&datastream).map_or(&[][..], Vec::as_slice);
         deployments.iter().find(in_force).map_or(DeploymentId::new(0), |deployment| deployment.number)
+    }
+
+    /// The datastreams a rule looks at, by number: for rules about stations all datastreams of those stations.
+    #[must_use]
+    pub fn datastreams_of_rule(&self, rule: &Rule) -> Vec<DatastreamId> {
+        let kind_of = |station: &StationId| self.stations.get(station).map(|station| station.kind);
+        let of_kind = |station: &StationId, wanted: Option<StationKind>| {
+            wanted.is_none_or(|wanted| kind_of(station) == Some(wanted))
+        };
+        let looks_at = |datastream: &Datastream| match &rule.target {
+            RuleTarget::Datastream(name) => {
+                self.datastream(name).is_some_and(|found| found.number == datastream.number)
+            }
+            RuleTarget::Parameter { parameter, kind } => {
+                datastream.parameter == *parameter && of_kind(&datastream.station, *kind)
+            }
+            RuleTarget::Stations { kind } => of_kind(&datastream.station, *kind),
+            RuleTarget::Station(station) => datastream.station == *station,
+            RuleTarget::Sources(_) => false,
+        };
+        self.datastreams.values().filter(|datastream| looks_at(datastream)).map(|found| found.number).collect()
+    }
+
+    /// The stations a rule is about, by id; none for rules about sources.
+    #[must_use]
+    pub fn stations_of_rule(&self, rule: &Rule) -> Vec<StationId> {
+        let of_datastreams = || {
+            let numbers = self.datastreams_of_rule(rule);
+            let stations = numbers.iter().filter_map(|number| self.datastreams.get(number));
+            stations.map(|datastream| datastream.station.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        match &rule.target {
+            RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => of_datastreams(),
+            RuleTarget::Stations { kind } => {
+                let wanted = self.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
+                wanted.map(|station| station.id.clone()).collect()
+            }
+            RuleTarget::Station(station) => {
+                self.stations.contains_key(station).then(|| station.clone()).into_iter().collect()
+            }
+            RuleTarget::Sources(_) => Vec::new(),
+        }
     }
 }

@@ -174,15 +174,15 @@ fn every_mistake_of_every_file_is_reported_with_its_line() {
         "rules.toml:11: there is no channel 'piket'",
         "rules.toml:13: the rule has no level: add waspada, siaga or awas",
         "rules.toml:16: there is no datastream 'mlg-03/ph' ('mlg-03/do'?)",
-        "rules.toml:23: url must not hold a user name or password: the post is signed with the secret of secret_env",
+        "rules.toml:23: url must not hold a user name or password: secrets are in environment variables",
         "rules.toml:24: secret_env must be the name of an environment variable, such as BAKAU_WEBHOOK_SECRET, not the secret itself",
         "rules.toml:28: 'a/#/{station}' is no topic filter: '+' stands for a whole level, '#' for all levels at the end",
         "rules.toml:32: 't' is no JSON Pointer: it starts with '/', for example /water/do",
         "rules.toml:33: unknown key 'times' in json: did you mean 'time'?",
         "rules.toml:35: 'do' is no JSON Pointer: it starts with '/', for example /water/do",
         "rules.toml:37: unit: '[ppb]' cannot be converted to 'mg/L'; units are UCUM codes such as Cel, mg/L, ug/m3, uS/cm",
-        "rules.toml:41: the station is not known: write {station} as a level of the topic, or add the key 'station'",
-        "rules.toml:43: json needs 1 to 500 values",
+        "rules.toml:41: the station is not known: write {station} or {device} as a level of the topic, or add the key 'station'",
+        "rules.toml:43: the mapping needs 1 to 500 values",
         "rules.toml:47: token_sha256 must be the SHA-256 of the token in 64 hexadecimal digits, not the token itself",
         "rules.toml:48: 'a/+b' is no topic filter: '+' stands for a whole level, '#' for all levels at the end",
         "series.toml:3: interval_s is 0: it must be from 1 to 86400",
@@ -245,7 +245,7 @@ fn the_station_of_a_route_is_given_once() {
     assert_eq!(
         errors(&[file("a.toml", &route("a/{station}", "station = \"x\""))]),
         [
-            "a.toml:4: the station is given twice: remove the key 'station' or the {station} level of the topic",
+            "a.toml:4: the station is given twice: remove the key 'station' or the placeholder in the topic",
             "a.toml:4: there is no station 'x'",
         ]
     );

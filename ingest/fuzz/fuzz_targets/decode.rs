@@ -10,6 +10,8 @@ use libfuzzer_sys::fuzz_target;
 fn formats() -> Vec<Format> {
     let json = |time_format, time: Option<&str>, paths: &[&str]| Format::Json {
         json: JsonMapping {
+            readings: None,
+            station: None,
             time: time.map(str::to_owned),
             time_format,
             values: paths

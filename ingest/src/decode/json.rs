@@ -311,6 +311,10 @@ fn device_time(raw: &RawTime<'_>, format: TimeFormat) -> DeviceTime {
         (RawTime::Number(written), TimeFormat::EpochMs) => epoch(written, 1.0),
         (RawTime::Text(text), TimeFormat::EpochS) => epoch(text, 1_000.0),
         (RawTime::Text(text), TimeFormat::EpochMs) => epoch(text, 1.0),
+        (RawTime::Number(written) | RawTime::Text(Cow::Borrowed(written)), TimeFormat::Local) => {
+            DeviceTime::Invalid(format!("{} is a local time", quote(written)))
+        }
+        (RawTime::Text(text), TimeFormat::Local) => DeviceTime::Invalid(format!("{} is a local time", quote(text))),
         (RawTime::Other(what), _) => DeviceTime::Invalid(format!("{what} is no time")),
     }
 }

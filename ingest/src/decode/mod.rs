@@ -116,6 +116,8 @@ impl DecodeError {
 pub enum Decoder {
     /// Generic JSON by mapping.
     Json(JsonDecoder),
+    /// A format without a decoder in this version.
+    Unread(&'static str),
 }
 
 impl Decoder {
@@ -124,6 +126,12 @@ impl Decoder {
     pub fn compile(format: &Format) -> Self {
         match format {
             Format::Json { json } => Self::Json(JsonDecoder::compile(json)),
+            Format::Chirpstack { .. }
+            | Format::Tts { .. }
+            | Format::Senml { .. }
+            | Format::Tasmota { .. }
+            | Format::Airgradient { .. }
+            | Format::Status { .. } => Self::Unread(format.name()),
         }
     }
 
@@ -132,6 +140,7 @@ impl Decoder {
     pub fn slots(&self) -> &[Slot] {
         match self {
             Self::Json(json) => json.slots(),
+            Self::Unread(_) => &[],
         }
     }
 
@@ -143,6 +152,7 @@ impl Decoder {
         out.clear();
         let result = match self {
             Self::Json(json) => json.decode(payload, out),
+            Self::Unread(name) => Err(DecodeError::undecodable(format!("no decoder for {name}"))),
         };
         if result.is_err() {
             out.clear();

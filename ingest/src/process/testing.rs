@@ -34,6 +34,8 @@ pub(crate) fn mapping(time: Option<&str>, values: &[(&str, &str, &str)]) -> Json
         unit: Unit::new(unit),
     };
     JsonMapping {
+        readings: None,
+        station: None,
         time: time.map(str::to_owned),
         time_format: TimeFormat::Rfc3339,
         values: values.iter().map(value).collect(),
@@ -53,6 +55,7 @@ pub(crate) fn snapshot() -> Arc<Snapshot> {
             unit: Unit::new(unit),
             interval_ms: 60_000,
             vertical_datum: None,
+            limits: bakau_model::QualityLimits::default(),
         });
         snapshot.datastreams.insert(datastream.number, Arc::clone(&datastream));
         snapshot.by_name.insert(name, datastream);
@@ -72,6 +75,8 @@ pub(crate) fn snapshot() -> Arc<Snapshot> {
         topic: "bakau/{station}/data".to_owned(),
         source: None,
         station: None,
+        devices: std::collections::BTreeMap::new(),
+        time_zone: None,
         format: Format::Json {
             json: mapping(Some("/time"), &[("/do", "do", "mg/L"), ("/cond", "conductivity", "mS/cm")]),
         },

@@ -156,6 +156,16 @@ impl<'s, 'i> Fields<'s, 'i> {
         self.rest.contains_key(key)
     }
 
+    /// Steps over a field of which nothing can be said.
+    pub(crate) fn pass(&mut self, key: &'static str) {
+        self.take(key);
+    }
+
+    /// Steps over whatever is left.
+    pub(crate) fn pass_all(&mut self) {
+        self.rest.clear();
+    }
+
     /// Whether a field that is already read was there.
     pub(crate) fn is_written(&self, key: &str) -> bool {
         self.lines.contains_key(key)

@@ -2,10 +2,12 @@
 
 /// Longest topic filter, in bytes: room for any real topic, short enough for logs.
 const MAX_TOPIC_BYTES: usize = 1024;
-/// The level that stands for the station id.
-pub(crate) const STATION_LEVEL: &str = "{station}";
+/// The levels that stand for the id of the station or of the device.
+const PLACEHOLDER_LEVELS: [&str; 2] = ["{station}", "{device}"];
+/// The same for messages.
+pub(crate) const PLACEHOLDERS: &str = "{station} or {device}";
 
-/// Why a text is no topic filter, as a message key; `None` where it is one. A `{station}` level counts as `+`.
+/// Why a text is no topic filter, as a message key; `None` where it is one. A placeholder level counts as `+`.
 pub(crate) fn topic_problem(topic: &str) -> Option<&'static str> {
     if topic.is_empty() || MAX_TOPIC_BYTES < topic.len() || topic.contains('\0') {
         return Some("topic_length");
@@ -20,19 +22,19 @@ pub(crate) fn topic_problem(topic: &str) -> Option<&'static str> {
         if hash_misplaced || plus_misplaced {
             return Some("topic_wildcard");
         }
-        if level.contains(['{', '}']) && *level != STATION_LEVEL {
+        if level.contains(['{', '}']) && !PLACEHOLDER_LEVELS.contains(level) {
             return Some("topic_braces");
         }
     }
-    if 1 < station_levels(topic) {
+    if 1 < placeholder_levels(topic) {
         return Some("topic_station_twice");
     }
     None
 }
 
-/// How many levels of a topic filter are `{station}`.
-pub(crate) fn station_levels(topic: &str) -> usize {
-    topic.split('/').filter(|level| *level == STATION_LEVEL).count()
+/// How many levels of a topic filter are `{station}` or `{device}`.
+pub(crate) fn placeholder_levels(topic: &str) -> usize {
+    topic.split('/').filter(|level| PLACEHOLDER_LEVELS.contains(level)).count()
 }
 
 /// Whether a text is a JSON Pointer (RFC 6901); the empty one, the whole document, is of no use here.
@@ -58,10 +60,29 @@ pub(crate) fn webhook_problem(url: &str) -> Option<&'static str> {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let host_characters = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
-    let bad_host = host.is_empty() || !host.chars().all(host_characters);
     let bad_port = port.is_some_and(|port| port.parse::<u16>().is_err());
-    (bad_host || bad_port).then_some("url_host")
+    (!is_host(host) || bad_port).then_some("url_host")
+}
+
+/// Whether a text may be the name or address of a host.
+pub(crate) fn is_host(text: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
+    !text.is_empty() && text.len() <= 255 && text.chars().all(allowed)
+}
+
+/// Whether a host is this machine.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a text looks like `somebody@host`; the mail server has the last word.
+pub(crate) fn is_email_address(text: &str) -> bool {
+    let Some((local, host)) = text.rsplit_once('@') else { return false };
+    let local_characters = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let dots_inside = !local.starts_with('.') && !local.ends_with('.') && !local.contains("..");
+    let good_local = !local.is_empty() && local.len() <= 64 && local.chars().all(local_characters) && dots_inside;
+    good_local && is_host(host) && !host.starts_with('.') && !host.ends_with('.')
 }
 
 /// Whether a text is a plain name of an environment variable.
@@ -112,11 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn topic_filters_follow_mqtt_with_one_station_level() {
-        for good in ["bakau/{station}/data", "a/+/b/#", "#", "+", "/a//b", "{station}", "v3/app@tenant/devices/+/up"] {
+    fn topic_filters_follow_mqtt_with_one_placeholder_level() {
+        for good in
+            ["bakau/{station}/data", "a/+/b/#", "#", "+", "/a//b", "{station}", "v3/app@tenant/devices/{device}/up"]
+        {
             assert_eq!(topic_problem(good), None, "{good}");
         }
-        for bad in ["", "a/#/b", "a#", "a/b+", "{station}/{station}", "a/x{station}", "{agency}/a", "$share/g/a", "a\0"]
+        for bad in ["", "a/#/b", "a#", "a/b+", "{station}/{device}", "a/x{station}", "{agency}/a", "$share/g/a", "a\0"]
         {
             assert!(topic_problem(bad).is_some(), "{bad} was accepted");
         }
@@ -139,6 +162,22 @@ mod tests {
         assert_eq!(webhook_problem("https:///path"), Some("url_host"));
         assert_eq!(webhook_problem("https://a:99999/"), Some("url_host"));
         assert_eq!(webhook_problem("https://a b/"), Some("url_characters"));
+    }
+
+    #[test]
+    fn mail_addresses_have_two_good_sides() {
+        for good in ["piket@dlh.example", "a.b+c@localhost", "x@[::1]"] {
+            assert!(is_email_address(good), "{good}");
+        }
+        for bad in ["", "piket", "@dlh.example", "a b@dlh.example", ".a@b", "a..b@c", "a@", "a@b,c@d", "a@.b"] {
+            assert!(!is_email_address(bad), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        assert!(["localhost", "127.0.0.1", "::1", "[::1]"].into_iter().all(is_loopback_host));
+        assert!(["mail.example", "10.0.0.1", "localhost.example"].into_iter().all(|host| !is_loopback_host(host)));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bakau_model::{
-    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, InstrumentId, RuleId, StationId, UtcMillis,
+    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, InstrumentId, NotificationId, PersonId, RuleId,
+    StationId, UtcMillis,
 };
 
 use super::{
@@ -11,8 +12,8 @@ use super::{
     fields::Lines,
 };
 use crate::snapshot::{
-    Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Instrument, Route, Rule,
-    Snapshot, Station,
+    Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Instrument, Notification,
+    Person, Route, Rule, RuleTarget, Snapshot, Station,
 };
 
 /// Kinds of items, in the order in which they build on each other.
@@ -25,13 +26,15 @@ pub(crate) enum Kind {
     Instrument,
     Deployment,
     Channel,
+    Person,
+    Notification,
     Route,
     Rule,
     Device,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::City,
         Self::Agency,
         Self::Station,
@@ -39,6 +42,8 @@ impl Kind {
         Self::Instrument,
         Self::Deployment,
         Self::Channel,
+        Self::Person,
+        Self::Notification,
         Self::Route,
         Self::Rule,
         Self::Device,
@@ -54,6 +59,8 @@ impl Kind {
             Self::Instrument => "instrument",
             Self::Deployment => "deployment",
             Self::Channel => "channel",
+            Self::Person => "person",
+            Self::Notification => "notification",
             Self::Route => "route",
             Self::Rule => "rule",
             Self::Device => "device",
@@ -106,6 +113,8 @@ pub(crate) struct Items {
     pub(crate) instruments: BTreeMap<InstrumentId, Item<Instrument>>,
     pub(crate) deployments: BTreeMap<DeploymentKey, Item<DeploymentEntry>>,
     pub(crate) channels: BTreeMap<ChannelId, Item<Channel>>,
+    pub(crate) people: BTreeMap<PersonId, Item<Person>>,
+    pub(crate) notifications: BTreeMap<NotificationId, Item<Notification>>,
     /// In the order in which they are tried.
     pub(crate) routes: Vec<Item<Route>>,
     pub(crate) rules: BTreeMap<RuleId, Item<Rule>>,
@@ -137,6 +146,8 @@ impl Items {
             instruments: all(snapshot.instruments.values(), |instrument| instrument.id.clone()),
             deployments: BTreeMap::new(),
             channels: all(snapshot.channels.values(), |channel| channel.id().clone()),
+            people: all(snapshot.people.values(), |person| person.id.clone()),
+            notifications: all(snapshot.notifications.values(), |entry| entry.id.clone()),
             routes: snapshot.routes.iter().cloned().map(Item::registered).collect(),
             rules: all(snapshot.rules.values().map(AsRef::as_ref), |rule| rule.id.clone()),
             devices: all(snapshot.devices.values(), |device| device.username.clone()),
@@ -174,7 +185,11 @@ impl Items {
             ((new(&name), from), item)
         };
         self.deployments = self.deployments.into_iter().map(rename).collect();
-        self.rules.values_mut().for_each(|rule| rule.value.datastream = new(&rule.value.datastream));
+        for rule in self.rules.values_mut() {
+            if let RuleTarget::Datastream(name) = &mut rule.value.target {
+                *name = new(name);
+            }
+        }
         self
     }
 
@@ -195,6 +210,7 @@ fn entry_of(datastream: &Datastream, snapshot: &Snapshot) -> DatastreamEntry {
         interval_s: u32::try_from(datastream.interval_ms / 1000).unwrap_or(u32::MAX),
         vertical_datum: datastream.vertical_datum.clone(),
         was: snapshot.aliases.iter().filter(is_former).map(|(name, _)| name.clone()).collect(),
+        quality: snapshot.own_limits.get(&datastream.number).copied(),
     }
 }
 
@@ -294,9 +310,15 @@ impl Merged {
         over(&mut items.stations, &files.stations, prune);
         over(&mut items.instruments, &files.instruments, prune);
         over(&mut items.channels, &files.channels, prune);
+        over(&mut items.people, &files.people, prune);
+        over(&mut items.notifications, &files.notifications, prune);
         over(&mut items.rules, &files.rules, prune);
         over(&mut items.devices, &files.devices, prune);
-        items.rules.values_mut().for_each(|rule| present(&mut rule.value.datastream));
+        for rule in items.rules.values_mut() {
+            if let RuleTarget::Datastream(name) = &mut rule.value.target {
+                present(name);
+            }
+        }
         if prune {
             items.deployments.clear();
         }

@@ -2,12 +2,24 @@
 //!
 //! Each reader asks for every field and checks each of them before it gives up, so that all mistakes are found.
 
-use bakau_model::{DatastreamName, Parameter, StationId, Text, Unit, UtcMillis};
+mod people;
+mod route;
+mod rule;
 
+use bakau_model::{DatastreamName, QualityLimits, StationKind, Text, UtcMillis};
+
+pub(crate) use self::{
+    people::{channel, notification, person},
+    route::route,
+    rule::rule,
+};
 use super::{check, fields::Fields};
-use crate::snapshot::{
-    Agency, Channel, City, DatastreamEntry, DeploymentEntry, Device, Direction, Format, Instrument, JsonMapping,
-    JsonValue, Route, Rule, Station, Threshold, TimeFormat, default_time_zone,
+use crate::{
+    parameters,
+    snapshot::{
+        Agency, AirType, City, DatastreamEntry, DeploymentEntry, Device, Instrument, Station, WaterClass,
+        default_time_zone,
+    },
 };
 
 pub(crate) fn city(fields: &mut Fields<'_, '_>) -> Option<City> {
@@ -23,11 +35,20 @@ pub(crate) fn agency(fields: &mut Fields<'_, '_>) -> Option<Agency> {
 
 pub(crate) fn station(fields: &mut Fields<'_, '_>) -> Option<Station> {
     let (id, name, agency) = (fields.required("id"), name(fields), fields.required("agency"));
-    let (kind, latitude) = (fields.required("kind"), fields.required("latitude"));
+    let (kind, latitude) = (fields.required::<StationKind>("kind"), fields.required("latitude"));
     let (longitude, time_zone) = (fields.required("longitude"), fields.optional::<String>("time_zone"));
+    let (elevation_m, description) = (fields.optional("elevation_m"), fields.optional::<Text>("description"));
+    let water_class = fields.optional::<WaterClass>("water_class");
+    let air_type = fields.optional::<AirType>("air_type");
     check::within(fields, "latitude", latitude, -90.0, 90.0);
     check::within(fields, "longitude", longitude, -180.0, 180.0);
+    // From the Dead Sea to Mount Everest.
+    check::within(fields, "elevation_m", elevation_m, -500.0, 9_000.0);
     check::time_zone(fields, time_zone.as_deref());
+    check::both(fields, "description", description.as_ref());
+    check::water_class(fields, water_class.as_ref());
+    check::of_kind(fields, kind, "water_class", StationKind::Water);
+    check::of_kind(fields, kind, "air_type", StationKind::Air);
     Some(Station {
         id: id?,
         name: name?,
@@ -36,6 +57,10 @@ pub(crate) fn station(fields: &mut Fields<'_, '_>) -> Option<Station> {
         latitude: latitude?,
         longitude: longitude?,
         time_zone: time_zone.unwrap_or_else(default_time_zone),
+        elevation_m,
+        description,
+        water_class,
+        air_type,
     })
 }
 
@@ -49,7 +74,23 @@ pub(crate) fn datastream(fields: &mut Fields<'_, '_>) -> Option<DatastreamEntry>
     if let Some(id) = &id {
         check::datastream(fields, id, &was);
     }
-    Some(DatastreamEntry { id: id?, interval_s: interval_s?, vertical_datum, was })
+    let quality = fields.table("quality").map(|table| quality(table, id.as_ref(), fields));
+    Some(DatastreamEntry { id: id?, interval_s: interval_s?, vertical_datum, was, quality })
+}
+
+/// The datastream's own limits of quality control.
+fn quality(mut table: Fields<'_, '_>, id: Option<&DatastreamName>, fields: &mut Fields<'_, '_>) -> QualityLimits {
+    let own = QualityLimits {
+        fail: table.optional("fail"),
+        suspect: table.optional("suspect"),
+        spike: table.optional("spike"),
+        rate_per_min: table.optional("rate_per_min"),
+        flat_line: table.optional("flat_line"),
+    };
+    let parameter = id.and_then(|id| parameters().get(id.parameter()));
+    check::quality(&mut table, parameter.map(bakau_model::ParameterInfo::limits), &own);
+    table.finish(&mut fields.errors);
+    own
 }
 
 pub(crate) fn instrument(fields: &mut Fields<'_, '_>) -> Option<Instrument> {
@@ -79,90 +120,6 @@ pub(crate) fn deployment(fields: &mut Fields<'_, '_>) -> Option<(DeploymentEntry
     Some((entry, from))
 }
 
-pub(crate) fn channel(fields: &mut Fields<'_, '_>) -> Option<Channel> {
-    let (kind, id) = (fields.required::<String>("kind"), fields.required("id"));
-    let (url, secret_env) = (fields.required::<String>("url"), fields.required::<String>("secret_env"));
-    check::webhook(fields, url.as_deref(), secret_env.as_deref());
-    let kind = kind?;
-    if kind != "webhook" {
-        fields.error_at("kind", "channel_kind", &[("value", &kind)]);
-        return None;
-    }
-    Some(Channel::Webhook { id: id?, url: url?, secret_env: secret_env? })
-}
-
-pub(crate) fn route(fields: &mut Fields<'_, '_>) -> Option<Route> {
-    let (id, topic) = (fields.required("id"), fields.required::<String>("topic"));
-    let (source, station) = (fields.optional("source"), fields.optional::<StationId>("station"));
-    let format = fields.required::<String>("format");
-    check::route(fields, topic.as_deref());
-    if !fields.has("json") {
-        fields.missing("json");
-    }
-    let json = fields.table("json").and_then(|mut json| {
-        let mapping = json_mapping(&mut json);
-        json.finish(&mut fields.errors);
-        mapping
-    });
-    let format = format?;
-    if format != "json" {
-        fields.error_at("format", "route_format", &[("value", &format)]);
-        return None;
-    }
-    Some(Route { id: id?, topic: topic?, source, station, format: Format::Json { json: json? } })
-}
-
-fn json_mapping(fields: &mut Fields<'_, '_>) -> Option<JsonMapping> {
-    let (time, time_format) = (fields.optional::<String>("time"), fields.optional("time_format"));
-    check::json_time(fields, time.as_deref());
-    let tables = fields.tables("values")?;
-    let count = tables.len();
-    let mut values = Vec::new();
-    for mut value in tables {
-        values.extend(json_value(&mut value));
-        value.finish(&mut fields.errors);
-    }
-    check::json_values(fields, count, &values);
-    Some(JsonMapping { time, time_format: time_format.unwrap_or(TimeFormat::Rfc3339), values })
-}
-
-fn json_value(fields: &mut Fields<'_, '_>) -> Option<JsonValue> {
-    let (path, parameter) = (fields.required::<String>("path"), fields.required::<Parameter>("parameter"));
-    let (qualifier, unit) = (fields.optional::<String>("qualifier"), fields.required::<Unit>("unit"));
-    check::json_value(fields, path.as_deref(), parameter.as_ref(), qualifier.as_deref(), unit.as_ref());
-    Some(JsonValue { path: path?, parameter: parameter?, qualifier, unit: unit? })
-}
-
-pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
-    let (id, name, datastream) = (fields.required("id"), name(fields), fields.required("datastream"));
-    let (direction, source) = (fields.required::<Direction>("direction"), fields.required::<String>("source"));
-    let (hold_s, channels) = (fields.optional::<u32>("hold_s"), fields.optional::<Vec<_>>("channels"));
-    let [waspada, siaga, awas] = ["waspada", "siaga", "awas"].map(|level| threshold(fields, level));
-    check::text(fields, "source", source.as_deref());
-    check::within(fields, "hold_s", hold_s.map(f64::from), 0.0, f64::from(check::MAX_HOLD_S));
-    check::list(fields, "channels", channels.as_ref().map_or(0, Vec::len));
-    check::levels(fields, direction, [waspada, siaga, awas]);
-    Some(Rule {
-        id: id?,
-        name: name?,
-        datastream: datastream?,
-        direction: direction?,
-        waspada,
-        siaga,
-        awas,
-        hold_s: hold_s.unwrap_or(0),
-        source: source?,
-        channels: channels.unwrap_or_default(),
-    })
-}
-
-fn threshold(fields: &mut Fields<'_, '_>, level: &'static str) -> Option<Threshold> {
-    let mut table = fields.table(level)?;
-    let (raise, clear) = (table.required("raise"), table.required("clear"));
-    table.finish(&mut fields.errors);
-    Some(Threshold { raise: raise?, clear: clear? })
-}
-
 pub(crate) fn device(fields: &mut Fields<'_, '_>) -> Option<Device> {
     let (username, token_sha256) = (fields.required::<String>("username"), fields.required::<String>("token_sha256"));
     let publish = fields.required::<Vec<String>>("publish");
@@ -173,6 +130,6 @@ pub(crate) fn device(fields: &mut Fields<'_, '_>) -> Option<Device> {
 
 fn name(fields: &mut Fields<'_, '_>) -> Option<Text> {
     let name = fields.required("name");
-    check::name(fields, name.as_ref());
+    check::both(fields, "name", name.as_ref());
     name
 }

@@ -9,11 +9,12 @@ use super::{
     error::Errors,
     items::{Item, Items, Kind},
 };
-use crate::snapshot::DeploymentEntry;
+use crate::snapshot::{Channel, DeploymentEntry, RuleTarget};
 
 /// Checks items against each other. References to `broken` items are let through: their mistake is reported already.
 pub(crate) fn check(items: &Items, broken: Option<&BTreeSet<(Kind, String)>>, errors: &mut Errors) {
     References { items, broken, names: present_names(items) }.check(errors);
+    reached(items, errors);
     former_names(items, errors);
     overlaps(items, errors);
 }
@@ -50,9 +51,29 @@ impl References<'_> {
             if let Some(station) = &item.value.station {
                 self.refer(item, "station", Kind::Station, station.as_str(), errors);
             }
+            for station in item.value.devices.values() {
+                self.refer(item, "devices", Kind::Station, station.as_str(), errors);
+            }
         }
         for item in items.rules.values() {
-            self.refer(item, "datastream", Kind::Datastream, item.value.datastream.as_str(), errors);
+            match &item.value.target {
+                RuleTarget::Datastream(name) => {
+                    self.refer(item, "datastream", Kind::Datastream, name.as_str(), errors);
+                }
+                RuleTarget::Station(station) => self.refer(item, "station", Kind::Station, station.as_str(), errors),
+                RuleTarget::Parameter { .. } | RuleTarget::Stations { .. } | RuleTarget::Sources(_) => {}
+            }
+            for channel in &item.value.channels {
+                self.refer(item, "channels", Kind::Channel, channel.as_str(), errors);
+            }
+        }
+        for item in items.notifications.values() {
+            for agency in &item.value.agencies {
+                self.refer(item, "agencies", Kind::Agency, agency.as_str(), errors);
+            }
+            for person in &item.value.people {
+                self.refer(item, "people", Kind::Person, person.as_str(), errors);
+            }
             for channel in &item.value.channels {
                 self.refer(item, "channels", Kind::Channel, channel.as_str(), errors);
             }
@@ -77,8 +98,9 @@ impl References<'_> {
             Kind::Datastream => id.parse::<DatastreamName>().is_ok_and(|name| self.names.contains(&name)),
             Kind::Instrument => items.instruments.contains_key(id),
             Kind::Channel => items.channels.contains_key(id),
+            Kind::Person => items.people.contains_key(id),
             // Nothing refers to these.
-            Kind::Deployment | Kind::Route | Kind::Rule | Kind::Device => true,
+            Kind::Deployment | Kind::Notification | Kind::Route | Kind::Rule | Kind::Device => true,
         }
     }
 
@@ -91,7 +113,32 @@ impl References<'_> {
             Kind::Datastream => near(id, items.datastreams.keys().map(|known| known.as_str())),
             Kind::Instrument => near(id, items.instruments.keys().map(|known| known.as_str())),
             Kind::Channel => near(id, items.channels.keys().map(|known| known.as_str())),
-            Kind::Deployment | Kind::Route | Kind::Rule | Kind::Device => String::new(),
+            Kind::Person => near(id, items.people.keys().map(|known| known.as_str())),
+            Kind::Deployment | Kind::Notification | Kind::Route | Kind::Rule | Kind::Device => String::new(),
+        }
+    }
+}
+
+/// Rules tell programs directly and people by notifications, in which everybody has an address for some channel.
+fn reached(items: &Items, errors: &mut Errors) {
+    for item in items.rules.values() {
+        let channels = item.value.channels.iter().filter_map(|id| items.channels.get(id));
+        for channel in channels.filter(|channel| !matches!(channel.value, Channel::Webhook { .. })) {
+            errors.add(&item.at("channels"), "rule_tells_people", &[("id", channel.value.id())]);
+        }
+    }
+    for item in items.notifications.values() {
+        let channels = || item.value.channels.iter().filter_map(|id| items.channels.get(id));
+        for channel in channels().filter(|channel| matches!(channel.value, Channel::Webhook { .. })) {
+            errors.add(&item.at("channels"), "notification_tells_programs", &[("id", channel.value.id())]);
+        }
+        // Channels that could not be read may be the ones that reach somebody.
+        if channels().count() < item.value.channels.len() {
+            continue;
+        }
+        let unreached = |person: &&Item<_>| !channels().any(|channel| channel.value.reaches(&person.value));
+        for person in item.value.people.iter().filter_map(|id| items.people.get(id)).filter(unreached) {
+            errors.add(&item.at("people"), "person_unreached", &[("id", &person.value.id)]);
         }
     }
 }

@@ -1,0 +1,121 @@
+//! Checks of routes and of the mappings of their formats.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bakau_model::{Parameter, StationId, Unit};
+
+use super::{MAX_LIST, list, text, topic, unknown_parameter};
+use crate::{
+    catalogue::{
+        fields::Fields,
+        grammar::{PLACEHOLDERS, is_json_pointer, placeholder_levels},
+    },
+    parameters,
+    snapshot::JsonValue,
+};
+
+/// Most values of one payload mapping.
+const MAX_VALUES: usize = 500;
+/// Most devices of one route.
+const MAX_DEVICES: usize = 10_000;
+/// Longest device id: a URN with an EUI and room to spare.
+const MAX_DEVICE_BYTES: usize = 256;
+
+/// What stands in the paths of a format's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paths {
+    /// JSON Pointers.
+    Pointers,
+    /// Names of SenML records.
+    Names,
+}
+
+/// Checks topic and station of a route; `in_payload` says whether its format names the device itself.
+pub(crate) fn route(fields: &mut Fields<'_, '_>, topic_filter: Option<&str>, in_payload: bool) {
+    let Some(topic_filter) = topic_filter else { return };
+    topic(fields, "topic", topic_filter);
+    let fixed = fields.is_written("station");
+    match placeholder_levels(topic_filter) {
+        0 if !fixed && !in_payload => fields.error_at("topic", "station_unknown", &[("levels", &PLACEHOLDERS)]),
+        1.. if fixed => fields.error_at("station", "station_twice", &[]),
+        _ => {}
+    }
+}
+
+/// Checks the table from device ids to stations.
+pub(crate) fn devices(fields: &mut Fields<'_, '_>, devices: &BTreeMap<String, StationId>) {
+    if MAX_DEVICES < devices.len() {
+        fields.error_at("devices", "list_too_long", &[("key", &"devices"), ("limit", &MAX_DEVICES)]);
+    }
+    let mut seen = BTreeSet::new();
+    for device in devices.keys().take(MAX_DEVICES) {
+        if device.is_empty() || MAX_DEVICE_BYTES < device.len() || device.chars().any(char::is_control) {
+            fields.error_at("devices", "device_id", &[("value", device), ("limit", &MAX_DEVICE_BYTES)]);
+        }
+        if !seen.insert(device.to_ascii_lowercase()) {
+            fields.error_at("devices", "device_twice", &[("value", device)]);
+        }
+    }
+}
+
+/// Checks the pointers of a mapping beside its values.
+pub(crate) fn pointers(fields: &mut Fields<'_, '_>, pointers: &[(&'static str, Option<&str>)]) {
+    for (field, pointer) in pointers {
+        if let Some(pointer) = pointer.filter(|pointer| !is_json_pointer(pointer)) {
+            fields.error_at(field, "pointer", &[("value", &pointer)]);
+        }
+    }
+}
+
+/// Checks the values of a mapping together.
+pub(crate) fn values(fields: &mut Fields<'_, '_>, count: usize, values: &[JsonValue]) {
+    if count == 0 || MAX_VALUES < count {
+        fields.error_at("values", "values_count", &[("limit", &MAX_VALUES)]);
+    }
+    let mut seen = BTreeSet::new();
+    for value in values {
+        if !seen.insert((&value.parameter, &value.qualifier)) {
+            fields.error_at("values", "value_twice", &[("parameter", &value.parameter)]);
+        }
+    }
+}
+
+/// Checks one value of a mapping.
+pub(crate) fn value(
+    fields: &mut Fields<'_, '_>,
+    (paths, path): (Paths, Option<&str>),
+    parameter: Option<&Parameter>,
+    qualifier: Option<&str>,
+    unit: Option<&Unit>,
+) {
+    match paths {
+        Paths::Pointers => pointers(fields, &[("path", path)]),
+        Paths::Names => text(fields, "path", path),
+    }
+    let info = parameter.and_then(|code| parameters().get(code));
+    if let Some(code) = parameter.filter(|_| info.is_none()) {
+        unknown_parameter(fields, "parameter", code.as_str());
+    }
+    if let (Some(info), Some(unit)) = (info, unit)
+        && let Err(error) = unit.conversion_to(&info.unit)
+    {
+        fields.error_at("unit", "bad_value", &[("key", &"unit"), ("detail", &error)]);
+    }
+    if let Some(qualifier) = qualifier.filter(|qualifier| StationId::new(qualifier).is_err()) {
+        fields.error_at("qualifier", "qualifier", &[("value", &qualifier)]);
+    }
+}
+
+/// Checks which texts mean what.
+pub(crate) fn status(fields: &mut Fields<'_, '_>, online: &[String], offline: &[String]) {
+    for (field, texts) in [("online", online), ("offline", offline)] {
+        list(fields, field, texts.len());
+        texts.iter().take(MAX_LIST).for_each(|each| text(fields, field, Some(each)));
+    }
+    if offline.is_empty() && fields.is_written("offline") {
+        fields.error_at("offline", "status_empty", &[]);
+    }
+    if let Some(both) = online.iter().find(|each| offline.contains(each)) {
+        fields.error_at("online", "status_both", &[("value", both)]);
+    }
+}
