@@ -143,7 +143,13 @@ impl Client {
                 Heard::AlertsLost => self.levels = self.every_level(),
                 Heard::StatusDue => {
                     let now = answer::time(self.state.clock.now());
-                    return Some(self.event(live::STATUS, &json!({ "now": now })).retry(RECONNECT));
+                    return Some(
+                        self.event(
+                            live::STATUS,
+                            &json!({ "now": now, "active_alerts": self.state.alerts.active().len() }),
+                        )
+                        .retry(RECONNECT),
+                    );
                 }
                 Heard::ValuesDue => {
                     let values = self.take_values();

@@ -7,8 +7,8 @@ use std::{
 
 use bakau_alerts::{AlertDetail, AlertView, NoticeState};
 use bakau_dashboards::view::{
-    AlertRow, DeliveryRow, DeliveryState, Freshness, InstrumentRow, LimitLine, ParameterPanel, SourceKind, SourceRow,
-    SourceState, StationCard, TransitionRow, ValueCell,
+    AlertRow, DeliveryRow, DeliveryState, Freshness, InstrumentRow, LimitLine, Named, ParameterPanel, SourceKind,
+    SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{DatastreamId, DatastreamName, Flag, Level, RuleId, StationId, Text, Unit, UtcMillis};
@@ -81,20 +81,28 @@ impl<'a> Gatherer<'a> {
     fn card_of(&self, station: &Station, datastreams: &[&Datastream]) -> StationCard {
         let mut values: Vec<ValueCell> = datastreams.iter().map(|datastream| self.cell(datastream)).collect();
         let agency = self.snapshot.agencies.get(&station.agency);
+        let city = agency.and_then(|agency| self.snapshot.cities.get(&agency.city));
         let worst = values.iter().map(|cell| cell.level).max().unwrap_or_default();
         let any_current = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
         // An alert that is active counts even when its data has stopped; "normal" needs data to say so.
         let level = (any_current || Level::Normal < worst).then_some(worst);
         let freshness = self.freshness(&values);
-        // Worst first, then those with rules, so that the six the overview shows are the six that matter.
+        // Worst first, then those with rules, so that the few the overview shows are those that matter.
         values.sort_by_key(|cell| std::cmp::Reverse((cell.level, self.watched.contains(&cell.datastream))));
         StationCard {
             id: station.id.clone(),
             name: station.name.clone(),
-            agency: agency.map_or_else(|| Text::from(station.agency.as_str()), |agency| agency.name.clone()),
+            agency: Named {
+                id: station.agency.clone(),
+                name: agency.map_or_else(|| Text::from(station.agency.as_str()), |agency| agency.name.clone()),
+            },
+            city: city.map(|city| Named { id: city.id.clone(), name: city.name.clone() }),
             kind: station.kind,
+            latitude: station.latitude,
+            longitude: station.longitude,
             level,
             freshness,
+            silent_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
             values,
         }
     }
@@ -111,10 +119,8 @@ impl<'a> Gatherer<'a> {
     fn cell(&self, datastream: &Datastream) -> ValueCell {
         let entry = self.latest.get(&datastream.number);
         let observation = entry.map(|entry| entry.observation);
-        let stale = observation.is_some_and(|observation| {
-            let limit = STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS);
-            limit < self.now.since(observation.observed_at)
-        });
+        let stale =
+            observation.is_some_and(|observation| stale_after(datastream) < self.now.since(observation.observed_at));
         ValueCell {
             datastream: datastream.name.clone(),
             label: catalogue::label(&self.snapshot, datastream),
@@ -250,6 +256,11 @@ impl<'a> Gatherer<'a> {
         };
         self.state.board.sources().into_iter().map(row).collect()
     }
+}
+
+/// A value older than this is stale.
+fn stale_after(datastream: &Datastream) -> i64 {
+    STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS)
 }
 
 #[expect(clippy::expect_used, reason = "the station part of a datastream name has the grammar of a station id")]

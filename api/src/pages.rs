@@ -11,11 +11,11 @@ use bakau_dashboards::{
     assets,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertPageView, AlertsView, CheckRow, Frame, OverviewView, ProblemView, SpoolStatus,
-        StationView, StatusView, Window,
+        AcknowledgeForm, AlertPageView, AlertsView, CheckRow, Frame, Grouping, OverviewFilter, OverviewView,
+        ProblemView, SpoolStatus, StationView, StatusView, Window,
     },
 };
-use bakau_model::{Language, UtcMillis};
+use bakau_model::{Language, StationKind, UtcMillis};
 use bakau_spool::Consumer;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -51,10 +51,15 @@ pub(crate) async fn overview(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
+    let params = Params::parse(&uri, &["city", "agency", "kind", "group"])?;
     let gatherer = Gatherer::new(&state);
-    let stations = gatherer.stations();
-    let view = OverviewView { frame: frame(&state, &uri, &headers, None), stations };
+    let filter = OverviewFilter {
+        city: params.id("city")?,
+        agency: params.id("agency")?,
+        kind: params.choice("kind", &StationKind::ALL.map(|kind| (kind.key(), kind)))?,
+        group: params.choice("group", &Grouping::ALL.map(|group| (group.key(), group)))?.unwrap_or_default(),
+    };
+    let view = OverviewView { frame: frame(&state, &uri, &headers, None), stations: gatherer.stations(), filter };
     show(&uri, page::overview(&view))
 }
 
@@ -73,17 +78,16 @@ pub(crate) async fn station(
     let query = AlertQuery { station: Some(station.id.clone()), limit: STATION_ALERTS, ..AlertQuery::default() };
     let alerts = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
     let card = gatherer.card(station);
-    let agency = gatherer.snapshot().agencies.get(&station.agency);
-    let city = agency.and_then(|agency| gatherer.snapshot().cities.get(&agency.city));
     let view = StationView {
         frame: frame(&state, &uri, &headers, TimeZone::get(&station.time_zone).ok()),
         id: station.id.clone(),
         name: station.name.clone(),
-        agency: card.agency,
-        city: city.map_or_else(|| "".into(), |city| city.name.clone()),
+        agency: card.agency.name,
+        city: card.city.map_or_else(|| "".into(), |city| city.name),
         kind: station.kind,
         level: card.level,
         freshness: card.freshness,
+        silent_after_ms: card.silent_after_ms,
         latitude: station.latitude,
         longitude: station.longitude,
         instruments: gatherer.instruments(station),

@@ -126,6 +126,11 @@ impl Params {
         self.parsed("station", "parameter_station", "[a-z0-9_-]")
     }
 
+    /// Another text id, such as of a city.
+    pub(crate) fn id<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
+        self.parsed(name, "parameter_id", "[a-z0-9_-]")
+    }
+
     /// A rule id.
     pub(crate) fn rule(&self) -> Result<Option<RuleId>, ApiError> {
         self.parsed("rule", "parameter_rule", "[a-z0-9_-]")

@@ -8,6 +8,7 @@ pub mod assets;
 pub mod chart;
 pub mod format;
 pub mod live;
+mod map;
 pub mod page;
 mod say;
 pub mod view;

@@ -20,11 +20,18 @@
 //! * `event: status`, at least every 15 seconds: that the stream lives, and the server's time, from which pages count
 //!   ages (a visitor's clock may be wrong).
 //!   ```json
-//!   {"now": "2026-03-10T09:00:01Z"}
+//!   {"now": "2026-03-10T09:00:01Z", "active_alerts": 3}
+//!   ```
+//! * `event: station`, when the last will or an availability message of a device says that it has gone, or is back:
+//!   the station is silent at once, whatever the age of its values.
+//!   ```json
+//!   {"station": "prb-bjbr-01", "online": false, "at": "2026-03-10T09:00:00Z"}
 //!   ```
 //!
 //! An event name or a member that the script does not know is ignored. A page that hears nothing for 40 seconds, or
 //! whose stream breaks, says that it is disconnected.
+
+use bakau_model::StationId;
 
 /// Path of the event stream.
 pub const EVENTS_PATH: &str = "/api/v1/events";
@@ -34,3 +41,10 @@ pub const VALUES: &str = "values";
 pub const ALERT: &str = "alert";
 /// Event that says the stream lives.
 pub const STATUS: &str = "status";
+/// Event of a device that left, or came back.
+pub const STATION: &str = "station";
+
+/// Path of the events of one station.
+pub(crate) fn of_station(station: &StationId) -> String {
+    format!("{EVENTS_PATH}?station={station}")
+}

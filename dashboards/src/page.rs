@@ -3,19 +3,24 @@
 //! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
 //! `/assets/{name}`, to charts as [`ChartLink`] writes them and to `/api/v1/observations` for a file of values.
 
-use std::{borrow::Borrow, cmp::Reverse};
+use std::borrow::Borrow;
 
 use askama::Template;
-use bakau_model::{DatastreamName, Language, Level, MessageLedger, ReadingLedger, StationId, UtcMillis};
+use bakau_model::{
+    AgencyId, DatastreamName, Language, Level, MessageLedger, ReadingLedger, StationId, StationKind, UtcMillis,
+};
 
 use crate::{
-    assets,
+    assets, live,
     say::Say,
     view::{
-        AlertPageView, AlertRow, AlertsView, Frame, Freshness, OverviewView, ProblemView, SourceState, StationCard,
+        AlertPageView, AlertRow, AlertsView, Frame, Freshness, Grouping, OverviewView, ProblemView, SourceState,
         StationView, StatusView, Window,
     },
 };
+use overview::Layout;
+
+mod overview;
 
 /// A page that could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +28,7 @@ use crate::{
 pub struct PageError(#[from] askama::Error);
 
 macro_rules! page {
-    ($name:ident, $file:literal, $here:literal, $live:literal { $($field:ident: $kind:ty),* $(,)? }) => {
+    ($name:ident, $file:literal, $here:literal { $($field:ident: $kind:ty),* $(,)? }) => {
         #[derive(Template)]
         #[template(path = $file, whitespace = "minimize")]
         struct $name<'a> {
@@ -32,52 +37,34 @@ macro_rules! page {
             js: String,
             icon: String,
             here: &'static str,
-            live: bool,
+            /// Path of the events that keep the page current; empty for none.
+            events: String,
             $($field: $kind,)*
         }
 
         impl<'a> $name<'a> {
-            fn render_in(frame: &'a Frame, $($field: $kind),*) -> Result<String, PageError> {
+            fn render_in(frame: &'a Frame, events: String, $($field: $kind),*) -> Result<String, PageError> {
                 let (css, js, icon) = (assets::path("bakau.css"), assets::path("bakau.js"), assets::path("icon.svg"));
-                let page = Self { s: Say::new(frame), css, js, icon, here: $here, live: $live, $($field),* };
+                let page = Self { s: Say::new(frame), css, js, icon, here: $here, events, $($field),* };
                 Ok(page.render()?)
             }
         }
     };
 }
 
-page!(Overview, "overview.html", "stations", true {
-    stations: Vec<&'a StationCard>,
-    totals: Vec<(Option<Level>, usize)>,
-});
-page!(Station, "station.html", "stations", true { v: &'a StationView });
-page!(Alerts, "alerts.html", "alerts", true { v: &'a AlertsView });
-page!(Alert, "alert.html", "alerts", true { v: &'a AlertPageView, acknowledge_path: String });
-page!(Status, "status.html", "status", true { v: &'a StatusView, ledgers: [Ledger; 2] });
-page!(Problem, "problem.html", "", false { v: &'a ProblemView });
+page!(Overview, "overview.html", "stations" { o: Layout<'a> });
+page!(Station, "station.html", "stations" { v: &'a StationView });
+page!(Alerts, "alerts.html", "alerts" { v: &'a AlertsView });
+page!(Alert, "alert.html", "alerts" { v: &'a AlertPageView, acknowledge_path: String });
+page!(Status, "status.html", "status" { v: &'a StatusView, ledgers: [Ledger; 2] });
+page!(Problem, "problem.html", "" { v: &'a ProblemView });
 
 /// The page with all stations, worst first.
 ///
 /// # Errors
 /// When the template fails.
 pub fn overview(view: &OverviewView) -> Result<String, PageError> {
-    let mut stations: Vec<&StationCard> = view.stations.iter().collect();
-    let language = view.frame.language;
-    stations.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| a.name.get(language).cmp(b.name.get(language))));
-    let states = Level::ALL.into_iter().rev().map(Some).chain([None]);
-    let count = |level| stations.iter().filter(|card| card.level == level).count();
-    let totals = states.map(|level| (level, count(level))).filter(|(_, count)| 0 < *count).collect();
-    Overview::render_in(&view.frame, stations, totals)
-}
-
-/// Raised levels first, the worst at the top; then stations without current data, which nobody is watching over.
-fn urgency(card: &StationCard) -> (u8, Reverse<Option<Level>>, bool) {
-    let silent = matches!(card.freshness, Freshness::Live { .. });
-    match card.level {
-        Some(Level::Normal) => (2, Reverse(card.level), silent),
-        Some(Level::Waspada | Level::Siaga | Level::Awas) => (0, Reverse(card.level), silent),
-        None => (1, Reverse(None), silent),
-    }
+    Overview::render_in(&view.frame, live::EVENTS_PATH.to_owned(), Layout::new(view))
 }
 
 /// The page of one station.
@@ -85,7 +72,7 @@ fn urgency(card: &StationCard) -> (u8, Reverse<Option<Level>>, bool) {
 /// # Errors
 /// When the template fails.
 pub fn station(view: &StationView) -> Result<String, PageError> {
-    Station::render_in(&view.frame, view)
+    Station::render_in(&view.frame, live::of_station(&view.id), view)
 }
 
 /// The list of alerts.
@@ -93,7 +80,7 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
-    Alerts::render_in(&view.frame, view)
+    Alerts::render_in(&view.frame, live::EVENTS_PATH.to_owned(), view)
 }
 
 /// The page of one alert.
@@ -102,7 +89,7 @@ pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
 /// When the template fails.
 pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
     let acknowledge = format!("{}/acknowledge", view.alert.path());
-    Alert::render_in(&view.frame, view, acknowledge)
+    Alert::render_in(&view.frame, live::of_station(&view.alert.station), view, acknowledge)
 }
 
 /// The page about Bakau itself.
@@ -110,7 +97,12 @@ pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn status(view: &StatusView) -> Result<String, PageError> {
-    Status::render_in(&view.frame, view, [Ledger::messages(&view.messages), Ledger::readings(&view.readings)])
+    Status::render_in(
+        &view.frame,
+        live::EVENTS_PATH.to_owned(),
+        view,
+        [Ledger::messages(&view.messages), Ledger::readings(&view.readings)],
+    )
 }
 
 /// The page that says what went wrong.
@@ -118,7 +110,7 @@ pub fn status(view: &StatusView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn problem(view: &ProblemView) -> Result<String, PageError> {
-    Problem::render_in(&view.frame, view)
+    Problem::render_in(&view.frame, String::new(), view)
 }
 
 /// A ledger as lines of (message key, count), the sum first.
@@ -205,6 +197,10 @@ impl AlertRow {
 
 fn station_path(id: &StationId) -> String {
     format!("/stations/{id}")
+}
+
+fn agency_path(id: &AgencyId) -> String {
+    format!("/?agency={id}")
 }
 
 fn window_path(id: &StationId, window: impl Borrow<Window>) -> String {

@@ -112,13 +112,8 @@ impl<'a> Say<'a> {
     }
 
     pub(crate) fn zone(&self) -> String {
-        let zone = &self.frame.time_zone;
-        let short = self.frame.generated_at.to_jiff().map(|stamp| format::zone_name(&stamp.to_zoned(zone.clone())));
-        match (short, zone.iana_name()) {
-            (Some(short), Some(name)) => format!("{short} ({name})"),
-            (Some(short), None) => short,
-            (None, name) => name.unwrap_or_default().to_owned(),
-        }
+        let short = self.zone_short();
+        self.frame.time_zone.iana_name().map_or_else(|| short.clone(), |name| format!("{short} ({name})"))
     }
 
     pub(crate) fn level(&self, level: impl Borrow<Level>) -> String {
@@ -233,6 +228,28 @@ impl<'a> Say<'a> {
         }
     }
 
+    /// The age of a value in a list, in as little markup as the script needs.
+    pub(crate) fn cell_age(&self, cell: &ValueCell) -> String {
+        match cell.observed_at {
+            Some(at) => format!("<small data-at=\"{}\">{}</small>", at.get(), self.ago(at)),
+            None => format!("<small data-at=\"0\">{}</small>", self.t("never_value")),
+        }
+    }
+
+    /// How many of an agency's stations report.
+    pub(crate) fn ready(&self, reporting: impl Borrow<usize>, expected: impl Borrow<usize>) -> String {
+        let (reporting, expected) = (reporting.borrow().to_string(), expected.borrow().to_string());
+        self.fill_all("ready_count", &[("n", &reporting), ("all", &expected)])
+    }
+
+    pub(crate) fn number_of(&self, count: impl Borrow<usize>) -> String {
+        self.count(u64::try_from(*count.borrow()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn km(&self, km: impl Borrow<f64>) -> String {
+        format::shortest(*km.borrow(), self.frame.language)
+    }
+
     pub(crate) fn chart<'d>(&self, datastream: &'d DatastreamName, window: impl Borrow<Window>) -> ChartLink<'d> {
         let window = *window.borrow();
         ChartLink { datastream, window, language: self.frame.language }
@@ -277,18 +294,37 @@ impl<'a> Say<'a> {
         format!("{path}{join}lang={}", language.tag())
     }
 
-    /// What the script needs to say ages: a JSON object of texts, for a data attribute.
-    pub(crate) fn ages(&self) -> String {
-        let keys = ["now", "second_one", "second_many", "minute_one", "minute_many", "hour_one", "hour_many"];
-        let keys = keys.into_iter().chain(["day_one", "day_many", "future"]);
-        json_object(keys.map(|key| (key, self.messages.text(&format!("age_{key}")).to_owned())))
+    /// Minutes from UTC to the page's zone, and its short name: what the script needs to write a clock.
+    pub(crate) fn offset(&self) -> i32 {
+        self.zoned().map_or(0, |zoned| zoned.offset().seconds() / 60)
     }
 
-    /// What the script needs to say levels and flags.
+    pub(crate) fn zone_short(&self) -> String {
+        self.zoned().map_or_else(|| "UTC".to_owned(), |zoned| format::zone_name(&zoned))
+    }
+
+    fn zoned(&self) -> Option<jiff::Zoned> {
+        self.frame.generated_at.to_jiff().map(|stamp| stamp.to_zoned(self.frame.time_zone.clone()))
+    }
+
+    /// What the script needs to say: a JSON object of texts, for a data attribute.
     pub(crate) fn words(&self) -> String {
+        let ages = ["now", "second_one", "second_many", "minute_one", "minute_many", "hour_one", "hour_many"];
+        let ages = ages.into_iter().chain(["day_one", "day_many", "future"]);
+        let ages = ages.map(|key| (key, self.messages.text(&format!("age_{key}")).to_owned()));
         let levels = Level::ALL.into_iter().map(|level| (level.key(), self.level(level)));
+        let none = [("none", self.state(None))];
         let flags = Flag::ALL.into_iter().map(|flag| (flag_digit(flag), self.flag(flag).to_owned()));
-        json_object(levels.chain(flags))
+        let others = [
+            ("live", "updated"),
+            ("stale", "stale"),
+            ("offline", "offline"),
+            ("lost", "disconnected"),
+            ("news", "live_news"),
+            ("ready", "ready_count"),
+        ];
+        let others = others.map(|(key, message)| (key, self.messages.text(message).to_owned()));
+        json_object(ages.chain(levels).chain(none).chain(flags).chain(others))
     }
 }
 

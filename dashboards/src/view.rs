@@ -3,12 +3,22 @@
 //! Texts that people wrote (names, notes, error details) are shown as they are, escaped; nothing in a view may be
 //! markup.
 
-use bakau_model::{
-    DatastreamName, Flag, Language, Level, MessageLedger, ReadingLedger, StationId, StationKind, Text, Unit, UtcMillis,
-};
+use bakau_model::{DatastreamName, Flag, Language, Level, Text, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
+pub use alerts::{
+    AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState, TransitionRow,
+};
+pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
+pub use station::{InstrumentRow, ParameterPanel, StationView};
+pub use status::{CheckRow, SourceKind, SourceRow, SourceState, SpoolStatus, StatusView};
+
 pub use crate::chart::LimitLine;
+
+mod alerts;
+mod overview;
+mod station;
+mod status;
 
 /// What every page needs around its content.
 #[derive(Debug, Clone)]
@@ -39,8 +49,21 @@ pub enum Freshness {
         /// Milliseconds since the newest observation.
         age_ms: i64,
     },
+    /// Its device said that it was leaving, or its connection was lost, whatever the age of its values.
+    Offline {
+        /// Milliseconds since the newest observation.
+        age_ms: i64,
+    },
     /// Has never reported.
     NeverReported,
+}
+
+impl Freshness {
+    /// Whether it reports as often as it should.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Live { .. })
+    }
 }
 
 /// The newest value of a datastream.
@@ -64,34 +87,6 @@ pub struct ValueCell {
     pub flag: Flag,
     /// Whether the value is older than the datastream's interval allows.
     pub stale: bool,
-}
-
-/// A station on the overview.
-#[derive(Debug, Clone)]
-pub struct StationCard {
-    /// Text id; the page links to `/stations/{id}`.
-    pub id: StationId,
-    /// Name.
-    pub name: Text,
-    /// Name of the agency that owns it.
-    pub agency: Text,
-    /// What it measures.
-    pub kind: StationKind,
-    /// Worst active alert; `None` when there is no current data to judge by.
-    pub level: Option<Level>,
-    /// Whether it reports.
-    pub freshness: Freshness,
-    /// Key values, most important first; the page shows the first six.
-    pub values: Vec<ValueCell>,
-}
-
-/// The page with all stations (`/`). The page sorts and counts them itself.
-#[derive(Debug, Clone)]
-pub struct OverviewView {
-    /// Around the content.
-    pub frame: Frame,
-    /// The stations, in any order.
-    pub stations: Vec<StationCard>,
 }
 
 /// How much time the charts of a station page cover, ending now.
@@ -136,291 +131,6 @@ impl Window {
             Self::Month => 30 * DAY_MS,
         }
     }
-}
-
-/// A datastream on its station's page: newest value, limits and chart.
-#[derive(Debug, Clone)]
-pub struct ParameterPanel {
-    /// The newest value.
-    pub cell: ValueCell,
-    /// Limits that raise alerts.
-    pub limits: Vec<LimitLine>,
-    /// Expected milliseconds between observations.
-    pub interval_ms: i64,
-    /// Vertical datum of a level.
-    pub vertical_datum: Option<String>,
-}
-
-/// An instrument now deployed at a station.
-#[derive(Debug, Clone)]
-pub struct InstrumentRow {
-    /// What it measures.
-    pub label: Text,
-    /// Manufacturer.
-    pub make: String,
-    /// Model.
-    pub model: String,
-    /// Serial number.
-    pub serial: String,
-    /// Deployed since.
-    pub since: UtcMillis,
-}
-
-/// The page of one station (`/stations/{id}?range=day|week|month`).
-#[derive(Debug, Clone)]
-pub struct StationView {
-    /// Around the content; its zone is the station's.
-    pub frame: Frame,
-    /// Text id.
-    pub id: StationId,
-    /// Name.
-    pub name: Text,
-    /// Name of the agency that owns it.
-    pub agency: Text,
-    /// Name of the city.
-    pub city: Text,
-    /// What it measures.
-    pub kind: StationKind,
-    /// Worst active alert; `None` when there is no current data to judge by.
-    pub level: Option<Level>,
-    /// Whether it reports.
-    pub freshness: Freshness,
-    /// Degrees north, WGS 84.
-    pub latitude: f64,
-    /// Degrees east, WGS 84.
-    pub longitude: f64,
-    /// Instruments now deployed; may be empty.
-    pub instruments: Vec<InstrumentRow>,
-    /// Datastreams with newest value, limits and chart.
-    pub parameters: Vec<ParameterPanel>,
-    /// Time covered by the charts.
-    pub window: Window,
-    /// Alerts of this station, newest first; a few.
-    pub alerts: Vec<AlertRow>,
-}
-
-/// Who has taken care of an alert.
-#[derive(Debug, Clone)]
-pub struct AcknowledgementRow {
-    /// Name given for the record.
-    pub by: String,
-    /// When.
-    pub at: UtcMillis,
-    /// What they wrote.
-    pub note: Option<String>,
-}
-
-/// An alert in a list.
-#[derive(Debug, Clone)]
-pub struct AlertRow {
-    /// Id; the page links to `/alerts/{id}`.
-    pub id: String,
-    /// The station.
-    pub station: StationId,
-    /// Its name.
-    pub station_name: Text,
-    /// The datastream.
-    pub datastream: DatastreamName,
-    /// Name of the parameter.
-    pub label: Text,
-    /// Name of the rule.
-    pub rule_name: Text,
-    /// Level now.
-    pub level: Level,
-    /// Worst level since it was raised.
-    pub peak: Level,
-    /// Observed time at which the first level began to hold.
-    pub onset: UtcMillis,
-    /// Observed time of the newest transition.
-    pub observed_at: UtcMillis,
-    /// Value at the newest transition, in `unit`.
-    pub value: Option<f64>,
-    /// Canonical unit.
-    pub unit: Unit,
-    /// Decimal places to show.
-    pub decimals: u8,
-    /// When the newest transition was decided.
-    pub decided_at: UtcMillis,
-    /// When it closed; `None` while active.
-    pub closed_at: Option<UtcMillis>,
-    /// Who has taken care of it.
-    pub acknowledged: Option<AcknowledgementRow>,
-}
-
-/// The list of alerts (`/alerts`, `/alerts?all=true`), newest first.
-#[derive(Debug, Clone)]
-pub struct AlertsView {
-    /// Around the content.
-    pub frame: Frame,
-    /// Whether closed alerts are listed too.
-    pub all: bool,
-    /// The alerts.
-    pub alerts: Vec<AlertRow>,
-    /// Path and query of the next page.
-    pub next: Option<String>,
-}
-
-/// One change of level.
-#[derive(Debug, Clone)]
-pub struct TransitionRow {
-    /// Level before.
-    pub from: Level,
-    /// Level after.
-    pub to: Level,
-    /// When the environment had the value that decided it.
-    pub observed_at: UtcMillis,
-    /// When the rule acted.
-    pub decided_at: UtcMillis,
-    /// The value, in the alert's unit.
-    pub value: Option<f64>,
-}
-
-/// Where a notification is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryState {
-    /// Waiting for its first or next attempt.
-    Waiting,
-    /// The receiver confirmed it.
-    Delivered,
-    /// Given up.
-    Failed,
-}
-
-/// One notification to one channel.
-#[derive(Debug, Clone)]
-pub struct DeliveryRow {
-    /// The channel.
-    pub channel: String,
-    /// Level it told.
-    pub level: Level,
-    /// Where it is.
-    pub state: DeliveryState,
-    /// Attempts made.
-    pub attempts: u32,
-    /// The newest attempt.
-    pub last_attempt_at: Option<UtcMillis>,
-    /// What the receiver answered, or why it could not be reached.
-    pub detail: Option<String>,
-}
-
-/// The page of one alert (`/alerts/{id}`), with the form that acknowledges it.
-///
-/// The form posts `name`, `note` and `token` (`application/x-www-form-urlencoded`) to `/alerts/{id}/acknowledge?lang=`.
-#[derive(Debug, Clone)]
-pub struct AlertPageView {
-    /// Around the content; its zone is the station's.
-    pub frame: Frame,
-    /// The alert.
-    pub alert: AlertRow,
-    /// Limits of its rule.
-    pub limits: Vec<LimitLine>,
-    /// Changes of level, oldest first.
-    pub transitions: Vec<TransitionRow>,
-    /// Notifications, oldest first.
-    pub deliveries: Vec<DeliveryRow>,
-    /// Whether the form is shown: the alert may still be acknowledged.
-    pub can_acknowledge: bool,
-    /// Why the form was refused, in the page's language; what was typed, but for the token, is in `form`.
-    pub form_error: Option<String>,
-    /// What the form holds.
-    pub form: AcknowledgeForm,
-}
-
-/// What the acknowledge form holds when the page is shown.
-#[derive(Debug, Clone, Default)]
-pub struct AcknowledgeForm {
-    /// Name for the record.
-    pub name: String,
-    /// Note.
-    pub note: String,
-}
-
-/// How a source of messages is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceState {
-    /// Not there yet, or again.
-    Connecting,
-    /// Messages can arrive.
-    Connected,
-    /// Messages wait outside because of this.
-    Blocked(String),
-    /// Ended with the process.
-    Stopped,
-}
-
-/// What kind of source it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    /// The broker inside Bakau.
-    Broker,
-    /// A connection to another broker.
-    Client,
-}
-
-/// A source on the status page.
-#[derive(Debug, Clone)]
-pub struct SourceRow {
-    /// Configured name.
-    pub name: String,
-    /// Kind.
-    pub kind: SourceKind,
-    /// How it is doing.
-    pub state: SourceState,
-    /// In that state since.
-    pub since: UtcMillis,
-    /// Newest message of any outcome.
-    pub last_message_at: Option<UtcMillis>,
-    /// Messages received since start.
-    pub received: u64,
-}
-
-/// One thing that must work for Bakau to be ready.
-#[derive(Debug, Clone)]
-pub struct CheckRow {
-    /// Name, in the page's language.
-    pub name: String,
-    /// Whether it works.
-    pub ok: bool,
-    /// More, in the page's language; empty when there is nothing to say.
-    pub detail: String,
-}
-
-/// How full the spool is and how far its consumers are.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SpoolStatus {
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Bytes allowed for data not yet consumed.
-    pub max_bytes: u64,
-    /// Messages not yet consumed.
-    pub unconsumed_messages: u64,
-    /// Batches the store has still to write.
-    pub store_behind: u64,
-    /// Batches the rules have still to see.
-    pub alerts_behind: u64,
-}
-
-/// The page about Bakau itself (`/status`).
-#[derive(Debug, Clone)]
-pub struct StatusView {
-    /// Around the content.
-    pub frame: Frame,
-    /// Whether every check works.
-    pub ready: bool,
-    /// The checks of `/readyz`.
-    pub checks: Vec<CheckRow>,
-    /// Sources.
-    pub sources: Vec<SourceRow>,
-    /// Spool and lags.
-    pub spool: SpoolStatus,
-    /// The ledgers cover receptions from here...
-    pub ledger_from: UtcMillis,
-    /// ...to before here.
-    pub ledger_to: UtcMillis,
-    /// Where messages went.
-    pub messages: MessageLedger,
-    /// Where readings went.
-    pub readings: ReadingLedger,
 }
 
 /// A page instead of the one that was asked for.

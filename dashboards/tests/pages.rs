@@ -8,8 +8,9 @@ use bakau_dashboards::{
     assets, page,
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, CheckRow, DeliveryRow, DeliveryState,
-        Frame, Freshness, LimitLine, OverviewView, ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState,
-        SpoolStatus, StationCard, StationView, StatusView, TransitionRow, ValueCell, Window,
+        Frame, Freshness, Grouping, LimitLine, Named, OverviewFilter, OverviewView, ParameterPanel, ProblemView,
+        SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationView, StatusView, TransitionRow,
+        ValueCell, Window,
     },
 };
 use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
@@ -42,8 +43,19 @@ fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
 
 fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> StationCard {
     let values = vec![cell(&format!("{id}/do"), Some(1.82))];
-    let (id, name, agency) = (id.parse().unwrap(), Text::from(name), Text::from("DLH Probolinggo"));
-    StationCard { id, name, agency, kind: StationKind::Mangrove, level, freshness, values }
+    StationCard {
+        id: id.parse().unwrap(),
+        name: Text::from(name),
+        agency: Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") },
+        city: Some(Named { id: "probolinggo".parse().unwrap(), name: Text::from("Kota Probolinggo") }),
+        kind: StationKind::Mangrove,
+        latitude: -7.7385,
+        longitude: 113.221,
+        level,
+        freshness,
+        silent_after_ms: 240_000,
+        values,
+    }
 }
 
 fn alert_row(name: &str) -> AlertRow {
@@ -75,7 +87,7 @@ fn overview(language: Language) -> OverviewView {
         card("prb-01", "Probolinggo", Some(Level::Awas), live),
         card("sby-01", "Surabaya", None, Freshness::Stale { age_ms: 7_200_000 }),
     ];
-    OverviewView { frame: frame(language, "/"), stations }
+    OverviewView { frame: frame(language, "/"), stations, filter: OverviewFilter::default() }
 }
 
 fn station(language: Language, name: &str) -> StationView {
@@ -90,6 +102,7 @@ fn station(language: Language, name: &str) -> StationView {
         kind: StationKind::Mangrove,
         level: Some(Level::Siaga),
         freshness: Freshness::Live { age_ms: 12_000 },
+        silent_after_ms: 240_000,
         latitude: -7.7385,
         longitude: 113.221,
         instruments: Vec::new(),
@@ -215,7 +228,27 @@ fn stations_stand_worst_first_and_those_without_data_before_calm_ones() {
     let place = |name: &str| html.find(&format!(">{name}</a>")).unwrap();
     let order = ["Probolinggo", "Malang", "Surabaya", "Batu"].map(place);
     assert!(order.is_sorted(), "{order:?}");
-    assert!(html.contains("Belum pernah melapor") && html.contains("Tidak ada data baru sejak"));
+    assert!(html.contains("Belum pernah melapor") && html.contains("Data terakhir"));
+}
+
+#[test]
+fn the_overview_shows_what_is_asked_for_in_groups_and_counts_who_reports() {
+    let mut view = overview(Language::Id);
+    view.stations[3].agency = Named { id: "pdam".parse().unwrap(), name: Text::from("PDAM Surabaya") };
+    view.filter.group = Grouping::Agency;
+    let html = page::overview(&view).unwrap();
+    assert!(html.contains("2 dari 3 stasiun melapor") && html.contains("0 dari 1 stasiun melapor"));
+    let headings: Vec<usize> = ["DLH Probolinggo <small>3 stasiun", "PDAM Surabaya <small>1 stasiun"]
+        .map(|title| html.find(title).unwrap())
+        .into();
+    assert!(headings.is_sorted(), "the group of the worst station stands first");
+    // Who misses the greatest part is listed first.
+    assert!(html.find("/?agency=pdam").unwrap() < html.find("/?agency=dlh").unwrap());
+    view.filter = OverviewFilter { agency: Some("pdam".parse().unwrap()), ..OverviewFilter::default() };
+    let html = page::overview(&view).unwrap();
+    assert!(html.contains(">Surabaya</a>") && !html.contains(">Batu</a>") && html.contains("(1 dari 4)"));
+    view.filter.kind = Some(StationKind::Air);
+    assert!(page::overview(&view).unwrap().contains("Tidak ada stasiun yang cocok"));
 }
 
 #[test]

@@ -2,8 +2,8 @@ use bakau_dashboards::{
     page,
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, CheckRow, DeliveryRow, DeliveryState,
-        Frame, Freshness, InstrumentRow, OverviewView, ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState,
-        SpoolStatus, StationCard, StationView, StatusView, TransitionRow, ValueCell, Window,
+        Frame, Freshness, InstrumentRow, Named, OverviewFilter, OverviewView, ParameterPanel, ProblemView, SourceKind,
+        SourceRow, SourceState, SpoolStatus, StationCard, StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
@@ -56,44 +56,83 @@ fn air(station: &str, age_s: i64) -> Vec<ValueCell> {
     ]
 }
 
+/// Where the stations of a city of the examples are, and whose they are.
+fn city(id: &str) -> (Text, Text, &'static str, f64, f64) {
+    match &id[..3] {
+        "btu" => (Text::from("Kota Batu"), text("DLH Kota Batu", "Batu Environment Agency"), "batu", -7.87, 112.53),
+        "mlg" => {
+            (Text::from("Kota Malang"), text("PDAM Tugu Tirta", "Tugu Tirta Water Utility"), "malang", -7.98, 112.63)
+        }
+        "psr" => (
+            Text::from("Kota Pasuruan"),
+            text("DLH Kota Pasuruan", "Pasuruan Environment Agency"),
+            "pasuruan",
+            -7.645,
+            112.91,
+        ),
+        _ => {
+            let agency = text("DLH Kota Probolinggo", "Probolinggo Environment Agency");
+            (Text::from("Kota Probolinggo"), agency, "probolinggo", -7.745, 113.215)
+        }
+    }
+}
+
 fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>, values: Vec<ValueCell>) -> StationCard {
-    let freshness = Freshness::Live { age_ms: 12_000 };
-    let agency = text("Dinas Lingkungan Hidup Kota Probolinggo", "Environment Agency of Probolinggo");
-    StationCard { id: id.parse().unwrap(), name: Text::from(name), agency, kind, level, freshness, values }
+    let (city_name, agency_name, key, latitude, longitude) = city(id);
+    let number: f64 = id[id.len() - 2..].parse().unwrap();
+    StationCard {
+        id: id.parse().unwrap(),
+        name: Text::from(name),
+        agency: Named { id: format!("opd-{key}").parse().unwrap(), name: agency_name },
+        city: Some(Named { id: key.parse().unwrap(), name: city_name }),
+        kind,
+        latitude: latitude + (number * 1.7).sin() * 0.018,
+        longitude: longitude + (number * 2.3).cos() * 0.022,
+        level,
+        freshness: Freshness::Live { age_ms: 12_000 },
+        silent_after_ms: 240_000,
+        values,
+    }
 }
 
 fn overview(language: Language) -> OverviewView {
+    let (air_kind, water_kind, mangrove_kind) = (StationKind::Air, StationKind::Water, StationKind::Mangrove);
+    let normal = Some(Level::Normal);
     let mut mangrove =
-        card("prb-bjbr-01", "BeeJay Bakau 01", StationKind::Mangrove, Some(Level::Siaga), water("prb-bjbr-01", 12));
+        card("prb-bjbr-01", "Mangrove BeeJay Bakau", mangrove_kind, Some(Level::Siaga), water("prb-bjbr-01", 12));
     mangrove.values[0].level = Level::Siaga;
-    let mut malang = card(
-        "mlg-brantas-02",
-        "Sungai Brantas, Jembatan Muharto",
-        StationKind::Water,
-        None,
-        water("mlg-brantas-02", 17_600),
-    );
+    let mut malang =
+        card("mlg-brantas-02", "Sungai Brantas, Jembatan Muharto", water_kind, None, water("mlg-brantas-02", 17_600));
     malang.freshness = Freshness::Stale { age_ms: 17_600_000 };
-    malang.agency = text("PDAM Tugu Tirta Kota Malang", "Tugu Tirta Water Utility, Malang");
     malang.values.iter_mut().for_each(|cell| cell.stale = true);
-    let mut batu =
-        card("btu-alun-01", "Alun-alun Batu", StationKind::Air, Some(Level::Waspada), air("btu-alun-01", 41));
+    let mut batu = card("btu-alun-01", "Alun-alun Batu", air_kind, Some(Level::Waspada), air("btu-alun-01", 41));
     batu.values[0].level = Level::Waspada;
     batu.values[1].flag = Flag::Suspect;
-    let mut silent =
-        card("prb-mayangan-03", "Pelabuhan Mayangan", StationKind::Water, None, water("prb-mayangan-03", 0));
+    let mut silent = card("prb-mayangan-03", "Pelabuhan Mayangan", water_kind, None, water("prb-mayangan-03", 0));
     silent.freshness = Freshness::NeverReported;
     silent.values.truncate(3);
     for cell in &mut silent.values {
         (cell.value, cell.observed_at, cell.flag, cell.stale) = (None, None, Flag::Missing, true);
     }
-    let calm = card("btu-selecta-02", "Selecta", StationKind::Air, Some(Level::Normal), air("btu-selecta-02", 22));
     let long = "Stasiun pemantau kualitas air muara Sungai Kedunggaleng sisi barat";
-    let mut awas = card("prb-kedung-04", long, StationKind::Water, Some(Level::Awas), water("prb-kedung-04", 3));
+    let mut awas = card("prb-kedung-04", long, water_kind, Some(Level::Awas), water("prb-kedung-04", 3));
     awas.values[1].level = Level::Awas;
     awas.values[1].value = Some(1.63);
-    let stations = vec![calm, mangrove, silent, malang, batu, awas];
-    OverviewView { frame: frame(language, "/"), stations }
+    let stations = vec![
+        card("btu-selecta-02", "Selecta", air_kind, normal, air("btu-selecta-02", 22)),
+        card("btu-brantas-03", "Hulu Brantas, Sumber Brantas", water_kind, normal, water("btu-brantas-03", 22)),
+        card("mlg-kota-01", "Malang Kota", air_kind, normal, air("mlg-kota-01", 9)),
+        card("mlg-arjosari-03", "Terminal Arjosari", air_kind, normal, air("mlg-arjosari-03", 31)),
+        card("psr-kota-01", "Alun-alun Pasuruan", air_kind, normal, air("psr-kota-01", 4)),
+        card("psr-gembong-02", "Muara Gembong", water_kind, normal, water("psr-gembong-02", 17)),
+        card("psr-mangrove-03", "Mangrove Penunggul", mangrove_kind, normal, water("psr-mangrove-03", 17)),
+        mangrove,
+        silent,
+        malang,
+        batu,
+        awas,
+    ];
+    OverviewView { frame: frame(language, "/"), stations, filter: OverviewFilter::default() }
 }
 
 fn limits() -> Vec<LimitLine> {
@@ -166,6 +205,7 @@ fn station(language: Language) -> StationView {
         kind: StationKind::Mangrove,
         level: Some(Level::Siaga),
         freshness: Freshness::Live { age_ms: 12_000 },
+        silent_after_ms: 240_000,
         latitude: -7.7385,
         longitude: 113.221,
         instruments: vec![

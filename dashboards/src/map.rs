@@ -1,0 +1,214 @@
+//! A map of stations, laid out for one fixed drawing size: coast, places pushed apart until each can be seen, and names
+//! where they touch nothing. Everything is computed on the server from a small file; nothing is loaded at run time.
+
+use std::{cmp::Reverse, sync::LazyLock};
+
+use layout::Area;
+
+mod coast;
+mod layout;
+
+/// Width of the drawing, in its own units; the style sheet scales it.
+pub(crate) const WIDTH: f64 = 480.0;
+/// Height of the overview's drawing.
+pub(crate) const HEIGHT: f64 = 360.0;
+/// Side of a station's symbol.
+pub(crate) const SYMBOL: f64 = 18.0;
+/// Symbols drawn one by one; where there are more stations, neighbours become one symbol with a number.
+const MAX_SYMBOLS: usize = 48;
+/// Smallest stretch of latitude shown: about 6 km, below which the coast is too coarse to mean anything.
+const MIN_DEGREES: f64 = 0.055;
+/// Part of the drawing left free around the outermost stations.
+const MARGIN: f64 = 0.13;
+const KM_PER_DEGREE: f64 = 111.32;
+
+static COAST: LazyLock<coast::Coast> = LazyLock::new(coast::Coast::bundled);
+
+/// A station to be placed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Position in the caller's list.
+    pub(crate) index: usize,
+    pub(crate) latitude: f64,
+    pub(crate) longitude: f64,
+    pub(crate) name: &'a str,
+    /// Name of the city, for the names of areas.
+    pub(crate) city: &'a str,
+}
+
+/// One symbol.
+#[derive(Debug, Clone)]
+pub(crate) struct Pin {
+    /// The stations it stands for, worst first.
+    pub(crate) members: Vec<usize>,
+    /// Middle of the symbol.
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    /// Where the station is, when the symbol had to move away from there.
+    pub(crate) origin: Option<(f64, f64)>,
+    /// The name beside it, where there is room.
+    pub(crate) label: Option<Label>,
+}
+
+/// A text on the map.
+#[derive(Debug, Clone)]
+pub(crate) struct Label {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) text: String,
+    /// `start`, `middle` or `end`.
+    pub(crate) anchor: &'static str,
+}
+
+/// A bar of a round length.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ScaleBar {
+    pub(crate) length: f64,
+    pub(crate) km: f64,
+}
+
+/// A map, ready to be written down.
+#[derive(Debug, Clone)]
+pub(crate) struct Map {
+    pub(crate) height: f64,
+    /// Path of the land; empty where the coast is not on record.
+    pub(crate) land: String,
+    pub(crate) pins: Vec<Pin>,
+    /// Names of cities.
+    pub(crate) areas: Vec<Label>,
+    pub(crate) scale: ScaleBar,
+}
+
+impl Map {
+    /// Lays out `places`, which stand worst first; `None` where there are none.
+    pub(crate) fn new(places: &[Place<'_>], height: f64) -> Option<Self> {
+        let view = View::around(places, height)?;
+        let mut pins = layout::pins(places, &view);
+        layout::spread(&mut pins, &view);
+        let areas = layout::name_areas(places, &pins, &view);
+        layout::name_pins(places, &mut pins, &areas, &view);
+        let land = COAST.path(&view);
+        // Symbols of calm stations first: whatever overlaps, the worst is on top.
+        pins.sort_by_key(|pin| Reverse(pin.members.first().copied()));
+        let areas = areas.into_iter().map(|(label, _)| label).collect();
+        Some(Self { height, land, pins, areas, scale: view.scale_bar() })
+    }
+}
+
+/// Which part of the world is shown, and where on the drawing a position is.
+#[derive(Debug, Clone, Copy)]
+struct View {
+    west: f64,
+    north: f64,
+    /// Units per degree of latitude; of longitude it is this times `squeeze`.
+    per_degree: f64,
+    squeeze: f64,
+    height: f64,
+}
+
+impl View {
+    fn around(places: &[Place<'_>], height: f64) -> Option<Self> {
+        let first = places.first()?;
+        let mut area =
+            Area { left: first.longitude, top: first.latitude, right: first.longitude, bottom: first.latitude };
+        for place in places {
+            area = area.with(place.longitude, place.latitude);
+        }
+        let (middle_x, middle_y) = (area.left / 2.0 + area.right / 2.0, area.top / 2.0 + area.bottom / 2.0);
+        let squeeze = middle_y.to_radians().cos().max(0.1);
+        let free = 1.0 - 2.0 * MARGIN;
+        let wide = WIDTH * free / ((area.right - area.left) * squeeze).max(f64::EPSILON);
+        let high = height * free / (area.bottom - area.top).max(f64::EPSILON);
+        let per_degree = wide.min(high).min(height / MIN_DEGREES);
+        let (half_x, half_y) = (WIDTH / 2.0 / (per_degree * squeeze), height / 2.0 / per_degree);
+        Some(Self { west: middle_x - half_x, north: middle_y + half_y, per_degree, squeeze, height })
+    }
+
+    fn spot(&self, longitude: f64, latitude: f64) -> (f64, f64) {
+        ((longitude - self.west) * self.per_degree * self.squeeze, (self.north - latitude) * self.per_degree)
+    }
+
+    fn scale_bar(&self) -> ScaleBar {
+        let per_km = self.per_degree / KM_PER_DEGREE;
+        let lengths = [200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5];
+        let km = lengths.into_iter().find(|km| km * per_km <= WIDTH / 4.0).unwrap_or(0.2);
+        ScaleBar { length: (km * per_km).round(), km }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(index: usize, latitude: f64, longitude: f64) -> Place<'static> {
+        Place { index, latitude, longitude, name: "Stasiun", city: "Kota" }
+    }
+
+    /// A few in each of the four cities, some at the very same spot.
+    fn cities() -> Vec<Place<'static>> {
+        let spots = [
+            (-7.87, 112.53, "Batu"),
+            (-7.98, 112.63, "Malang"),
+            (-7.73, 113.22, "Probolinggo"),
+            (-7.64, 112.91, "Pasuruan"),
+        ];
+        let place = |index: usize| {
+            let (latitude, longitude, city) = spots[index % 4];
+            let away = (index / 8) as f64 * 0.004;
+            Place { city, ..place(index, latitude + away, longitude - away) }
+        };
+        (0..16).map(place).collect()
+    }
+
+    #[test]
+    fn every_station_has_a_symbol_inside_the_map_that_covers_no_other() {
+        let map = Map::new(&cities(), HEIGHT).unwrap();
+        assert_eq!(map.pins.iter().flat_map(|pin| &pin.members).count(), 16);
+        for (at, pin) in map.pins.iter().enumerate() {
+            let half = SYMBOL / 2.0;
+            assert!(half <= pin.x && pin.x <= WIDTH - half && half <= pin.y && pin.y <= HEIGHT - half, "{pin:?}");
+            for other in &map.pins[at + 1..] {
+                let apart = (pin.x - other.x).hypot(pin.y - other.y);
+                assert!(SYMBOL * 0.9 <= apart, "{pin:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_on_the_map_never_overlap() {
+        let map = Map::new(&cities(), HEIGHT).unwrap();
+        let labels = map.pins.iter().filter_map(|pin| pin.label.as_ref()).chain(&map.areas);
+        let boxes: Vec<Area> = labels.map(layout::extent).collect();
+        assert!(4 <= boxes.len());
+        for (at, one) in boxes.iter().enumerate() {
+            assert!(boxes[at + 1..].iter().all(|other| !one.touches(other)), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn many_stations_become_a_readable_number_of_symbols_and_none_is_lost() {
+        let places: Vec<_> =
+            (0..200).map(|n| place(n, -7.6 - (n % 20) as f64 * 0.02, 112.5 + (n / 20) as f64 * 0.08)).collect();
+        let map = Map::new(&places, HEIGHT).unwrap();
+        assert!(map.pins.len() <= MAX_SYMBOLS, "{}", map.pins.len());
+        let mut members: Vec<usize> = map.pins.iter().flat_map(|pin| pin.members.clone()).collect();
+        members.sort_unstable();
+        assert_eq!(members, (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_coast_is_drawn_where_it_is_known_and_not_elsewhere() {
+        let here = Map::new(&cities(), HEIGHT).unwrap();
+        assert!(here.land.starts_with('M') && here.land.len() < 4_000, "{}", here.land.len());
+        let elsewhere = Map::new(&[place(0, 52.5, 13.4)], HEIGHT).unwrap();
+        assert_eq!(elsewhere.land, "");
+        assert!(Map::new(&[], HEIGHT).is_none());
+    }
+
+    #[test]
+    fn the_scale_bar_has_a_round_length_that_fits() {
+        let map = Map::new(&cities(), HEIGHT).unwrap();
+        assert_eq!(map.scale.km, 20.0);
+        assert!(map.scale.length <= WIDTH / 4.0);
+    }
+}

@@ -1,0 +1,68 @@
+//! The page of one station.
+
+use bakau_model::{Level, StationId, StationKind, Text, UtcMillis};
+
+use super::{AlertRow, Frame, Freshness, LimitLine, ValueCell, Window};
+
+/// A datastream on its station's page: newest value, limits and chart.
+#[derive(Debug, Clone)]
+pub struct ParameterPanel {
+    /// The newest value.
+    pub cell: ValueCell,
+    /// Limits that raise alerts.
+    pub limits: Vec<LimitLine>,
+    /// Expected milliseconds between observations.
+    pub interval_ms: i64,
+    /// Vertical datum of a level.
+    pub vertical_datum: Option<String>,
+}
+
+/// An instrument now deployed at a station.
+#[derive(Debug, Clone)]
+pub struct InstrumentRow {
+    /// What it measures.
+    pub label: Text,
+    /// Manufacturer.
+    pub make: String,
+    /// Model.
+    pub model: String,
+    /// Serial number.
+    pub serial: String,
+    /// Deployed since.
+    pub since: UtcMillis,
+}
+
+/// The page of one station (`/stations/{id}?range=day|week|month`).
+#[derive(Debug, Clone)]
+pub struct StationView {
+    /// Around the content; its zone is the station's.
+    pub frame: Frame,
+    /// Text id.
+    pub id: StationId,
+    /// Name.
+    pub name: Text,
+    /// Name of the agency that owns it.
+    pub agency: Text,
+    /// Name of the city.
+    pub city: Text,
+    /// What it measures.
+    pub kind: StationKind,
+    /// Worst active alert; `None` when there is no current data to judge by.
+    pub level: Option<Level>,
+    /// Whether it reports.
+    pub freshness: Freshness,
+    /// Its newest value may be so many milliseconds old before it counts as silent.
+    pub silent_after_ms: i64,
+    /// Degrees north, WGS 84.
+    pub latitude: f64,
+    /// Degrees east, WGS 84.
+    pub longitude: f64,
+    /// Instruments now deployed; may be empty.
+    pub instruments: Vec<InstrumentRow>,
+    /// Datastreams with newest value, limits and chart.
+    pub parameters: Vec<ParameterPanel>,
+    /// Time covered by the charts.
+    pub window: Window,
+    /// Alerts of this station, newest first; a few.
+    pub alerts: Vec<AlertRow>,
+}
