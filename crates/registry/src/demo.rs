@@ -2,8 +2,11 @@
 
 use crate::CatalogueFile;
 
-/// The files of `deploy/catalogue`, with the quick rules of the demo instead of those for real stations, and without
-/// devices: the demo makes those with fresh tokens.
+/// How long a level must be held in the demo, seconds: short, so that there is an alert within the first minute.
+const DEMO_HOLD_S: u32 = 5;
+
+/// The files of `deploy/catalogue`, with short holds in the rules and without devices: the demo makes those with fresh
+/// tokens.
 #[must_use]
 pub fn demo_catalogue() -> Vec<CatalogueFile> {
     macro_rules! files {
@@ -14,7 +17,21 @@ pub fn demo_catalogue() -> Vec<CatalogueFile> {
             }),+]
         };
     }
-    files!("cities.toml", "agencies.toml", "stations.toml", "routes.toml", "channels.toml", "demo-rules.toml")
+    let mut files =
+        files!("cities.toml", "agencies.toml", "stations.toml", "routes.toml", "channels.toml", "rules.toml");
+    for file in files.iter_mut().filter(|file| file.path.ends_with("rules.toml")) {
+        file.text = with_short_holds(&file.text);
+    }
+    files
+}
+
+/// The same lines, so that errors still name them.
+fn with_short_holds(rules: &str) -> String {
+    let shortened = |line: &str| match line.strip_prefix("hold_s = ") {
+        Some(_) => format!("hold_s = {DEMO_HOLD_S}\n"),
+        None => format!("{line}\n"),
+    };
+    rules.lines().map(shortened).collect()
 }
 
 #[cfg(test)]
@@ -31,7 +48,7 @@ mod tests {
     #[test]
     fn the_rules_for_real_stations_and_the_device_example_are_valid() {
         let mut files = demo_catalogue();
-        files.retain(|file| !file.path.ends_with("demo-rules.toml"));
+        files.retain(|file| !file.path.ends_with("rules.toml"));
         let add = |path: &str, text: &str| CatalogueFile { path: path.to_owned(), text: text.to_owned() };
         files.push(add("rules.toml", include_str!("../../../deploy/catalogue/rules.toml")));
         files.push(add("devices.toml", include_str!("../../../deploy/catalogue/devices.toml.example")));

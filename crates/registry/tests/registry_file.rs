@@ -98,16 +98,16 @@ async fn the_demo_catalogue_applies_survives_reopening_and_then_differs_in_nothi
 
     let registry = open(directory.path()).await;
     let snapshot = registry.snapshot();
-    assert_eq!((snapshot.revision, snapshot.stations.len(), snapshot.cities.len()), (1, 3, 4));
+    assert_eq!((snapshot.revision, snapshot.stations.len(), snapshot.cities.len()), (1, 15, 4));
     assert_eq!(snapshot.datastreams, before.datastreams);
     assert_eq!(snapshot.rules, before.rules);
     assert_eq!(snapshot.routes, before.routes);
     assert!(snapshot.parameters.contains_key("pm25"));
     let oxygen = snapshot.datastream(&name("prb-bjbr-01/do")).unwrap();
-    assert_eq!((oxygen.unit.as_str(), oxygen.interval_ms), ("mg/L", 5_000));
+    assert_eq!((oxygen.unit.as_str(), oxygen.interval_ms), ("mg/L", 300_000));
     let in_force = UtcMillis::parse("2026-06-01T00:00:00Z").unwrap();
     assert_ne!(snapshot.deployment_at(oxygen.number, in_force), DeploymentId::new(0));
-    assert_eq!(snapshot.datastreams_of(&StationId::new("mlg-kota-01").unwrap()).len(), 6);
+    assert_eq!(snapshot.datastreams_of(&StationId::new("mlg-kota-01").unwrap()).len(), 9);
     for prune in [false, true] {
         let again = registry.plan(&catalogue, prune).await.unwrap();
         assert!(again.is_empty(), "{again}");

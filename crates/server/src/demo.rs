@@ -1,4 +1,4 @@
-//! `bakau demo`: the whole platform and three simulated stations in one process, with no configuration.
+//! `bakau demo`: the whole platform and its simulated stations in one process, with no configuration.
 
 use std::sync::Arc;
 
@@ -38,7 +38,6 @@ async fn register(config: &Config) -> Result<Vec<Credentials>> {
     let stations = registry.snapshot();
     let device = |station: &Station| Credentials {
         station: station.id.to_string(),
-        kind: station.kind,
         username: station.id.to_string(),
         password: token::token(admin::random_bits()),
     };
@@ -68,7 +67,7 @@ fn devices(credentials: &[Credentials]) -> String {
         let (username, station) = (&device.username, &device.station);
         let digest = token::digest_hex(&device.password);
         format!(
-            "[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [\"bakau/{station}/data\"]\n"
+            "[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [\"bakau/{station}/#\"]\n"
         )
     };
     credentials.iter().map(entry).collect()

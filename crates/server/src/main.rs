@@ -39,7 +39,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Everything in one process with three simulated stations and no configuration.
+    /// Everything in one process with simulated stations of four cities and no configuration.
     Demo(DemoArguments),
     /// Run the platform.
     Run,

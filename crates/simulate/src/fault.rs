@@ -22,11 +22,11 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "what")]
 pub enum FaultKind {
-    /// Single values, about one in `one_in`, are `height` off.
+    /// Single values, about one in `one_in`, are off by half to all of `height`.
     Spike {
         /// The parameter.
         parameter: String,
-        /// Added to the value, in its unit.
+        /// The most that is added to a value, in its unit.
         height: f64,
         /// About one message in so many; 1 is every one.
         one_in: u32,
@@ -102,8 +102,9 @@ impl Active<'_> {
     ) -> Option<f64> {
         match self.kind {
             FaultKind::Spike { parameter: of, height, one_in } if of == parameter => {
-                let draw = noise::white(noise::stream(of), 0x5350_494B, now.get()) / 2.0 + 0.5;
-                Some(if draw * f64::from((*one_in).max(1)) < 1.0 { value + height } else { value })
+                let draw = |what: u64| noise::white(noise::stream(of), what, now.get()) / 2.0 + 0.5;
+                let is_hit = draw(0x5350_494B) * f64::from((*one_in).max(1)) < 1.0;
+                Some(if is_hit { value + height * (0.5 + 0.5 * draw(0x4849_4748)) } else { value })
             }
             FaultKind::Stuck { parameter: of } if of == parameter => Some(honest(self.began)),
             FaultKind::Drift { parameter: of, per_hour } if of == parameter => {

@@ -1,6 +1,6 @@
 //! Stations that do not exist and series that were measured elsewhere, published over real MQTT.
 //!
-//! - [`station`]: air, water and mangrove stations whose values are pure functions of (seed, time), with faults.
+//! - [`site`] and [`station`]: places whose values are pure functions of (seed, site, time), and stations there, with faults.
 //! - [`demo`]: publishes such stations at an interval, for `bakau demo`.
 //! - [`load`]: many devices and many messages, with a record of what was acknowledged.
 //! - [`replay`]: measured CSV files as messages, values as the file has them.
@@ -13,4 +13,5 @@ pub mod mqtt;
 mod noise;
 mod physics;
 pub mod replay;
+pub mod site;
 pub mod station;

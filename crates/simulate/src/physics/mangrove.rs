@@ -1,79 +1,91 @@
-//! A mangrove creek: a mixed, mainly semidiurnal tide, salt water on the flood, little oxygen at night and at low water.
+//! Harbour, mangrove creek and mangrove soil: what the tide brings, light and rain change.
 
-use std::f64::consts::TAU;
+use super::{Channels, Scene, chemistry, sea, wetness};
+use crate::site::Channel;
 
-use super::{Noise, daily, daylight, oxygen_saturation};
+/// A mangrove creek with a sonde on its bed: sea water on the flood, the creek's own on the ebb.
+pub(crate) fn creek(scene: &Scene<'_>) -> Channels {
+    let sky = &scene.sky;
+    let (region, at_ms) = (scene.site.region, scene.at_ms);
+    let flood = sea::flood(region, at_ms, 45);
+    let ebb = 0.5 * (1.0 - flood);
+    let runoff = sky.rain.runoff(at_ms, 2.0, 4.0);
+    let fresh = (0.04 + 0.12 * ebb * wetness(at_ms) + (0.25 + 0.75 * ebb) * runoff / (runoff + 5.0)).min(0.9);
+    // Where rain is scarce, water that stood between the roots comes out saltier than the sea.
+    let evaporated = 1.0 + 0.07 * ebb * (1.0 - wetness(at_ms));
+    let salinity = sea::salinity(sky, at_ms) * evaporated * (1.0 - fresh);
+    let temperature =
+        sea::temperature(sky, at_ms) + ebb * (5.0 * (sky.light_memory(4.0) - 0.2) - 0.25 * runoff.min(3.0));
 
-/// Tidal constituents: (period in hours, amplitude in metres, phase in radians at 1970).
-///
-/// Periods are the astronomical ones. Amplitudes are chosen, not measured: Formzahl (K1 + O1) / (M2 + S2) = 0.75 is
-/// "mixed, mainly semidiurnal" (0.25 to 1.5), and all four together stay within the ±1.5 m of the north coast.
-const CONSTITUENTS: [(f64, f64, f64); 4] = [
-    (12.420_601_2, 0.52, 0.6), // M2, moon
-    (12.0, 0.25, 1.9),         // S2, sun
-    (23.934_469_6, 0.38, 1.2), // K1, moon and sun
-    (25.819_341_7, 0.20, 4.1), // O1, moon
-];
-
-/// Sea level without weather, metres about mean sea level.
-pub(crate) fn tide(at_ms: i64) -> f64 {
-    let hours = at_ms as f64 / 3_600_000.0;
-    CONSTITUENTS.iter().map(|(period, amplitude, phase)| amplitude * (hours / period * TAU - phase).cos()).sum()
-}
-
-/// (parameter, value) in canonical units: m about MSL, {PSU}, uS/cm, mg/L, Cel, [pH], [NTU], Cel, %.
-pub(crate) fn values(noise: Noise, at_ms: i64) -> Vec<(&'static str, f64)> {
-    let level = tide(at_ms) + 0.06 * noise.weather("water_level", at_ms);
-    let temperature = 29.3 + 1.5 * daily(at_ms, 14.5) + 0.5 * noise.weather("water_temperature", at_ms);
-    // The creek's salt arrives with the water: about an hour behind the level.
-    let flooded = (tide(at_ms - 3_600_000) / 1.2).clamp(-1.0, 1.0);
-    let salinity = 27.0 + 4.5 * flooded + 1.0 * noise.weather("salinity", at_ms);
-    let light_of_the_day = 0.5 * (1.0 + daily(at_ms, 15.0));
-    let share =
-        0.52 + 0.26 * light_of_the_day + 0.03 * daylight(at_ms) + 0.07 * flooded + 0.03 * noise.weather("do", at_ms);
-    let oxygen = oxygen_saturation(temperature, salinity) * share;
-    let acidity = 7.55 + 0.2 * light_of_the_day + 0.1 * flooded + 0.04 * noise.weather("ph", at_ms);
-    // Conductance of sea water at 25 °C: 53,087 uS/cm at 35 PSU; the exponent fits 45,970 uS/cm at 29.9 PSU, a pair measured
-    // by a NERRS sonde.
-    let conductivity = 53_087.0 * (salinity / 35.0).max(0.0).powf(0.914);
-    let turbidity = 25.0 + 12.0 * noise.weather("turbidity", at_ms) - 6.0 * flooded;
-    let air = 27.5 + 3.2 * daily(at_ms, 14.0) + 0.8 * noise.weather("air_temperature", at_ms);
-    let humidity = 79.0 - 3.0 * (air - 27.5) + 4.0 * noise.weather("humidity", at_ms);
+    // Mud and roots breathe all day and night, algae only in the light; the flood brings oxygen in.
+    let algae = 1.0 * sky.light_memory(3.5);
+    let load = 0.05 * runoff.min(2.0) + 0.12 * scene.wander("load", 60);
+    let share = (0.335 + algae + 0.11 * flood - load).clamp(0.03, 1.7);
+    let oxygen = chemistry::oxygen_saturation(temperature, salinity, sky.pressure(scene.site.elevation_m)) * share;
+    let acidity = 7.25 + 0.6 * (share - 0.4) + 0.25 * (1.0 - fresh) + 0.03 * scene.wander("ph", 20);
+    let current = (sea::tide(region, at_ms) - sea::tide(region, at_ms - 1_800_000)).abs() * 2.0;
+    let (wind, _) = sky.wind();
+    let turbidity = 8.0 + 55.0 * current + 2.2 * wind + 35.0 * runoff + 4.0 * scene.wander("turbidity", 4);
     vec![
-        ("water_level", level + 0.008 * noise.scatter("water_level", at_ms)),
-        ("salinity", salinity + 0.1 * noise.scatter("salinity", at_ms)),
-        ("conductivity", conductivity + 40.0 * noise.scatter("conductivity", at_ms)),
-        ("do", (oxygen + 0.04 * noise.scatter("do", at_ms)).max(0.0)),
-        ("water_temperature", temperature + 0.05 * noise.scatter("water_temperature", at_ms)),
-        ("ph", acidity + 0.02 * noise.scatter("ph", at_ms)),
-        ("turbidity", (turbidity + 1.0 * noise.scatter("turbidity", at_ms)).max(0.5)),
-        ("air_temperature", air + 0.1 * noise.scatter("air_temperature", at_ms)),
-        ("humidity", (humidity + 0.5 * noise.scatter("humidity", at_ms)).clamp(30.0, 100.0)),
+        (Channel::WaterLevel, scene.meter(Channel::WaterLevel, sea::level(scene.seed, region, at_ms), 0.005)),
+        (Channel::Salinity, scene.meter(Channel::Salinity, salinity, 0.03).max(0.0)),
+        (
+            Channel::Conductivity,
+            scene.meter(Channel::Conductivity, chemistry::conductivity_at_25(salinity), 20.0).max(0.0),
+        ),
+        (Channel::Do, scene.meter(Channel::Do, oxygen, 0.03).max(0.0)),
+        (Channel::WaterTemperature, scene.meter(Channel::WaterTemperature, temperature, 0.02)),
+        (Channel::Ph, scene.meter(Channel::Ph, acidity, 0.01)),
+        (Channel::Turbidity, scene.meter(Channel::Turbidity, turbidity, 0.6).max(1.0)),
     ]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A quay in the open harbour.
+pub(crate) fn harbour(scene: &Scene<'_>) -> Channels {
+    let sky = &scene.sky;
+    let (region, at_ms) = (scene.site.region, scene.at_ms);
+    let flood = sea::flood(region, at_ms, 20);
+    let runoff = sky.rain.runoff(at_ms, 3.0, 5.0);
+    let salinity = sea::salinity(sky, at_ms) * (1.0 - 0.05 * (1.0 - flood) - 0.02 * runoff.min(4.0));
+    let temperature = sea::temperature(sky, at_ms);
+    let share = 0.80 + 0.6 * (sky.light_memory(3.5) - 0.18) + 0.05 * flood - 0.02 * runoff.min(3.0);
+    let oxygen = chemistry::oxygen_saturation(temperature, salinity, sky.pressure(scene.site.elevation_m)) * share;
+    let (wind, _) = sky.wind();
+    let turbidity = 5.0 + 1.8 * wind + 10.0 * runoff + 2.0 * scene.wander("turbidity", 5);
+    vec![
+        (Channel::WaterLevel, scene.meter(Channel::WaterLevel, sea::level(scene.seed, region, at_ms), 0.006)),
+        (Channel::WaterTemperature, scene.meter(Channel::WaterTemperature, temperature, 0.02)),
+        (Channel::Salinity, scene.meter(Channel::Salinity, salinity, 0.03)),
+        (Channel::Conductivity, scene.meter(Channel::Conductivity, chemistry::conductivity_at_25(salinity), 20.0)),
+        (Channel::Do, scene.meter(Channel::Do, oxygen, 0.03).max(0.0)),
+        (Channel::Ph, scene.meter(Channel::Ph, 8.0 + 0.15 * (share - 0.8), 0.01)),
+        (Channel::Turbidity, scene.meter(Channel::Turbidity, turbidity, 0.3).max(0.5)),
+    ]
+}
 
-    const MINUTE: i64 = 60_000;
-    const DAY: i64 = 1_440;
+/// Height of the mangrove floor about mean sea level, m: only the higher half of the tides reaches it.
+const FLOOR_M: f64 = 0.45;
 
-    #[test]
-    fn a_month_of_tide_has_the_range_of_the_north_coast() {
-        let levels: Vec<f64> = (0..29 * DAY).map(|minute| tide(1_770_000_000_000 + minute * MINUTE)).collect();
-        let (low, high) =
-            levels.iter().fold((0.0_f64, 0.0_f64), |(low, high), level| (low.min(*level), high.max(*level)));
-        assert!((0.8..=1.5).contains(&high), "high water {high}");
-        assert!((-1.5..=-0.8).contains(&low), "low water {low}");
+/// Soil between the roots: soaked by each tide that reaches it, drying and salting until the next.
+pub(crate) fn soil(scene: &Scene<'_>) -> Channels {
+    let (region, at_ms) = (scene.site.region, scene.at_ms);
+    let (mut wet, mut weights) = (0.0, 0.0);
+    for step in 0..30 {
+        let level = sea::level(scene.seed, region, at_ms - step * 2 * 3_600_000);
+        let weight = (-f64::from(i32::try_from(step).unwrap_or(0)) / 12.0).exp();
+        wet += weight / (1.0 + (-(level - FLOOR_M) * 12.0).exp());
+        weights += weight;
     }
-
-    #[test]
-    fn most_days_have_two_high_waters_of_unequal_height() {
-        let at = |minute: i64| tide(1_770_000_000_000 + minute * MINUTE);
-        let highs: Vec<f64> = (1..29 * DAY).filter(|&m| at(m - 1) < at(m) && at(m + 1) <= at(m)).map(at).collect();
-        assert!((40..=58).contains(&highs.len()), "{} high waters in 29 days", highs.len());
-        let unequal = highs.windows(2).filter(|pair| 0.2 < (pair[0] - pair[1]).abs()).count();
-        assert!(highs.len() / 4 < unequal, "only {unequal} unequal pairs");
-    }
+    let tide = wet / weights;
+    let rain = (scene.sky.rain.memory(at_ms, 24.0) / 40.0).min(1.0);
+    let moisture = 0.40 + 0.42 * tide.sqrt() * 0.75 + 0.08 * rain;
+    // Less water, the same salt.
+    let pore = 30.0 + 11.0 * (1.0 - tide) * (1.2 - wetness(at_ms)) - 7.0 * rain + 0.6 * scene.wander("pore", 30);
+    let sky = &scene.sky;
+    let temperature = 27.6 + 4.0 * (sky.light_memory(9.0) - 0.2) - 0.6 * rain + 0.3 * scene.wander("soil", 40);
+    vec![
+        (Channel::SoilMoisture, scene.meter(Channel::SoilMoisture, moisture, 0.002).clamp(0.0, 0.9)),
+        (Channel::SoilConductivity, scene.meter(Channel::SoilConductivity, pore * 1_000.0, 60.0)),
+        (Channel::SoilTemperature, scene.meter(Channel::SoilTemperature, temperature, 0.02)),
+    ]
 }

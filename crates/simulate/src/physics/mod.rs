@@ -1,89 +1,121 @@
-//! What the environment does at an instant: small models, honest about day, night and tide, not about any real place.
+//! What the environment does at an instant: small models with the relations a specialist looks for, not of any real place.
 //!
-//! Times of day are solar time of East Java (UTC+7 all year). Figures are typical ones for Java's north coast and its
-//! rivers; they are there so that charts look right and rules have something to do, not to be cited.
+//! Every value is a pure function of seed, site and time, so that history and live values join without a seam. Weather
+//! belongs to a region and is shared by its stations: one shower washes the air, swells the river and freshens the creek.
+//! Magnitudes are typical ones of East Java (M-med unless a comment says more); they are there so that charts look right
+//! and rules have something to do, not to be cited.
 
 pub(crate) mod air;
+pub(crate) mod chemistry;
 pub(crate) mod mangrove;
-pub(crate) mod water;
+pub(crate) mod rain;
+pub(crate) mod river;
+pub(crate) mod sea;
+pub(crate) mod sky;
+pub(crate) mod sun;
 
 use std::f64::consts::TAU;
 
-use crate::noise;
+use crate::{
+    noise,
+    site::{Channel, Place, Site},
+};
+use sky::Sky;
+
+/// East Java keeps UTC+7 all year.
+pub(crate) const ZONE_MS: i64 = 7 * 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// Values by channel, in canonical units.
+pub(crate) type Channels = Vec<(Channel, f64)>;
+
+/// Civil day in East Java, counted from 1970.
+pub(crate) fn local_day(at_ms: i64) -> i64 {
+    (at_ms + ZONE_MS).div_euclid(DAY_MS)
+}
 
 /// Hour of the day in East Java, 0 to 24.
 pub(crate) fn hour_of_day(at_ms: i64) -> f64 {
-    (at_ms + 7 * 3_600_000).rem_euclid(86_400_000) as f64 / 3_600_000.0
+    (at_ms + ZONE_MS).rem_euclid(DAY_MS) as f64 / 3_600_000.0
 }
 
-/// Height of the sun as a share of noon: 0 from 18 to 6 o'clock. Day length barely changes at 8 degrees south.
-pub(crate) fn daylight(at_ms: i64) -> f64 {
-    ((hour_of_day(at_ms) - 6.0) / 12.0 * TAU / 2.0).sin().max(0.0)
-        * f64::from(u8::from((6.0..18.0).contains(&hour_of_day(at_ms))))
+/// Saturday or Sunday in East Java; 1970-01-01 was a Thursday.
+pub(crate) fn is_weekend(at_ms: i64) -> bool {
+    matches!((local_day(at_ms) + 3).rem_euclid(7), 5 | 6)
+}
+
+/// The season from 0 (driest, July) to 1 (wettest, January).
+pub(crate) fn wetness(at_ms: i64) -> f64 {
+    0.5 * (1.0 + ((sun::day_of_year(at_ms) - 20.0) / 365.25 * TAU).cos())
 }
 
 /// A daily wave from -1 to 1 with its greatest value at `peak_hour`.
-pub(crate) fn daily(at_ms: i64, peak_hour: f64) -> f64 {
+pub(crate) fn day_wave(at_ms: i64, peak_hour: f64) -> f64 {
     ((hour_of_day(at_ms) - peak_hour) / 24.0 * TAU).cos()
 }
 
 /// A bump from 0 to 1 around an hour of the day, about `width` hours wide on each side.
-fn bump(at_ms: i64, hour: f64, width: f64) -> f64 {
+pub(crate) fn bump(at_ms: i64, hour: f64, width: f64) -> f64 {
     let distance = (hour_of_day(at_ms) - hour + 12.0).rem_euclid(24.0) - 12.0;
     (-(distance / width).powi(2)).exp()
 }
 
-/// Noise of one parameter of one station: a slow weather part and a fast instrument part.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Noise {
+/// A site at an instant, under its sky.
+pub(crate) struct Scene<'a> {
+    pub(crate) site: &'a Site,
     pub(crate) seed: u64,
-    pub(crate) station: u64,
+    pub(crate) at_ms: i64,
+    pub(crate) sky: Sky,
+    stream: u64,
 }
 
-impl Noise {
-    /// Wandering with the weather, from -1 to 1, over about six hours.
-    pub(crate) fn weather(self, parameter: &str, at_ms: i64) -> f64 {
-        noise::smooth(self.seed, self.station ^ noise::stream(parameter), at_ms, 6 * 3_600_000)
+impl Scene<'_> {
+    /// Wandering of this site alone, from -1 to 1, over about so many hours.
+    pub(crate) fn wander(&self, what: &str, hours: i64) -> f64 {
+        noise::smooth(self.seed, self.stream ^ noise::stream(what), self.at_ms, hours * 3_600_000)
     }
 
-    /// Scatter of the instrument, from -1 to 1, other in each second.
-    pub(crate) fn scatter(self, parameter: &str, at_ms: i64) -> f64 {
-        noise::white(self.seed, !self.station ^ noise::stream(parameter), at_ms.div_euclid(1_000))
+    /// A value as an instrument shows it: with scatter of up to `scatter` that changes from second to second.
+    pub(crate) fn meter(&self, channel: Channel, value: f64, scatter: f64) -> f64 {
+        let stream = !self.stream ^ noise::stream(channel.code());
+        value + scatter * noise::white(self.seed, stream, self.at_ms.div_euclid(1_000))
+    }
+
+    /// The weather instruments every station may carry; `window_ms` is the time its rain gauge counted.
+    fn weather(&self, window_ms: i64) -> Channels {
+        let (sky, height) = (&self.sky, self.site.elevation_m);
+        let (speed, from) = sky.wind();
+        vec![
+            (Channel::AirTemperature, self.meter(Channel::AirTemperature, sky.temperature(height), 0.06)),
+            (Channel::Humidity, self.meter(Channel::Humidity, sky.humidity(height), 0.4).clamp(5.0, 100.0)),
+            (Channel::Pressure, self.meter(Channel::Pressure, sky.pressure(height), 0.05)),
+            (Channel::WindSpeed, self.meter(Channel::WindSpeed, speed, 0.15).max(0.0)),
+            (Channel::WindDirection, self.meter(Channel::WindDirection, from, 4.0).rem_euclid(360.0)),
+            (Channel::Rain, sky.rain.gauge(self.at_ms, window_ms)),
+            (Channel::Par, self.meter(Channel::Par, sky.par(), 0.01 * sky.par()).max(0.0)),
+            (Channel::Battery, self.meter(Channel::Battery, sky.battery(), 0.01)),
+        ]
     }
 }
 
-/// Oxygen that fresh water holds at one atmosphere, mg/L: Benson and Krause (1980, 1984), as in USGS Office of Water Quality
-/// Technical Memorandum 2011.03; salinity in PSU lowers it. Checked against 8.26 mg/L at 25 °C and 7.83 at 28 °C.
-pub(crate) fn oxygen_saturation(temperature_c: f64, salinity_psu: f64) -> f64 {
-    let kelvin = temperature_c + 273.15;
-    let fresh = -139.344_11 + 1.575_701e5 / kelvin - 6.642_308e7 / kelvin.powi(2) + 1.243_800e10 / kelvin.powi(3)
-        - 8.621_949e11 / kelvin.powi(4);
-    let salt = salinity_psu * (1.767_4e-2 - 10.754 / kelvin + 2_140.7 / kelvin.powi(2));
-    (fresh - salt).exp()
+/// Every value of a site at an instant; `window_ms` is the time since its last message, over which rain is counted.
+pub(crate) fn values(site: &Site, seed: u64, at_ms: i64, window_ms: i64) -> Channels {
+    let sky = Sky::over(seed, site.region, at_ms);
+    let scene = Scene { site, seed, at_ms, sky, stream: noise::stream(&site.id) };
+    let mut channels = match &site.place {
+        Place::Street { share_of_main_road } => air::channels(&scene, *share_of_main_road),
+        Place::Weather => Vec::new(),
+        Place::River(river) => river::channels(&scene, river),
+        Place::Spring => river::spring(&scene),
+        Place::TidalRiver => river::tidal(&scene),
+        Place::Harbour => mangrove::harbour(&scene),
+        Place::Creek => mangrove::creek(&scene),
+        Place::Soil => mangrove::soil(&scene),
+    };
+    channels.extend(scene.weather(window_ms));
+    channels.retain(|(channel, _)| site.channels.contains(channel));
+    channels
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn oxygen_saturation_meets_published_values() {
-        assert!((oxygen_saturation(25.0, 0.0) - 8.26).abs() < 0.01);
-        assert!((oxygen_saturation(28.0, 0.0) - 7.83).abs() < 0.01);
-        assert!((oxygen_saturation(28.0, 30.0) - 6.62).abs() < 0.02);
-        assert!((oxygen_saturation(32.0, 34.0) - 6.08).abs() < 0.02);
-    }
-
-    #[test]
-    fn the_sun_is_up_from_six_to_six_east_java_time() {
-        let at = |hour: i64| daylight(hour * 3_600_000 - 7 * 3_600_000);
-        assert_eq!((at(0), at(5), at(18), at(23)), (0.0, 0.0, 0.0, 0.0));
-        assert!((at(12) - 1.0).abs() < 1e-9 && 0.2 < at(7));
-    }
-
-    #[test]
-    fn a_bump_before_midnight_reaches_over_midnight() {
-        let at = |hour: i64| bump(hour * 3_600_000 - 7 * 3_600_000, 23.0, 2.0);
-        assert!((at(1) - at(21)).abs() < 1e-9);
-    }
-}
+mod tests;

@@ -1,0 +1,212 @@
+//! Simulated stations, each publishing over a connection of its own.
+
+mod show;
+mod sites;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bakau_clock::Clock;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    fault::Fault,
+    mqtt::{Effort, Login, Next, PublishError, Source, Target, publish_all},
+    station::Station,
+};
+
+pub use show::faults;
+pub use sites::sites;
+
+/// The device of one station.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Station id, a topic level.
+    pub station: String,
+    /// MQTT user name.
+    pub username: String,
+    /// MQTT password; left out of debug output.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { station, username, .. } = self;
+        f.debug_struct("Credentials").field("station", station).field("username", username).finish_non_exhaustive()
+    }
+}
+
+/// What the demo publishes.
+#[derive(Debug, Clone)]
+pub struct DemoConfig {
+    /// MQTT broker.
+    pub broker: SocketAddr,
+    /// One device per station; stations that are not simulated stay silent.
+    pub credentials: Vec<Credentials>,
+    /// How often a station reports.
+    pub pace: Pace,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// What goes wrong at a station, counted from the start of the demo.
+    pub faults: fn(&str) -> Vec<Fault>,
+}
+
+impl Default for DemoConfig {
+    fn default() -> Self {
+        Self {
+            broker: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            credentials: Vec::new(),
+            pace: Pace::default(),
+            seed: 1,
+            faults,
+        }
+    }
+}
+
+/// How often a station reports: like many loggers, it measures faster while something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Time between two messages.
+    pub calm: Duration,
+    /// Time between two messages while a fault lasts.
+    pub eventful: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { calm: Duration::from_secs(10), eventful: Duration::from_secs(2) }
+    }
+}
+
+/// Publishes until `stop` is cancelled, reconnecting for as long as it takes.
+///
+/// # Errors
+/// When the broker refuses one of the devices.
+pub async fn run_demo(config: DemoConfig, clock: Arc<dyn Clock>, stop: CancellationToken) -> Result<(), PublishError> {
+    let start = clock.now();
+    let mut tasks = JoinSet::new();
+    let stations = u32::try_from(config.credentials.len()).unwrap_or(u32::MAX).max(1);
+    let mut places = sites();
+    for (n, device) in (0..).zip(config.credentials) {
+        let Some(index) = places.iter().position(|site| site.id == device.station) else { continue };
+        let site = places.swap_remove(index);
+        let faults = (config.faults)(&device.station);
+        let station = Station { site, seed: config.seed, start, faults };
+        // Spread over the interval, so that pages move all the time.
+        let due = config.pace.calm * n / stations;
+        let mut beat = Beat { station, clock: Arc::clone(&clock), pace: config.pace, due, last: None };
+        let login = Login { username: device.username, password: device.password };
+        let target = Target { broker: config.broker, client_id: format!("sim-{}", device.station), login: Some(login) };
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            let effort = Effort { patience: None, ..Effort::default() };
+            publish_all(&target, &effort, &mut beat, &stop).await
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        // A panic in a task is a programming error; the other stations go on.
+        if let Ok(outcome) = ended {
+            outcome?;
+        }
+    }
+    Ok(())
+}
+
+/// A station's messages at its pace; beats missed while the broker was away are skipped, as a device without memory does
+/// it.
+struct Beat {
+    station: Station,
+    clock: Arc<dyn Clock>,
+    pace: Pace,
+    due: Duration,
+    /// When it last said something: its rain gauge counts from there.
+    last: Option<Duration>,
+}
+
+impl Beat {
+    /// The beat after one: the next calm one, or an eventful one that comes before it.
+    fn following(&self, beat: Duration) -> Duration {
+        let eventful = beat + self.pace.eventful.max(Duration::from_millis(1));
+        let is_eventful = |fault: &Fault| {
+            let end = fault.from.saturating_add(fault.lasts);
+            fault.from <= eventful && beat < end
+        };
+        let calm = beat + self.pace.calm.max(Duration::from_millis(1));
+        if self.station.faults.iter().any(is_eventful) { eventful } else { calm }
+    }
+}
+
+impl Source for Beat {
+    fn next(&mut self, elapsed: Duration) -> Result<Next, PublishError> {
+        if elapsed < self.due {
+            return Ok(Next::NotBefore(self.due));
+        }
+        while self.due <= elapsed {
+            self.due = self.following(self.due);
+        }
+        let window = self.last.map_or(self.pace.calm, |last| elapsed - last);
+        let message = self.station.message(self.clock.now(), window);
+        if message.is_some() {
+            self.last = Some(elapsed);
+        }
+        Ok(message.map_or(Next::NotBefore(self.due), Next::Message))
+    }
+
+    fn acknowledged(&mut self, _number: u64) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use bakau_clock::ManualClock;
+    use bakau_model::UtcMillis;
+
+    use super::*;
+    use crate::fault::FaultKind;
+
+    fn beat(faults: Vec<Fault>) -> Beat {
+        let clock = Arc::new(ManualClock::new(UtcMillis::new(1_770_000_000_000)));
+        let station = Station { site: sites().remove(0), seed: 1, start: clock.now(), faults };
+        Beat { station, clock, pace: Pace::default(), due: Duration::from_secs(1), last: None }
+    }
+
+    fn next(beat: &mut Beat, ms: u64) -> Next {
+        beat.next(Duration::from_millis(ms)).unwrap()
+    }
+
+    #[test]
+    fn a_station_beats_at_its_pace_and_skips_what_it_missed() {
+        let mut beat = beat(vec![]);
+        assert!(matches!(next(&mut beat, 0), Next::NotBefore(due) if due == Duration::from_secs(1)));
+        assert!(matches!(next(&mut beat, 1_000), Next::Message(_)));
+        assert!(matches!(next(&mut beat, 1_001), Next::NotBefore(due) if due == Duration::from_secs(11)));
+        assert!(matches!(next(&mut beat, 60_500), Next::Message(_)));
+        assert!(matches!(next(&mut beat, 60_501), Next::NotBefore(due) if due == Duration::from_secs(61)));
+    }
+
+    #[test]
+    fn a_station_beats_faster_while_something_happens() {
+        let kind = FaultKind::Drift { parameter: "pm25".to_owned(), per_hour: 1.0 };
+        let mut beat = beat(vec![Fault { kind, from: Duration::from_secs(12), lasts: Duration::from_secs(5) }]);
+        let mut beats = Vec::new();
+        for second in 0..40 {
+            if matches!(next(&mut beat, second * 1_000), Next::Message(_)) {
+                beats.push(second);
+            }
+        }
+        assert_eq!(beats, [1, 11, 13, 15, 17, 27, 37]);
+    }
+
+    #[test]
+    fn everything_that_goes_wrong_ends_within_ten_minutes() {
+        let all: Vec<_> = sites().iter().flat_map(|site| faults(&site.id)).collect();
+        assert!(all.iter().any(|fault| fault.from < Duration::from_secs(30)));
+        assert!(all.iter().all(|fault| fault.from + fault.lasts < Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn a_password_is_not_in_debug_output() {
+        let device =
+            Credentials { station: "a".to_owned(), username: "u".to_owned(), password: "secret-word".to_owned() };
+        assert!(!format!("{device:?}").contains("secret-word"));
+    }
+}
