@@ -1,26 +1,36 @@
-//! The client source: one persistent session at an external MQTT 3.1.1 broker.
+//! The client source: one persistent session at an external MQTT broker, version 5 or 3.1.1.
 //!
-//! rumqttc makes the connection and reads and writes packets; the session's rules are here, because they decide what
-//! may be lost. Its own event loop is not used beyond the connection: it would send acknowledgements one by one through
-//! a channel, and it refuses a PUBREL that the broker repeats after a reconnect, for ever.
+//! rumqttc's codecs read and write packets; the session's rules are here, because they decide what may be lost. Its event
+//! loop is not used: it would send acknowledgements one by one through a channel, refuses a PUBREL that the broker
+//! repeats after a reconnect, for ever, and keeps the MQTT 5 reason of a goodbye to itself.
 //!
 //! - A message is acknowledged when the committer says that it is durable, and only on the connection that brought it.
-//! - Subscriptions are made when the broker has no session, and until it confirmed them once in this run.
+//! - Subscriptions are made when the broker has no session, and until it confirmed them once in this run; filters that
+//!   are no longer configured are unsubscribed, for the session would keep them.
 //! - Reading stops while the intake is full; pings go on, so that the broker keeps the connection.
+//! - What the broker itself lost is shown and counted apart (`counters`).
 
+mod counters;
 mod link;
+mod memory;
+mod reasons;
 mod session;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
 use bakau_model::{Qos, SourceName};
 use rand::Rng;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{BlockedReason, Intake, SourceBoard, SourceKind, SourceState};
 use link::{Link, LinkError};
 use session::{Ended, Session};
+
+/// How long a broker keeps the session, and with it what arrives, while Bakau is away.
+pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * 86_400);
 
 /// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
 pub const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
@@ -50,6 +60,35 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Version of MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// MQTT 3.1.1.
+    V4,
+    /// MQTT 5: reasons in words, and a session that ends when nobody came back for long.
+    #[default]
+    V5,
+}
+
+impl Protocol {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "MQTT 3.1.1",
+            Self::V5 => "MQTT 5",
+        }
+    }
+}
+
+/// TLS of a connection.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Whom it trusts and who it is; see [`crate::tls::client`].
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name the broker's certificate must be for, where that is not `host`.
+    pub server_name: Option<String>,
+}
+
 /// One connection to an external broker.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -59,6 +98,10 @@ pub struct ClientConfig {
     pub host: String,
     /// Port of the broker.
     pub port: u16,
+    /// Version of MQTT.
+    pub protocol: Protocol,
+    /// Encrypted where given.
+    pub tls: Option<Tls>,
     /// MQTT client id; stable, because the broker keeps the session under it.
     pub client_id: String,
     /// User name, where the broker wants one.
@@ -75,10 +118,17 @@ pub struct ClientConfig {
     pub keep_alive: Duration,
     /// Messages the broker may have waiting for our acknowledgement (its `max_inflight_messages`).
     pub window: u16,
+    /// MQTT 5: how long the broker keeps the session while Bakau is away.
+    pub session_expiry: Duration,
+    /// Whether to read the broker's own counters (`$SYS`); some brokers end the connection when asked for them.
+    pub broker_counters: bool,
+    /// Where to remember across restarts what is subscribed and what the broker lost; in memory only without it.
+    pub memory: Option<PathBuf>,
 }
 
 impl ClientConfig {
-    /// A source with the usual limits: QoS 1, packets up to 2 MiB, a window of 1,000 messages, 30 s keep-alive.
+    /// A source with the usual limits: MQTT 5 without TLS, QoS 1, packets up to 2 MiB, a window of 1,000 messages, 30 s
+    /// keep-alive, a session kept for 30 days.
     #[must_use]
     pub fn new(name: SourceName, host: &str, port: u16, topics: Vec<String>) -> Self {
         Self {
@@ -86,6 +136,8 @@ impl ClientConfig {
             name,
             host: host.to_owned(),
             port,
+            protocol: Protocol::default(),
+            tls: None,
             username: None,
             password: None,
             topics,
@@ -93,6 +145,9 @@ impl ClientConfig {
             max_packet_bytes: DEFAULT_MAX_PACKET_BYTES,
             keep_alive: Duration::from_secs(30),
             window: 1_000,
+            session_expiry: DEFAULT_SESSION_EXPIRY,
+            broker_counters: true,
+            memory: None,
         }
     }
 }
@@ -109,19 +164,17 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let traffic = board.register(&config.name, SourceKind::Client, clock.now());
-    let mut link = Link::new(&config);
     let mut pause = BACKOFF.0;
     let mut session = Session::new(&config, intake, board.clone(), Arc::clone(&clock), traffic);
     loop {
         let connected = tokio::select! {
             () = stop.cancelled() => break,
-            connected = link.connect() => connected,
+            connected = Link::connect(&config) => connected,
         };
         let ended = match connected {
-            Ok(session_present) => session.receive(&mut link, session_present, &stop).await,
+            Ok((link, accepted)) => session.receive(link, accepted, &stop).await,
             Err(error) => Ended { error: Some(error), settled: false },
         };
-        link.drop_connection();
         let Some(error) = ended.error else { break };
         if ended.settled {
             pause = BACKOFF.0;
@@ -142,9 +195,11 @@ fn show(name: &SourceName, error: &LinkError, pause: Duration, board: &SourceBoa
     let state = match error {
         LinkError::Oversized(_) => SourceState::Blocked(BlockedReason::OversizedMessage),
         LinkError::Refused(_) => SourceState::Blocked(BlockedReason::Refused),
+        LinkError::Tls(_) => SourceState::Blocked(BlockedReason::Tls),
         LinkError::Lost(_) | LinkError::Silent | LinkError::Stuck => SourceState::Connecting,
     };
     let changed = board.set_state(name, state, clock.now());
+    board.set_problem(name, error.to_string());
     let blocked = matches!(state, SourceState::Blocked(_));
     match (changed, blocked) {
         (true, true) => tracing::error!(source = %name, %error, "source is blocked"),

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Intake, IntakeHealth, NotCommitted,
     identify::AcceptWindow,
-    intake::{AckToken, Reply, Taken},
+    intake::{AckToken, Aside, Reply, Taken},
     metrics,
     process::{Findings, Limits, Outcome, Processed, Processor},
 };
@@ -148,7 +148,7 @@ impl Committer {
             }
             self.gather(stopping);
             let due = CHORES <= self.last_chores.elapsed();
-            let has_work = !self.taken.envelopes.is_empty() || ((due || stopping) && !self.taken.denied.is_empty());
+            let has_work = !self.taken.envelopes.is_empty() || ((due || stopping) && !self.taken.aside.is_empty());
             if has_work {
                 match self.commit_group() {
                     Ok(()) => {}
@@ -203,7 +203,7 @@ impl Committer {
         }
         let replies = std::mem::take(&mut self.taken.replies);
         self.taken.bytes = 0;
-        self.taken.denied.clear();
+        self.taken.aside.clear();
         self.answer(replies);
         for envelope in &draft.envelopes {
             self.window.insert(envelope);
@@ -231,8 +231,8 @@ impl Committer {
             let processed = self.processor.process(index, envelope, spooled, &mut findings);
             counts.add(&envelope.source, envelope.received_at.minute(), processed);
         }
-        for (key, denied) in &self.taken.denied {
-            counts.add_denied(key, *denied);
+        for (key, aside) in &self.taken.aside {
+            counts.add_aside(key, *aside);
         }
         let draft = BatchDraft {
             registry_revision: self.processor.revision(),
@@ -380,10 +380,11 @@ impl Counts {
         row.readings.quarantined += processed.quarantined;
     }
 
-    fn add_denied(&mut self, key: &LedgerKey, denied: u64) {
+    fn add_aside(&mut self, key: &LedgerKey, aside: Aside) {
         if let Some(row) = self.row(&key.source, key.minute) {
-            row.messages.received += denied;
-            row.messages.denied += denied;
+            row.messages.received += aside.denied;
+            row.messages.denied += aside.denied;
+            row.messages.lost_in_broker += aside.lost_in_broker;
         }
     }
 
@@ -401,6 +402,7 @@ impl Counts {
             for (outcome, count) in pairs {
                 metrics::messages(&row.key.source, outcome, count);
             }
+            metrics::lost_in_broker(&row.key.source, counts.lost_in_broker);
         }
     }
 }

@@ -89,11 +89,20 @@ impl Job {
     }
 }
 
+/// Messages that are counted but never spooled.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Aside {
+    /// Refused by rights or limits.
+    pub(crate) denied: u64,
+    /// Dropped by an external broker before they came here.
+    pub(crate) lost_in_broker: u64,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     jobs: std::collections::VecDeque<Job>,
     bytes: usize,
-    denied: BTreeMap<LedgerKey, u64>,
+    aside: BTreeMap<LedgerKey, Aside>,
     committer_waits: bool,
     closed: bool,
 }
@@ -177,8 +186,20 @@ impl Intake {
 
     /// Counts one message refused by rights or limits; it is never spooled.
     pub fn denied(&self, source: &SourceName, received_at: UtcMillis) {
-        let key = LedgerKey { minute: received_at.minute(), source: source.clone() };
-        *self.shared.queue.lock().denied.entry(key).or_default() += 1;
+        self.count_aside(source, received_at, Aside { denied: 1, lost_in_broker: 0 });
+    }
+
+    /// Counts messages that an external broker says it dropped; they are lost, and no part of any balance.
+    pub(crate) fn lost_in_broker(&self, source: &SourceName, noticed_at: UtcMillis, messages: u64) {
+        self.count_aside(source, noticed_at, Aside { denied: 0, lost_in_broker: messages });
+    }
+
+    fn count_aside(&self, source: &SourceName, at: UtcMillis, more: Aside) {
+        let key = LedgerKey { minute: at.minute(), source: source.clone() };
+        let mut queue = self.shared.queue.lock();
+        let aside = queue.aside.entry(key).or_default();
+        aside.denied += more.denied;
+        aside.lost_in_broker += more.lost_in_broker;
     }
 
     /// Tells that a connection opened whose sender may have `window` messages waiting for acknowledgement at a time
@@ -259,7 +280,7 @@ pub(crate) struct Taken {
     pub(crate) envelopes: Vec<Envelope>,
     pub(crate) replies: Vec<Reply>,
     pub(crate) bytes: usize,
-    pub(crate) denied: BTreeMap<LedgerKey, u64>,
+    pub(crate) aside: BTreeMap<LedgerKey, Aside>,
 }
 
 impl Intake {
@@ -286,8 +307,10 @@ impl Intake {
             taken.replies.push(job.reply);
             moved += 1;
         }
-        for (key, count) in std::mem::take(&mut queue.denied) {
-            *taken.denied.entry(key).or_default() += count;
+        for (key, more) in std::mem::take(&mut queue.aside) {
+            let aside = taken.aside.entry(key).or_default();
+            aside.denied += more.denied;
+            aside.lost_in_broker += more.lost_in_broker;
         }
         drop(queue);
         if 0 < moved {

@@ -18,6 +18,7 @@ pub mod process;
 pub mod route;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 mod writer;
 
 pub use board::{BlockedReason, DeviceStatus, ExternalBroker, SourceBoard, SourceKind, SourceState, SourceStatus};

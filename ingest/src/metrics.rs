@@ -19,6 +19,11 @@ static MESSAGES: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     registered(IntCounterVec::new(opts, &["source", "outcome"]))
 });
 
+static LOST_IN_BROKER: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    let help = "Messages an external broker says it dropped, for whichever of its subscribers";
+    registered(IntCounterVec::new(Opts::new("bakau_source_lost_in_broker_total", help), &["source"]))
+});
+
 static COMMIT_SECONDS: LazyLock<Option<Histogram>> = LazyLock::new(|| {
     let buckets = exponential_buckets(0.000_25, 2.0, 14).ok()?;
     let opts =
@@ -60,6 +65,15 @@ pub(crate) fn messages(source: &SourceName, outcome: &'static str, count: u64) {
         && let Some(metric) = MESSAGES.as_ref()
     {
         metric.with_label_values(&[source.as_str(), outcome]).inc_by(count);
+    }
+}
+
+/// Counts messages lost before they came here.
+pub(crate) fn lost_in_broker(source: &SourceName, count: u64) {
+    if 0 < count
+        && let Some(metric) = LOST_IN_BROKER.as_ref()
+    {
+        metric.with_label_values(&[source.as_str()]).inc_by(count);
     }
 }
 

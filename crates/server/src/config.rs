@@ -5,6 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bakau_ingest::{
+    client::{DEFAULT_SESSION_EXPIRY, Protocol},
+    tls::{self, CertificateFiles, ClientTls},
+};
 use bakau_model::SourceName;
 use serde::Deserialize;
 
@@ -49,7 +53,16 @@ impl Default for HttpConfig {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BrokerSection {
     pub(crate) enabled: bool,
+    /// Where devices connect without encryption; tokens can be read on the way.
     pub(crate) listen: SocketAddr,
+    /// Where devices connect with TLS.
+    pub(crate) tls_listen: Option<SocketAddr>,
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    /// Whether `listen` may be an address that other machines reach.
+    allow_plaintext: bool,
+    /// IANA name of the zone in which devices send local times without an offset.
+    pub(crate) time_zone: Option<String>,
     /// Largest accepted payload.
     pub(crate) max_payload_bytes: usize,
     /// How old a measured time may be.
@@ -61,9 +74,21 @@ impl Default for BrokerSection {
         Self {
             enabled: true,
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            tls_listen: None,
+            cert_file: None,
+            key_file: None,
+            allow_plaintext: false,
+            time_zone: None,
             max_payload_bytes: 1 << 20,
             accept_past_days: DEFAULT_ACCEPT_PAST_DAYS,
         }
+    }
+}
+
+impl BrokerSection {
+    /// The broker's certificate and key.
+    pub(crate) fn certificate(&self) -> Option<CertificateFiles> {
+        pair(&self.cert_file, &self.key_file)
     }
 }
 
@@ -72,8 +97,26 @@ impl Default for BrokerSection {
 pub(crate) struct SourceSection {
     pub(crate) name: SourceName,
     pub(crate) host: String,
-    #[serde(default = "mqtt_port")]
-    pub(crate) port: u16,
+    /// 1883, or 8883 with TLS, where not given.
+    #[serde(default)]
+    port: Option<u16>,
+    /// `v5` (MQTT 5) or `v4` (MQTT 3.1.1).
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
+    /// Encrypted; the broker's certificate and name are always checked.
+    #[serde(default)]
+    pub(crate) tls: bool,
+    /// The authorities to trust instead of those of the operating system.
+    #[serde(default)]
+    ca_file: Option<PathBuf>,
+    /// Certificate and key of this source, where the broker asks for one.
+    #[serde(default)]
+    cert_file: Option<PathBuf>,
+    #[serde(default)]
+    key_file: Option<PathBuf>,
+    /// The name in the broker's certificate, where it is not `host`.
+    #[serde(default)]
+    pub(crate) server_name: Option<String>,
     /// Stable, so that the broker keeps the session; `bakau-<name>` where not given.
     #[serde(default)]
     pub(crate) client_id: Option<String>,
@@ -91,14 +134,45 @@ pub(crate) struct SourceSection {
     /// The broker's `max_inflight_messages`: how many messages it sends ahead of our acknowledgements.
     #[serde(default = "window")]
     pub(crate) window: u16,
+    /// MQTT 5: how long the broker keeps what arrives while Bakau is away.
+    #[serde(default = "session_expiry_s")]
+    pub(crate) session_expiry_s: u32,
+    /// Whether to read the broker's own counters; off for brokers that end the connection when asked for `$SYS`.
+    #[serde(default = "yes")]
+    pub(crate) broker_counters: bool,
+    /// IANA name of the zone in which its devices send local times without an offset.
+    #[serde(default)]
+    pub(crate) time_zone: Option<String>,
+}
+
+impl SourceSection {
+    /// The port to connect to.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.tls { 8883 } else { 1883 })
+    }
+
+    /// What it trusts and who it is; `None` without TLS.
+    pub(crate) fn client_tls(&self) -> Option<ClientTls> {
+        self.tls.then(|| ClientTls { ca_file: self.ca_file.clone(), identity: pair(&self.cert_file, &self.key_file) })
+    }
+}
+
+/// A certificate and its key, where both are named.
+fn pair(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<CertificateFiles> {
+    let (cert_file, key_file) = (certificate.clone()?, key.clone()?);
+    Some(CertificateFiles { cert_file, key_file })
+}
+
+fn session_expiry_s() -> u32 {
+    u32::try_from(DEFAULT_SESSION_EXPIRY.as_secs()).unwrap_or(u32::MAX)
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn window() -> u16 {
     1_000
-}
-
-fn mqtt_port() -> u16 {
-    1883
 }
 
 fn max_packet() -> usize {
@@ -182,6 +256,13 @@ impl Config {
         let clients = self.sources.iter().map(|source| (source.name.clone(), days(source.accept_past_days)));
         clients.chain([(broker.clone(), days(self.broker.accept_past_days))]).collect()
     }
+
+    /// The time zone of local times, of the sources that have one.
+    pub(crate) fn time_zones(&self, broker: &SourceName) -> std::collections::BTreeMap<SourceName, String> {
+        let clients = self.sources.iter().map(|source| (&source.name, &source.time_zone));
+        let all = clients.chain([(broker, &self.broker.time_zone)]);
+        all.filter_map(|(name, zone)| Some((name.clone(), zone.clone()?))).collect()
+    }
 }
 
 struct Reader<'a> {
@@ -242,15 +323,67 @@ impl Reader<'_> {
     fn check(&mut self, config: &Config) {
         let mut names = std::collections::BTreeSet::new();
         for source in &config.sources {
-            if source.name.as_str() == crate::sources::BROKER_SOURCE || !names.insert(source.name.clone()) {
-                self.errors.push(format!("{}: source name '{}' is used twice", self.path.display(), source.name));
+            let name = &source.name;
+            if name.as_str() == crate::sources::BROKER_SOURCE || !names.insert(name.clone()) {
+                self.errors.push(format!("{}: source name '{name}' is used twice", self.path.display()));
             }
-            if source.topics.is_empty() {
-                let name = &source.name;
-                self.errors.push(format!("{}: source '{name}' needs at least one topic", self.path.display()));
+            for problem in source_problems(source) {
+                self.errors.push(format!("{}: source '{name}': {problem}", self.path.display()));
             }
         }
+        for problem in broker_problems(&config.broker) {
+            self.errors.push(format!("{}:{}: [broker] {problem}", self.path.display(), self.line_of("broker")));
+        }
     }
+}
+
+fn source_problems(source: &SourceSection) -> Vec<String> {
+    let mut problems = Vec::new();
+    if source.topics.is_empty() {
+        problems.push("needs at least one topic".to_owned());
+    }
+    if source.window == 0 {
+        problems.push("window must be at least 1".to_owned());
+    }
+    let has_files = source.ca_file.is_some() || source.cert_file.is_some() || source.key_file.is_some();
+    if !source.tls && (has_files || source.server_name.is_some()) {
+        problems.push("ca_file, cert_file, key_file and server_name need tls = true".to_owned());
+    }
+    if source.cert_file.is_some() != source.key_file.is_some() {
+        problems.push("cert_file and key_file belong together".to_owned());
+    }
+    if let Some(Err(error)) = source.client_tls().map(|files| tls::client(&files)) {
+        problems.push(error.to_string());
+    }
+    problems.extend(zone_problem(source.time_zone.as_deref()));
+    problems
+}
+
+fn broker_problems(broker: &BrokerSection) -> Vec<String> {
+    let mut problems = Vec::new();
+    if broker.enabled && !broker.listen.ip().is_loopback() && !broker.allow_plaintext {
+        problems.push(format!(
+            "listen = \"{}\" is not encrypted, and other machines reach it: tokens could be read on the way. Use \
+             tls_listen with cert_file and key_file, or say allow_plaintext = true",
+            broker.listen
+        ));
+    }
+    match (broker.tls_listen, broker.certificate()) {
+        (Some(_), Some(files)) => problems.extend(files.load().err().map(|error| error.to_string())),
+        (Some(_), None) => problems.push("tls_listen needs cert_file and key_file".to_owned()),
+        (None, _) if broker.cert_file.is_some() || broker.key_file.is_some() => {
+            problems.push("cert_file and key_file need tls_listen".to_owned());
+        }
+        (None, _) => {}
+    }
+    problems.extend(zone_problem(broker.time_zone.as_deref()));
+    problems
+}
+
+fn zone_problem(name: Option<&str>) -> Option<String> {
+    let name = name?;
+    let unknown = jiff::tz::TimeZone::get(name).is_err();
+    unknown.then(|| format!("time_zone = \"{name}\" is no zone of the IANA database, such as \"Asia/Jakarta\""))
 }
 
 #[cfg(test)]
@@ -279,5 +412,41 @@ mod tests {
         let one = "[[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\n";
         let error = Config::parse(Path::new("bakau.toml"), &one.repeat(2)).unwrap_err().to_string();
         assert!(error.contains("'kota' is used twice"), "{error}");
+    }
+
+    #[test]
+    fn tls_zones_and_public_addresses_are_checked_with_everything_else() {
+        let text = "[broker]\nlisten = \"0.0.0.0:1883\"\ntls_listen = \"0.0.0.0:8883\"\ntime_zone = \"WIB\"\n\
+                    [[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\nca_file = \"ca.pem\"\n\
+                    [[source]]\nname = \"desa\"\nhost = \"h\"\ntopics = []\ntls = true\nca_file = \"none.pem\"\n\
+                    cert_file = \"c.pem\"\ntime_zone = \"Asia/Malang\"\n";
+        let error = Config::parse(Path::new("bakau.toml"), text).unwrap_err().to_string();
+        let expected = [
+            "source 'kota': ca_file, cert_file, key_file and server_name need tls = true",
+            "source 'desa': needs at least one topic",
+            "source 'desa': cert_file and key_file belong together",
+            "source 'desa': cannot read none.pem",
+            "source 'desa': time_zone = \"Asia/Malang\" is no zone",
+            "bakau.toml:1: [broker] listen = \"0.0.0.0:1883\" is not encrypted",
+            "[broker] tls_listen needs cert_file and key_file",
+            "[broker] time_zone = \"WIB\" is no zone",
+        ];
+        for words in expected {
+            assert!(error.contains(words), "no {words} in:\n{error}");
+        }
+        assert_eq!(error.lines().count(), expected.len(), "{error}");
+    }
+
+    #[test]
+    fn a_plain_address_that_others_reach_needs_a_word_and_tls_changes_the_usual_port() {
+        let text = "[broker]\nlisten = \"0.0.0.0:1883\"\nallow_plaintext = true\ntime_zone = \"Asia/Jakarta\"\n\
+                    [[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\nprotocol = \"v4\"\n";
+        let config = Config::parse(Path::new("bakau.toml"), text).unwrap();
+        let broker = SourceName::new(crate::sources::BROKER_SOURCE).unwrap();
+        assert_eq!(config.time_zones(&broker)[&broker], "Asia/Jakarta");
+        let mut source = config.sources[0].clone();
+        assert_eq!((source.port(), source.protocol), (1883, Protocol::V4));
+        source.tls = true;
+        assert_eq!(source.port(), 8883);
     }
 }

@@ -1,13 +1,14 @@
 //! Where messages come in: the embedded broker and one client per external broker.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use bakau_clock::Clock;
 use bakau_ingest::{
     IngestConfig, Intake, SourceBoard,
     broker::{self, BrokerConfig, BrokerError},
-    client::{self, ClientConfig, Secret},
+    client::{self, ClientConfig, Secret, Tls},
+    tls,
 };
 use bakau_model::{Qos, SourceName};
 use bakau_registry::Registry;
@@ -33,8 +34,13 @@ fn broker_source() -> Result<SourceName> {
 
 /// Limits of what is taken in.
 pub(crate) fn ingest_config(config: &Config) -> Result<IngestConfig> {
-    let accept_past_ms = config.accept_past_ms(&broker_source()?);
-    Ok(IngestConfig { accept_past_ms, max_payload_bytes: config.broker.max_payload_bytes, ..IngestConfig::default() })
+    let broker = broker_source()?;
+    Ok(IngestConfig {
+        accept_past_ms: config.accept_past_ms(&broker),
+        time_zones: config.time_zones(&broker),
+        max_payload_bytes: config.broker.max_payload_bytes,
+        ..IngestConfig::default()
+    })
 }
 
 /// Starts every configured source; gives the embedded broker's address and the tasks.
@@ -50,7 +56,7 @@ pub(crate) async fn start(
         tasks.push(task);
     }
     for section in &config.sources {
-        let client = client_config(section)?;
+        let client = client_config(section, &config.data)?;
         let (intake, board) = (door.intake.clone(), door.board.clone());
         tasks.push(tokio::spawn(client::run(client, intake, board, Arc::clone(door.clock), stop.clone())));
     }
@@ -80,7 +86,7 @@ async fn start_broker(
     }
 }
 
-fn client_config(section: &SourceSection) -> Result<ClientConfig> {
+fn client_config(section: &SourceSection, data: &Path) -> Result<ClientConfig> {
     let name = &section.name;
     let password = match &section.password_env {
         Some(variable) => {
@@ -90,10 +96,19 @@ fn client_config(section: &SourceSection) -> Result<ClientConfig> {
         }
         None => None,
     };
+    let tls = match section.client_tls() {
+        Some(files) => {
+            let config = tls::client(&files).with_context(|| format!("source '{name}'"))?;
+            Some(Tls { config, server_name: section.server_name.clone() })
+        }
+        None => None,
+    };
     Ok(ClientConfig {
         name: name.clone(),
         host: section.host.clone(),
-        port: section.port,
+        port: section.port(),
+        protocol: section.protocol,
+        tls,
         client_id: section.client_id.clone().unwrap_or_else(|| format!("bakau-{name}")),
         username: section.username.clone(),
         password,
@@ -102,5 +117,8 @@ fn client_config(section: &SourceSection) -> Result<ClientConfig> {
         max_packet_bytes: section.max_packet_bytes,
         keep_alive: Duration::from_secs(30),
         window: section.window,
+        session_expiry: Duration::from_secs(u64::from(section.session_expiry_s)),
+        broker_counters: section.broker_counters,
+        memory: Some(data.join("sources").join(format!("{name}.json"))),
     })
 }

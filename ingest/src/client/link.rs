@@ -1,20 +1,29 @@
-//! One network connection at a time, packet by packet.
+//! One network connection: bytes, TLS, and the opening exchange of MQTT.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
-use bakau_model::Qos;
-use rumqttc::{
-    ConnectReturnCode, ConnectionError, EventLoop, MqttOptions, Packet, QoS, StateError, Subscribe, SubscribeFilter,
-    mqttbytes,
+use futures::{SinkExt, StreamExt};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
 };
+use tokio_rustls::TlsConnector;
+use tokio_util::codec::Framed;
 
-use super::ClientConfig;
+use super::{
+    ClientConfig,
+    reasons::Reason,
+    wire::{Accepted, Codec, Connect, Incoming, Outgoing, WireError},
+};
+use crate::tls;
+
+/// Longest time from the first packet of TCP to the broker's answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Longest time a write may take before the connection counts as stuck.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The packet id of our SUBSCRIBE; nothing else we send has one of its own.
-const SUBSCRIBE_ID: u16 = 1;
 
 /// Why there is no connection any more, or none yet.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +31,12 @@ pub(crate) enum LinkError {
     /// The broker sent a packet above our limit; it will send it again.
     #[error("the broker holds a message of {0} bytes, above this source's limit: raise max_packet_bytes")]
     Oversized(usize),
-    /// The broker refused the connection or the subscription.
-    #[error("the broker refused {0}")]
-    Refused(&'static str),
+    /// The broker refused the connection or the subscription; somebody has to change something.
+    #[error("{0}")]
+    Refused(String),
+    /// One side does not accept the certificate of the other.
+    #[error("{0}")]
+    Tls(String),
     /// The connection failed or was closed.
     #[error("{0}")]
     Lost(String),
@@ -36,101 +48,105 @@ pub(crate) enum LinkError {
     Stuck,
 }
 
-impl From<StateError> for LinkError {
-    fn from(error: StateError) -> Self {
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        tls::in_words(&error).map_or_else(|| Self::Lost(error.to_string()), Self::Tls)
+    }
+}
+
+impl From<WireError> for LinkError {
+    fn from(error: WireError) -> Self {
         match error {
-            StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes)) => Self::Oversized(bytes),
-            StateError::ConnectionAborted => Self::Lost("the broker closed the connection".to_owned()),
-            other => Self::Lost(other.to_string()),
+            WireError::Oversized(bytes) => Self::Oversized(bytes),
+            WireError::Malformed(..) => Self::Lost(error.to_string()),
+            WireError::Io(error) => error.into(),
         }
     }
 }
 
-impl From<ConnectionError> for LinkError {
-    fn from(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::MqttState(error) => error.into(),
-            ConnectionError::ConnectionRefused(code) => match code {
-                ConnectReturnCode::BadUserNamePassword => Self::Refused("user name or password"),
-                ConnectReturnCode::NotAuthorized => Self::Refused("this client: not authorized"),
-                ConnectReturnCode::BadClientId => Self::Refused("the client id"),
-                ConnectReturnCode::RefusedProtocolVersion => Self::Refused("MQTT 3.1.1"),
-                ConnectReturnCode::ServiceUnavailable => Self::Lost("the broker is not available".to_owned()),
-                ConnectReturnCode::Success => Self::Lost("the broker answered out of turn".to_owned()),
-            },
-            other => Self::Lost(other.to_string()),
-        }
+impl From<Reason> for LinkError {
+    fn from(reason: Reason) -> Self {
+        if reason.lasting { Self::Refused(reason.words) } else { Self::Lost(reason.words) }
     }
 }
 
-/// A connection made by rumqttc.
+/// Anything bytes can be read from and written to.
+trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// An open connection to a broker that accepted us.
 pub(crate) struct Link {
-    eventloop: EventLoop,
+    framed: Framed<Box<dyn Bytes>, Codec>,
 }
 
 impl Link {
-    pub(crate) fn new(config: &ClientConfig) -> Self {
-        let mut options = MqttOptions::new(&config.client_id, &config.host, config.port);
-        options.set_clean_session(false);
-        options.set_manual_acks(true);
-        // rumqttc panics below one second.
-        options.set_keep_alive(config.keep_alive.max(Duration::from_secs(1)));
-        options.set_max_packet_size(config.max_packet_bytes, 64 * 1024);
-        if let Some(username) = &config.username {
-            let password = config.password.as_ref().map_or("", |secret| secret.reveal());
-            options.set_credentials(username, password);
-        }
-        let mut eventloop = EventLoop::new(options, 1);
-        let mut network = eventloop.network_options();
-        network.set_tcp_nodelay(true);
-        eventloop.set_network_options(network);
-        Self { eventloop }
-    }
-
-    /// Connects; returns whether the broker still had our session.
-    pub(crate) async fn connect(&mut self) -> Result<bool, LinkError> {
-        match self.eventloop.poll().await? {
-            rumqttc::Event::Incoming(Packet::ConnAck(ack)) => Ok(ack.session_present),
-            other => Err(LinkError::Lost(format!("expected CONNACK, got {other:?}"))),
+    /// Connects; also returns what the broker said.
+    pub(crate) async fn connect(config: &ClientConfig) -> Result<(Self, Accepted), LinkError> {
+        match timeout(CONNECT_TIMEOUT, Self::open(config)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(LinkError::Lost("the broker did not answer within 15 s".to_owned())),
         }
     }
 
-    pub(crate) fn drop_connection(&mut self) {
-        self.eventloop.clean();
+    async fn open(config: &ClientConfig) -> Result<(Self, Accepted), LinkError> {
+        let (host, port) = (config.host.as_str(), config.port);
+        let unreachable = |error: io::Error| LinkError::Lost(format!("cannot reach {host}:{port}: {error}"));
+        let tcp = TcpStream::connect((host, port)).await.map_err(unreachable)?;
+        tcp.set_nodelay(true).map_err(unreachable)?;
+        let stream: Box<dyn Bytes> = match &config.tls {
+            None => Box::new(tcp),
+            Some(tls) => {
+                let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+                let name = ServerName::try_from(name)
+                    .map_err(|_| LinkError::Tls(format!("'{host}' is no name a certificate can be for")))?;
+                Box::new(TlsConnector::from(Arc::clone(&tls.config)).connect(name, tcp).await?)
+            }
+        };
+        let codec = Codec { protocol: config.protocol, max_packet_bytes: config.max_packet_bytes };
+        let mut link = Self { framed: Framed::new(stream, codec) };
+        link.write(std::iter::once(Outgoing::Connect(opening(config)))).await?;
+        match link.read().await? {
+            Incoming::Accepted(accepted) => Ok((link, accepted)),
+            Incoming::Refused(reason) | Incoming::Goodbye(reason) => Err(reason.into()),
+            Incoming::Publish(_)
+            | Incoming::Release(_)
+            | Incoming::SubAck { .. }
+            | Incoming::UnsubAck
+            | Incoming::Other => Err(LinkError::Lost("the broker answered out of turn".to_owned())),
+        }
     }
 
     /// The next packet. May be dropped before it resolves: no byte is lost.
-    pub(crate) async fn read(&mut self) -> Result<Packet, LinkError> {
-        match &mut self.eventloop.network {
-            Some(network) => Ok(network.read().await?),
-            None => Err(StateError::ConnectionAborted.into()),
+    pub(crate) async fn read(&mut self) -> Result<Incoming, LinkError> {
+        match self.framed.next().await {
+            Some(packet) => Ok(packet?),
+            None => Err(LinkError::Lost("the broker closed the connection".to_owned())),
         }
     }
 
     /// Writes packets and sends them off together.
-    pub(crate) async fn write(&mut self, packets: impl Iterator<Item = Packet>) -> Result<(), LinkError> {
-        let Some(network) = &mut self.eventloop.network else { return Err(StateError::ConnectionAborted.into()) };
+    pub(crate) async fn write(&mut self, packets: impl Iterator<Item = Outgoing>) -> Result<(), LinkError> {
         let all = async {
             for packet in packets {
-                network.write(packet).await?;
+                self.framed.feed(packet).await?;
             }
-            network.flush().await
+            self.framed.flush().await
         };
-        match tokio::time::timeout(WRITE_TIMEOUT, all).await {
+        match timeout(WRITE_TIMEOUT, all).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(LinkError::Stuck),
         }
     }
+}
 
-    pub(crate) async fn subscribe(&mut self, topics: &[String], qos: Qos) -> Result<(), LinkError> {
-        let qos = match qos {
-            Qos::AtMostOnce => QoS::AtMostOnce,
-            Qos::AtLeastOnce => QoS::AtLeastOnce,
-            Qos::ExactlyOnce => QoS::ExactlyOnce,
-        };
-        let filters = topics.iter().map(|topic| SubscribeFilter::new(topic.clone(), qos));
-        let mut subscribe = Subscribe::new_many(filters);
-        subscribe.pkid = SUBSCRIBE_ID;
-        self.write(std::iter::once(Packet::Subscribe(subscribe))).await
+fn opening(config: &ClientConfig) -> Connect {
+    let password = || config.password.as_ref().map_or(String::new(), |secret| secret.reveal().to_owned());
+    let seconds = |duration: Duration, least: u64| duration.as_secs().max(least);
+    Connect {
+        client_id: config.client_id.clone(),
+        keep_alive_s: u16::try_from(seconds(config.keep_alive, 1)).unwrap_or(u16::MAX),
+        login: config.username.as_ref().map(|username| (username.clone(), password())),
+        receive_maximum: config.window.max(1),
+        session_expiry_s: u32::try_from(seconds(config.session_expiry, 1)).unwrap_or(u32::MAX),
     }
 }

@@ -1,7 +1,7 @@
 //! What happens on an open connection.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,7 +9,6 @@ use std::{
 use bakau_clock::Clock;
 use bakau_model::{Envelope, Qos, UtcMillis};
 use futures::FutureExt;
-use rumqttc::{Packet, PubAck, PubComp, PubRec, Publish, QoS, SubscribeReasonCode};
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,
@@ -17,11 +16,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ClientConfig,
+    ClientConfig, Protocol,
+    counters::{self, Counters},
     link::{Link, LinkError},
+    memory::{Memory, MemoryFile},
+    wire::{Accepted, Incoming, Outgoing, Publish},
 };
 use crate::{
-    BlockedReason, Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
+    BlockedReason, ExternalBroker, Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
     board::Traffic,
     intake::{AckToken, Job, Reply},
 };
@@ -37,6 +39,11 @@ const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a stopping source waits for what is on its way into the spool.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Packet ids of what we ask for; nothing else we send has one of its own.
+const SUBSCRIBE_ID: u16 = 1;
+const COUNTERS_ID: u16 = 2;
+const UNSUBSCRIBE_ID: u16 = 3;
 
 /// How a connection ended.
 pub(crate) struct Ended {
@@ -58,8 +65,13 @@ pub(crate) struct Session<'c> {
     durable_sender: mpsc::UnboundedSender<Vec<AckToken>>,
     /// Number of the connection; acknowledgements of earlier ones are dropped.
     epoch: u64,
+    memory: MemoryFile,
+    counters: Counters,
     /// Whether the broker confirmed the subscriptions in this run.
     subscribed: bool,
+    /// Whether it still has to confirm that others ended.
+    unsubscribing: bool,
+    keep_alive: Duration,
     topics: HashSet<Arc<str>>,
     jobs: Vec<Job>,
     /// Messages of this connection on their way into the spool.
@@ -76,6 +88,9 @@ impl<'c> Session<'c> {
         traffic: Arc<Traffic>,
     ) -> Self {
         let (durable_sender, durable) = mpsc::unbounded_channel();
+        let session_of = format!("{} at {}:{}", config.client_id, config.host, config.port);
+        let memory = MemoryFile::open(config.memory.clone(), session_of);
+        board.set_external(&config.name, memory.now.external.clone());
         Self {
             config,
             health: intake.health(),
@@ -86,7 +101,11 @@ impl<'c> Session<'c> {
             durable,
             durable_sender,
             epoch: 0,
+            memory,
+            counters: Counters::default(),
             subscribed: false,
+            unsubscribing: false,
+            keep_alive: config.keep_alive,
             topics: HashSet::new(),
             jobs: Vec::new(),
             on_their_way: 0,
@@ -95,16 +114,30 @@ impl<'c> Session<'c> {
     }
 
     /// Receives on a fresh connection until it fails or `stop` is cancelled.
-    pub(crate) async fn receive(&mut self, link: &mut Link, session_present: bool, stop: &CancellationToken) -> Ended {
+    pub(crate) async fn receive(&mut self, mut link: Link, accepted: Accepted, stop: &CancellationToken) -> Ended {
         let since = Instant::now();
         self.epoch += 1;
         self.on_their_way = 0;
         self.ping_unanswered = false;
+        self.counters.connected();
         self.board.connection_opened(&self.config.name);
         let open = self.intake.open_connection(usize::from(self.config.window));
+        let session_present = accepted.session_present;
         tracing::info!(source = %self.config.name, epoch = self.epoch, session_present, "source connected");
-        let result = self.packets(link, session_present, stop, open).await;
+        self.heed(accepted);
+        let result = self.packets(&mut link, session_present, stop, open).await;
         Ended { error: result.err(), settled: SETTLED_AFTER <= since.elapsed() }
+    }
+
+    /// What the broker wants otherwise than we asked.
+    fn heed(&mut self, accepted: Accepted) {
+        let wanted = accepted.keep_alive_s.filter(|seconds| 0 < *seconds);
+        self.keep_alive = wanted.map_or(self.config.keep_alive, |seconds| Duration::from_secs(u64::from(seconds)));
+        if let Some(expiry_s) = accepted.session_expiry_s
+            && Duration::from_secs(u64::from(expiry_s)) < self.config.session_expiry
+        {
+            tracing::warn!(source = %self.config.name, expiry_s, "the broker keeps the session shorter than asked for");
+        }
     }
 
     async fn packets(
@@ -114,12 +147,8 @@ impl<'c> Session<'c> {
         stop: &CancellationToken,
         _open: OpenConnection,
     ) -> Result<(), LinkError> {
-        if session_present && self.subscribed {
-            self.show_connected();
-        } else {
-            link.subscribe(&self.config.topics, self.config.qos).await?;
-        }
-        let mut pings = tokio::time::interval(self.config.keep_alive.max(Duration::from_secs(1)) / 2);
+        self.subscribe(link, session_present).await?;
+        let mut pings = tokio::time::interval(self.keep_alive.max(Duration::from_secs(1)) / 2);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
         let mut paused = false;
@@ -140,8 +169,63 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// Makes the session's subscriptions what is configured.
+    async fn subscribe(&mut self, link: &mut Link, session_present: bool) -> Result<(), LinkError> {
+        let counters: Vec<String> = counters::FILTERS.iter().map(|&filter| filter.to_owned()).collect();
+        let counters = if self.config.broker_counters { counters } else { Vec::new() };
+        let wanted: BTreeSet<String> = self.config.topics.iter().chain(&counters).cloned().collect();
+        if !session_present {
+            self.subscribed = false;
+            self.session_missing();
+        }
+        let held = std::mem::take(&mut self.memory.now.topics);
+        let unwanted: Vec<String> = held.difference(&wanted).filter(|_| session_present).cloned().collect();
+        self.memory.now.topics = if session_present { &held | &wanted } else { wanted };
+        self.remember().await;
+        self.unsubscribing = !unwanted.is_empty();
+        if self.unsubscribing {
+            tracing::info!(source = %self.config.name, ?unwanted, "topics that are no longer configured are unsubscribed");
+            let ask = Outgoing::Unsubscribe { id: UNSUBSCRIBE_ID, filters: unwanted };
+            link.write(std::iter::once(ask)).await?;
+        }
+        // Asked for on each connection: the retained counters tell whether the broker restarted.
+        if !counters.is_empty() {
+            let qos = Qos::AtMostOnce;
+            let ask = Outgoing::Subscribe { id: COUNTERS_ID, filters: counters, qos, retained_again: true };
+            link.write(std::iter::once(ask)).await?;
+        }
+        // With MQTT 5 asking again costs nothing, with 3.1.1 it brings every retained message once more.
+        if self.subscribed && self.config.protocol == Protocol::V4 {
+            self.show_connected();
+            return Ok(());
+        }
+        let (filters, qos) = (self.config.topics.clone(), self.config.qos);
+        link.write(std::iter::once(Outgoing::Subscribe { id: SUBSCRIBE_ID, filters, qos, retained_again: false })).await
+    }
+
+    /// The broker has no session for us.
+    fn session_missing(&mut self) {
+        if std::mem::take(&mut self.memory.now.established) {
+            self.memory.now.external.sessions_lost += 1;
+            self.memory.now.external.last_session_lost = Some(self.clock.now());
+            tracing::error!(
+                source = %self.config.name,
+                "the broker lost our session: what it had queued for us, and what is published until we are subscribed \
+                 again, is lost"
+            );
+        }
+    }
+
+    /// Keeps what changed; a disk that is full costs only what this would have been good for.
+    async fn remember(&mut self) {
+        self.board.set_external(&self.config.name, self.memory.now.external.clone());
+        if let Err(error) = self.memory.save().await {
+            tracing::warn!(source = %self.config.name, %error, "what the source knows of its broker could not be kept");
+        }
+    }
+
     /// Handles a packet and all that are there already, then hands their messages over together.
-    async fn take_in(&mut self, link: &mut Link, first: Packet) -> Result<(), LinkError> {
+    async fn take_in(&mut self, link: &mut Link, first: Incoming) -> Result<(), LinkError> {
         let now = self.clock.now();
         let mut next = Ok(first);
         let mut read = 0;
@@ -176,65 +260,110 @@ impl<'c> Session<'c> {
         self.intake.push_all(&mut self.jobs).map_err(|refusal| LinkError::Lost(refusal.to_string()))
     }
 
-    async fn packet(&mut self, link: &mut Link, packet: Packet, now: UtcMillis) -> Result<(), LinkError> {
+    async fn packet(&mut self, link: &mut Link, packet: Incoming, now: UtcMillis) -> Result<(), LinkError> {
         self.ping_unanswered = false;
         match packet {
-            Packet::Publish(publish) => {
-                let job = self.job(publish, now);
+            Incoming::Publish(publish) if publish.topic.starts_with(b"$SYS/") => {
+                self.hear_counter(&publish, now).await;
+                Ok(())
+            }
+            Incoming::Publish(publish) => {
+                let job = self.job(publish, now)?;
                 self.jobs.push(job);
                 Ok(())
             }
             // Second half of QoS 2. Answered whether or not the first half is known: after a reconnect it is not.
-            Packet::PubRel(release) => {
-                link.write(std::iter::once(Packet::PubComp(PubComp { pkid: release.pkid }))).await
-            }
-            Packet::SubAck(ack) => {
-                if ack.return_codes.iter().any(|code| matches!(code, SubscribeReasonCode::Failure)) {
-                    return Err(LinkError::Refused("a subscription: check the topics and this user's rights"));
+            Incoming::Release(id) => link.write(std::iter::once(Outgoing::PubComp(id))).await,
+            Incoming::SubAck { id: COUNTERS_ID, refused, .. } => {
+                if let Some(reason) = refused {
+                    tracing::info!(source = %self.config.name, reason, "the broker does not tell its counters");
                 }
-                self.subscribed = true;
-                self.show_connected();
                 Ok(())
             }
-            Packet::Disconnect => Err(LinkError::Lost("the broker said goodbye".to_owned())),
-            Packet::PingResp
-            | Packet::UnsubAck(_)
-            | Packet::ConnAck(_)
-            | Packet::Connect(_)
-            | Packet::PubAck(_)
-            | Packet::PubRec(_)
-            | Packet::PubComp(_)
-            | Packet::Subscribe(_)
-            | Packet::Unsubscribe(_)
-            | Packet::PingReq => Ok(()),
+            Incoming::SubAck { refused, granted, .. } => self.confirmed(refused, granted).await,
+            Incoming::UnsubAck => {
+                self.unsubscribing = false;
+                self.settle().await;
+                Ok(())
+            }
+            Incoming::Goodbye(reason) => Err(reason.into()),
+            Incoming::Accepted(_) | Incoming::Refused(_) | Incoming::Other => Ok(()),
         }
     }
 
-    fn job(&mut self, publish: Publish, now: UtcMillis) -> Job {
-        let qos = match publish.qos {
-            QoS::AtMostOnce => Qos::AtMostOnce,
-            QoS::AtLeastOnce => Qos::AtLeastOnce,
-            QoS::ExactlyOnce => Qos::ExactlyOnce,
+    async fn confirmed(&mut self, refused: Option<&'static str>, granted: Qos) -> Result<(), LinkError> {
+        if let Some(words) = refused {
+            return Err(LinkError::Refused(format!("the broker refused a subscription: {words}")));
+        }
+        if granted == Qos::AtMostOnce && self.config.qos != Qos::AtMostOnce {
+            tracing::warn!(source = %self.config.name, "the broker grants only QoS 0: it may drop messages unseen");
+        }
+        self.subscribed = true;
+        self.show_connected();
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Once everything asked for is confirmed, the session holds what is configured and nothing else.
+    async fn settle(&mut self) {
+        if self.subscribed && !self.unsubscribing {
+            let counters = counters::FILTERS.iter().filter(|_| self.config.broker_counters);
+            let wanted = self.config.topics.iter().cloned().chain(counters.map(|&filter| filter.to_owned()));
+            self.memory.now.topics = wanted.collect();
+            self.memory.now.established = true;
+            self.remember().await;
+        }
+    }
+
+    /// What the broker says about itself is no measurement; it never reaches the intake.
+    async fn hear_counter(&mut self, publish: &Publish, now: UtcMillis) {
+        let Ok(topic) = std::str::from_utf8(&publish.topic) else { return };
+        let before = self.memory.now.clone();
+        let memory = &mut self.memory.now;
+        let change = self.counters.hear(memory, topic, &publish.payload, !publish.retained, now);
+        if 0 < change.lost {
+            tracing::error!(source = %self.config.name, lost = change.lost, "the broker dropped messages: lost in broker");
+            self.intake.lost_in_broker(&self.config.name, now, change.lost);
+        }
+        if change.restarted {
+            tracing::warn!(
+                source = %self.config.name,
+                "the broker restarted; unless it was stopped cleanly, what it acknowledged after its last save is lost"
+            );
+        }
+        let holds_only = |memory: &Memory| Memory {
+            external: ExternalBroker { holds: None, ..memory.external.clone() },
+            ..memory.clone()
         };
-        let token = AckToken { epoch: self.epoch, packet_id: publish.pkid, qos };
+        if holds_only(&before) == holds_only(&self.memory.now) {
+            self.board.set_external(&self.config.name, self.memory.now.external.clone());
+        } else {
+            self.remember().await;
+        }
+    }
+
+    fn job(&mut self, publish: Publish, now: UtcMillis) -> Result<Job, LinkError> {
+        let token = AckToken { epoch: self.epoch, packet_id: publish.packet_id, qos: publish.qos };
+        let topic = std::str::from_utf8(&publish.topic);
+        let topic = topic.map_err(|_| LinkError::Lost("the broker sent a topic that is no UTF-8".to_owned()))?;
         let envelope = Envelope {
             source: self.config.name.clone(),
             epoch: self.epoch,
             client_id: None,
             username: None,
-            topic: self.topic(&publish.topic),
+            topic: self.topic(topic),
             payload: publish.payload,
-            qos,
+            qos: publish.qos,
             dup: publish.dup,
-            retained: publish.retain,
-            content_type: None,
+            retained: publish.retained,
+            content_type: publish.content_type.map(Arc::from),
             received_at: now,
         };
-        let reply = match qos {
+        let reply = match publish.qos {
             Qos::AtMostOnce => Reply::Nobody,
             Qos::AtLeastOnce | Qos::ExactlyOnce => Reply::Group(token, self.durable_sender.clone()),
         };
-        Job { envelope, reply }
+        Ok(Job { envelope, reply })
     }
 
     /// The shared copy of a topic.
@@ -266,7 +395,7 @@ impl<'c> Session<'c> {
             return Err(LinkError::Silent);
         }
         self.ping_unanswered = !paused;
-        link.write(std::iter::once(Packet::PingReq)).await
+        link.write(std::iter::once(Outgoing::Ping)).await
     }
 
     /// Shows `connected`, or why nothing is taken although there is a connection.
@@ -288,17 +417,17 @@ impl<'c> Session<'c> {
             let Ok(Some(tokens)) = tokio::time::timeout_at(deadline, self.durable.recv()).await else { break };
             self.acknowledge(link, tokens).await?;
         }
-        link.write(std::iter::once(Packet::Disconnect)).await
+        link.write(std::iter::once(Outgoing::Disconnect)).await
     }
 }
 
 /// The packets that acknowledge messages of this connection. Those of earlier ones get none: their packet ids may by now
 /// belong to other messages, which the broker would take as received.
-fn acknowledgements(tokens: &[AckToken], epoch: u64) -> impl Iterator<Item = Packet> {
+fn acknowledgements(tokens: &[AckToken], epoch: u64) -> impl Iterator<Item = Outgoing> {
     tokens.iter().filter(move |token| token.epoch == epoch).filter_map(|token| match token.qos {
         Qos::AtMostOnce => None,
-        Qos::AtLeastOnce => Some(Packet::PubAck(PubAck::new(token.packet_id))),
-        Qos::ExactlyOnce => Some(Packet::PubRec(PubRec::new(token.packet_id))),
+        Qos::AtLeastOnce => Some(Outgoing::PubAck(token.packet_id)),
+        Qos::ExactlyOnce => Some(Outgoing::PubRec(token.packet_id)),
     })
 }
 
@@ -311,6 +440,6 @@ mod tests {
         let token = |epoch, packet_id, qos| AckToken { epoch, packet_id, qos };
         let tokens = [token(1, 7, Qos::AtLeastOnce), token(2, 8, Qos::AtLeastOnce), token(2, 9, Qos::ExactlyOnce)];
         let sent: Vec<_> = acknowledgements(&tokens, 2).collect();
-        assert_eq!(sent, [Packet::PubAck(PubAck::new(8)), Packet::PubRec(PubRec::new(9))]);
+        assert!(matches!(sent[..], [Outgoing::PubAck(8), Outgoing::PubRec(9)]), "{sent:?}");
     }
 }

@@ -25,6 +25,10 @@ struct Broker {
 
 impl Broker {
     fn start(directory: &TempDir) -> Option<Self> {
+        Self::start_with(directory, "")
+    }
+
+    fn start_with(directory: &TempDir, more: &str) -> Option<Self> {
         let binary = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].into_iter().find(|path| {
             let found = std::path::Path::new(path).exists();
             if !found {
@@ -37,8 +41,8 @@ impl Broker {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let config = directory.path().join(format!("mosquitto-{port}.conf"));
             let text = format!(
-                "listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 1000\n\
-                 max_queued_messages 0\npersistence true\npersistence_location {}/\n",
+                "listener {port} 127.0.0.1\n{more}\nallow_anonymous true\nmax_inflight_messages 1000\nsys_interval 1\n\
+                 max_queued_messages 0\npersistence true\npersistence_location {}/\nuser root\n",
                 directory.path().display()
             );
             std::fs::write(&config, text).unwrap();
@@ -63,6 +67,10 @@ impl Broker {
         let id = self.process.id().to_string();
         Command::new("kill").arg(&id).status().unwrap();
         self.process.wait().unwrap();
+        self.resume();
+    }
+
+    fn resume(&mut self) {
         self.process = spawn("/usr/sbin/mosquitto", &self.config);
         assert!(self.answers());
     }
@@ -136,13 +144,17 @@ async fn wait_for(condition: impl Fn() -> bool) {
 
 /// Publishes and returns when the broker has acknowledged everything.
 async fn publish(port: u16, payloads: Vec<String>, qos: QoS) {
+    publish_to(port, TOPIC, payloads, qos).await;
+}
+
+async fn publish_to(port: u16, topic: &'static str, payloads: Vec<String>, qos: QoS) {
     let mut options = MqttOptions::new("publisher", "127.0.0.1", port);
     options.set_max_packet_size(8 << 20, 8 << 20).set_inflight(100);
     let (client, mut eventloop) = AsyncClient::new(options, 100);
     let expected = payloads.len();
     let sender = tokio::spawn(async move {
         for payload in payloads {
-            client.publish(TOPIC, qos, false, payload).await.unwrap();
+            client.publish(topic, qos, false, payload).await.unwrap();
         }
         client
     });
@@ -161,14 +173,23 @@ fn config(port: u16) -> ClientConfig {
     ClientConfig::new(SourceName::new("main").unwrap(), "127.0.0.1", port, vec!["bakau/#".to_owned()])
 }
 
+const VERSIONS: [Protocol; 2] = [Protocol::V4, Protocol::V5];
+
 fn payloads(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|count| format!(r#"{{"do":{count}}}"#)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_message_arrives_across_restarts_of_broker_and_source() {
+    for protocol in VERSIONS {
+        everything_arrives(protocol).await;
+    }
+}
+
+async fn everything_arrives(protocol: Protocol) {
     let directory = TempDir::new().unwrap();
     let Some(mut broker) = Broker::start(&directory) else { return };
+    let config = |port| ClientConfig { protocol, ..config(port) };
     let line = Line::start(&directory, config(broker.port));
     line.in_state(SourceState::Connected).await;
     publish(broker.port, payloads(0..300), QoS::AtLeastOnce).await;
@@ -196,15 +217,23 @@ async fn every_acknowledged_message_arrives_across_restarts_of_broker_and_source
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_above_the_limit_blocks_the_source_visibly_and_without_haste() {
+    for protocol in VERSIONS {
+        oversized_blocks(protocol).await;
+    }
+}
+
+async fn oversized_blocks(protocol: Protocol) {
     let directory = TempDir::new().unwrap();
     let Some(broker) = Broker::start(&directory) else { return };
-    let line = Line::start(&directory, ClientConfig { max_packet_bytes: 10_000, ..config(broker.port) });
+    let line = Line::start(&directory, ClientConfig { max_packet_bytes: 10_000, protocol, ..config(broker.port) });
     line.in_state(SourceState::Connected).await;
     publish(broker.port, vec!["x".repeat(20_000)], QoS::AtLeastOnce).await;
     line.in_state(SourceState::Blocked(BlockedReason::OversizedMessage)).await;
     let before = line.board.sources()[0].connections;
     wait_for(|| line.board.sources()[0].connections == before + 2).await;
     line.in_state(SourceState::Blocked(BlockedReason::OversizedMessage)).await;
+    let problem = line.board.sources()[0].problem.clone().unwrap();
+    assert!(problem.contains("raise max_packet_bytes"), "{problem}");
     assert!(line.spooled().is_empty());
     line.end().await;
 }
@@ -215,5 +244,136 @@ async fn without_a_broker_the_source_tries_again_with_growing_pauses() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let line = Line::start(&directory, config(port));
     line.in_state(SourceState::Connecting).await;
+    line.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_that_are_no_longer_configured_are_unsubscribed_even_after_a_restart_of_bakau() {
+    for protocol in VERSIONS {
+        unwanted_topics_end(protocol).await;
+    }
+}
+
+async fn unwanted_topics_end(protocol: Protocol) {
+    let directory = TempDir::new().unwrap();
+    let Some(broker) = Broker::start(&directory) else { return };
+    let memory = directory.path().join("sources/main.json");
+    let config = |topics: &[&str]| {
+        let topics = topics.iter().map(|&topic| topic.to_owned()).collect();
+        ClientConfig { topics, protocol, memory: Some(memory.clone()), ..config(broker.port) }
+    };
+    let remembered = |topic: &str| {
+        let kept = std::fs::read_to_string(&memory).unwrap_or_default();
+        kept.contains("\"established\":true") && kept.contains(topic)
+    };
+    let line = Line::start(&directory, config(&["bakau/#", "other/#"]));
+    wait_for(|| remembered("other/#")).await;
+    line.end().await;
+    let line = Line::start(&directory, config(&["other/#"]));
+    wait_for(|| remembered("other/#") && !remembered("bakau/#")).await;
+    publish(broker.port, payloads(0..5), QoS::AtLeastOnce).await;
+    publish_to(broker.port, "other/1", payloads(5..6), QoS::AtLeastOnce).await;
+    wait_for(|| !line.spooled().is_empty()).await;
+    assert_eq!(line.spooled(), [payloads(5..6)[0].as_bytes()], "a topic that is no longer configured still came");
+    line.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_the_broker_drops_are_counted_as_lost_in_broker_and_nowhere_else() {
+    for protocol in VERSIONS {
+        dropped_are_counted(protocol).await;
+    }
+}
+
+async fn dropped_are_counted(protocol: Protocol) {
+    let directory = TempDir::new().unwrap();
+    // The default that loses messages: 100 queued, here for a source that is away.
+    let Some(broker) = Broker::start_with(&directory, "max_queued_messages 100\nmax_inflight_messages 20") else {
+        return;
+    };
+    // The last of two equal settings counts.
+    let text = std::fs::read_to_string(&broker.config).unwrap().replace("max_queued_messages 0\n", "");
+    std::fs::write(&broker.config, text.replace("max_inflight_messages 1000\n", "")).unwrap();
+    let mut broker = broker;
+    broker.restart();
+    let memory = Some(directory.path().join("sources/main.json"));
+    let config = || ClientConfig { protocol, memory: memory.clone(), ..config(broker.port) };
+    let line = Line::start(&directory, config());
+    wait_for(|| external(&line).counters).await;
+    line.in_state(SourceState::Connected).await;
+    line.end().await;
+    publish(broker.port, payloads(0..500), QoS::AtLeastOnce).await;
+    let line = Line::start(&directory, config());
+    wait_for(|| 0 < external(&line).lost_in_broker).await;
+    wait_for(|| line.spooled().len() as u64 + external(&line).lost_in_broker == 500).await;
+    let lost = external(&line).lost_in_broker;
+    let reader = line.end().await;
+    let ledger = reader.message_ledger(bakau_model::UtcMillis::new(0), bakau_model::UtcMillis::new(i64::MAX)).unwrap();
+    let sum = ledger.into_values().fold(bakau_model::MessageLedger::default(), |mut sum, row| {
+        sum += row;
+        sum
+    });
+    assert_eq!((sum.lost_in_broker, sum.received), (lost, 500 - lost));
+    assert!(sum.balances());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_lost_the_session_is_reported() {
+    let directory = TempDir::new().unwrap();
+    let Some(mut broker) = Broker::start(&directory) else { return };
+    let line = Line::start(&directory, config(broker.port));
+    wait_for(|| external(&line).counters).await;
+    line.in_state(SourceState::Connected).await;
+    // Killed before it ever saved anything: whatever it knew is gone.
+    broker.process.kill().unwrap();
+    broker.process.wait().unwrap();
+    broker.resume();
+    wait_for(|| external(&line).sessions_lost == 1).await;
+    line.in_state(SourceState::Connected).await;
+    publish(broker.port, payloads(0..5), QoS::AtLeastOnce).await;
+    wait_for(|| line.spooled().len() == 5).await;
+    line.end().await;
+}
+
+fn external(line: &Line) -> crate::ExternalBroker {
+    line.board.sources().first().and_then(|source| source.external.clone()).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_tls_both_sides_are_checked_and_a_refusal_says_why() {
+    let directory = TempDir::new().unwrap();
+    let authority = crate::tls::testing::Authority::new(directory.path());
+    let other_folder = directory.path().join("other");
+    std::fs::create_dir(&other_folder).unwrap();
+    let stranger = crate::tls::testing::Authority::new(&other_folder);
+    let (server, client) = (authority.issue("server", "localhost"), authority.issue("client", "bakau"));
+    let more = format!(
+        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true",
+        authority.ca_file.display(),
+        server.cert_file.display(),
+        server.key_file.display()
+    );
+    let Some(broker) = Broker::start_with(&directory, &more) else { return };
+    let source = |ca: &std::path::Path, identity: Option<&crate::tls::CertificateFiles>, name: &str| {
+        let tls = crate::tls::ClientTls { ca_file: Some(ca.to_owned()), identity: identity.cloned() };
+        let tls = Tls { config: crate::tls::client(&tls).unwrap(), server_name: Some(name.to_owned()) };
+        ClientConfig { tls: Some(tls), ..config(broker.port) }
+    };
+    let refused = [
+        (source(&stranger.ca_file, Some(&client), "localhost"), "set ca_file to its authority"),
+        (source(&authority.ca_file, Some(&client), "mqtt.example"), "for another name"),
+        (source(&authority.ca_file, None, "localhost"), "cert_file"),
+        (source(&authority.ca_file, Some(&stranger.issue("client", "bakau")), "localhost"), "does not accept"),
+    ];
+    for (config, words) in refused {
+        let line = Line::start(&directory, config);
+        line.in_state(SourceState::Blocked(BlockedReason::Tls)).await;
+        wait_for(|| line.board.sources()[0].problem.is_some()).await;
+        let problem = line.board.sources()[0].problem.clone().unwrap();
+        assert!(problem.contains(words), "{problem} does not say {words}");
+        line.end().await;
+    }
+    let line = Line::start(&directory, source(&authority.ca_file, Some(&client), "localhost"));
+    line.in_state(SourceState::Connected).await;
     line.end().await;
 }
