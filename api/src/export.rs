@@ -29,7 +29,7 @@ pub(crate) fn header() -> Result<Vec<u8>, ApiError> {
 pub(crate) fn rows(datastream: &Datastream, rows: &[StoredObservation]) -> Result<Vec<u8>, ApiError> {
     let (name, unit) = (harmless(datastream.name.as_str()), harmless(datastream.unit.as_str()));
     let mut writer = csv::Writer::from_writer(Vec::with_capacity(rows.len() * 100));
-    for StoredObservation { observation, revision } in rows {
+    for StoredObservation { observation, revision, .. } in rows {
         let record = [
             name.as_str(),
             &observation.observed_at.to_string(),
@@ -141,7 +141,7 @@ mod tests {
             received_at: at.saturating_add(1500),
             flag: if value.is_some() { Flag::NotEvaluated } else { Flag::Missing },
         };
-        StoredObservation { observation, revision: 1 }
+        StoredObservation { observation, revision: 1, tests: bakau_model::TestResults::NONE }
     }
 
     #[test]

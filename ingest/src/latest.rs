@@ -230,7 +230,7 @@ mod tests {
         let mut house = House::new();
         house.spool(&[observation(1, 1_000, 1, 1.0), observation(2, 1_000, 1, 2.0)]);
         let written = house.reader.read_after(Seq::START, 10).unwrap();
-        house.store.write(&written).await.unwrap();
+        house.store.write(&written, Vec::new()).await.unwrap();
         house.spool(&[observation(2, 2_000, 2, 22.0), observation(3, 1_000, 2, 3.0)]);
 
         let table = LatestTable::new();

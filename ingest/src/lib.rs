@@ -13,6 +13,7 @@ pub mod decode;
 pub mod identify;
 mod intake;
 mod latest;
+mod limits;
 mod metrics;
 pub mod process;
 pub mod route;

@@ -59,6 +59,18 @@ static STORE_LAG_SECONDS: LazyLock<Option<prometheus::Gauge>> = LazyLock::new(||
     registered(prometheus::Gauge::new("bakau_store_lag_seconds", "Time since the store last held everything spooled"))
 });
 
+static CROWDED_RANGES: LazyLock<Option<prometheus::IntCounter>> = LazyLock::new(|| {
+    let help = "Late values judged without their neighbours because there are too many of these";
+    registered(prometheus::IntCounter::new("bakau_quality_crowded_ranges_total", help))
+});
+
+/// Late values were judged without their neighbours.
+pub(crate) fn crowded_range() {
+    if let Some(metric) = CROWDED_RANGES.as_ref() {
+        metric.inc();
+    }
+}
+
 /// Counts messages of one source with one outcome.
 pub(crate) fn messages(source: &SourceName, outcome: &'static str, count: u64) {
     if 0 < count

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TimeSource, UtcMillis};
+use bakau_registry::Snapshot;
 use bakau_spool::{BatchDraft, Spool, SpoolConfig, SpoolReader};
 use bakau_store::{Store, embedded::EmbeddedStore};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::process::testing::envelope;
 
@@ -34,6 +36,11 @@ impl House {
         };
         self.spool.append(&draft).unwrap();
     }
+}
+
+/// Snapshots of a registry in which nothing is registered: no limits, no verdicts.
+pub(crate) fn nothing_registered() -> watch::Receiver<Arc<Snapshot>> {
+    watch::channel(Arc::default()).1
 }
 
 pub(crate) fn observation(datastream: u32, observed_at: i64, received_at: i64, value: f64) -> Observation {

@@ -1,7 +1,10 @@
 //! Carries observations from the spool to the store: cursor A.
 //!
 //! The spool makes a reading durable, so the store may write late and in big groups, which costs a fraction of the
-//! processor time of small ones. A slow or dead store delays nobody else; nothing is dropped while it is away.
+//! processor time of small ones. A slow or dead store delays nobody else; nothing is dropped while it is away. Quality
+//! control happens here, so that values and verdicts are one commit.
+
+mod verdicts;
 
 use std::{
     sync::Arc,
@@ -9,12 +12,14 @@ use std::{
 };
 
 use bakau_model::{Batch, Seq};
+use bakau_registry::Snapshot;
 use bakau_spool::{Consumer, SpoolReader};
-use bakau_store::Store;
+use bakau_store::{Store, StoreError, WriteReceipt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics;
+use self::verdicts::Judge;
+use crate::{limits::limits_of, metrics};
 
 /// Observations written together at most: sorted groups of this size cost least (measured, see architecture).
 const GROUP_OBSERVATIONS: usize = 100_000;
@@ -31,9 +36,22 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 /// Writes what is in the spool to the store, from the store's own cursor on, until stopped.
 ///
 /// When stopped it writes once more what is in the spool by then, if the store takes it.
-pub async fn run_writer(store: Arc<dyn Store>, spool: SpoolReader, stop: CancellationToken) {
-    let mut writer =
-        Writer { store, arrivals: spool.watch(), spool, cursor: Seq::START, failing: false, pause: BACKOFF.0 };
+pub async fn run_writer(
+    store: Arc<dyn Store>,
+    spool: SpoolReader,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    stop: CancellationToken,
+) {
+    let mut writer = Writer {
+        store,
+        arrivals: spool.watch(),
+        spool,
+        snapshots,
+        cursor: Seq::START,
+        judge: None,
+        failing: false,
+        pause: BACKOFF.0,
+    };
     if writer.find_cursor(&stop).await {
         writer.follow(&stop).await;
     }
@@ -43,7 +61,10 @@ struct Writer {
     store: Arc<dyn Store>,
     spool: SpoolReader,
     arrivals: watch::Receiver<Seq>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     cursor: Seq,
+    /// What it knows goes with what was written; nothing after a failure, because nobody knows what was written then.
+    judge: Option<Judge>,
     failing: bool,
     pause: Duration,
 }
@@ -126,7 +147,7 @@ impl Writer {
 
     /// Writes a group; false when that failed.
     async fn write(&mut self, group: &[Arc<Batch>]) -> bool {
-        match self.store.write(group).await {
+        match self.judge_and_write(group).await {
             Ok(receipt) => {
                 self.succeeded();
                 self.cursor = receipt.cursor;
@@ -138,6 +159,19 @@ impl Writer {
                 false
             }
         }
+    }
+
+    async fn judge_and_write(&mut self, group: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError> {
+        let mut judge = match self.judge.take() {
+            Some(judge) => judge,
+            None => Judge::load(&*self.store).await?,
+        };
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let limits = |datastream| limits_of(&snapshot, datastream);
+        let verdicts = judge.group(&*self.store, &limits, group).await?;
+        let receipt = self.store.write(group, verdicts).await?;
+        self.judge = Some(judge);
+        Ok(receipt)
     }
 
     fn succeeded(&mut self) {

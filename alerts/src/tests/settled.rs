@@ -11,7 +11,7 @@ const NOWHERE: &str = "http://127.0.0.1:9/";
 async fn store(house: &mut House, readings: &[(i64, f64)]) -> WriteReceipt {
     let observations: Vec<_> = readings.iter().map(|(minute, value)| testing::observation(*minute, *value)).collect();
     let batch = house.spool.append(&draft(&observations)).unwrap();
-    house.store.write(&[batch]).await.unwrap()
+    house.store.write(&[batch], Vec::new()).await.unwrap()
 }
 
 fn between(from: i64, to: i64) -> SettledQuery {

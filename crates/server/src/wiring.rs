@@ -172,7 +172,7 @@ impl Consumers {
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
         let alerts = start_alerts(config, spool, &store, registry, clock, stop);
         let alerts = threads[1].spawn(alerts).await?.context("cannot start the alert engine")?;
-        let writer = threads[0].spawn(run_writer(Arc::clone(&store), spool.clone(), stop.clone()));
+        let writer = threads[0].spawn(run_writer(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
         Ok(Self { store, latest, writer, alerts, threads })
     }
 }

@@ -43,7 +43,7 @@ async fn measure(path: &std::path::Path, group_rows: u64) -> Result<(), Failure>
         let group: Vec<_> =
             (first..first + group_rows).step_by(BATCH_ROWS as usize).map(batch).collect::<Result<_, _>>()?;
         let (cpu_before, before) = (process_cpu_seconds()?, Instant::now());
-        store.write(&group).await?;
+        store.write(&group, Vec::new()).await?;
         cpu += process_cpu_seconds()? - cpu_before;
         wall += before.elapsed().as_secs_f64();
     }

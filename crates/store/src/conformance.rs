@@ -3,15 +3,17 @@
 //! A backend implements [`Fixture`] and its test calls [`run`]; `crates/store/tests/embedded.rs` is an example.
 #![expect(clippy::expect_used, reason = "a conformance suite reports by panicking, like a test")]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use async_trait::async_trait;
 use bakau_model::{
     Batch, DatastreamId, DeploymentId, Flag, LedgerKey, MINUTE_MS, Observation, Seq, SourceName, SourcedObservation,
-    TimeSource, UtcMillis,
+    TestResults, TimeSource, UtcMillis,
 };
 
 use crate::{RangeQuery, Store, StoreCounts, StoredObservation};
+
+mod verdicts;
 
 /// How the suite gets stores of one backend.
 #[async_trait]
@@ -40,6 +42,10 @@ pub async fn run(fixture: &dyn Fixture) {
     instants_at_the_edges_of_64_bits_work(&*fixture.empty().await).await;
     latest_and_extent_follow_observed_at(&*fixture.empty().await).await;
     the_ledger_adds_up_by_minute_and_source(&*fixture.empty().await).await;
+    verdicts::a_verdict_comes_with_its_value_or_later(&*fixture.empty().await).await;
+    verdicts::a_flag_that_is_taken_back_is_kept(&*fixture.empty().await).await;
+    verdicts::the_verdict_belongs_to_the_value_that_stays(&*fixture.empty().await).await;
+    a_scan_shows_what_a_question_answers(&*fixture.empty().await).await;
     everything_is_there_after_reopening(fixture).await;
 }
 
@@ -80,7 +86,7 @@ pub const fn everything(datastream: u32) -> RangeQuery {
 }
 
 async fn write(store: &dyn Store, batches: &[Arc<Batch>]) -> StoreCounts {
-    store.write(batches).await.expect("a write is accepted").counts
+    store.write(batches, Vec::new()).await.expect("a write is accepted").counts
 }
 
 async fn read(store: &dyn Store, query: &RangeQuery) -> Vec<StoredObservation> {
@@ -105,9 +111,9 @@ async fn an_empty_store_has_nothing(store: &dyn Store) {
     assert_eq!(store.superseded(&everything(1)).await.expect("superseded"), [], "nothing was superseded");
     let lines = store.ledger(UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX)).await.expect("ledger");
     assert!(lines.is_empty(), "an empty store has no ledger lines");
-    let receipt = store.write(&[]).await.expect("an empty write is accepted");
+    let receipt = store.write(&[], Vec::new()).await.expect("an empty write is accepted");
     assert_eq!((receipt.counts, receipt.cursor), (counts(0, 0, 0), Seq::START), "an empty write does nothing");
-    let receipt = store.write(&[batch(1, "a", &[])]).await.expect("an empty batch is accepted");
+    let receipt = store.write(&[batch(1, "a", &[])], Vec::new()).await.expect("an empty batch is accepted");
     assert_eq!(receipt.cursor, Seq::new(1), "an empty batch moves the cursor");
     assert!(store.verify().await.expect("verify").is_sound(), "an empty store is sound");
 }
@@ -125,11 +131,14 @@ async fn what_is_written_is_read_back(store: &dyn Store) {
     written.push(observation(u32::MAX, 1_000, Some(f64::MIN_POSITIVE)));
     written.push(observation(u32::MAX, 1_001, Some(-1.797_693_134_862_315_7e308)));
     written.push(observation(u32::MAX, 1_002, Some(7.0)));
-    let receipt = store.write(&[batch(1, "a", &written)]).await.expect("write");
+    let receipt = store.write(&[batch(1, "a", &written)], Vec::new()).await.expect("write");
     let all = written.len() as u64;
     assert_eq!((receipt.counts, receipt.cursor), (counts(all, 0, 0), Seq::new(1)), "new keys are stored");
     let found = read(store, &everything(u32::MAX)).await;
-    let expected: Vec<_> = written.iter().map(|&observation| StoredObservation { observation, revision: 1 }).collect();
+    let expected: Vec<_> = written
+        .iter()
+        .map(|&observation| StoredObservation { observation, revision: 1, tests: TestResults::NONE })
+        .collect();
     assert_eq!(found, expected, "everything comes back as written, by observed_at");
     assert_eq!(read(store, &everything(1)).await, [], "another datastream has nothing");
 }
@@ -141,7 +150,7 @@ async fn the_same_batches_again_change_nothing(store: &dyn Store) {
     ];
     assert_eq!(write(store, &batches).await, counts(2, 0, 1), "first write");
     let before = values(store, 1).await;
-    let again = store.write(&batches).await.expect("write");
+    let again = store.write(&batches, Vec::new()).await.expect("write");
     assert_eq!(
         (again.counts, again.cursor),
         (counts(0, 0, 0), Seq::new(2)),
@@ -159,7 +168,11 @@ async fn same_values_are_duplicates_and_others_corrections(store: &dyn Store) {
     let again = Observation { received_at: UtcMillis::new(90_000_000), ..first };
     assert_eq!(write(store, &[batch(2, "b", &[again])]).await, counts(0, 1, 0), "the same value is a duplicate");
     let kept = read(store, &everything(5)).await;
-    assert_eq!(kept, [StoredObservation { observation: first, revision: 1 }], "a duplicate leaves the first as it was");
+    assert_eq!(
+        kept,
+        [StoredObservation { observation: first, revision: 1, tests: TestResults::NONE }],
+        "a duplicate leaves the first as it was"
+    );
 
     let second = Observation {
         received_at: UtcMillis::new(91_000_000),
@@ -176,7 +189,11 @@ async fn same_values_are_duplicates_and_others_corrections(store: &dyn Store) {
         );
     }
     let now = read(store, &everything(5)).await;
-    assert_eq!(now, [StoredObservation { observation: back, revision: 4 }], "the latest received value is current");
+    assert_eq!(
+        now,
+        [StoredObservation { observation: back, revision: 4, tests: TestResults::NONE }],
+        "the latest received value is current"
+    );
     let old = store.superseded(&everything(5)).await.expect("superseded");
     let old: Vec<_> = old.iter().map(|row| (row.observation, row.revision, row.recorded_at.get())).collect();
     let expected = [(first, 1, 91_000_000), (second, 2, 92_000_000), (third, 3, 93_000_000)];
@@ -260,6 +277,21 @@ async fn pages_are_complete_in_both_directions(store: &dyn Store) {
     assert_eq!(read(store, &RangeQuery { limit: 0, ..everything(7) }).await, [], "a limit of 0 gives nothing");
 }
 
+async fn a_scan_shows_what_a_question_answers(store: &dyn Store) {
+    let all: Vec<_> = (0..40).map(|n| observation(7, n * 1_000, (n % 3 != 0).then_some(n as f64))).collect();
+    write(store, &[batch(1, "a", &all)]).await;
+    for (newest_first, limit, stop_at) in [(false, usize::MAX, 40), (true, 30, 40), (false, 40, 5), (true, 0, 40)] {
+        let query = RangeQuery { newest_first, limit, from: UtcMillis::new(3_000), ..everything(7) };
+        let mut expected = read(store, &query).await;
+        expected.truncate(stop_at);
+        let seen = crate::fold(store, &query, Vec::new(), move |seen: &mut Vec<StoredObservation>, row| {
+            seen.push(*row);
+            if seen.len() == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(seen.await.expect("scan"), expected, "newest first: {newest_first}, limit {limit}, stop {stop_at}");
+    }
+}
+
 async fn instants_at_the_edges_of_64_bits_work(store: &dyn Store) {
     let edges = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1];
     let all: Vec<_> = edges.iter().map(|&at| observation(1, at, Some(1.5))).collect();
@@ -321,7 +353,7 @@ async fn the_ledger_adds_up_by_minute_and_source(store: &dyn Store) {
     assert_eq!(lines, expected, "the ledger counts each outcome by minute of received_at and source");
     let part = store.ledger(UtcMillis::new(0), UtcMillis::new(MINUTE_MS)).await.expect("ledger");
     assert_eq!(part.len(), 2, "the ledger range includes its start and excludes its end");
-    store.write(&[batch(3, "b", &second)]).await.expect("write");
+    store.write(&[batch(3, "b", &second)], Vec::new()).await.expect("write");
     let again = store.ledger(UtcMillis::new(-MINUTE_MS), UtcMillis::new(MINUTE_MS + 1)).await.expect("ledger");
     assert_eq!(again, expected, "skipped batches are not counted again");
 }
@@ -337,7 +369,7 @@ async fn everything_is_there_after_reopening(fixture: &dyn Fixture) {
     assert_eq!(store.cursor().await.expect("cursor"), Seq::new(2), "the cursor survives");
     assert_eq!(values(&*store, 1).await, rows, "rows survive");
     assert_eq!(store.superseded(&everything(1)).await.expect("superseded"), old, "superseded versions survive");
-    let again = store.write(&[batch(2, "a", &[observation(1, 1, Some(2.0))])]).await.expect("write").counts;
+    let again = store.write(&[batch(2, "a", &[observation(1, 1, Some(2.0))])], Vec::new()).await.expect("write").counts;
     assert_eq!(again, counts(0, 0, 0), "what was written before the crash is still known");
     assert_eq!(
         write(&*store, &[batch(3, "a", &[observation(1, 2, Some(2.0))])]).await,

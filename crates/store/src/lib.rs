@@ -2,15 +2,20 @@
 //!
 //! A store is filled by one writer that follows the spool; it may be slow or away for hours, because a reading is
 //! durable in the spool before it comes here. A write commits rows, ledger and cursor together, so that after any
-//! crash the same batches can be written again and nothing is counted twice.
+//! crash the same batches can be written again and nothing is counted twice. Verdicts of quality control are part of
+//! the same commit; a flag that is taken back is kept as a version of its own.
 
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 pub mod embedded;
 mod error;
+mod fold;
 mod metrics;
 mod types;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use types::{RangeQuery, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, WriteReceipt};
+pub use fold::{fold, stream_before};
+pub use types::{
+    RangeQuery, Reflagged, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, Verdict, Visit, WriteReceipt,
+};

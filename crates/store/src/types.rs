@@ -1,9 +1,9 @@
 //! What goes into a store and what comes out of it.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, ops::ControlFlow, sync::Arc};
 
 use async_trait::async_trait;
-use bakau_model::{Batch, DatastreamId, LedgerKey, Observation, Seq, UtcMillis};
+use bakau_model::{Batch, DatastreamId, Flag, LedgerKey, Observation, Seq, TestResults, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
@@ -15,13 +15,17 @@ use crate::StoreError;
 /// Every backend passes [`crate::conformance::run`].
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
-    /// Writes batches in order, together with the cursor (their last seq) and the ledger.
+    /// Writes batches in order, together with the cursor (their last seq), the ledger and verdicts of quality control.
     ///
     /// All or nothing. Idempotent: batches at or below the cursor are skipped and counted nowhere.
     ///
+    /// A verdict holds for the value its key has after this write, whether it is in the batches or was stored before;
+    /// of several values of one key in the batches the last one gets it. Verdicts come one per key; those of keys
+    /// without a value are ignored. Without a verdict a value keeps the flag it came with.
+    ///
     /// # Errors
     /// When nothing was written.
-    async fn write(&self, batches: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError>;
+    async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError>;
 
     /// The last batch that is in the store.
     ///
@@ -34,6 +38,15 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError>;
+
+    /// Shows the same values as [`Self::observations`] one by one, until `visit` breaks off: for ranges that are too long
+    /// to be held at once. [`crate::fold`] brings a result back.
+    ///
+    /// `visit` runs on a thread that may block, and holds a reading connection while it runs.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError>;
 
     /// The current value with the greatest `observed_at` of each datastream, by datastream.
     ///
@@ -56,6 +69,14 @@ pub trait Store: Debug + Send + Sync {
     /// When the store cannot be read.
     async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError>;
 
+    /// Flags that were replaced, by (`observed_at`, revision, `recorded_at`); paging is that of [`Self::superseded`].
+    ///
+    /// A change from *not evaluated* to *good* takes nothing back and is not kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError>;
+
     /// Counts by minute of `received_at` and source, for minutes from `from` (inclusive) to `to` (exclusive).
     ///
     /// # Errors
@@ -73,6 +94,22 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// When the store cannot be read at all.
     async fn verify(&self) -> Result<StoreVerify, StoreError>;
+}
+
+/// What [`Store::scan`] calls with each value.
+pub type Visit = Box<dyn FnMut(&StoredObservation) -> ControlFlow<()> + Send>;
+
+/// Results of quality control for the present value of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// The instant of the value.
+    pub observed_at: UtcMillis,
+    /// One flag per test; the worst becomes the flag of the value, unless the value is missing.
+    pub tests: TestResults,
+    /// `received_at` of the value that led to it.
+    pub recorded_at: UtcMillis,
 }
 
 /// What a write did.
@@ -136,6 +173,8 @@ pub struct StoredObservation {
     pub observation: Observation,
     /// 1 for the first value received for the key, one more with each correction.
     pub revision: u32,
+    /// One flag per test of quality control.
+    pub tests: TestResults,
 }
 
 /// A replaced value.
@@ -145,7 +184,26 @@ pub struct Superseded {
     pub observation: Observation,
     /// Its revision.
     pub revision: u32,
+    /// One flag per test of quality control, as they were.
+    pub tests: TestResults,
     /// `received_at` of the value that replaced it.
+    pub recorded_at: UtcMillis,
+}
+
+/// A replaced flag of a value that itself did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reflagged {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// The instant of the value.
+    pub observed_at: UtcMillis,
+    /// The revision of the value that had this flag.
+    pub revision: u32,
+    /// The flag as it was.
+    pub flag: Flag,
+    /// One flag per test, as they were.
+    pub tests: TestResults,
+    /// `received_at` of the value that changed the verdict.
     pub recorded_at: UtcMillis,
 }
 
@@ -156,6 +214,8 @@ pub struct StoreVerify {
     pub rows: u64,
     /// Replaced values read.
     pub superseded: u64,
+    /// Replaced flags read.
+    pub reflagged: u64,
     /// What is wrong, one sentence each; empty when all is well. At most [`StoreVerify::MAX_PROBLEMS`].
     pub problems: Vec<String>,
 }

@@ -59,7 +59,7 @@ async fn a_copy_of_the_files_of_a_running_store_has_every_finished_write() {
     for seq in 1..=20 {
         let at = i64::try_from(seq).unwrap();
         store
-            .write(&[batch(seq, "a", &[observation(1, at, Some(1.0)), observation(2, 0, Some(at as f64))])])
+            .write(&[batch(seq, "a", &[observation(1, at, Some(1.0)), observation(2, 0, Some(at as f64))])], Vec::new())
             .await
             .unwrap();
         let copy = tempfile::tempdir().unwrap();
@@ -79,9 +79,9 @@ async fn an_abandoned_write_happens_or_not_but_never_half() {
     let (_folder, store) = new_store();
     let rows: Vec<_> = (0..5_000).map(|at| observation(1, at, Some(1.0))).collect();
     let group = [batch(1, "a", &rows)];
-    let abandoned = tokio::time::timeout(std::time::Duration::ZERO, store.write(&group)).await;
+    let abandoned = tokio::time::timeout(std::time::Duration::ZERO, store.write(&group, Vec::new())).await;
     assert!(abandoned.is_err(), "the write was abandoned before its answer");
-    store.write(&group).await.unwrap();
+    store.write(&group, Vec::new()).await.unwrap();
     let verified = store.verify().await.unwrap();
     assert_eq!((verified.rows, verified.problems), (5_000, vec![]));
     let lines = store.ledger(UtcMillis::new(0), UtcMillis::new(i64::MAX)).await.unwrap();
@@ -92,7 +92,7 @@ async fn an_abandoned_write_happens_or_not_but_never_half() {
 async fn a_damaged_row_is_named_and_the_others_stay_readable() {
     let (folder, store) = new_store();
     let rows: Vec<_> = (0..10).map(|at| observation(1, at, Some(1.0))).collect();
-    store.write(&[batch(1, "a", &rows)]).await.unwrap();
+    store.write(&[batch(1, "a", &rows)], Vec::new()).await.unwrap();
     let intruder = rusqlite::Connection::open(folder.path().join("series.db")).unwrap();
     intruder.execute("UPDATE recent SET flag = 77 WHERE observed_at = 4", []).unwrap();
     intruder.execute("UPDATE recent SET value = NULL WHERE observed_at = 9", []).unwrap();
@@ -108,7 +108,10 @@ async fn a_damaged_row_is_named_and_the_others_stay_readable() {
 async fn verify_notices_a_row_that_vanished_and_a_version_that_vanished() {
     let (folder, store) = new_store();
     store
-        .write(&[batch(1, "a", &[observation(1, 1, Some(1.0)), observation(1, 1, Some(2.0)), observation(1, 2, None)])])
+        .write(
+            &[batch(1, "a", &[observation(1, 1, Some(1.0)), observation(1, 1, Some(2.0)), observation(1, 2, None)])],
+            Vec::new(),
+        )
         .await
         .unwrap();
     assert!(store.verify().await.unwrap().is_sound());
@@ -144,7 +147,10 @@ async fn many_readers_and_the_writer_do_not_disturb_each_other() {
     for seq in 1..=100 {
         let at = i64::try_from(seq).unwrap();
         store
-            .write(&[batch(seq, "a", &[observation(1, at * 2, Some(1.0)), observation(1, at * 2 + 1, Some(1.0))])])
+            .write(
+                &[batch(seq, "a", &[observation(1, at * 2, Some(1.0)), observation(1, at * 2 + 1, Some(1.0))])],
+                Vec::new(),
+            )
             .await
             .unwrap();
     }
@@ -268,7 +274,7 @@ proptest! {
             for (n, _) in batches.iter().enumerate() {
                 // Each write offers again some batches that are already in, as after a crash before the cursor report.
                 let offered = &batches[n.saturating_sub(repeat)..=n];
-                prop_assert_eq!(store.write(offered).await.unwrap().counts, model.write(offered));
+                prop_assert_eq!(store.write(offered, Vec::new()).await.unwrap().counts, model.write(offered));
                 if reopen {
                     store = EmbeddedStore::open(&folder.path().join("series.db")).unwrap();
                 }

@@ -5,11 +5,12 @@ use std::{
 
 use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
 use bakau_store::{
-    RangeQuery, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded, WriteReceipt,
+    RangeQuery, Reflagged, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
+    Verdict, Visit, WriteReceipt,
 };
 
 use super::*;
-use crate::testing::{House, observation};
+use crate::testing::{House, nothing_registered, observation};
 
 /// A real store in front of which the door can be shut.
 #[derive(Debug)]
@@ -42,10 +43,16 @@ impl Door {
 
 #[async_trait::async_trait]
 impl Store for Door {
-    async fn write(&self, batches: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError> {
+    async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
         self.pass()?;
         self.writes.fetch_add(1, Ordering::SeqCst);
-        self.store.write(batches).await
+        self.store.write(batches, verdicts).await
+    }
+    async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError> {
+        self.store.scan(query, visit).await
+    }
+    async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
+        self.store.reflagged(query).await
     }
     async fn cursor(&self) -> Result<Seq, StoreError> {
         self.store.cursor().await
@@ -94,7 +101,12 @@ async fn everything_spooled_reaches_the_store_in_few_writes() {
     let mut house = House::new();
     let door = Door::new(&house.store, false);
     let stop = CancellationToken::new();
-    let running = tokio::spawn(run_writer(Arc::clone(&door) as Arc<dyn Store>, house.reader.clone(), stop.clone()));
+    let running = tokio::spawn(run_writer(
+        Arc::clone(&door) as Arc<dyn Store>,
+        house.reader.clone(),
+        nothing_registered(),
+        stop.clone(),
+    ));
     for at in 0..500 {
         house.spool(&[observation(1, at, at, 1.0)]);
     }
@@ -112,7 +124,12 @@ async fn nothing_is_lost_while_the_store_is_away() {
     let door = Door::new(&house.store, true);
     let stop = CancellationToken::new();
     house.spool(&[observation(1, 1, 1, 1.0)]);
-    let running = tokio::spawn(run_writer(Arc::clone(&door) as Arc<dyn Store>, house.reader.clone(), stop.clone()));
+    let running = tokio::spawn(run_writer(
+        Arc::clone(&door) as Arc<dyn Store>,
+        house.reader.clone(),
+        nothing_registered(),
+        stop.clone(),
+    ));
     while door.refused.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;
     }
@@ -129,10 +146,11 @@ async fn nothing_is_lost_while_the_store_is_away() {
 async fn a_new_run_goes_on_where_the_store_is() {
     let mut house = House::new();
     house.spool(&[observation(1, 1, 1, 1.0)]);
-    house.store.write(&house.reader.read_after(Seq::START, 10).unwrap()).await.unwrap();
+    house.store.write(&house.reader.read_after(Seq::START, 10).unwrap(), Vec::new()).await.unwrap();
     house.spool(&[observation(1, 2, 2, 2.0)]);
     let stop = CancellationToken::new();
-    let running = tokio::spawn(run_writer(Arc::clone(&house.store), house.reader.clone(), stop.clone()));
+    let running =
+        tokio::spawn(run_writer(Arc::clone(&house.store), house.reader.clone(), nothing_registered(), stop.clone()));
     reached(&house.reader, Seq::new(2)).await;
     assert_eq!(stored(&*house.store).await, 2);
     let counts: u64 = house
@@ -156,6 +174,6 @@ async fn stopping_writes_what_is_in_the_spool() {
         house.spool(&[observation(1, at, at, 1.0)]);
     }
     stop.cancel();
-    run_writer(Arc::clone(&house.store), house.reader.clone(), stop).await;
+    run_writer(Arc::clone(&house.store), house.reader.clone(), nothing_registered(), stop).await;
     assert_eq!(stored(&*house.store).await, 20);
 }

@@ -6,6 +6,7 @@
 
 mod read;
 mod schema;
+mod table;
 mod verify;
 mod write;
 
@@ -24,8 +25,8 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
-    RangeQuery, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    WriteReceipt, metrics,
+    RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
+    Verdict, Visit, WriteReceipt, metrics,
 };
 
 /// Reading connections: pages and exports read at the same time on a small machine with two to four cores.
@@ -76,6 +77,7 @@ fn stopped() -> StoreError {
 
 struct WriteJob {
     batches: Vec<Arc<Batch>>,
+    verdicts: Vec<Verdict>,
     answer: oneshot::Sender<Result<WriteReceipt, StoreError>>,
     /// Held until the job is done, also when nobody waits for the answer any more.
     _slot: OwnedSemaphorePermit,
@@ -93,7 +95,7 @@ fn run_writer(mut connection: Connection, jobs: &mpsc::Receiver<WriteJob>) {
             }
         };
         let started = Instant::now();
-        let outcome = write::write(&mut connection, &job.batches);
+        let outcome = write::write(&mut connection, &job.batches, job.verdicts);
         if let Ok(receipt) = &outcome
             && !job.batches.is_empty()
         {
@@ -148,11 +150,11 @@ impl Readers {
 
 #[async_trait]
 impl Store for EmbeddedStore {
-    async fn write(&self, batches: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError> {
+    async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
         let slots = Arc::clone(&self.writer_slots);
         let slot = slots.acquire_owned().await.map_err(|_| stopped())?;
         let (answer, answered) = oneshot::channel();
-        let job = WriteJob { batches: batches.to_vec(), answer, _slot: slot };
+        let job = WriteJob { batches: batches.to_vec(), verdicts, answer, _slot: slot };
         self.writer.send(job).map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
@@ -164,6 +166,11 @@ impl Store for EmbeddedStore {
     async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
         let query = query.clone();
         self.readers.run(move |connection| read::observations(connection, &query)).await
+    }
+
+    async fn scan(&self, query: &RangeQuery, mut visit: Visit) -> Result<(), StoreError> {
+        let query = query.clone();
+        self.readers.run(move |connection| read::scan(connection, &query, &mut visit)).await
     }
 
     async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
@@ -179,13 +186,18 @@ impl Store for EmbeddedStore {
         self.readers.run(move |connection| read::superseded(connection, &query)).await
     }
 
+    async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |connection| read::reflagged(connection, &query)).await
+    }
+
     async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
         self.readers.run(move |connection| read::ledger(connection, from, to)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {
         // An empty write goes through the writer's transaction and changes nothing.
-        self.write(&[]).await?;
+        self.write(&[], Vec::new()).await?;
         self.cursor().await.map(drop)
     }
 

@@ -1,14 +1,17 @@
 //! Questions answered from rows, on connections that only read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
-use bakau_model::{DatastreamId, DeploymentId, Flag, LedgerKey, Observation, SourceName, TimeSource, UtcMillis};
+use bakau_model::{
+    DatastreamId, DeploymentId, Flag, LedgerKey, Observation, SourceName, TestResults, TimeSource, UtcMillis,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{RangeQuery, StoreCounts, StoreError, StoredObservation, Superseded, metrics};
+use crate::{RangeQuery, Reflagged, StoreCounts, StoreError, StoredObservation, Superseded, metrics};
 
-/// Columns of both tables in the order that [`RawRow::read`] expects.
-const COLUMNS: &str = "datastream, observed_at, revision, value, flag, deployment, time_source, received_at";
+/// Columns of both tables of values in the order that [`RawRow::read`] expects.
+pub(super) const COLUMNS: &str =
+    "datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at";
 
 /// A row as SQLite holds it, before anything of it is believed.
 pub(super) struct RawRow {
@@ -17,6 +20,7 @@ pub(super) struct RawRow {
     pub(super) revision: i64,
     value: Option<f64>,
     flag: i64,
+    tests: i64,
     deployment: i64,
     time_source: i64,
     received_at: i64,
@@ -30,9 +34,10 @@ impl RawRow {
             revision: row.get(2)?,
             value: row.get(3)?,
             flag: row.get(4)?,
-            deployment: row.get(5)?,
-            time_source: row.get(6)?,
-            received_at: row.get(7)?,
+            tests: row.get(5)?,
+            deployment: row.get(6)?,
+            time_source: row.get(7)?,
+            received_at: row.get(8)?,
         })
     }
 
@@ -40,7 +45,7 @@ impl RawRow {
     pub(super) fn check(&self) -> Result<StoredObservation, &'static str> {
         let datastream = u32::try_from(self.datastream).map_err(|_| "the datastream number is out of range")?;
         let revision = u32::try_from(self.revision).ok().filter(|&revision| revision != 0);
-        let flag = u8::try_from(self.flag).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")?;
+        let (flag, tests) = verdict(self.flag, self.tests)?;
         let deployment = u32::try_from(self.deployment).map_err(|_| "the deployment number is out of range")?;
         let time_source = u8::try_from(self.time_source).ok().and_then(TimeSource::from_code);
         if self.value.is_none() != (flag == Flag::Missing) {
@@ -58,7 +63,7 @@ impl RawRow {
             received_at: UtcMillis::new(self.received_at),
             flag,
         };
-        Ok(StoredObservation { observation, revision: revision.ok_or("the revision is not positive")? })
+        Ok(StoredObservation { observation, revision: revision.ok_or("the revision is not positive")?, tests })
     }
 
     /// The row in our types; a damaged one is named and left out, so that the others stay readable.
@@ -66,6 +71,16 @@ impl RawRow {
         let checked = self.check();
         checked.map_err(|what| metrics::damaged_row(self.datastream, self.observed_at, what)).ok()
     }
+}
+
+/// A flag and its tests, or what is wrong with them.
+fn verdict(flag: i64, tests: i64) -> Result<(Flag, TestResults), &'static str> {
+    let flag = u8::try_from(flag).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")?;
+    let tests = u32::try_from(tests).ok().and_then(TestResults::from_code).ok_or("a test has no QARTOD code")?;
+    if tests != TestResults::NONE && flag != Flag::Missing && flag != tests.aggregate() {
+        return Err("the flag is not the worst of its tests");
+    }
+    Ok((flag, tests))
 }
 
 /// Smallest and greatest `observed_at` (both inclusive) a query asks for; `None` when it asks for nothing.
@@ -80,20 +95,37 @@ fn bounds(query: &RangeQuery) -> Option<(i64, i64)> {
 }
 
 pub(super) fn observations(connection: &Connection, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
-    let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    scan(connection, query, &mut |row| {
+        found.push(*row);
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+pub(super) fn scan(
+    connection: &Connection,
+    query: &RangeQuery,
+    visit: &mut dyn FnMut(&StoredObservation) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let Some((from, last)) = bounds(query) else { return Ok(()) };
     let direction = if query.newest_first { "DESC" } else { "ASC" };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
          ORDER BY observed_at {direction}"
     ))?;
     let mut rows = statement.query(params![query.datastream.get(), from, last])?;
-    let mut found = Vec::new();
     // Counted here and not by LIMIT: a damaged row that is left out must not make a page look like the last one.
-    while found.len() < query.limit {
+    let mut left = query.limit;
+    while left != 0 {
         let Some(row) = rows.next()? else { break };
-        found.extend(RawRow::read(row)?.accept());
+        let Some(row) = RawRow::read(row)?.accept() else { continue };
+        left -= 1;
+        if visit(&row).is_break() {
+            break;
+        }
     }
-    Ok(found)
+    Ok(())
 }
 
 pub(super) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
@@ -107,13 +139,49 @@ pub(super) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<
     let mut found = Vec::new();
     while found.len() < query.limit {
         let Some(row) = rows.next()? else { break };
-        let recorded_at = UtcMillis::new(row.get(8)?);
+        let recorded_at = UtcMillis::new(row.get(9)?);
         let accepted = RawRow::read(row)?.accept();
-        found.extend(accepted.map(|StoredObservation { observation, revision }| Superseded {
+        found.extend(accepted.map(|StoredObservation { observation, revision, tests }| Superseded {
             observation,
             revision,
+            tests,
             recorded_at,
         }));
+    }
+    Ok(found)
+}
+
+/// A replaced flag, or what is wrong with its row.
+pub(super) fn check_reflagged(row: &Row<'_>) -> rusqlite::Result<Result<Reflagged, &'static str>> {
+    let (datastream, observed_at, revision): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (recorded_at, flag, tests): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let check = || {
+        let (flag, tests) = verdict(flag, tests)?;
+        let datastream = u32::try_from(datastream).map_err(|_| "the datastream number is out of range")?;
+        let revision = u32::try_from(revision).map_err(|_| "the revision is out of range")?;
+        let (datastream, observed_at) = (DatastreamId::new(datastream), UtcMillis::new(observed_at));
+        Ok(Reflagged { datastream, observed_at, revision, flag, tests, recorded_at: UtcMillis::new(recorded_at) })
+    };
+    let checked: Result<Reflagged, &'static str> = check();
+    if let Err(what) = &checked {
+        metrics::damaged_row(datastream, observed_at, what);
+    }
+    Ok(checked)
+}
+
+pub(super) fn reflagged(connection: &Connection, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
+    let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
+    let direction = if query.newest_first { "DESC" } else { "ASC" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT datastream, observed_at, revision, recorded_at, flag, tests FROM reflagged
+         WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
+         ORDER BY observed_at {direction}, revision {direction}, recorded_at {direction}"
+    ))?;
+    let mut rows = statement.query(params![query.datastream.get(), from, last])?;
+    let mut found = Vec::new();
+    while found.len() < query.limit {
+        let Some(row) = rows.next()? else { break };
+        found.extend(check_reflagged(row)?.ok());
     }
     Ok(found)
 }

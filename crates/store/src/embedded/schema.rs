@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &["
         observed_at INTEGER NOT NULL,
         value REAL,
         flag INTEGER NOT NULL,
+        tests INTEGER NOT NULL,
         deployment INTEGER NOT NULL,
         time_source INTEGER NOT NULL,
         received_at INTEGER NOT NULL,
@@ -45,11 +46,21 @@ const MIGRATIONS: &[&str] = &["
         revision INTEGER NOT NULL,
         value REAL,
         flag INTEGER NOT NULL,
+        tests INTEGER NOT NULL,
         deployment INTEGER NOT NULL,
         time_source INTEGER NOT NULL,
         received_at INTEGER NOT NULL,
         recorded_at INTEGER NOT NULL,
         PRIMARY KEY (datastream, observed_at, revision)
+    ) WITHOUT ROWID;
+    CREATE TABLE reflagged (
+        datastream INTEGER NOT NULL,
+        observed_at INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        flag INTEGER NOT NULL,
+        tests INTEGER NOT NULL,
+        PRIMARY KEY (datastream, observed_at, revision, recorded_at)
     ) WITHOUT ROWID;
     CREATE TABLE ledger (
         minute INTEGER NOT NULL,

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    read::{RawRow, count},
+    read::{COLUMNS, RawRow, check_reflagged, count},
     schema,
     write::read_cursor,
 };
@@ -40,6 +40,7 @@ pub(super) fn verify(connection: &Connection) -> Result<StoreVerify, StoreError>
     check_pages(&snapshot, &mut problems)?;
     let rows = check_rows(&snapshot, "recent", &mut problems)?;
     let superseded = check_rows(&snapshot, "superseded", &mut problems)?;
+    let reflagged = check_flags(&snapshot, &mut problems)?;
     check_versions(&snapshot, &mut problems)?;
     check_sums(&snapshot, rows, superseded, &mut problems)?;
     if !schema::has_identity(&snapshot)? {
@@ -48,7 +49,7 @@ pub(super) fn verify(connection: &Connection) -> Result<StoreVerify, StoreError>
     if let Err(error) = read_cursor(&snapshot) {
         problems.add(|| error.to_string());
     }
-    Ok(StoreVerify { rows, superseded, problems: problems.finish() })
+    Ok(StoreVerify { rows, superseded, reflagged, problems: problems.finish() })
 }
 
 fn check_pages(connection: &Connection, problems: &mut Problems) -> Result<(), StoreError> {
@@ -64,9 +65,7 @@ fn check_pages(connection: &Connection, problems: &mut Problems) -> Result<(), S
 }
 
 fn check_rows(connection: &Connection, table: &'static str, problems: &mut Problems) -> Result<u64, StoreError> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT datastream, observed_at, revision, value, flag, deployment, time_source, received_at FROM {table}"
-    ))?;
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM {table}"))?;
     let mut rows = statement.query([])?;
     let mut count = 0;
     while let Some(row) = rows.next()? {
@@ -79,6 +78,28 @@ fn check_rows(connection: &Connection, table: &'static str, problems: &mut Probl
                     problems.add(|| format!("{table}: {datastream} at {observed_at} ms, revision {revision}: {what}"));
                 }
             }
+        }
+    }
+    Ok(count)
+}
+
+/// A replaced flag belongs to a version of a value that is there.
+fn check_flags(connection: &Connection, problems: &mut Problems) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT datastream, observed_at, revision, recorded_at, flag, tests,
+                (SELECT r.revision FROM recent r WHERE r.datastream = f.datastream AND r.observed_at = f.observed_at)
+         FROM reflagged f",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        count += 1;
+        let (datastream, observed_at, revision): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let current: Option<i64> = row.get(6)?;
+        let orphan = current.is_none_or(|current| current < revision);
+        let what = check_reflagged(row)?.err().or(orphan.then_some("there is no value with this revision"));
+        if let Some(what) = what {
+            problems.add(|| format!("reflagged: {datastream} at {observed_at} ms, revision {revision}: {what}"));
         }
     }
     Ok(count)

@@ -2,20 +2,28 @@
 
 use std::sync::Arc;
 
-use bakau_model::{Batch, Flag, Observation, Seq, SourceName, UtcMillis};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use bakau_model::{Batch, Observation, Seq, SourceName, UtcMillis};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use crate::{StoreCounts, StoreError, StoreErrorKind, WriteReceipt};
+use super::table::{Outcome, Table};
+use crate::{StoreCounts, StoreError, StoreErrorKind, Verdict, WriteReceipt};
 
-/// Writes the batches above the cursor; all or nothing.
-pub(super) fn write(connection: &mut Connection, batches: &[Arc<Batch>]) -> Result<WriteReceipt, StoreError> {
+/// Writes the batches above the cursor and the verdicts; all or nothing.
+pub(super) fn write(
+    connection: &mut Connection,
+    batches: &[Arc<Batch>],
+    mut verdicts: Vec<Verdict>,
+) -> Result<WriteReceipt, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let before = read_cursor(&transaction)?;
     let mut group = Group::collect(batches, before);
-    if group.cursor == before {
+    if group.cursor == before && verdicts.is_empty() {
         return Ok(WriteReceipt { counts: StoreCounts::default(), cursor: before });
     }
-    write_rows(&transaction, &mut group)?;
+    if !verdicts.is_sorted_by_key(verdict_key) {
+        verdicts.sort_unstable_by_key(verdict_key);
+    }
+    write_rows(&transaction, &mut group, &verdicts)?;
     let mut counts = StoreCounts::default();
     for line in &group.lines {
         counts += line.counts;
@@ -95,24 +103,36 @@ impl<'a> Group<'a> {
     }
 }
 
-enum Outcome {
-    Stored,
-    Duplicate,
-    Corrected,
+const fn verdict_key(verdict: &Verdict) -> (u32, i64) {
+    (verdict.datastream.get(), verdict.observed_at.get())
 }
 
-fn write_rows(transaction: &Transaction<'_>, group: &mut Group<'_>) -> Result<(), StoreError> {
+/// Rows and verdicts side by side, both in order of their keys, so that each page is touched once.
+fn write_rows(transaction: &Transaction<'_>, group: &mut Group<'_>, verdicts: &[Verdict]) -> Result<(), StoreError> {
     let mut table = Table::prepare(transaction)?;
-    for &(_, _, index) in &group.order {
-        let (observation, line) = group.rows[index];
-        let counts = &mut group.lines[line].counts;
-        match table.put(observation)? {
-            Outcome::Stored => counts.stored += 1,
-            Outcome::Duplicate => counts.duplicate += 1,
-            Outcome::Corrected => counts.corrected += 1,
+    let Group { rows, order, lines, .. } = group;
+    let mut verdicts = verdicts.iter().peekable();
+    for values in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let Some(&(datastream, observed_at, newest)) = values.last() else { continue };
+        while let Some(earlier) = verdicts.next_if(|verdict| verdict_key(verdict) < (datastream, observed_at)) {
+            table.judge(earlier)?;
+        }
+        let verdict = verdicts.next_if(|verdict| verdict_key(verdict) == (datastream, observed_at));
+        // The verdict is about the value that stays; the ones it replaces within this write never had one.
+        let replaced = values.iter().rposition(|&(_, _, index)| !rows[index].0.same_value(rows[newest].0));
+        let stays = replaced.map_or(0, |last_replaced| last_replaced + 1);
+        for (place, &(_, _, index)) in values.iter().enumerate() {
+            let (observation, line) = rows[index];
+            let verdict = verdict.filter(|_| stays <= place);
+            let counts = &mut lines[line].counts;
+            match table.put(observation, verdict)? {
+                Outcome::Stored => counts.stored += 1,
+                Outcome::Duplicate => counts.duplicate += 1,
+                Outcome::Corrected => counts.corrected += 1,
+            }
         }
     }
-    Ok(())
+    verdicts.try_for_each(|verdict| table.judge(verdict))
 }
 
 fn add_to_ledger(transaction: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), StoreError> {
@@ -127,62 +147,4 @@ fn add_to_ledger(transaction: &Transaction<'_>, lines: &[Line<'_>]) -> Result<()
         add.execute(params![minute.get(), source.as_str(), stored, duplicate, as_stored(counts.corrected)])?;
     }
     Ok(())
-}
-
-/// The statements of one group. A new key takes one statement; only a known key takes the others.
-struct Table<'t> {
-    insert: CachedStatement<'t>,
-    find: CachedStatement<'t>,
-    keep_old: CachedStatement<'t>,
-    replace: CachedStatement<'t>,
-}
-
-impl<'t> Table<'t> {
-    fn prepare(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
-        let insert = transaction.prepare_cached(
-            "INSERT INTO recent (datastream, observed_at, value, flag, deployment, time_source, received_at, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1) ON CONFLICT DO NOTHING",
-        )?;
-        let find = transaction.prepare_cached("SELECT value FROM recent WHERE datastream = ?1 AND observed_at = ?2")?;
-        let keep_old = transaction.prepare_cached(
-            "INSERT INTO superseded (datastream, observed_at, revision, value, flag, deployment, time_source,
-             received_at, recorded_at)
-             SELECT datastream, observed_at, revision, value, flag, deployment, time_source, received_at, ?3
-             FROM recent WHERE datastream = ?1 AND observed_at = ?2",
-        )?;
-        let replace = transaction.prepare_cached(
-            "UPDATE recent SET value = ?3, flag = ?4, deployment = ?5, time_source = ?6, received_at = ?7,
-             revision = revision + 1 WHERE datastream = ?1 AND observed_at = ?2",
-        )?;
-        Ok(Self { insert, find, keep_old, replace })
-    }
-
-    fn put(&mut self, observation: &Observation) -> Result<Outcome, StoreError> {
-        let (value, flag) = storable(observation);
-        let datastream = observation.datastream.get();
-        let observed_at = observation.observed_at.get();
-        let rest = (observation.deployment.get(), observation.time_source.code(), observation.received_at.get());
-        let inserted = self.insert.execute((datastream, observed_at, value, flag, rest.0, rest.1, rest.2))?;
-        if inserted == 1 {
-            return Ok(Outcome::Stored);
-        }
-        let held: Option<f64> = self.find.query_row((datastream, observed_at), |row| row.get(0))?;
-        if held.map(f64::to_bits) == value.map(f64::to_bits) {
-            return Ok(Outcome::Duplicate);
-        }
-        self.keep_old.execute((datastream, observed_at, rest.2))?;
-        self.replace.execute((datastream, observed_at, value, flag, rest.0, rest.1, rest.2))?;
-        Ok(Outcome::Corrected)
-    }
-}
-
-/// The value as SQLite gives it back, and its flag's code.
-///
-/// SQLite keeps -0.0 as 0.0 and NaN as no value. Without the same change here, a repeated -0.0 would look like a
-/// correction for ever; values that are no finite number never get here from a decoder.
-fn storable(observation: &Observation) -> (Option<f64>, u8) {
-    match observation.value {
-        Some(value) if value.is_finite() => (Some(value + 0.0), observation.flag.code()),
-        Some(_) | None => (None, Flag::Missing.code()),
-    }
 }

@@ -1,0 +1,115 @@
+//! The statements that put values and verdicts into the tables.
+
+use bakau_model::{Flag, Observation, TestResults};
+use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
+
+use crate::{StoreError, Verdict};
+
+pub(super) enum Outcome {
+    Stored,
+    Duplicate,
+    Corrected,
+}
+
+/// The statements of one group. A new key takes one statement; only a known key takes the others.
+pub(super) struct Table<'t> {
+    insert: CachedStatement<'t>,
+    find: CachedStatement<'t>,
+    keep_old: CachedStatement<'t>,
+    replace: CachedStatement<'t>,
+    confirm: CachedStatement<'t>,
+    find_flag: CachedStatement<'t>,
+    keep_flag: CachedStatement<'t>,
+    reflag: CachedStatement<'t>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn prepare(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+        let insert = transaction.prepare_cached(
+            "INSERT INTO recent (datastream, observed_at, value, flag, tests, deployment, time_source, received_at,
+             revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1) ON CONFLICT DO NOTHING",
+        )?;
+        let find = transaction.prepare_cached("SELECT value FROM recent WHERE datastream = ?1 AND observed_at = ?2")?;
+        let keep_old = transaction.prepare_cached(
+            "INSERT INTO superseded (datastream, observed_at, revision, value, flag, tests, deployment, time_source,
+             received_at, recorded_at)
+             SELECT datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at, ?3
+             FROM recent WHERE datastream = ?1 AND observed_at = ?2",
+        )?;
+        let replace = transaction.prepare_cached(
+            "UPDATE recent SET value = ?3, flag = ?4, tests = ?5, deployment = ?6, time_source = ?7, received_at = ?8,
+             revision = revision + 1 WHERE datastream = ?1 AND observed_at = ?2",
+        )?;
+        let confirm = transaction.prepare_cached(
+            "UPDATE recent SET tests = ?4 WHERE datastream = ?1 AND observed_at = ?2 AND flag = ?3 AND tests <> ?4",
+        )?;
+        let find_flag = transaction
+            .prepare_cached("SELECT flag, tests, revision FROM recent WHERE datastream = ?1 AND observed_at = ?2")?;
+        // Of two changes recorded at one instant the older flag is the one that was known until then.
+        let keep_flag = transaction.prepare_cached(
+            "INSERT INTO reflagged (datastream, observed_at, revision, recorded_at, flag, tests)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )?;
+        let reflag = transaction
+            .prepare_cached("UPDATE recent SET flag = ?3, tests = ?4 WHERE datastream = ?1 AND observed_at = ?2")?;
+        Ok(Self { insert, find, keep_old, replace, confirm, find_flag, keep_flag, reflag })
+    }
+
+    /// Puts a value, with the verdict about it where there is one.
+    pub(super) fn put(&mut self, observation: &Observation, verdict: Option<&Verdict>) -> Result<Outcome, StoreError> {
+        let value = storable(observation.value);
+        let (flag, tests) = match (value, verdict) {
+            (None, _) => (Flag::Missing, TestResults::NONE),
+            (Some(_), Some(verdict)) => (verdict.tests.aggregate(), verdict.tests),
+            (Some(_), None) => (observation.flag, TestResults::NONE),
+        };
+        let (datastream, observed_at) = (observation.datastream.get(), observation.observed_at.get());
+        let (flag, tests) = (flag.code(), tests.code());
+        let rest = (observation.deployment.get(), observation.time_source.code(), observation.received_at.get());
+        let row = (datastream, observed_at, value, flag, tests, rest.0, rest.1, rest.2);
+        if self.insert.execute(row)? == 1 {
+            return Ok(Outcome::Stored);
+        }
+        let held: Option<f64> = self.find.query_row((datastream, observed_at), |row| row.get(0))?;
+        if held.map(f64::to_bits) == value.map(f64::to_bits) {
+            if let Some(verdict) = verdict {
+                self.judge(verdict)?;
+            }
+            return Ok(Outcome::Duplicate);
+        }
+        self.keep_old.execute((datastream, observed_at, rest.2))?;
+        self.replace.execute(row)?;
+        Ok(Outcome::Corrected)
+    }
+
+    /// Gives a stored value its verdict; a flag that this takes back is kept.
+    pub(super) fn judge(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        let (datastream, observed_at) = (verdict.datastream.get(), verdict.observed_at.get());
+        let (flag, tests) = (verdict.tests.aggregate(), verdict.tests.code());
+        // Nearly always one more test of a good value has run: one statement.
+        if self.confirm.execute((datastream, observed_at, flag.code(), tests))? == 1 {
+            return Ok(());
+        }
+        let key = (datastream, observed_at);
+        let held = self.find_flag.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let Some((old_flag, old_tests, revision)) = held else { return Ok(()) };
+        let (old_flag, old_tests, revision): (u8, u32, i64) = (old_flag, old_tests, revision);
+        if old_tests == tests || old_flag == Flag::Missing.code() {
+            return Ok(());
+        }
+        if (old_flag, flag) != (Flag::NotEvaluated.code(), Flag::Good) {
+            let recorded_at = verdict.recorded_at.get();
+            self.keep_flag.execute(params![datastream, observed_at, revision, recorded_at, old_flag, old_tests])?;
+        }
+        self.reflag.execute((datastream, observed_at, flag.code(), tests))?;
+        Ok(())
+    }
+}
+
+/// The value as SQLite gives it back.
+///
+/// SQLite keeps -0.0 as 0.0 and NaN as no value. Without the same change here, a repeated -0.0 would look like a
+/// correction for ever; values that are no finite number never get here from a decoder.
+fn storable(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite()).map(|value| value + 0.0)
+}
