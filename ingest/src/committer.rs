@@ -238,6 +238,7 @@ impl Committer {
             registry_revision: self.processor.revision(),
             envelopes,
             observations: findings.observations,
+            statuses: findings.statuses,
             quarantine: findings.quarantine,
             messages: counts.rows.iter().map(|row| (row.key.clone(), row.messages)).collect(),
             readings: counts.rows.iter().map(|row| (row.key.clone(), row.readings)).collect(),

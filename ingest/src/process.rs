@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{Envelope, Observation, QuarantineReason, SourceName};
+use bakau_model::{Envelope, Observation, QuarantineReason, SourceName, StationStatus};
 use bakau_registry::Snapshot;
 use bakau_spool::QuarantineDraft;
 
@@ -72,6 +72,8 @@ pub struct Limits {
 pub struct Findings {
     /// Observations, each with the index of its envelope.
     pub observations: Vec<(u32, Observation)>,
+    /// What stations said about being there.
+    pub statuses: Vec<StationStatus>,
     /// What could not be used.
     pub quarantine: Vec<QuarantineDraft>,
 }

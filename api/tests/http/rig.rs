@@ -198,6 +198,7 @@ impl Rig {
             registry_revision: snapshot.revision,
             envelopes: vec![envelope(received_at, b"{}")],
             observations: observations.iter().map(|each| (0, observation(each))).collect(),
+            statuses: Vec::new(),
             quarantine: Vec::new(),
             messages: vec![(key(received_at), MessageLedger { received: 1, decoded: 1, ..MessageLedger::default() })],
             readings: vec![(key(received_at), ReadingCounts { decoded, quarantined: 0 })],

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Observation, SourceName};
+use crate::{Observation, SourceName, StationStatus};
 
 /// Position of a batch in the spool: 1 for the first, without gaps; 0 means "nothing yet".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct SourcedObservation {
     pub observation: Observation,
 }
 
-/// The observations of one durable commit, in order of arrival.
+/// The observations and statuses of one durable commit, each in order of arrival.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Position in the spool.
@@ -54,4 +54,6 @@ pub struct Batch {
     pub sources: Vec<SourceName>,
     /// Observations in order of arrival.
     pub observations: Vec<SourcedObservation>,
+    /// What stations said about being there, in order of arrival.
+    pub statuses: Vec<StationStatus>,
 }

@@ -34,7 +34,7 @@ pub use parameter::{Parameter, ParameterInfo, Range};
 pub use principal::Principal;
 pub use quality::{FlatLine, QualityLimits, QualityTest, Step, TestResults};
 pub use quarantine::QuarantineReason;
-pub use station::StationKind;
+pub use station::{StationKind, StationStatus};
 pub use text::{Language, Text};
 pub use time::{InvalidTime, MINUTE_MS, UtcMillis};
 pub use unit::{Conversion, Unit, UnitError};

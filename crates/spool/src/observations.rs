@@ -11,17 +11,23 @@
 //!   delta   observed_at (ms) against received_at
 //!   varint  datastream, varint deployment
 //!   8 bytes value, IEEE 754 little endian (with bit 5)
+//! varint  number of statuses
+//! per status:
+//!   byte    bit 0: online, bit 1: retained
+//!   text    station
+//!   delta   at (ms) against the status before
 //! ```
+//! A text is 1 and the bytes for a new one, 2 + n for the n-th one of this blob.
 
 use bakau_model::{
-    Batch, DatastreamId, DeploymentId, Envelope, Flag, Observation, Seq, SourceName, SourcedObservation, TimeSource,
-    UtcMillis,
+    Batch, DatastreamId, DeploymentId, Flag, Observation, Seq, SourceName, SourcedObservation, StationId,
+    StationStatus, TimeSource, UtcMillis,
 };
 
 use crate::{
-    SpoolError, SpoolErrorKind,
+    BatchDraft, SpoolError, SpoolErrorKind,
     blob::{self, BlobError, BlobKind},
-    wire::{Malformed, Reader, put_bytes, put_delta, put_varint},
+    wire::{Malformed, Reader, TextReader, TextWriter, put_bytes, put_delta, put_varint},
 };
 
 const FLAG_SHIFT: u8 = 2;
@@ -29,17 +35,22 @@ const VALUE: u8 = 1 << 5;
 const SOURCE: u8 = 1 << 6;
 const RECEIVED: u8 = 1 << 7;
 
+const ONLINE: u8 = 1;
+const RETAINED: u8 = 1 << 1;
+
+/// Fewest bytes a status can take: flags, station, at.
+const LEAST_STATUS_BYTES: usize = 3;
+
 /// Fewest bytes an observation can take: flags, observed_at, datastream, deployment.
 const LEAST_OBSERVATION_BYTES: usize = 4;
 
 /// Makes the batch of a draft: observations with the sources their envelopes name.
-pub(crate) fn batch(
-    seq: Seq,
-    registry_revision: u64,
-    envelopes: &[Envelope],
-    observations: &[(u32, Observation)],
-) -> Result<Batch, SpoolError> {
+pub(crate) fn batch(seq: Seq, draft: &BatchDraft) -> Result<Batch, SpoolError> {
+    let BatchDraft { registry_revision, envelopes, observations, statuses, .. } = draft;
     let invalid = |message| SpoolError::new(SpoolErrorKind::InvalidDraft, message);
+    if envelopes.is_empty() && !statuses.is_empty() {
+        return Err(invalid("a draft has statuses without messages they come from"));
+    }
     let mut sources: Vec<SourceName> = Vec::new();
     let mut sourced = Vec::with_capacity(observations.len());
     let mut last: Option<(&SourceName, u16)> = None;
@@ -60,7 +71,8 @@ pub(crate) fn batch(
         last = Some((name, source));
         sourced.push(SourcedObservation { source, observation: *observation });
     }
-    Ok(Batch { seq, registry_revision, sources, observations: sourced })
+    let statuses = statuses.clone();
+    Ok(Batch { seq, registry_revision: *registry_revision, sources, observations: sourced, statuses })
 }
 
 /// Writes the blob of a batch into `out`, replacing what was there.
@@ -95,7 +107,23 @@ pub(crate) fn encode(out: &mut Vec<u8>, batch: &Batch) {
             out.extend_from_slice(&value.to_le_bytes());
         }
     }
+    encode_statuses(out, &batch.statuses);
     blob::seal(out, BlobKind::Observations, batch.seq, batch.registry_revision);
+}
+
+fn encode_statuses(out: &mut Vec<u8>, statuses: &[StationStatus]) {
+    put_varint(out, statuses.len() as u64);
+    if statuses.is_empty() {
+        return;
+    }
+    let mut texts = TextWriter::new();
+    let mut at = 0_i64;
+    for status in statuses {
+        out.push(if status.online { ONLINE } else { 0 } | if status.retained { RETAINED } else { 0 });
+        texts.put(out, Some(status.station.as_str()));
+        put_delta(out, at, status.at.get());
+        at = status.at.get();
+    }
 }
 
 /// Reads the blob of a batch.
@@ -115,8 +143,28 @@ pub(crate) fn decode(blob: &[u8], seq: Seq) -> Result<Batch, BlobError> {
         (source, received_at) = (next.source, next.observation.received_at.get());
         observations.push(next);
     }
+    let statuses = statuses(reader)?;
     opened.payload.finish()?;
-    Ok(Batch { seq, registry_revision: opened.registry_revision, sources, observations })
+    Ok(Batch { seq, registry_revision: opened.registry_revision, sources, observations, statuses })
+}
+
+fn statuses(reader: &mut Reader<'_>) -> Result<Vec<StationStatus>, Malformed> {
+    let count = reader.count(LEAST_STATUS_BYTES)?;
+    let mut statuses = Vec::with_capacity(count);
+    let mut stations = TextReader::new();
+    let mut at = 0_i64;
+    for _ in 0..count {
+        let bits = reader.byte()?;
+        if bits & !(ONLINE | RETAINED) != 0 {
+            return Err(Malformed("unknown status flags"));
+        }
+        let id = |text: &str| StationId::new(text).map_err(|_| Malformed("a station id that is none"));
+        let station = stations.read(reader, id)?.ok_or(Malformed("a status without station"))?;
+        at = reader.delta(at)?;
+        let (online, retained) = (bits & ONLINE != 0, bits & RETAINED != 0);
+        statuses.push(StationStatus { station, online, retained, at: UtcMillis::new(at) });
+    }
+    Ok(statuses)
 }
 
 fn observation(

@@ -241,5 +241,5 @@ fn set_aside(seq: Seq, error: &BlobError) -> Batch {
     METRICS.set_aside.inc();
     let blob = BlobKind::Observations.name();
     tracing::error!(seq = seq.get(), blob, %error, "damaged batch set aside; its messages are lost to consumers");
-    Batch { seq, registry_revision: 0, sources: Vec::new(), observations: Vec::new() }
+    Batch { seq, registry_revision: 0, sources: Vec::new(), observations: Vec::new(), statuses: Vec::new() }
 }

@@ -143,7 +143,7 @@ impl Spool {
         // A consumer ahead of the spool skips what is at or below its cursor: positions go on after it.
         let next = Seq::new(self.last.seq.max(self.shared.fastest()).get() + 1);
         let seq = if has_messages { next } else { self.last.seq };
-        let batch = observations::batch(seq, draft.registry_revision, &draft.envelopes, &draft.observations)?;
+        let batch = observations::batch(seq, draft)?;
         if has_messages {
             envelopes::encode(&mut self.envelope_blob, seq, draft.registry_revision, &draft.envelopes);
             observations::encode(&mut self.observation_blob, &batch);

@@ -2,13 +2,16 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use bakau_model::{Batch, Seq, SourcedObservation};
+use bakau_model::{Batch, Seq, SourcedObservation, StationStatus};
 
 /// Most bytes of batches held; a consumer further behind reads the file.
 const TAIL_BYTES: usize = 32 << 20;
 
 /// What a batch takes beside its observations: names, counters, list entries.
 const BATCH_OVERHEAD_BYTES: usize = 256;
+
+/// What a status takes: itself and the id of its station.
+const STATUS_BYTES: usize = size_of::<StationStatus>() + 64;
 
 /// Every batch after `floor`, oldest first.
 #[derive(Debug)]
@@ -70,7 +73,9 @@ impl Tail {
 }
 
 fn size_of_batch(batch: &Batch) -> usize {
-    BATCH_OVERHEAD_BYTES + batch.observations.len() * size_of::<SourcedObservation>()
+    BATCH_OVERHEAD_BYTES
+        + batch.observations.len() * size_of::<SourcedObservation>()
+        + batch.statuses.len() * STATUS_BYTES
 }
 
 #[cfg(test)]
@@ -78,7 +83,8 @@ mod tests {
     use super::*;
 
     fn batch(seq: u64) -> Arc<Batch> {
-        Arc::new(Batch { seq: Seq::new(seq), registry_revision: 0, sources: Vec::new(), observations: Vec::new() })
+        let (sources, observations, statuses) = (Vec::new(), Vec::new(), Vec::new());
+        Arc::new(Batch { seq: Seq::new(seq), registry_revision: 0, sources, observations, statuses })
     }
 
     fn seqs(found: &[Arc<Batch>]) -> Vec<u64> {

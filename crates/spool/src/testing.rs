@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bakau_model::{
     Batch, DatastreamId, DeploymentId, Envelope, Flag, Observation, Qos, Seq, SourceName, SourcedObservation,
-    TimeSource, UtcMillis,
+    StationId, StationStatus, TimeSource, UtcMillis,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -67,12 +67,24 @@ pub(crate) fn any_observation() -> impl Strategy<Value = Observation> {
     })
 }
 
+pub(crate) fn any_status() -> impl Strategy<Value = StationStatus> {
+    let station = "[ab]{1,2}".prop_map(|id| StationId::new(&id).unwrap());
+    (station, any::<bool>(), any::<bool>(), any_time()).prop_map(|(station, online, retained, at)| StationStatus {
+        station,
+        online,
+        retained,
+        at,
+    })
+}
+
 pub(crate) fn any_batch(seq: Seq) -> impl Strategy<Value = Batch> {
     let observation =
         (0_u16..2, any_observation()).prop_map(|(source, observation)| SourcedObservation { source, observation });
-    (any::<u64>(), proptest::collection::vec(observation, 0..40)).prop_map(move |(registry_revision, observations)| {
+    let observations = proptest::collection::vec(observation, 0..40);
+    let parts = (any::<u64>(), observations, proptest::collection::vec(any_status(), 0..5));
+    parts.prop_map(move |(registry_revision, observations, statuses)| {
         let sources = ["a", "b"].map(|name| SourceName::new(name).unwrap()).to_vec();
-        Batch { seq, registry_revision, sources, observations }
+        Batch { seq, registry_revision, sources, observations, statuses }
     })
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use bakau_model::{Envelope, LedgerKey, MessageLedger, Observation, QuarantineReason, Seq, SourceName, UtcMillis};
+use bakau_model::{
+    Envelope, LedgerKey, MessageLedger, Observation, QuarantineReason, Seq, SourceName, StationStatus, UtcMillis,
+};
 
 use crate::raw::RawReport;
 
@@ -26,6 +28,8 @@ pub struct BatchDraft {
     pub envelopes: Vec<Envelope>,
     /// Observations in order, each with the index of its envelope.
     pub observations: Vec<(u32, Observation)>,
+    /// What stations said about being there, in order; each comes from one of the envelopes.
+    pub statuses: Vec<StationStatus>,
     /// What could not be used.
     pub quarantine: Vec<QuarantineDraft>,
     /// Changes of the message ledger; several rows of one key add up.
@@ -138,6 +142,8 @@ pub struct VerifyReport {
     pub messages: u64,
     /// Observations in intact batches.
     pub observations: u64,
+    /// Statuses of stations in intact batches.
+    pub statuses: u64,
     /// Damaged blobs; every other row stays readable.
     pub damaged: Vec<DamagedBatch>,
     /// Positions missing between the oldest and the newest batch.

@@ -47,7 +47,10 @@ fn check_after(
     let seq = Seq::new(row.get(0)?);
     let (messages, observations): (u64, u64) = (row.get(1)?, row.get(2)?);
     match observations::decode(row.get_ref(3)?.as_blob().unwrap_or_default(), seq) {
-        Ok(batch) if batch.observations.len() as u64 == observations => report.observations += observations,
+        Ok(batch) if batch.observations.len() as u64 == observations => {
+            report.observations += observations;
+            report.statuses += batch.statuses.len() as u64;
+        }
         Ok(_) => name(report, seq, BlobKind::Observations, "it holds another number than its row says"),
         Err(error) => damaged(report, seq, BlobKind::Observations, &error),
     }

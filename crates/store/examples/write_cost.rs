@@ -77,7 +77,7 @@ fn batch(first: u64) -> Result<Arc<Batch>, Failure> {
         observations.push(SourcedObservation { source: 0, observation });
     }
     let (seq, sources) = (Seq::new(first / BATCH_ROWS + 1), vec![SourceName::new("broker")?]);
-    Ok(Arc::new(Batch { seq, registry_revision: 1, sources, observations }))
+    Ok(Arc::new(Batch { seq, registry_revision: 1, sources, observations, statuses: Vec::new() }))
 }
 
 /// User and system time of this process, threads that ended included; in ticks of 1/100 s, fine enough for sums of seconds.

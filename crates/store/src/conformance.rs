@@ -55,7 +55,13 @@ pub fn batch(seq: u64, source: &str, observations: &[Observation]) -> Arc<Batch>
     let source = SourceName::new(source).expect("the check uses a valid source name");
     let sourced = |&observation| SourcedObservation { source: 0, observation };
     let observations = observations.iter().map(sourced).collect();
-    Arc::new(Batch { seq: Seq::new(seq), registry_revision: 1, sources: vec![source], observations })
+    Arc::new(Batch {
+        seq: Seq::new(seq),
+        registry_revision: 1,
+        sources: vec![source],
+        observations,
+        statuses: Vec::new(),
+    })
 }
 
 /// An observation of a datastream, received half an hour into 1970-01-02; `None` is a missing value.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bakau_model::{LedgerKey, MessageLedger, QuarantineReason, Seq, SourceName, UtcMillis};
+use bakau_model::{LedgerKey, MessageLedger, QuarantineReason, Seq, SourceName, StationId, StationStatus, UtcMillis};
 
 use super::open;
 use crate::{
@@ -12,6 +12,10 @@ use crate::{
 
 fn key(minute: i64, source: &str) -> LedgerKey {
     LedgerKey { minute: UtcMillis::new(minute * 60_000), source: SourceName::new(source).unwrap() }
+}
+
+fn gone(station: &str, at: i64) -> StationStatus {
+    StationStatus { station: StationId::new(station).unwrap(), online: false, retained: false, at: UtcMillis::new(at) }
 }
 
 fn poison(envelope: u32, reading: Option<&str>, detail: &str) -> QuarantineDraft {
@@ -60,6 +64,8 @@ fn a_draft_that_contradicts_itself_leaves_nothing_behind() {
     let mut bad = draft(1, 1);
     bad.observations[0].0 = 7;
     assert_eq!(spool.append(&bad).unwrap_err().kind(), SpoolErrorKind::InvalidDraft);
+    let bad = BatchDraft { statuses: vec![gone("st", 5)], ..BatchDraft::default() };
+    assert_eq!(spool.append(&bad).unwrap_err().kind(), SpoolErrorKind::InvalidDraft);
     let mut bad = draft(1, 1);
     bad.messages = vec![(key(1, "broker"), MessageLedger { received: 1, ..MessageLedger::default() })];
     bad.quarantine = vec![poison(0, None, "good row"), poison(7, None, "bad row")];
@@ -68,6 +74,21 @@ fn a_draft_that_contradicts_itself_leaves_nothing_behind() {
     assert!(reader.message_ledger(UtcMillis::new(0), UtcMillis::new(i64::MAX)).unwrap().is_empty());
     assert!(reader.quarantine(0, 10, true).unwrap().is_empty());
     assert_eq!(spool.append(&draft(1, 1)).unwrap().seq, Seq::new(1));
+}
+
+#[test]
+fn statuses_come_back_with_their_batch_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, reader) = open(dir.path());
+    let statuses = vec![gone("mlg-01", 5), gone("mlg-02", 7)];
+    let batch = spool.append(&BatchDraft { statuses: statuses.clone(), ..draft(1, 1) }).unwrap();
+    assert_eq!(batch.statuses, statuses);
+    drop((spool, reader));
+    let (_spool, reader) = open(dir.path());
+    assert_eq!(reader.read_after(Seq::START, 10).unwrap(), [batch]);
+    let report = reader.verify().unwrap();
+    assert!(report.is_sound());
+    assert_eq!(report.statuses, 2);
 }
 
 #[test]

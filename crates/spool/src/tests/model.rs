@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use bakau_model::{Batch, Envelope, Observation, Seq};
+use bakau_model::{Batch, Envelope, Observation, Seq, StationStatus};
 use proptest::prelude::*;
 
 use crate::{
     BatchDraft, Consumer, Spool, SpoolConfig, SpoolErrorKind, SpoolReader,
-    testing::{any_envelope, any_observation},
+    testing::{any_envelope, any_observation, any_status},
 };
 
 const WINDOW: usize = 7;
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 3000;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Append(Vec<Envelope>, Vec<(prop::sample::Index, Observation)>),
+    Append(Vec<Envelope>, Vec<(prop::sample::Index, Observation)>, Vec<StationStatus>),
     Trim,
     Report(Consumer, prop::sample::Index),
     Reopen,
@@ -26,7 +26,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     let envelopes = proptest::collection::vec(any_envelope(), 0..4);
     let observations = proptest::collection::vec((any::<prop::sample::Index>(), any_observation()), 0..5);
     prop_oneof![
-        6 => (envelopes, observations).prop_map(|(envelopes, observations)| Step::Append(envelopes, observations)),
+        6 => (envelopes, observations, proptest::collection::vec(any_status(), 0..3))
+            .prop_map(|(envelopes, observations, statuses)| Step::Append(envelopes, observations, statuses)),
         2 => Just(Step::Trim),
         1 => any::<prop::sample::Index>().prop_map(|index| Step::Report(Consumer::Store, index)),
         1 => any::<prop::sample::Index>().prop_map(|index| Step::Report(Consumer::Alerts, index)),
@@ -88,6 +89,7 @@ impl Model {
             Ok(batch) => {
                 assert_eq!(batch.seq.get() as usize, self.batches.len() + 1);
                 assert_eq!(batch.observations.len(), draft.observations.len());
+                assert_eq!(batch.statuses, draft.statuses);
                 for (sourced, (envelope, observation)) in batch.observations.iter().zip(&draft.observations) {
                     assert_eq!(&sourced.observation, observation);
                     assert_eq!(batch.sources[usize::from(sourced.source)], draft.envelopes[*envelope as usize].source);
@@ -112,11 +114,15 @@ fn run(steps: Vec<Step>) {
     let (mut model, mut trimmed) = (Model::default(), 0);
     for step in steps {
         match step {
-            Step::Append(envelopes, observations) => {
-                let observations = if envelopes.is_empty() { Vec::new() } else { observations };
+            Step::Append(envelopes, mut observations, mut statuses) => {
+                if envelopes.is_empty() {
+                    observations.clear();
+                    statuses.clear();
+                }
                 let observations =
                     observations.into_iter().map(|(index, one)| (index.index(envelopes.len()) as u32, one)).collect();
-                let draft = BatchDraft { registry_revision: 3, envelopes, observations, ..BatchDraft::default() };
+                let draft =
+                    BatchDraft { registry_revision: 3, envelopes, observations, statuses, ..BatchDraft::default() };
                 model.append(&mut spool, &reader, &draft);
             }
             Step::Trim => drop(spool.trim().unwrap()),
