@@ -46,7 +46,7 @@ pub(crate) fn rows(datastream: &Datastream, rows: &[StoredObservation]) -> Resul
 }
 
 /// A text that no spreadsheet takes for a formula. Numbers are left alone: `-1.5` is a value.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     match text.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
         Some(_) | None => text.to_owned(),

@@ -9,8 +9,8 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    access, alerts, catalogue, charts, events, health, latest, layers, ledger, observations, pages, quarantine,
-    state::AppState,
+    access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, observations, pages,
+    quarantine, state::AppState,
 };
 
 /// Largest request body: a name and a note.
@@ -53,7 +53,7 @@ const fn page(method: &'static str, path: &'static str, access: Access, summary:
 }
 
 /// Every route, in the order documents list them. A test compares it with the router.
-pub const ROUTES: [RouteInfo; 26] = [
+pub const ROUTES: [RouteInfo; 27] = [
     route("GET", "/api/v1/stations", Access::Read, "stations with agency, city, place and datastreams"),
     route("GET", "/api/v1/stations/{id}", Access::Read, "one station with datastreams and instruments"),
     route("GET", "/api/v1/datastreams", Access::Read, "datastreams with unit and interval; ?station="),
@@ -63,6 +63,12 @@ pub const ROUTES: [RouteInfo; 26] = [
         "/api/v1/observations",
         Access::Read,
         "history; ?datastream=&from=&to=&limit=&cursor=&format=json|csv",
+    ),
+    route(
+        "GET",
+        "/api/v1/aggregates",
+        Access::Read,
+        "means by hour, day, month or year; ?datastream=&from=&to=&step=&tz=&flags=&format=json|csv",
     ),
     route("GET", "/api/v1/alerts", Access::Read, "alerts, newest first; ?active=&station=&datastream=&limit=&before="),
     route("GET", "/api/v1/alerts/settled", Access::Read, "settled history; ?rule= or ?datastream=, &from=&to="),
@@ -118,6 +124,7 @@ fn api() -> Router<AppState> {
         .route("/api/v1/datastreams", get(catalogue::datastreams))
         .route("/api/v1/latest", get(latest::latest))
         .route("/api/v1/observations", get(observations::observations))
+        .route("/api/v1/aggregates", get(aggregate::aggregates))
         .route("/api/v1/alerts", get(alerts::list))
         .route("/api/v1/alerts/settled", get(alerts::settled))
         .route("/api/v1/alerts/{id}", get(alerts::one))

@@ -1,6 +1,7 @@
 //! The HTTP side against the real spool, store, registry, table of present values and alert room, in a temporary folder.
 
 #[cfg(test)]
+mod aggregates;
 mod alerts;
 #[cfg(test)]
 mod charts;

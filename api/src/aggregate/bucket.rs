@@ -1,0 +1,199 @@
+//! Buckets of time: fixed steps counted from local midnight, civil days, months and years in a zone.
+//!
+//! Buckets tile a range without gap or overlap, whatever the zone does: a day of a clock change has 23 or 25 hours, and
+//! a fixed step that meets the end of such a day is cut there, so that every day starts with a new bucket.
+
+use bakau_model::UtcMillis;
+use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// How long a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A fixed length that divides a day of 24 hours, counted from local midnight.
+    Fixed {
+        /// Milliseconds.
+        ms: i64,
+    },
+    /// A civil day.
+    Day,
+    /// A civil month.
+    Month,
+    /// A civil year.
+    Year,
+}
+
+impl Step {
+    /// Every step with the word of the query parameter.
+    pub(crate) const WORDS: [(&'static str, Self); 8] = [
+        ("5m", Self::Fixed { ms: 5 * MINUTE_MS }),
+        ("15m", Self::Fixed { ms: 15 * MINUTE_MS }),
+        ("1h", Self::Fixed { ms: HOUR_MS }),
+        ("3h", Self::Fixed { ms: 3 * HOUR_MS }),
+        ("8h", Self::Fixed { ms: 8 * HOUR_MS }),
+        ("1d", Self::Day),
+        ("1mo", Self::Month),
+        ("1y", Self::Year),
+    ];
+
+    /// The word of the query parameter.
+    pub(crate) fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, step)| *step == self).map_or("", |(word, _)| word)
+    }
+
+    /// The shortest such a bucket can be, for an upper bound of their number before any is made.
+    pub(crate) const fn least_ms(self) -> i64 {
+        match self {
+            Self::Fixed { ms } => ms,
+            Self::Day => 22 * HOUR_MS,
+            Self::Month => 27 * 24 * HOUR_MS,
+            Self::Year => 364 * 24 * HOUR_MS,
+        }
+    }
+
+    /// The bucket an instant is in; `None` at the ends of the calendar.
+    pub(crate) fn bucket_of(self, at: UtcMillis, zone: &TimeZone) -> Option<Bucket> {
+        let local = at.to_jiff()?.to_zoned(zone.clone());
+        let (first, next) = match self {
+            Self::Fixed { .. } | Self::Day => (local.date(), local.date().tomorrow().ok()?),
+            Self::Month => (local.date().first_of_month(), local.date().last_of_month().tomorrow().ok()?),
+            Self::Year => (local.date().first_of_year(), local.date().last_of_year().tomorrow().ok()?),
+        };
+        let (start, end) = (start_of(first, zone)?, start_of(next, zone)?);
+        // A zone that skipped a civil day (Samoa in 2011) gives it no length; the instant is in the day it belongs to.
+        let bucket = Bucket { start, end };
+        match self {
+            Self::Fixed { ms } => {
+                let steps = at.since(start).div_euclid(ms);
+                let start = start.saturating_add(steps * ms);
+                Some(Bucket { start, end: start.saturating_add(ms).min(end) })
+            }
+            Self::Day | Self::Month | Self::Year => Some(bucket),
+        }
+    }
+}
+
+/// First instant of a civil day: midnight, or the first moment after it where a clock change skips midnight.
+fn start_of(day: civil::Date, zone: &TimeZone) -> Option<UtcMillis> {
+    let zoned: Zoned = day.to_zoned(zone.clone()).ok()?.start_of_day().ok()?;
+    Some(Timestamp::from(zoned).into())
+}
+
+/// One bucket, half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bucket {
+    /// First instant.
+    pub(crate) start: UtcMillis,
+    /// First instant after it.
+    pub(crate) end: UtcMillis,
+}
+
+impl Bucket {
+    /// How many observations `interval_ms` apart are expected in the part of it that lies in `[from, to)`.
+    pub(crate) fn expected(&self, interval_ms: i64, from: UtcMillis, to: UtcMillis) -> u64 {
+        let length = self.end.min(to).since(self.start.max(from)).max(0);
+        u64::try_from(length / interval_ms.max(1)).unwrap_or(0)
+    }
+}
+
+/// The zone of a name; `None` where the zone database does not know it.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok()
+}
+
+/// Local time with offset, to the second.
+pub(crate) fn local(at: UtcMillis, zone: &TimeZone) -> String {
+    match at.to_jiff() {
+        Some(stamp) => stamp.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        None => at.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Half and quarter hours, clock changes at and off midnight, a skipped day, no change at all.
+    const ZONES: [&str; 12] = [
+        "Asia/Jakarta",
+        "Asia/Makassar",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "Australia/Adelaide",
+        "America/St_Johns",
+        "America/Sao_Paulo",
+        "Africa/Cairo",
+        "Pacific/Apia",
+        "Pacific/Chatham",
+        "Europe/London",
+        "UTC",
+    ];
+
+    fn at(text: &str) -> UtcMillis {
+        UtcMillis::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_day_in_jakarta_starts_at_seventeen_hours_utc_the_day_before() {
+        let bucket = Step::Day.bucket_of(at("2026-03-10T03:00:00Z"), &zone("Asia/Jakarta").unwrap()).unwrap();
+        assert_eq!(bucket, Bucket { start: at("2026-03-09T17:00:00Z"), end: at("2026-03-10T17:00:00Z") });
+        assert_eq!(local(bucket.start, &zone("Asia/Jakarta").unwrap()), "2026-03-10T00:00:00+07:00");
+        assert_eq!(bucket.expected(300_000, bucket.start, bucket.end), 288);
+    }
+
+    #[test]
+    fn days_of_a_clock_change_have_23_and_25_hours() {
+        let london = zone("Europe/London").unwrap();
+        let hours = |text| {
+            let bucket = Step::Day.bucket_of(at(text), &london).unwrap();
+            bucket.end.since(bucket.start) / HOUR_MS
+        };
+        assert_eq!((hours("2026-03-29T12:00:00Z"), hours("2026-10-25T12:00:00Z")), (23, 25));
+        assert_eq!(hours("2026-06-01T12:00:00Z"), 24);
+    }
+
+    #[test]
+    fn an_hour_of_a_zone_with_an_odd_offset_starts_at_its_own_full_hour() {
+        let bucket =
+            Step::Fixed { ms: HOUR_MS }.bucket_of(at("2026-03-10T00:20:00Z"), &zone("Asia/Kathmandu").unwrap());
+        assert_eq!(bucket.unwrap().start, at("2026-03-10T00:15:00Z"));
+    }
+
+    #[test]
+    fn a_bucket_cut_by_the_range_expects_only_its_part() {
+        let bucket = Bucket { start: at("2026-03-10T00:00:00Z"), end: at("2026-03-10T01:00:00Z") };
+        assert_eq!(bucket.expected(60_000, at("2026-03-10T00:30:00Z"), at("2026-03-11T00:00:00Z")), 30);
+    }
+
+    proptest! {
+        #[test]
+        fn buckets_tile_time_without_gap_or_overlap(
+            zone_at in 0..ZONES.len(), step_at in 0..Step::WORDS.len(), start_s in 1_000_000_000_i64..1_900_000_000, count in 1..60
+        ) {
+            let (zone, step) = (zone(ZONES[zone_at]).unwrap(), Step::WORDS[step_at].1);
+            let mut here = UtcMillis::new(start_s * 1_000);
+            for _ in 0..count {
+                let bucket = step.bucket_of(here, &zone).unwrap();
+                prop_assert!((bucket.start..bucket.end).contains(&here), "{here} is not in {bucket:?}");
+                prop_assert_eq!(step.bucket_of(bucket.start, &zone), Some(bucket), "its start is in another one");
+                prop_assert_eq!(step.bucket_of(bucket.end.saturating_add(-1), &zone), Some(bucket), "its end is in another one");
+                here = bucket.end;
+            }
+        }
+
+        #[test]
+        fn buckets_are_not_shorter_than_said_but_for_the_last_of_a_day(
+            zone_at in 0..ZONES.len(), start_s in 1_000_000_000_i64..1_900_000_000
+        ) {
+            let zone = zone(ZONES[zone_at]).unwrap();
+            for step in [Step::Day, Step::Month, Step::Year] {
+                let bucket = step.bucket_of(UtcMillis::new(start_s * 1_000), &zone).unwrap();
+                prop_assert!(step.least_ms() <= bucket.end.since(bucket.start), "{step:?} {bucket:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! From observations in order of time to one summary per bucket, in memory that does not grow.
+
+use bakau_model::{Flag, UtcMillis};
+use jiff::tz::TimeZone;
+
+use super::bucket::{Bucket, Step};
+use crate::query::Span;
+
+/// How values of a parameter are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Arithmetic mean.
+    Mean,
+    /// Directions in degrees: the direction of the mean unit vector.
+    Direction,
+    /// Amounts per interval, such as rain: the sum stands where the mean would.
+    Sum,
+    /// Levels in decibels: the mean of the energies.
+    Energy,
+}
+
+impl Kind {
+    /// The kind of a parameter, by its code and canonical unit (UCUM).
+    pub(crate) fn of(parameter: &str, unit: &str) -> Self {
+        match (parameter, unit) {
+            (_, "deg") => Self::Direction,
+            (_, "dB" | "B[SPL]" | "dB[SPL]") => Self::Energy,
+            ("rain" | "rainfall" | "precipitation", _) => Self::Sum,
+            _ => Self::Mean,
+        }
+    }
+
+    /// The stable key in answers.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Direction => "vector_mean",
+            Self::Sum => "sum",
+            Self::Energy => "energy_mean",
+        }
+    }
+}
+
+/// What is known of one bucket.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Summary {
+    /// The bucket.
+    pub(crate) bucket: Bucket,
+    /// Mean, sum or direction (see [`Kind`]) of the usable values; `None` where there is none, or no direction prevails.
+    pub(crate) value: Option<f64>,
+    /// Least usable value.
+    pub(crate) min: Option<f64>,
+    /// Greatest usable value.
+    pub(crate) max: Option<f64>,
+    /// Usable values.
+    pub(crate) count: u64,
+    /// Observations expected in the part of the bucket that was asked for.
+    pub(crate) expected: u64,
+}
+
+impl Summary {
+    /// Usable values per expected one, at most 1; `None` where none was expected.
+    pub(crate) fn completeness(&self) -> Option<f64> {
+        (0 < self.expected).then(|| (self.count as f64 / self.expected as f64).min(1.0))
+    }
+}
+
+/// What is being added up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Plan {
+    /// Length of the buckets.
+    pub(crate) step: Step,
+    /// How values are put together.
+    pub(crate) kind: Kind,
+    /// Expected milliseconds between observations.
+    pub(crate) interval_ms: i64,
+    /// What was asked for.
+    pub(crate) span: Span,
+    /// Count only values that passed every test.
+    pub(crate) good_only: bool,
+}
+
+/// Takes observations in order of time and gives a summary for every bucket of the range, empty ones included.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    plan: Plan,
+    zone: TimeZone,
+    current: Option<Open>,
+    done: Vec<Summary>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    bucket: Bucket,
+    count: u64,
+    min: f64,
+    max: f64,
+    /// Sum of values or energies, or of sines.
+    sum: f64,
+    /// Sum of cosines.
+    cosines: f64,
+    /// What rounding has lost of `sum` (Neumaier).
+    lost: f64,
+}
+
+impl Folder {
+    /// For a range whose buckets lie in `zone`.
+    pub(crate) fn new(plan: Plan, zone: TimeZone) -> Self {
+        let current = plan.step.bucket_of(plan.span.from, &zone).map(Open::new);
+        Self { plan, zone, current, done: Vec::new() }
+    }
+
+    /// Takes the next observation.
+    pub(crate) fn push(&mut self, at: UtcMillis, value: Option<f64>, flag: Flag) {
+        self.advance(at);
+        let wanted = if self.plan.good_only { flag == Flag::Good } else { flag.is_usable() };
+        let Some(value) = value.filter(|value| wanted && value.is_finite()) else { return };
+        if let Some(open) = &mut self.current {
+            open.add(value, self.plan.kind);
+        }
+    }
+
+    /// Every summary, earliest first.
+    pub(crate) fn finish(mut self) -> Vec<Summary> {
+        let last = self.plan.span.to.saturating_add(-1);
+        self.advance(last);
+        let open = self.current.take();
+        self.done.extend(open.map(|open| open.summary(&self.plan)));
+        self.done
+    }
+
+    /// Closes buckets until the current one holds `at`.
+    fn advance(&mut self, at: UtcMillis) {
+        while let Some(open) = self.current.filter(|open| open.bucket.end <= at) {
+            self.done.push(open.summary(&self.plan));
+            self.current = self.plan.step.bucket_of(open.bucket.end, &self.zone).map(Open::new);
+        }
+    }
+}
+
+impl Open {
+    const fn new(bucket: Bucket) -> Self {
+        Self { bucket, count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, cosines: 0.0, lost: 0.0 }
+    }
+
+    fn add(&mut self, value: f64, kind: Kind) {
+        self.count += 1;
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        let part = match kind {
+            Kind::Mean | Kind::Sum => value,
+            Kind::Energy => 10_f64.powf(value / 10.0),
+            Kind::Direction => {
+                let radians = value.to_radians();
+                self.cosines += radians.cos();
+                radians.sin()
+            }
+        };
+        let sum = self.sum + part;
+        self.lost += if part.abs() <= self.sum.abs() { (self.sum - sum) + part } else { (part - sum) + self.sum };
+        self.sum = sum;
+    }
+
+    fn summary(&self, plan: &Plan) -> Summary {
+        let any = 0 < self.count;
+        let (sum, count) = (self.sum + self.lost, self.count as f64);
+        let value = any.then(|| match plan.kind {
+            Kind::Mean => Some(sum / count),
+            Kind::Sum => Some(sum),
+            Kind::Energy => Some(10.0 * (sum / count).log10()),
+            Kind::Direction => direction(sum / count, self.cosines / count),
+        });
+        Summary {
+            bucket: self.bucket,
+            value: value.flatten(),
+            min: any.then_some(self.min),
+            max: any.then_some(self.max),
+            count: self.count,
+            expected: self.bucket.expected(plan.interval_ms, plan.span.from, plan.span.to),
+        }
+    }
+}
+
+/// Degrees of a mean vector; `None` where the directions cancel each other out.
+fn direction(sine: f64, cosine: f64) -> Option<f64> {
+    (1e-9 < sine.hypot(cosine)).then(|| {
+        let degrees = sine.atan2(cosine).to_degrees().rem_euclid(360.0);
+        // The remainder of a tiny negative angle rounds to 360.
+        if degrees < 360.0 { degrees } else { 0.0 }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::aggregate::bucket;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn plan(kind: Kind) -> Plan {
+        let from = UtcMillis::parse("2026-03-10T00:00:00+07:00").unwrap();
+        Plan {
+            step: Step::Fixed { ms: HOUR_MS },
+            kind,
+            interval_ms: 600_000,
+            span: Span { from, to: from.saturating_add(3 * HOUR_MS) },
+            good_only: false,
+        }
+    }
+
+    fn fold(plan: Plan, values: &[(i64, Option<f64>, Flag)]) -> Vec<Summary> {
+        let mut folder = Folder::new(plan, bucket::zone("Asia/Jakarta").unwrap());
+        for (minutes, value, flag) in values {
+            folder.push(plan.span.from.saturating_add(minutes * 60_000), *value, *flag);
+        }
+        folder.finish()
+    }
+
+    #[test]
+    fn empty_buckets_are_there_and_completeness_counts_usable_values() {
+        let good = Flag::Good;
+        let found = fold(
+            plan(Kind::Mean),
+            &[
+                (0, Some(1.0), good),
+                (10, Some(3.0), Flag::Suspect),
+                (20, Some(99.0), Flag::Fail),
+                (130, None, Flag::Missing),
+            ],
+        );
+        assert_eq!(found.len(), 3);
+        assert_eq!((found[0].value, found[0].min, found[0].max), (Some(2.0), Some(1.0), Some(3.0)));
+        assert_eq!((found[0].count, found[0].expected, found[0].completeness()), (2, 6, Some(2.0 / 6.0)));
+        assert_eq!((found[1].value, found[1].count, found[2].count), (None, 0, 0));
+        let strict = Plan { good_only: true, ..plan(Kind::Mean) };
+        assert_eq!(fold(strict, &[(0, Some(1.0), good), (10, Some(3.0), Flag::Suspect)])[0].count, 1);
+    }
+
+    #[test]
+    fn directions_around_north_do_not_average_to_south() {
+        let found = fold(plan(Kind::Direction), &[(0, Some(350.0), Flag::Good), (10, Some(20.0), Flag::Good)]);
+        assert!((found[0].value.unwrap() - 5.0).abs() < 1e-9);
+        let opposed = fold(plan(Kind::Direction), &[(0, Some(90.0), Flag::Good), (10, Some(270.0), Flag::Good)]);
+        assert_eq!(opposed[0].value, None);
+    }
+
+    #[test]
+    fn rain_is_summed_and_noise_averaged_as_energy() {
+        let rain = fold(plan(Kind::Sum), &[(0, Some(1.5), Flag::Good), (10, Some(2.0), Flag::Good)]);
+        assert_eq!(rain[0].value, Some(3.5));
+        let noise = fold(plan(Kind::Energy), &[(0, Some(60.0), Flag::Good), (10, Some(70.0), Flag::Good)]);
+        assert!((noise[0].value.unwrap() - 67.403_627).abs() < 1e-5);
+        assert_eq!((Kind::of("wind_direction", "deg"), Kind::of("rain", "mm")), (Kind::Direction, Kind::Sum));
+    }
+
+    proptest! {
+        #[test]
+        fn every_usable_value_is_counted_once(
+            values in prop::collection::vec((0_i64..180, -1e6_f64..1e6), 0..200), step in 0..Step::WORDS.len()
+        ) {
+            let mut values = values;
+            values.sort_by_key(|value| value.0);
+            let plan = Plan { step: Step::WORDS[step].1, ..plan(Kind::Mean) };
+            let rows: Vec<_> = values.iter().map(|(minutes, value)| (*minutes, Some(*value), Flag::Good)).collect();
+            let found = fold(plan, &rows);
+            prop_assert_eq!(found.iter().map(|summary| summary.count).sum::<u64>(), values.len() as u64);
+            let total: f64 = found.iter().filter_map(|summary| Some(summary.value? * summary.count as f64)).sum();
+            let expected: f64 = values.iter().map(|value| value.1).sum();
+            prop_assert!((total - expected).abs() < 1e-3, "{total} is not {expected}");
+            prop_assert!(found.windows(2).all(|pair| pair[0].bucket.end == pair[1].bucket.start));
+        }
+    }
+}
