@@ -1,8 +1,8 @@
 //! What the room can be told at start.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::outbox::RetryPolicy;
+use crate::{NoSources, Sources, outbox::RetryPolicy};
 
 /// Configuration of the alert room.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct AlertsConfig {
     pub lateness_ms: i64,
     /// Address under which people reach the pages, without a slash at its end; messages then carry a link.
     pub public_url: Option<String>,
+    /// Tells which sources there are and whether they bring messages.
+    pub sources: Arc<dyn Sources>,
     /// When to try a failed delivery again, and when to give up.
     pub retry: RetryPolicy,
     /// Longest time between two commits of cursor B while nothing happens.
@@ -32,6 +34,7 @@ impl AlertsConfig {
             path: path.into(),
             lateness_ms: DEFAULT_LATENESS_MS,
             public_url: None,
+            sources: Arc::new(NoSources),
             retry: RetryPolicy::default(),
             commit_every: Duration::from_secs(1),
             // One wake-up per spool commit would cost more CPU than the rules; 40 ms is far below the 250 ms promised.

@@ -5,7 +5,7 @@
 use bakau_model::{
     AgencyId, DatastreamName, Flag, Level, Parameter, RuleId, SourceName, StationId, StationKind, Text, Unit, UtcMillis,
 };
-use bakau_registry::{Band, Direction, Rule, Snapshot};
+use bakau_registry::{Condition, Rule, Snapshot, Threshold};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     /// The owner of the station; none of a source.
     pub(crate) agency: Option<AgencyFacts>,
     pub(crate) rule: RuleFacts,
+    /// The worst value of the episode so far; none of a silence.
+    pub(crate) worst: Option<f64>,
     /// The raise or clear value that was passed; none where a rule change decided.
     pub(crate) limit: Option<f64>,
 }
@@ -76,10 +78,7 @@ pub(crate) struct RuleFacts {
     pub(crate) id: RuleId,
     pub(crate) name: Text,
     pub(crate) revision: u64,
-    pub(crate) direction: Option<Direction>,
-    pub(crate) waspada: Option<Band>,
-    pub(crate) siaga: Option<Band>,
-    pub(crate) awas: Option<Band>,
+    pub(crate) condition: Condition,
     pub(crate) hold_s: u32,
     pub(crate) source: String,
 }
@@ -93,7 +92,7 @@ impl Facts {
         Some(Self {
             alert: transition.alert,
             sequence: transition.sequence,
-            kind: AlertKind::Threshold,
+            kind: AlertKind::of(&rule.condition),
             reason: transition.reason,
             level: transition.to,
             previous_level: transition.from,
@@ -107,6 +106,7 @@ impl Facts {
             agency: station.map(|station| AgencyFacts::of(&station.agency, snapshot)),
             subject,
             rule: RuleFacts::of(rule, transition.rule_revision),
+            worst: transition.worst,
             limit: passed_limit(rule, transition),
         })
     }
@@ -147,7 +147,7 @@ impl SubjectFacts {
     fn of(subject: &Subject, rule: &Rule, snapshot: &Snapshot) -> Option<Self> {
         Some(match subject {
             Subject::Datastream(number) => {
-                let registered = snapshot.datastreams.get(number);
+                let registered = snapshot.datastreams.get(number).or_else(|| snapshot.retired.get(number));
                 let name = registered.map(|datastream| &datastream.name).or(rule.datastream())?.clone();
                 let unit = registered.map(|datastream| &datastream.unit);
                 let parameter = ParameterFacts::of(&name, snapshot, unit)?;
@@ -200,10 +200,7 @@ impl RuleFacts {
             id: rule.id.clone(),
             name: rule.name.clone(),
             revision,
-            direction: rule.condition.direction(),
-            waspada: rule.band(Level::Waspada),
-            siaga: rule.band(Level::Siaga),
-            awas: rule.band(Level::Awas),
+            condition: rule.condition.clone(),
             hold_s: rule.hold_s,
             source: rule.source.clone(),
         }
@@ -211,13 +208,20 @@ impl RuleFacts {
 }
 
 fn passed_limit(rule: &Rule, transition: &Transition) -> Option<f64> {
-    if transition.reason != Reason::Threshold {
-        return None;
-    }
+    let (value, _) = transition.value.filter(|_| transition.reason == Reason::Threshold)?;
+    // Where both sides are bad, the value tells which one it was.
+    let nearest =
+        |limits: &mut dyn Iterator<Item = f64>| limits.min_by(|a, b| (a - value).abs().total_cmp(&(b - value).abs()));
     if transition.from < transition.to {
-        return rule.band(transition.to)?.thresholds().map(|threshold| threshold.raise).next();
+        let crossed =
+            |threshold: &Threshold, high: bool| if high { threshold.raise <= value } else { value <= threshold.raise };
+        let band = rule.band(transition.to)?;
+        let sides = [(band.low, false), (band.high, true)].into_iter();
+        let sides = sides.filter_map(|(threshold, high)| threshold.filter(|threshold| crossed(threshold, high)));
+        return sides.map(|threshold| threshold.raise).next();
     }
     // The last clear value passed on the way down is that of the lowest level left behind.
-    let left = Level::RAISED.into_iter().filter(|level| transition.to < *level && *level <= transition.from);
-    left.filter_map(|level| rule.band(level)?.thresholds().next()).map(|threshold| threshold.clear).next()
+    let mut left = Level::RAISED.into_iter().filter(|level| transition.to < *level && *level <= transition.from);
+    let band = left.find_map(|level| rule.band(level))?;
+    nearest(&mut band.thresholds().map(|threshold| threshold.clear))
 }

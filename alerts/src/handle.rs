@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
 use bakau_model::{Principal, RuleId, UtcMillis};
-use bakau_registry::{Rule, Snapshot};
+use bakau_registry::{Condition, Rule, Snapshot};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
 use tokio::sync::{Notify, broadcast, watch};
@@ -16,7 +16,7 @@ use crate::{
     Secrets, SettledQuery,
     channel::webhook,
     db::{Command, Db, Outcome},
-    engine::Refusal,
+    engine::{Refusal, datastreams},
     history,
     outbox::Outbox,
     runner::{Runner, Setup, Shared},
@@ -67,6 +67,7 @@ impl Alerts {
             db: db.clone(),
             spool,
             snapshots: snapshots.clone(),
+            sources: config.sources,
             clock: Arc::clone(&clock),
             stop: stop.clone(),
             lateness_ms: config.lateness_ms,
@@ -176,15 +177,17 @@ impl Alerts {
             return Err(AlertsError::Unknown(unknown));
         }
         let settled_until = self.clock.now().saturating_add(-self.lateness_ms);
-        let wanted = |rule: &&Arc<Rule>| {
-            query.rule.as_ref().is_none_or(|id| rule.id == *id)
-                && query.datastream.as_ref().is_none_or(|name| rule.datastream() == Some(name))
-        };
+        let only = query.datastream.as_ref().and_then(|name| snapshot.datastream(name));
+        let wanted = |rule: &&Arc<Rule>| query.rule.as_ref().is_none_or(|id| rule.id == *id);
+        let about_values = |rule: &&Arc<Rule>| matches!(rule.condition, Condition::Threshold { .. });
         let mut found = Vec::new();
-        for rule in snapshot.rules.values().filter(wanted) {
-            let Some(datastream) = rule.datastream().and_then(|name| snapshot.datastream(name)) else { continue };
-            let range = (query.from, query.to);
-            found.extend(history::episodes(&*self.store, rule, datastream.number, range, settled_until).await?);
+        for rule in snapshot.rules.values().filter(wanted).filter(about_values) {
+            for datastream in datastreams(rule, &snapshot) {
+                if only.is_none_or(|only| only.number == datastream.number) {
+                    let range = (query.from, query.to);
+                    found.extend(history::episodes(&*self.store, rule, datastream, range, settled_until).await?);
+                }
+            }
         }
         found.sort_by_key(|episode| (episode.onset, episode.id));
         Ok(found)

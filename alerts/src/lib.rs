@@ -16,9 +16,11 @@ mod id;
 mod message;
 mod metrics;
 mod outbox;
+mod routes;
 mod runner;
 mod secrets;
 mod settled;
+mod sources;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -27,12 +29,14 @@ mod view;
 
 pub use config::AlertsConfig;
 pub use db::DbError;
+pub use engine::SourceView;
 pub use error::AlertsError;
 pub use handle::Alerts;
 pub use id::{AlertId, InvalidAlertId};
 pub use outbox::RetryPolicy;
 pub use secrets::{FixedSecrets, Secret, Secrets};
 pub use settled::{Episode, settle};
+pub use sources::{NoSources, Sources};
 pub use view::{
     Acknowledgement, AlertDetail, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState, NoticeView,
     SettledQuery, TransitionView,

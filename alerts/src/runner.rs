@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
-use bakau_model::{Batch, Level, Seq, UtcMillis};
+use bakau_model::{Batch, Flag, Level, Observation, Seq, UtcMillis};
+use bakau_quality::Flagger;
 use bakau_registry::{Rule, Snapshot};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use tokio::{
@@ -18,11 +19,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AlertView,
+    AlertView, Sources,
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Effect, Engine, Input, Measured, Mute, Reason, Requester, RuleSet, SlotKey, Subject, Transition},
+    engine::{
+        Effect, Engine, Input, Measured, Mute, Reason, Requester, RuleSet, SlotKey, SourceView, Subject, Transition,
+    },
     facts::Facts,
     metrics::METRICS,
+    routes::recipients,
 };
 
 /// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.
@@ -31,6 +35,9 @@ const READ_OBSERVATIONS: usize = 20_000;
 const FEW_BATCHES: u64 = 64;
 /// Decisions kept in memory while the database refuses them; then reading waits.
 const MOST_UNCOMMITTED: usize = 10_000;
+
+/// A source that is down is told of after minutes, not seconds.
+const LOOK_AT_SOURCES_EVERY: Duration = Duration::from_secs(1);
 
 /// What engine, handle and outbox share.
 #[derive(Debug, Clone)]
@@ -59,11 +66,17 @@ pub(crate) struct Runner {
     gather: Duration,
     shared: Shared,
     engine: Engine,
+    /// Judges values as they arrive; the settled history judges the stored ones anew.
+    flagger: Flagger,
     snapshot: Arc<Snapshot>,
+    sources: Arc<dyn Sources>,
+    /// As last told to the engine.
+    source_views: Vec<SourceView>,
     pending: Commit,
     /// Cursor B as it is in the database.
     committed: Seq,
     last_try: Instant,
+    last_look: Instant,
     failing: bool,
 }
 
@@ -73,6 +86,7 @@ pub(crate) struct Setup {
     pub(crate) db: Db,
     pub(crate) spool: SpoolReader,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) sources: Arc<dyn Sources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
     pub(crate) lateness_ms: i64,
@@ -99,10 +113,14 @@ impl Runner {
             commit_every: setup.commit_every,
             gather: setup.gather,
             shared: setup.shared,
+            flagger: Flagger::new(),
             snapshot: Arc::default(),
+            source_views: setup.sources.sources(),
+            sources: setup.sources,
             pending: Commit { cursor, ..Commit::default() },
             committed: cursor,
             last_try: Instant::now(),
+            last_look: Instant::now(),
             failing: false,
         }
     }
@@ -120,8 +138,14 @@ impl Runner {
             if look_at_requests {
                 self.take_requests().await;
             }
-            self.tick();
+            self.take_sources();
+            let (now, arrived) = (self.clock.now(), self.spool.last_seq());
             let more = self.evaluate_next().await;
+            if arrived <= self.pending.cursor {
+                // Everything that had arrived by then has been heard: what is silent now is silent.
+                let effects = self.engine.step(now, Input::Tick);
+                self.decide(effects, None, None);
+            }
             self.commit_if_due().await;
             look_at_requests = false;
             if more {
@@ -161,8 +185,34 @@ impl Runner {
             return;
         }
         self.snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+        self.change_rules();
+    }
+
+    fn change_rules(&mut self) {
         let now = self.clock.now();
-        let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot)));
+        let names = self.source_views.iter().map(|source| source.name.clone()).collect();
+        let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot, &names)));
+        self.decide(effects, None, None);
+        let effects = self.engine.step(now, Input::Sources(self.source_views.clone()));
+        self.decide(effects, None, None);
+    }
+
+    /// Tells the engine what has changed with the sources; a new one may have rules.
+    fn take_sources(&mut self) {
+        if self.last_look.elapsed() < LOOK_AT_SOURCES_EVERY {
+            return;
+        }
+        self.last_look = Instant::now();
+        let views = self.sources.sources();
+        if views == self.source_views {
+            return;
+        }
+        let same = views.iter().map(|source| &source.name).eq(self.source_views.iter().map(|source| &source.name));
+        self.source_views = views;
+        if !same {
+            return self.change_rules();
+        }
+        let effects = self.engine.step(self.clock.now(), Input::Sources(self.source_views.clone()));
         self.decide(effects, None, None);
     }
 
@@ -200,12 +250,6 @@ impl Runner {
             (None, Some(station), _) => Some(Subject::Station(station.clone())),
             (None, None, source) => source.clone().map(Subject::Source),
         }
-    }
-
-    fn tick(&mut self) {
-        let now = self.clock.now();
-        let effects = self.engine.step(now, Input::Tick);
-        self.decide(effects, None, None);
     }
 
     async fn take_requests(&mut self) {
@@ -292,8 +336,9 @@ impl Runner {
             let measured = Measured {
                 datastream: observation.datastream,
                 observed_at: observation.observed_at,
+                received_at: observation.received_at,
                 value: observation.value,
-                flag: observation.flag,
+                flag: self.flag(observation),
             };
             let effects = self.engine.step(now, Input::Observation(measured));
             if !effects.is_empty() {
@@ -301,6 +346,17 @@ impl Runner {
             }
         }
         self.pending.cursor = batch.seq;
+    }
+
+    /// The quality of a value as far as it can be known at its arrival.
+    fn flag(&mut self, observation: &Observation) -> Flag {
+        let registered = self.snapshot.datastreams.get(&observation.datastream);
+        let Some(datastream) = registered.filter(|_| self.engine.measures(observation.datastream)) else {
+            return observation.flag;
+        };
+        let judgement = self.flagger.judge(&datastream.limits, observation);
+        let flag = bakau_quality::flag(observation.value, judgement.results);
+        if flag == Flag::NotEvaluated { observation.flag } else { flag }
     }
 
     /// Turns effects into what is to be committed.
@@ -315,6 +371,7 @@ impl Runner {
                 Effect::Acknowledged { alert, by, note, decided_at } => {
                     self.pending.decisions.push(Decision::Acknowledged { alert, by, note, at: decided_at });
                 }
+                Effect::Reminder(reminder) => self.pending.decisions.push(Decision::Reminder(reminder)),
                 Effect::Muted(mute) => self.pending.decisions.push(Decision::Muted(mute)),
                 Effect::MuteEnded(rule) => self.pending.decisions.push(Decision::MuteEnded(rule)),
                 Effect::Refused(refusal) => outcome = Outcome::Refused(refusal),
@@ -332,9 +389,13 @@ impl Runner {
         if facts.is_none() {
             tracing::error!(%alert, "a name is unusable, this transition cannot be recorded");
         }
+        let facts = facts?;
+        // Whoever has been told of an alert hears how it goes on; whom a raised level concerns, the registry says.
+        let raised = from < to;
+        let recipients = if raised { recipients(&facts, &transition.rule, &self.snapshot) } else { Vec::new() };
         Some(Decision::Transition {
-            facts: Box::new(facts?),
-            channels: transition.rule.channels.clone(),
+            facts: Box::new(facts),
+            recipients,
             muted_until: transition.muted_until,
             received_at,
         })
@@ -351,9 +412,11 @@ impl Runner {
 
     async fn commit(&mut self) {
         self.pending.states.extend(self.engine.take_dirty());
+        self.pending.heard.extend(self.engine.take_heard());
         let pending = &self.pending;
         let nothing_decided = pending.decisions.is_empty() && pending.outcomes.is_empty();
-        if nothing_decided && pending.states.is_empty() && pending.cursor == self.committed {
+        if nothing_decided && pending.states.is_empty() && pending.heard.is_empty() && pending.cursor == self.committed
+        {
             return;
         }
         match self.db.commit(pending).await {
@@ -431,6 +494,7 @@ fn forgotten(
         onset: alert.onset,
         observed_at: alert.updated,
         value: alert.value.zip(alert.flag),
+        worst: None,
         heard: None,
         decided_at,
         muted_until: None,

@@ -1,10 +1,12 @@
 //! The settled history: what stored observations say happened, whoever knew it when (promise P4).
 //!
-//! It is a pure function of the observations, run through the same level machine as the live engine. Nothing in it
-//! depends on when or in which order the observations arrived.
+//! It is a pure function of the observations: quality control judges them anew in event time, and the same level machine
+//! as that of the live engine takes those that pass. Nothing in it depends on when or in which order the observations
+//! arrived. It is about values: silences are in the decision log only, because they are about what was *not* there when.
 
-use bakau_model::{DatastreamId, DatastreamName, Flag, Level, Observation, RuleId, UtcMillis};
-use bakau_registry::Rule;
+use bakau_model::{DatastreamName, Flag, Level, Observation, QualityTest, RuleId, UtcMillis};
+use bakau_quality::Stream;
+use bakau_registry::{Datastream, Rule};
 use serde::Serialize;
 
 use crate::{
@@ -31,64 +33,140 @@ pub struct Episode {
     pub peak_value: f64,
     /// Usable observations from onset, without the one that ended it.
     pub count: u64,
+    /// How many of them quality control found suspect.
+    pub suspect: u64,
 }
 
-/// The episodes of a rule in observations sorted by `observed_at`, each instant at most once.
+/// The episodes of a rule in observations of a datastream, sorted by `observed_at`, each instant at most once.
 #[must_use]
-pub fn settle<'a>(rule: &Rule, observations: impl IntoIterator<Item = &'a Observation>) -> Vec<Episode> {
-    let mut settler: Option<Settler<'_>> = None;
-    let mut episodes = Vec::new();
-    for observation in observations {
-        let settler = settler.get_or_insert_with(|| Settler::new(rule, observation.datastream));
-        episodes.extend(settler.observe(observation.observed_at, observation.value, observation.flag));
-    }
-    episodes.extend(settler.and_then(|settler| settler.lasting()));
+pub fn settle<'a>(
+    rule: &Rule,
+    datastream: &Datastream,
+    observations: impl IntoIterator<Item = &'a Observation>,
+) -> Vec<Episode> {
+    let mut settler = Settler::new(rule, datastream, UtcMillis::new(i64::MIN));
+    let mut episodes: Vec<Episode> = observations
+        .into_iter()
+        .filter_map(|observation| settler.observe(observation.observed_at, observation.value))
+        .collect();
+    episodes.extend(settler.finish());
     episodes
+}
+
+/// A value that has passed quality control so far; the next one may still show that it is a spike.
+#[derive(Debug, Clone, Copy)]
+struct Judged {
+    at: UtcMillis,
+    value: f64,
+    flag: Flag,
+}
+
+/// Quality control of a series, one value behind: a verdict comes out when no later value can change it.
+#[derive(Debug)]
+pub(crate) struct Judging<'a> {
+    datastream: &'a Datastream,
+    stream: Stream,
+    newest: Option<Judged>,
+}
+
+impl<'a> Judging<'a> {
+    pub(crate) const fn new(datastream: &'a Datastream) -> Self {
+        Self { datastream, stream: Stream::new(), newest: None }
+    }
+
+    /// Takes the next value; gives the one before with its final flag, where that is usable.
+    fn next(&mut self, at: UtcMillis, value: Option<f64>) -> Option<Judged> {
+        let judgement = self.stream.judge(&self.datastream.limits, at, value);
+        if let (Some((revised_at, results)), Some(newest)) = (judgement.revises, &mut self.newest)
+            && newest.at == revised_at
+        {
+            newest.flag = results.aggregate();
+        }
+        let value = value.filter(|value| value.is_finite())?;
+        let flag = judgement.results.aggregate();
+        // What is out of range is no neighbour, so it decides nothing about the value before it.
+        if !flag.is_usable() && judgement.results.get(QualityTest::GrossRange) == Flag::Fail {
+            return None;
+        }
+        self.newest.replace(Judged { at, value, flag }).filter(|judged| judged.flag.is_usable())
+    }
+
+    /// The last value, which no later one has judged.
+    fn last(&mut self) -> Option<Judged> {
+        self.newest.take().filter(|judged| judged.flag.is_usable())
+    }
+}
+
+/// The last instant of a series, within `from..`, at which the level machine of a rule is at rest whatever came before.
+pub(crate) fn last_rest(
+    rule: &Rule,
+    datastream: &Datastream,
+    series: &[(UtcMillis, Option<f64>)],
+    within: std::ops::Range<UtcMillis>,
+) -> Option<UtcMillis> {
+    let (limits, mut judging) = (Limits::of(rule), Judging::new(datastream));
+    let mut usable: Vec<Judged> = series.iter().filter_map(|(at, value)| judging.next(*at, *value)).collect();
+    usable.extend(judging.last());
+    let rests = |judged: &&Judged| within.contains(&judged.at) && limits.at_rest(judged.value);
+    usable.iter().rev().find(rests).map(|judged| judged.at)
 }
 
 /// Computes episodes from observations handed over one by one.
 #[derive(Debug)]
 pub(crate) struct Settler<'a> {
     rule: &'a Rule,
+    datastream: &'a Datastream,
     limits: Limits,
-    datastream: DatastreamId,
+    judging: Judging<'a>,
+    /// Values before are only there for quality control.
+    from: UtcMillis,
     machine: Machine,
 }
 
 impl<'a> Settler<'a> {
-    pub(crate) fn new(rule: &'a Rule, datastream: DatastreamId) -> Self {
-        Self { rule, limits: Limits::of(rule), datastream, machine: Machine::default() }
+    pub(crate) fn new(rule: &'a Rule, datastream: &'a Datastream, from: UtcMillis) -> Self {
+        let (limits, judging) = (Limits::of(rule), Judging::new(datastream));
+        Self { rule, datastream, limits, judging, from, machine: Machine::default() }
     }
 
-    /// Takes the next observation; gives the episode it ends.
-    pub(crate) fn observe(&mut self, at: UtcMillis, value: Option<f64>, flag: Flag) -> Option<Episode> {
-        let value = value.filter(|value| value.is_finite() && flag.is_usable())?;
-        let change = self.machine.observe(&self.limits, at, value)?;
-        if change.to == Level::Normal { self.episode(&change.excursion, Some(at)) } else { None }
+    /// Takes the next observation; gives an episode that is over.
+    pub(crate) fn observe(&mut self, at: UtcMillis, value: Option<f64>) -> Option<Episode> {
+        let judged = self.judging.next(at, value)?;
+        self.settle(judged)
     }
 
-    /// The episode going on now.
-    pub(crate) fn lasting(&self) -> Option<Episode> {
-        let excursion = self.machine.excursion().filter(|_| self.machine.level() != Level::Normal)?;
-        self.episode(&excursion, None)
+    /// No more observations come; gives what the last one ends, or the episode that lasts.
+    pub(crate) fn finish(mut self) -> Option<Episode> {
+        let ended = self.judging.last().and_then(|judged| self.settle(judged));
+        let lasting = self.machine.excursion().filter(|_| self.machine.level() != Level::Normal);
+        ended.or_else(|| lasting.map(|excursion| self.episode(&excursion, None)))
     }
 
-    /// Whether what follows no longer depends on what was seen so far.
+    /// Whether what follows no longer depends on what was seen so far, apart from quality control.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.machine == Machine::default()
     }
 
-    fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Option<Episode> {
-        Some(Episode {
-            id: AlertId::of(&self.rule.id, &Subject::Datastream(self.datastream), excursion.onset),
+    fn settle(&mut self, judged: Judged) -> Option<Episode> {
+        if judged.at < self.from {
+            return None;
+        }
+        let change = self.machine.observe(&self.limits, judged.at, judged.value, judged.flag)?;
+        (change.to == Level::Normal).then(|| self.episode(&change.excursion, Some(judged.at)))
+    }
+
+    fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Episode {
+        Episode {
+            id: AlertId::of(&self.rule.id, &Subject::Datastream(self.datastream.number), excursion.onset),
             rule: self.rule.id.clone(),
-            datastream: self.rule.datastream()?.clone(),
+            datastream: self.datastream.name.clone(),
             onset: excursion.onset,
             peak: excursion.peak,
             end,
             peak_value: excursion.worst,
             count: excursion.count,
-        })
+            suspect: excursion.suspect,
+        }
     }
 }
 
@@ -99,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{do_rule, observation};
+    use crate::testing::{datastream, do_rule, observation};
 
     /// The store's rule: one value per key, the one received last.
     fn settle_as_stored(rule: &Rule, arrivals: &[Observation]) -> Vec<u8> {
@@ -107,7 +185,7 @@ mod tests {
         for observation in arrivals {
             kept.insert(observation.observed_at, *observation);
         }
-        serde_json::to_vec(&settle(rule, kept.values())).unwrap()
+        serde_json::to_vec(&settle(rule, &datastream(), kept.values())).unwrap()
     }
 
     #[test]
@@ -115,7 +193,7 @@ mod tests {
         let rule = do_rule(0);
         let values = [5.0, 3.9, 1.5, 0.4, 1.0, 3.0, 4.6, 5.0];
         let series: Vec<_> = (0..).zip(values).map(|(minute, value)| observation(minute, value)).collect();
-        let episodes = settle(&rule, &series);
+        let episodes = settle(&rule, &datastream(), &series);
         assert_eq!(episodes.len(), 1);
         let episode = &episodes[0];
         assert_eq!((episode.onset, episode.end), (series[1].observed_at, Some(series[6].observed_at)));
@@ -127,13 +205,13 @@ mod tests {
         let rule = do_rule(120);
         let values = [5.0, 3.9, 3.9, 5.0];
         let series: Vec<_> = (0..).zip(values).map(|(minute, value)| observation(minute, value)).collect();
-        assert_eq!(settle(&rule, &series), vec![]);
+        assert_eq!(settle(&rule, &datastream(), &series), vec![]);
     }
 
     #[test]
     fn an_episode_that_lasts_has_no_end() {
         let series = [observation(0, 5.0), observation(1, 1.0)];
-        assert_eq!(settle(&do_rule(0), &series)[0].end, None);
+        assert_eq!(settle(&do_rule(0), &datastream(), &series)[0].end, None);
     }
 
     proptest! {
@@ -165,13 +243,13 @@ mod tests {
         ) {
             let rule = do_rule(hold);
             let series: Vec<_> = day.iter().map(|(minute, value)| observation(*minute, *value)).collect();
-            let whole = settle(&rule, &series);
+            let whole = settle(&rule, &datastream(), &series);
             for (place, at) in series.iter().enumerate() {
                 if !Limits::of(&rule).at_rest(at.value.unwrap()) {
                     continue;
                 }
                 let later: Vec<_> = whole.iter().filter(|episode| at.observed_at < episode.onset).cloned().collect();
-                prop_assert_eq!(settle(&rule, &series[place..]), later);
+                prop_assert_eq!(settle(&rule, &datastream(), &series[place..]), later);
             }
         }
     }

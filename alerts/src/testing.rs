@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bakau_model::{
-    AgencyId, ChannelId, DatastreamId, DatastreamName, DeploymentId, Flag, Level, Observation, Parameter,
-    ParameterInfo, QualityLimits, RuleId, StationId, StationKind, Text, TimeSource, Unit, UtcMillis,
+    AgencyId, ChannelId, DatastreamId, DeploymentId, Flag, Level, Observation, Parameter, ParameterInfo, QualityLimits,
+    RuleId, StationId, StationKind, Text, TimeSource, Unit, UtcMillis,
 };
 use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
 
@@ -51,7 +51,7 @@ pub(crate) fn set_waspada(rule: &mut Rule, raise: f64, clear: f64) {
 
 pub(crate) fn rule_set(revision: u64, rules: impl IntoIterator<Item = Rule>) -> RuleSet {
     let watch = |rule| WatchedRule { rule: Arc::new(rule), subject: SUBJECT };
-    RuleSet { revision, rules: rules.into_iter().map(watch).collect() }
+    RuleSet { revision, rules: rules.into_iter().map(watch).collect(), stations: Vec::new() }
 }
 
 pub(crate) fn observation(minutes: i64, value: f64) -> Observation {
@@ -82,6 +82,7 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
         onset: minute(130),
         observed_at: minute(133),
         value: Some((value, Flag::NotEvaluated)),
+        worst: Some(value),
         heard: None,
         decided_at: minute(133).saturating_add(1_500),
         muted_until: None,
@@ -89,21 +90,26 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
     Facts { limit, ..Facts::of(&transition, &snapshot([do_rule(0)])).unwrap() }
 }
 
-/// One mangrove station with dissolved oxygen, and the given rules of it.
-pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
-    let station = StationId::new("prb-bjbr-01").unwrap();
-    let code = Parameter::new("do").unwrap();
-    let name: DatastreamName = "prb-bjbr-01/do".parse().unwrap();
-    let datastream = Arc::new(Datastream {
+/// Dissolved oxygen there, without quality control.
+pub(crate) fn datastream() -> Datastream {
+    Datastream {
         number: DATASTREAM,
-        name: name.clone(),
-        station: station.clone(),
-        parameter: code.clone(),
+        name: "prb-bjbr-01/do".parse().unwrap(),
+        station: StationId::new("prb-bjbr-01").unwrap(),
+        parameter: Parameter::new("do").unwrap(),
         unit: Unit::new("mg/L"),
         interval_ms: 60_000,
         vertical_datum: None,
         limits: QualityLimits::default(),
-    });
+    }
+}
+
+/// One mangrove station with dissolved oxygen, and the given rules of it.
+pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
+    let station = StationId::new("prb-bjbr-01").unwrap();
+    let code = Parameter::new("do").unwrap();
+    let datastream = Arc::new(datastream());
+    let name = datastream.name.clone();
     let mut snapshot = Snapshot { revision: 1, ..Snapshot::default() };
     snapshot.stations.insert(
         station.clone(),

@@ -3,6 +3,7 @@
 use bakau_model::{
     AgencyId, ChannelId, DatastreamName, Flag, Level, PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
 };
+use bakau_registry::Condition;
 use serde::{Deserialize, Serialize};
 
 use crate::{AlertId, engine::Reason};
@@ -35,6 +36,16 @@ pub enum AlertKind {
 impl AlertKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Threshold, Self::Silence, Self::SourceDown];
+
+    /// What alerts of a condition are about.
+    #[must_use]
+    pub const fn of(condition: &Condition) -> Self {
+        match condition {
+            Condition::Threshold { .. } => Self::Threshold,
+            Condition::Silence { .. } => Self::Silence,
+            Condition::SourceDown { .. } => Self::SourceDown,
+        }
+    }
 
     /// The stable key used in the database, the API and message files.
     #[must_use]

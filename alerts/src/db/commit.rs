@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bakau_model::{ChannelId, DatastreamName, Flag, Level, PersonId, RuleId, Seq, SourceName, UtcMillis};
 use sha2::{Digest, Sha256};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Db, DbError, Outcome, read::alert_views};
+use super::{Db, DbError, Outcome, optional_person, read::alert_views};
 use crate::{
-    AlertId, AlertView, NoticeState,
-    engine::{Mute, Requester, SlotKey},
+    AlertId, AlertView, NoticeKind, NoticeState,
+    engine::{Heard, Mute, Reminder, Requester, SlotKey, Subject},
     facts::Facts,
+    routes::Recipient,
 };
 
 /// Everything since the last commit.
@@ -18,6 +19,7 @@ use crate::{
 pub(crate) struct Commit {
     pub(crate) cursor: Seq,
     pub(crate) states: BTreeMap<SlotKey, Vec<u8>>,
+    pub(crate) heard: BTreeMap<Subject, Heard>,
     pub(crate) decisions: Vec<Decision>,
     /// Requests decided: id, outcome, when.
     pub(crate) outcomes: Vec<(i64, Outcome, UtcMillis)>,
@@ -28,10 +30,12 @@ pub(crate) struct Commit {
 pub(crate) enum Decision {
     Transition {
         facts: Box<Facts>,
-        channels: Vec<ChannelId>,
+        /// Those whom a raised level concerns; otherwise those are told who have been told before.
+        recipients: Vec<Recipient>,
         muted_until: Option<UtcMillis>,
         received_at: Option<UtcMillis>,
     },
+    Reminder(Reminder),
     Acknowledged {
         alert: AlertId,
         by: Requester,
@@ -65,6 +69,16 @@ impl Db {
             });
             insert.build().execute(&mut *transaction).await?;
         }
+        let heard: Vec<_> = commit.heard.iter().collect();
+        for rows in heard.chunks(ROWS_PER_STATEMENT) {
+            let mut insert =
+                QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO heard (subject, last, offline_since) ");
+            insert.push_values(rows, |mut row, (subject, heard)| {
+                let (last, offline) = (heard.last.map(UtcMillis::get), heard.offline_since.map(UtcMillis::get));
+                row.push_bind(subject.to_string()).push_bind(last).push_bind(offline);
+            });
+            insert.build().execute(&mut *transaction).await?;
+        }
         let cursor = sqlx::query("UPDATE cursor SET seq = ?").bind(commit.cursor.get().cast_signed());
         cursor.execute(&mut *transaction).await?;
         let views = alert_views(&mut transaction, &touched).await?;
@@ -75,13 +89,43 @@ impl Db {
 
 async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Result<Option<AlertId>, DbError> {
     match decision {
-        Decision::Transition { facts, channels, muted_until, received_at } => {
+        Decision::Transition { facts, recipients, muted_until, received_at } => {
             write_alert(connection, facts).await?;
             let transition = write_transition(connection, facts, *muted_until, *received_at).await?;
-            for channel in channels {
-                write_notice(connection, transition, facts, channel, *muted_until).await?;
+            let told = told(connection, facts.alert).await?;
+            let recipients = if facts.previous_level < facts.level { recipients } else { &told };
+            let notice = Notice {
+                transition,
+                alert: facts.alert,
+                sequence: facts.sequence,
+                number: 0,
+                at: facts.decided_at,
+                muted_until: *muted_until,
+            };
+            write_notices(connection, &notice, recipients).await?;
+            if facts.level == Level::Normal {
+                cancel_reminders(connection, facts.alert, "the alert is over").await?;
             }
             return Ok(Some(facts.alert));
+        }
+        Decision::Reminder(reminder) => {
+            let select = sqlx::query_scalar("SELECT id FROM transitions WHERE alert = ? AND sequence = ?");
+            let select = select.bind(reminder.alert.bytes().as_slice()).bind(reminder.sequence);
+            let Some(transition) = select.fetch_optional(&mut *connection).await? else { return Ok(None) };
+            let told = told(connection, reminder.alert).await?;
+            // Who has not got the last one needs no second one.
+            cancel_reminders(connection, reminder.alert, "a newer reminder followed").await?;
+            let notice = Notice {
+                transition,
+                alert: reminder.alert,
+                sequence: reminder.sequence,
+                number: reminder.number,
+                at: reminder.decided_at,
+                muted_until: reminder.muted_until,
+            };
+            write_notices(connection, &notice, &told).await?;
+            // Its notices have changed, so it is shown and the outbox is woken.
+            return Ok(Some(reminder.alert));
         }
         Decision::Acknowledged { alert, by, note, at } => {
             let update =
@@ -94,12 +138,7 @@ async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Resul
                 .bind(alert.bytes().as_slice());
             update.execute(&mut *connection).await?;
             // Nobody needs to be reminded of what somebody has in hand. First notices stay owed.
-            let cancel = sqlx::query(
-                "UPDATE outbox SET state = ?, last_result = 'acknowledged' WHERE state = 0 AND kind = 'reminder'
-                 AND transition_id IN (SELECT id FROM transitions WHERE alert = ?)",
-            );
-            let cancel = cancel.bind(NoticeState::Cancelled.code()).bind(alert.bytes().as_slice());
-            cancel.execute(&mut *connection).await?;
+            cancel_reminders(connection, *alert, "acknowledged").await?;
             return Ok(Some(*alert));
         }
         Decision::Muted(mute) => {
@@ -174,42 +213,91 @@ async fn write_transition(
     Ok(insert.execute(connection).await?.last_insert_rowid())
 }
 
-async fn write_notice(
-    connection: &mut SqliteConnection,
+/// What the notices of one decision have in common.
+#[derive(Debug)]
+struct Notice {
     transition: i64,
-    facts: &Facts,
-    channel: &ChannelId,
+    alert: AlertId,
+    sequence: u32,
+    /// 0 for the transition itself, 1 for the first reminder of it.
+    number: u32,
+    at: UtcMillis,
     muted_until: Option<UtcMillis>,
-) -> Result<(), DbError> {
-    // A webhook is its own and only recipient; channels that reach people name each of them.
-    let recipient = channel.as_str();
-    let state = if muted_until.is_some() { NoticeState::Cancelled } else { NoticeState::Pending };
-    let insert = sqlx::query(
-        "INSERT INTO outbox (transition_id, kind, number, channel, recipient, state, created_at, next_attempt_at,
-                             idempotency_key, last_result)
-         VALUES (?, 'transition', 0, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+}
+
+/// Everybody who was told of an alert, or is still going to be; not those from whom it was held back.
+async fn told(connection: &mut SqliteConnection, alert: AlertId) -> Result<Vec<Recipient>, DbError> {
+    // A bare column next to max() is that of the newest row.
+    let select = sqlx::query(
+        "SELECT person, channel, recipient, max(outbox.id) FROM outbox
+         JOIN transitions ON transitions.id = transition_id
+         WHERE alert = ? AND (state <> ? OR kind = 'reminder') GROUP BY person, channel ORDER BY person, channel",
     );
-    let insert = insert
-        .bind(transition)
-        .bind(channel.as_str())
-        .bind(recipient)
-        .bind(state.code())
-        .bind(facts.decided_at.get())
-        .bind(facts.decided_at.get())
-        .bind(idempotency_key(facts, channel, recipient))
-        .bind(muted_until.map(|until| format!("muted until {until}")));
-    insert.execute(connection).await?;
+    let select = select.bind(alert.bytes().as_slice()).bind(NoticeState::Cancelled.code());
+    let read = |row: &SqliteRow| {
+        Ok(Recipient {
+            person: optional_person(row, "person")?,
+            channel: ChannelId::new(row.try_get("channel")?).map_err(|_| DbError::Damaged("channel id"))?,
+            address: row.try_get("recipient")?,
+            reachable: true,
+        })
+    };
+    select.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+async fn cancel_reminders(connection: &mut SqliteConnection, alert: AlertId, why: &str) -> Result<(), DbError> {
+    let cancel = sqlx::query(
+        "UPDATE outbox SET state = ?, last_result = ? WHERE state = 0 AND kind = 'reminder'
+         AND transition_id IN (SELECT id FROM transitions WHERE alert = ?)",
+    );
+    let cancel = cancel.bind(NoticeState::Cancelled.code()).bind(why).bind(alert.bytes().as_slice());
+    cancel.execute(connection).await?;
+    Ok(())
+}
+
+async fn write_notices(
+    connection: &mut SqliteConnection,
+    notice: &Notice,
+    recipients: &[Recipient],
+) -> Result<(), DbError> {
+    let kind = if notice.number == 0 { NoticeKind::Transition } else { NoticeKind::Reminder };
+    for recipient in recipients {
+        let (state, result) = match notice.muted_until {
+            Some(until) => (NoticeState::Cancelled, Some(format!("muted until {until}"))),
+            None if recipient.reachable => (NoticeState::Pending, None),
+            None => (NoticeState::Failed, Some("no address for any channel: add one with `bakau apply`".to_owned())),
+        };
+        let insert = sqlx::query(
+            "INSERT INTO outbox (transition_id, kind, number, person, channel, recipient, state, created_at,
+                                 next_attempt_at, idempotency_key, last_result)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        );
+        let insert = insert
+            .bind(notice.transition)
+            .bind(kind.key())
+            .bind(notice.number)
+            .bind(recipient.person.as_ref().map(PersonId::as_str))
+            .bind(recipient.channel.as_str())
+            .bind(&recipient.address)
+            .bind(state.code())
+            .bind(notice.at.get())
+            .bind(notice.at.get())
+            .bind(idempotency_key(notice, recipient))
+            .bind(result);
+        insert.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 
 /// The same for every attempt, so that a receiver can drop what it already has.
-fn idempotency_key(facts: &Facts, channel: &ChannelId, recipient: &str) -> String {
+fn idempotency_key(notice: &Notice, recipient: &Recipient) -> String {
     let mut hash = Sha256::new();
     hash.update(b"bakau notice 1\0");
-    hash.update(facts.alert.bytes());
-    hash.update(facts.sequence.to_be_bytes());
-    hash.update(channel.as_str().as_bytes());
+    hash.update(notice.alert.bytes());
+    hash.update(notice.sequence.to_be_bytes());
+    hash.update(notice.number.to_be_bytes());
+    hash.update(recipient.channel.as_str().as_bytes());
     hash.update([0]);
-    hash.update(recipient.as_bytes());
+    hash.update(recipient.person.as_ref().map_or("", PersonId::as_str).as_bytes());
     hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -16,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::engine::{EngineSnapshot, Mute, SlotKey, SlotState, StateError};
+use crate::engine::{EngineSnapshot, Heard, Mute, SlotKey, SlotState, StateError};
 
 pub(crate) use commands::{Command, Outcome, StoredCommand};
 pub(crate) use commit::{Commit, Decision};
@@ -105,6 +105,14 @@ impl Db {
                 Ok(state) => loaded.engine.slots.push((key, state)),
                 Err(error) => loaded.unreadable.push((key, error)),
             }
+        }
+        let rows = sqlx::query("SELECT subject, last, offline_since FROM heard").fetch_all(&mut *connection).await?;
+        for row in rows {
+            let subject: &str = row.try_get("subject")?;
+            let subject = subject.parse().map_err(|_| DbError::Damaged("subject"))?;
+            let heard =
+                Heard { last: optional_time(&row, "last")?, offline_since: optional_time(&row, "offline_since")? };
+            loaded.engine.heard.push((subject, heard));
         }
         for row in sqlx::query("SELECT rule, until, by FROM mutes").fetch_all(&mut *connection).await? {
             let mute = Mute { rule: rule_id(&row, "rule")?, until: time(&row, "until")?, by: row.try_get("by")? };

@@ -5,21 +5,28 @@
 //!
 //! * A level is *crossed* at or beyond its raise value. It is raised once it has been crossed by every observation
 //!   for `hold` of event time; each level keeps its own start, so a higher level never waits for a lower one.
+//! * Where both sides are bad, either side crosses a level, and it ends only behind the clear values of both.
 //! * A level ends when the value is back behind its clear value; the alert then drops to the highest level whose
 //!   clear value is not passed. Between raise and clear nothing changes.
 //! * The excursion (onset, worst value, count) begins with the first crossing observation, so the onset does not
 //!   depend on the hold time.
 
-use bakau_model::{Level, UtcMillis};
-use bakau_registry::{Direction, Rule, Threshold};
+use bakau_model::{Flag, Level, UtcMillis};
+use bakau_registry::{Rule, Threshold};
 use serde::{Deserialize, Serialize};
+
+/// The thresholds of one level, as stored with a state.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Sides {
+    low: Option<Threshold>,
+    high: Option<Threshold>,
+}
 
 /// What of a rule decides levels; alerts of a rule are closed when any of it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    direction: Option<Direction>,
-    /// Thresholds of [`Level::RAISED`], in that order.
-    thresholds: [Option<Threshold>; 3],
+    /// Bands of [`Level::RAISED`], in that order: the high side alone for *above*, the low one for *below*.
+    bands: [Option<Sides>; 3],
     hold_ms: i64,
 }
 
@@ -28,30 +35,25 @@ impl Limits {
     #[must_use]
     pub fn of(rule: &Rule) -> Self {
         Self {
-            direction: rule.condition.direction(),
-            thresholds: Level::RAISED.map(|level| rule.band(level).and_then(|band| band.thresholds().next())),
+            bands: Level::RAISED.map(|level| rule.band(level).map(|band| Sides { low: band.low, high: band.high })),
             hold_ms: i64::from(rule.hold_s) * 1000,
         }
     }
 
-    /// Whether the value is at or beyond the raise value of a level.
+    /// Whether the value is at or beyond the raise value of a level, on either side.
     #[must_use]
     pub fn crossed(&self, level: Level, value: f64) -> bool {
-        self.threshold(level).is_some_and(|threshold| match self.direction {
-            Some(Direction::Above) => threshold.raise <= value,
-            Some(Direction::Below) => value <= threshold.raise,
-            Some(Direction::Outside) | None => false,
+        self.band(level).is_some_and(|band| {
+            band.high.is_some_and(|high| high.raise <= value) || band.low.is_some_and(|low| value <= low.raise)
         })
     }
 
-    /// Whether the value is back behind the clear value of a level; a crossed level is never behind it, whatever the
+    /// Whether the value is back behind the clear value of a level, on both sides; a crossed level is never behind it, whatever the
     /// figures of the rule, so a careless pair of figures cannot make an alert flap.
     #[must_use]
     pub fn behind(&self, level: Level, value: f64) -> bool {
-        let back = self.threshold(level).is_none_or(|threshold| match self.direction {
-            Some(Direction::Above) => value < threshold.clear,
-            Some(Direction::Below) => threshold.clear < value,
-            Some(Direction::Outside) | None => true,
+        let back = self.band(level).is_none_or(|band| {
+            band.high.is_none_or(|high| value < high.clear) && band.low.is_none_or(|low| low.clear < value)
         });
         back && !self.crossed(level, value)
     }
@@ -69,12 +71,12 @@ impl Limits {
         self.hold_ms
     }
 
-    fn threshold(&self, level: Level) -> Option<Threshold> {
+    const fn band(&self, level: Level) -> Option<Sides> {
         match level {
             Level::Normal => None,
-            Level::Waspada => self.thresholds[0],
-            Level::Siaga => self.thresholds[1],
-            Level::Awas => self.thresholds[2],
+            Level::Waspada => self.bands[0],
+            Level::Siaga => self.bands[1],
+            Level::Awas => self.bands[2],
         }
     }
 
@@ -84,11 +86,15 @@ impl Limits {
         Level::RAISED.into_iter().rev().find(holds).unwrap_or(Level::Normal)
     }
 
+    /// The one of two values that is further out, measured from the raise values of the lowest level; the first of equals.
     fn worse(&self, a: f64, b: f64) -> f64 {
-        match self.direction {
-            Some(Direction::Below) => a.min(b),
-            Some(Direction::Above | Direction::Outside) | None => a.max(b),
-        }
+        let lowest = self.bands.iter().flatten().next();
+        let out = |value: f64| {
+            let high = lowest.and_then(|band| band.high).map_or(f64::NEG_INFINITY, |high| value - high.raise);
+            let low = lowest.and_then(|band| band.low).map_or(f64::NEG_INFINITY, |low| low.raise - value);
+            high.max(low)
+        };
+        if out(a) < out(b) { b } else { a }
     }
 }
 
@@ -103,6 +109,8 @@ pub struct Excursion {
     pub worst: f64,
     /// Usable observations so far.
     pub count: u64,
+    /// How many of them are suspect.
+    pub suspect: u64,
 }
 
 /// A change of level.
@@ -139,7 +147,7 @@ impl Machine {
     }
 
     /// Takes the next usable observation; `at` must be later than that of every one before.
-    pub fn observe(&mut self, limits: &Limits, at: UtcMillis, value: f64) -> Option<Change> {
+    pub fn observe(&mut self, limits: &Limits, at: UtcMillis, value: f64, flag: Flag) -> Option<Change> {
         for (level, since) in Level::RAISED.into_iter().zip(&mut self.crossed_since) {
             *since = if limits.crossed(level, value) { Some(since.unwrap_or(at)) } else { None };
         }
@@ -149,9 +157,10 @@ impl Machine {
             return self.come_to_rest();
         }
         let mut excursion =
-            self.excursion.unwrap_or(Excursion { onset: at, peak: Level::Normal, worst: value, count: 0 });
+            self.excursion.unwrap_or(Excursion { onset: at, peak: Level::Normal, worst: value, count: 0, suspect: 0 });
         excursion.worst = limits.worse(excursion.worst, value);
         excursion.count += 1;
+        excursion.suspect += u64::from(flag == Flag::Suspect);
         excursion.peak = excursion.peak.max(next);
         self.excursion = Some(excursion);
         let from = std::mem::replace(&mut self.level, next);

@@ -4,217 +4,37 @@
 //! [`Effect`]; the same inputs with the same times always give the same effects. State is kept per (rule, subject) and
 //! can be taken out and put back at any moment between two inputs.
 
+mod index;
+mod life;
 mod machine;
+mod quiet;
 mod rules;
 mod state;
 #[cfg(test)]
 mod tests;
+mod types;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bakau_model::{DatastreamId, Flag, Level, PersonId, RuleId, UtcMillis};
+use bakau_model::{DatastreamId, Flag, Level, RuleId, UtcMillis};
 use bakau_registry::Rule;
-use serde::{Deserialize, Serialize};
 
 use crate::AlertId;
 
 pub use machine::{Change, Excursion, Limits, Machine};
+pub use quiet::{After, Heard, Quiet};
+pub(crate) use rules::datastreams;
 pub use rules::{RuleSet, WatchedRule};
-pub use state::{Evaluated, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
-
-/// Something that happened.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A value arrived.
-    Observation(Measured),
-    /// Time has passed.
-    Tick,
-    /// A person takes an alert in hand.
-    Acknowledge {
-        /// The alert.
-        alert: AlertId,
-        /// Who.
-        by: Requester,
-        /// What they wrote.
-        note: Option<String>,
-    },
-    /// Notices of a rule are held back until an instant.
-    Mute(Mute),
-    /// These rules hold from now on.
-    RuleChange(RuleSet),
-}
-
-/// Who asked for something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requester {
-    /// Their name.
-    pub name: String,
-    /// Their id, where they are a person of the registry.
-    pub person: Option<PersonId>,
-}
-
-/// What the engine needs of an observation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// The datastream.
-    pub datastream: DatastreamId,
-    /// When the environment had the value.
-    pub observed_at: UtcMillis,
-    /// The value in the canonical unit.
-    pub value: Option<f64>,
-    /// Its quality; failed and missing values neither raise nor clear.
-    pub flag: Flag,
-}
-
-/// Notices held back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mute {
-    /// Of this rule.
-    pub rule: RuleId,
-    /// Until then.
-    pub until: UtcMillis,
-    /// Name of the person.
-    pub by: String,
-}
-
-/// Something decided, for the shell to record and carry out.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// An alert changed its level.
-    Transition(Box<Transition>),
-    /// An alert was taken in hand.
-    Acknowledged {
-        /// The alert.
-        alert: AlertId,
-        /// Who.
-        by: Requester,
-        /// What they wrote.
-        note: Option<String>,
-        /// When.
-        decided_at: UtcMillis,
-    },
-    /// A mute began.
-    Muted(Mute),
-    /// A mute ran out.
-    MuteEnded(RuleId),
-    /// A person's request was not carried out.
-    Refused(Refusal),
-}
-
-/// Why a request was not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// No such alert is open.
-    NotOpen,
-    /// It has been acknowledged.
-    AlreadyAcknowledged,
-    /// No such rule is in force.
-    UnknownRule,
-}
-
-/// Why a level changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// An observation crossed a threshold of the rule.
-    Threshold,
-    /// Nothing has ever been received, although it has been expected for too long.
-    NeverReported,
-    /// Nothing has been received for too long.
-    Stale,
-    /// The station said that it is offline, or its broker said it in its name.
-    Offline,
-    /// The source has been without connection, or has taken no messages, for too long.
-    SourceDown,
-    /// What was silent or down is back.
-    Returned,
-    /// The rule's figures or what it watches changed.
-    RuleChanged,
-    /// The rule is no longer registered.
-    RuleRemoved,
-    /// The engine's memory of the alert was damaged on disk; the rule starts anew.
-    StateLost,
-}
-
-impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 9] = [
-        Self::Threshold,
-        Self::NeverReported,
-        Self::Stale,
-        Self::Offline,
-        Self::SourceDown,
-        Self::Returned,
-        Self::RuleChanged,
-        Self::RuleRemoved,
-        Self::StateLost,
-    ];
-
-    /// The stable key used in the database, the API and message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Threshold => "threshold",
-            Self::NeverReported => "never_reported",
-            Self::Stale => "stale",
-            Self::Offline => "offline",
-            Self::SourceDown => "source_down",
-            Self::Returned => "returned",
-            Self::RuleChanged => "rule_changed",
-            Self::RuleRemoved => "rule_removed",
-            Self::StateLost => "state_lost",
-        }
-    }
-
-    /// The reason of a stored key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.key() == key)
-    }
-}
-
-/// One change of an alert's level.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Transition {
-    /// The alert.
-    pub alert: AlertId,
-    /// Position within the alert, 1 for the first.
-    pub sequence: u32,
-    /// The rule as it was when this was decided.
-    pub rule: Arc<Rule>,
-    /// Registry revision of the rules in force.
-    pub rule_revision: u64,
-    /// What it is about.
-    pub subject: Subject,
-    /// Level before.
-    pub from: Level,
-    /// Level after.
-    pub to: Level,
-    /// The worst level of the alert so far.
-    pub peak: Level,
-    /// Why.
-    pub reason: Reason,
-    /// `observed_at` of the first observation of the crossing; when a silence began.
-    pub onset: UtcMillis,
-    /// When the environment had the deciding value, the last one evaluated where a rule change decided; of a silence,
-    /// when it was decided.
-    pub observed_at: UtcMillis,
-    /// That value with its quality; none of a silence. A suspect value alarms, marked for verification.
-    pub value: Option<(f64, Flag)>,
-    /// When anything of the subject was last received, where it is about silence.
-    pub heard: Option<UtcMillis>,
-    /// When this was decided.
-    pub decided_at: UtcMillis,
-    /// Notices are held back until then.
-    pub muted_until: Option<UtcMillis>,
-}
+pub use state::{Evaluated, Judge, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
+pub use types::{Effect, Input, Measured, Mute, Reason, Refusal, Reminder, Requester, SourceView, Transition};
 
 /// The state that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EngineSnapshot {
     /// States per (rule, subject).
     pub slots: Vec<(SlotKey, SlotState)>,
+    /// Signs of life.
+    pub heard: Vec<(Subject, Heard)>,
     /// Mutes in force.
     pub mutes: Vec<Mute>,
 }
@@ -225,6 +45,13 @@ struct Slot {
     rule: Arc<Rule>,
     state: SlotState,
     dirty: bool,
+    /// The deadline of silence that is waited for.
+    awaits_silence: Option<UtcMillis>,
+    awaits_reminder: bool,
+    /// Silent together with the whole station, which is told of instead.
+    waits_for_station: bool,
+    /// Deadlines count from here at the earliest.
+    not_before: Option<UtcMillis>,
 }
 
 /// The alert engine. Give it the rules first ([`Input::RuleChange`]); without them it evaluates nothing.
@@ -232,9 +59,10 @@ struct Slot {
 pub struct Engine {
     lateness_ms: i64,
     revision: u64,
-    /// Sorted by key, so by datastream first.
+    /// Sorted by key, so by subject first.
     slots: Vec<Slot>,
-    index: rules::Index,
+    index: index::Index,
+    life: life::Life,
     /// Slots changed since the last [`Engine::take_dirty`].
     dirty: Vec<u32>,
     /// States whose rule is not in force now; kept so that a rule that returns counts no observation twice.
@@ -247,11 +75,13 @@ impl Engine {
     /// An engine with the state a snapshot holds; observations older than `lateness_ms` do not drive it.
     #[must_use]
     pub fn restore(lateness_ms: i64, snapshot: EngineSnapshot) -> Self {
+        let life = life::Life::remembering(snapshot.heard);
         Self {
             lateness_ms,
             revision: 0,
             slots: Vec::new(),
-            index: rules::Index::default(),
+            index: index::Index::default(),
+            life,
             dirty: Vec::new(),
             retired: snapshot.slots.into_iter().collect(),
             retired_dirty: Vec::new(),
@@ -263,6 +93,8 @@ impl Engine {
     pub fn step(&mut self, now: UtcMillis, input: Input) -> Vec<Effect> {
         match input {
             Input::Observation(measured) => self.observe(now, &measured),
+            Input::Status { station, online, at } => self.note_status(now, &station, online, at),
+            Input::Sources(sources) => self.note_sources(now, &sources),
             Input::Tick => self.tick(now),
             Input::Acknowledge { alert, by, note } => vec![self.acknowledge(now, alert, by, note)],
             Input::Mute(mute) => vec![self.mute(mute)],
@@ -277,7 +109,9 @@ impl Engine {
         let retired = self.retired.iter().map(|(key, state)| (key.clone(), state.clone()));
         let mut slots: Vec<_> = live.chain(retired).collect();
         slots.sort_by(|a, b| a.0.cmp(&b.0));
-        EngineSnapshot { slots, mutes: self.mutes.values().cloned().collect() }
+        let mut heard: Vec<_> = self.life.all().collect();
+        heard.sort_by(|a, b| a.0.cmp(&b.0));
+        EngineSnapshot { slots, heard, mutes: self.mutes.values().cloned().collect() }
     }
 
     /// The states changed since the last call, in stored form.
@@ -297,10 +131,21 @@ impl Engine {
         changed
     }
 
-    /// Whether any rule watches a datastream; costs one array access.
+    /// The signs of life to be written since the last call.
+    pub fn take_heard(&mut self) -> Vec<(Subject, Heard)> {
+        self.life.take_dirty()
+    }
+
+    /// Whether any rule is touched by a value of a datastream; costs one array access.
     #[must_use]
     pub fn watches(&self, datastream: DatastreamId) -> bool {
-        !self.index.slots_of(datastream).is_empty()
+        !self.index.entry(datastream).is_idle()
+    }
+
+    /// Whether any rule about thresholds watches a datastream.
+    #[must_use]
+    pub fn measures(&self, datastream: DatastreamId) -> bool {
+        !self.index.entry(datastream).slots().is_empty()
     }
 
     /// The rule in force on a subject.
@@ -317,7 +162,7 @@ impl Engine {
 
     fn observe(&mut self, now: UtcMillis, measured: &Measured) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let slots = self.index.slots_of(measured.datastream);
+        self.note_life(now, measured, &mut effects);
         let Some(value) = measured.value.filter(|value| value.is_finite() && measured.flag.is_usable()) else {
             return effects;
         };
@@ -325,19 +170,22 @@ impl Engine {
             return effects;
         }
         let evaluated = Evaluated { observed_at: measured.observed_at, value, flag: measured.flag };
-        for number in slots {
+        for number in self.index.entry(measured.datastream).slots() {
             let slot = &mut self.slots[number as usize];
-            if slot.state.last.is_some_and(|last| measured.observed_at <= last.observed_at) {
+            let Judge::Threshold { limits, machine, last } = &mut slot.state.judge else { continue };
+            if last.is_some_and(|last| measured.observed_at <= last.observed_at) {
                 continue;
             }
-            slot.state.last = Some(evaluated);
+            *last = Some(evaluated);
+            let change = machine.observe(limits, measured.observed_at, value, measured.flag);
             if !slot.dirty {
                 slot.dirty = true;
                 self.dirty.push(number);
             }
-            if let Some(change) = slot.state.machine.observe(&slot.state.limits, measured.observed_at, value) {
+            if let Some(change) = change {
                 let decided = Decided { now, revision: self.revision, reason: Reason::Threshold };
-                effects.push(slot.transition(&change, evaluated, decided, &self.mutes));
+                effects.push(slot.tell_crossing(&change, evaluated, &decided, &self.mutes));
+                self.await_reminder(number);
             }
         }
         effects
@@ -349,7 +197,9 @@ impl Engine {
         for rule in &over {
             self.mutes.remove(rule);
         }
-        over.into_iter().map(Effect::MuteEnded).collect()
+        let mut effects: Vec<Effect> = over.into_iter().map(Effect::MuteEnded).collect();
+        effects.extend(self.look_at_deadlines(now));
+        effects
     }
 
     fn acknowledge(&mut self, now: UtcMillis, alert: AlertId, by: Requester, note: Option<String>) -> Effect {
@@ -388,23 +238,74 @@ struct Decided {
     reason: Reason,
 }
 
+/// A change of level, whatever decided it.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    from: Level,
+    to: Level,
+    peak: Level,
+    onset: UtcMillis,
+    observed_at: UtcMillis,
+    value: Option<(f64, Flag)>,
+    worst: Option<f64>,
+    heard: Option<UtcMillis>,
+}
+
 impl Slot {
-    /// Keeps the record of the open alert in step with its level, and tells the change.
-    fn transition(
+    fn tell_crossing(
         &mut self,
         change: &Change,
         evaluated: Evaluated,
-        decided: Decided,
+        decided: &Decided,
         mutes: &BTreeMap<RuleId, Mute>,
     ) -> Effect {
-        let onset = change.excursion.onset;
+        let told = Told {
+            from: change.from,
+            to: change.to,
+            peak: change.excursion.peak,
+            onset: change.excursion.onset,
+            observed_at: evaluated.observed_at,
+            value: Some((evaluated.value, evaluated.flag)),
+            worst: Some(change.excursion.worst),
+            heard: None,
+        };
+        self.tell(&told, decided, mutes)
+    }
+
+    /// Tells that the level of a silence is no longer `from`.
+    fn tell_silence(
+        &mut self,
+        from: Level,
+        decided: &Decided,
+        heard: Option<UtcMillis>,
+        mutes: &BTreeMap<RuleId, Mute>,
+    ) -> Option<Effect> {
+        let Judge::Quiet(quiet) = &self.state.judge else { return None };
+        let told = Told {
+            from,
+            to: quiet.level,
+            peak: quiet.peak,
+            onset: quiet.onset?,
+            observed_at: decided.now,
+            value: None,
+            worst: None,
+            heard,
+        };
+        Some(self.tell(&told, decided, mutes))
+    }
+
+    /// Keeps the record of the open alert in step with its level, and tells the change.
+    fn tell(&mut self, told: &Told, decided: &Decided, mutes: &BTreeMap<RuleId, Mute>) -> Effect {
         let open = self.state.alert.get_or_insert_with(|| OpenAlert {
-            id: AlertId::of(&self.key.rule, &self.key.subject, onset),
+            id: AlertId::of(&self.key.rule, &self.key.subject, told.onset),
             sequence: 0,
             acknowledged: false,
+            told_at: decided.now,
+            reminders: 0,
             rule: Arc::clone(&self.rule),
         });
         open.sequence = open.sequence.saturating_add(1);
+        (open.told_at, open.reminders) = (decided.now, 0);
         let muted = mutes.get(&self.key.rule).filter(|mute| decided.now < mute.until);
         let transition = Transition {
             alert: open.id,
@@ -412,18 +313,19 @@ impl Slot {
             rule: Arc::clone(&open.rule),
             rule_revision: decided.revision,
             subject: self.key.subject.clone(),
-            from: change.from,
-            to: change.to,
-            peak: change.excursion.peak,
+            from: told.from,
+            to: told.to,
+            peak: told.peak,
             reason: decided.reason,
-            onset,
-            observed_at: evaluated.observed_at,
-            value: Some((evaluated.value, evaluated.flag)),
-            heard: None,
+            onset: told.onset,
+            observed_at: told.observed_at,
+            value: told.value,
+            worst: told.worst,
+            heard: told.heard,
             decided_at: decided.now,
             muted_until: muted.map(|mute| mute.until),
         };
-        if change.to == Level::Normal {
+        if told.to == Level::Normal {
             self.state.alert = None;
         }
         Effect::Transition(Box::new(transition))

@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
     sync::Arc,
 };
 
-use bakau_model::{DatastreamId, Level, RuleId, UtcMillis};
-use bakau_registry::{Direction, Rule, Snapshot};
+use bakau_model::{DatastreamId, Level, RuleId, SourceName, StationId, UtcMillis};
+use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
 
-use super::{Change, Decided, Effect, Engine, Limits, Machine, Reason, Slot, SlotKey, SlotState, Subject};
+use super::{Change, Decided, Effect, Engine, Judge, Reason, Slot, SlotKey, SlotState, Subject, index::Index};
 
 /// A rule and one subject it watches.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,63 +24,59 @@ pub struct WatchedRule {
 pub struct RuleSet {
     /// Registry revision.
     pub revision: u64,
-    /// The rules.
+    /// The rules, each with every subject it watches.
     pub rules: Vec<WatchedRule>,
+    /// The station of each datastream.
+    pub stations: Vec<(DatastreamId, StationId)>,
 }
 
 impl RuleSet {
-    /// The rules of a snapshot whose datastream is registered.
+    /// The rules of a snapshot on what is registered, and on the sources there are.
     #[must_use]
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let watched = |rule: &Arc<Rule>| {
-            let datastream = snapshot.datastream(rule.datastream()?)?.number;
-            let one_sided = matches!(rule.condition.direction(), Some(Direction::Above | Direction::Below));
-            one_sided.then(|| WatchedRule { rule: Arc::clone(rule), subject: Subject::Datastream(datastream) })
-        };
-        Self { revision: snapshot.revision, rules: snapshot.rules.values().filter_map(watched).collect() }
-    }
-}
-
-/// Numbers up to here are found by array access; the registry counts up from 1, so only a damaged one exceeds it.
-const DENSE_NUMBERS: u32 = 1 << 20;
-
-/// From datastream number to its slots.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Index {
-    dense: Vec<(u32, u32)>,
-    sparse: BTreeMap<DatastreamId, (u32, u32)>,
-}
-
-impl Index {
-    pub(super) fn slots_of(&self, datastream: DatastreamId) -> Range<u32> {
-        let found = match self.dense.get(datastream.get() as usize) {
-            Some(found) => *found,
-            None if datastream.get() < DENSE_NUMBERS => (0, 0),
-            None => self.sparse.get(&datastream).copied().unwrap_or((0, 0)),
-        };
-        found.0..found.1
-    }
-
-    /// `slots` are sorted, datastreams first.
-    fn of(slots: &[Slot]) -> Self {
-        let mut index = Self::default();
-        for (slot, number) in slots.iter().zip(0u32..) {
-            let Some(datastream) = slot.key.subject.datastream() else { break };
-            let range = if datastream.get() < DENSE_NUMBERS {
-                let place = datastream.get() as usize;
-                if index.dense.len() <= place {
-                    index.dense.resize(place + 1, (0, 0));
-                }
-                &mut index.dense[place]
-            } else {
-                index.sparse.entry(datastream).or_insert((0, 0))
-            };
-            if range.0 == range.1 {
-                range.0 = number;
-            }
-            range.1 = number + 1;
+    pub fn of(snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Self {
+        let mut rules = Vec::new();
+        for rule in snapshot.rules.values() {
+            let watched = subjects(rule, snapshot, sources).into_iter();
+            rules.extend(watched.map(|subject| WatchedRule { rule: Arc::clone(rule), subject }));
         }
-        index
+        let station = |datastream: &Arc<Datastream>| (datastream.number, datastream.station.clone());
+        Self { revision: snapshot.revision, rules, stations: snapshot.datastreams.values().map(station).collect() }
+    }
+}
+
+fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Vec<Subject> {
+    match &rule.target {
+        RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => {
+            datastreams(rule, snapshot).into_iter().map(|datastream| Subject::Datastream(datastream.number)).collect()
+        }
+        RuleTarget::Station(station) if snapshot.stations.contains_key(station) => {
+            vec![Subject::Station(station.clone())]
+        }
+        RuleTarget::Station(_) => Vec::new(),
+        RuleTarget::Stations { kind } => {
+            let wanted = snapshot.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
+            // A station of which nothing is expected cannot be silent.
+            let expected: BTreeSet<&StationId> = snapshot.datastreams.values().map(|one| &one.station).collect();
+            let wanted = wanted.filter(|station| expected.contains(&station.id));
+            wanted.map(|station| Subject::Station(station.id.clone())).collect()
+        }
+        RuleTarget::Sources(Some(source)) => vec![Subject::Source(source.clone())],
+        RuleTarget::Sources(None) => sources.iter().cloned().map(Subject::Source).collect(),
+    }
+}
+
+/// The registered datastreams that a rule watches, each by itself; none for rules about stations and sources.
+pub(crate) fn datastreams<'a>(rule: &Rule, snapshot: &'a Snapshot) -> Vec<&'a Arc<Datastream>> {
+    match &rule.target {
+        RuleTarget::Datastream(name) => snapshot.datastream(name).into_iter().collect(),
+        RuleTarget::Parameter { parameter, kind } => {
+            let of_kind = |datastream: &&Arc<Datastream>| {
+                let station = snapshot.stations.get(&datastream.station);
+                kind.is_none_or(|kind| station.is_some_and(|station| station.kind == kind))
+            };
+            snapshot.datastreams.values().filter(|one| one.parameter == *parameter).filter(of_kind).collect()
+        }
+        RuleTarget::Station(_) | RuleTarget::Stations { .. } | RuleTarget::Sources(_) => Vec::new(),
     }
 }
 
@@ -90,6 +85,7 @@ impl Engine {
         let mut unsaved: BTreeSet<SlotKey> = std::mem::take(&mut self.retired_dirty).into_iter().collect();
         unsaved.extend(self.slots.iter().filter(|slot| slot.dirty).map(|slot| slot.key.clone()));
         self.dirty.clear();
+        self.life.started.get_or_insert(now);
         let mut known = std::mem::take(&mut self.retired);
         known.extend(std::mem::take(&mut self.slots).into_iter().map(|slot| (slot.key, slot.state)));
         self.revision = rules.revision;
@@ -112,10 +108,45 @@ impl Engine {
             self.retired.insert(key, retired);
         }
         self.slots.sort_by(|a, b| a.key.cmp(&b.key));
-        self.index = Index::of(&self.slots);
         let changed = self.slots.iter().zip(0u32..).filter(|(slot, _)| slot.dirty).map(|(_, number)| number);
         self.dirty.extend(changed);
+        self.connect(&rules.stations);
         effects
+    }
+
+    /// Makes the way from what arrives to the slots, and sets up their deadlines.
+    fn connect(&mut self, stations: &[(DatastreamId, StationId)]) {
+        let (mut heard, unsaved) = self.life.take();
+        self.index = Index::default();
+        let mut first = 0;
+        for group in self.slots.chunk_by(|a, b| a.key.subject == b.key.subject) {
+            let subject = &group[0].key.subject;
+            let next = first + u32::try_from(group.len()).unwrap_or(u32::MAX);
+            if let Subject::Datastream(datastream) = subject {
+                (first..next).for_each(|number| self.index.add_slot(*datastream, number));
+            }
+            let quiet = |slot: &&Slot| matches!(slot.state.judge, Judge::Quiet(_));
+            if group.iter().any(|slot| quiet(&slot)) {
+                let silent = group.iter().filter(quiet).filter(|slot| slot.state.alert.is_some()).count();
+                let silent = u32::try_from(silent).unwrap_or(u32::MAX);
+                self.life.watch(subject, heard.remove(subject).unwrap_or_default(), first..next, silent);
+                if let Subject::Datastream(datastream) = subject {
+                    self.index.set_own(*datastream, self.life.place(subject).unwrap_or_default());
+                }
+            }
+            first = next;
+        }
+        let mut places: BTreeMap<&StationId, Option<u32>> = BTreeMap::new();
+        for (datastream, station) in stations {
+            let place = places.entry(station).or_insert_with(|| self.life.place(&Subject::Station(station.clone())));
+            if let Some(place) = *place {
+                self.index.set_station(*datastream, place);
+            }
+        }
+        let places: Vec<u32> = unsaved.iter().filter_map(|subject| self.life.place(subject)).collect();
+        places.into_iter().for_each(|place| self.life.touch(place));
+        self.life.set_others(heard);
+        (0..first).for_each(|number| self.await_everything(number));
     }
 
     /// Gives a rule its state back; an alert raised by other figures is closed first.
@@ -128,12 +159,14 @@ impl Engine {
         dirty: bool,
         effects: &mut Vec<Effect>,
     ) -> Slot {
-        let limits = Limits::of(rule);
-        let fresh = || SlotState::new(limits, Machine::default(), None);
-        let mut slot = Slot { key, rule: Arc::clone(rule), state: state.unwrap_or_else(fresh), dirty };
-        if slot.state.limits != limits {
+        // When a silence is first expected is remembered from the beginning.
+        let new_silence = state.is_none() && matches!(Judge::of(rule, now), Judge::Quiet(_));
+        let fresh = || SlotState { judge: Judge::of(rule, now), alert: None };
+        let mut slot = Slot::new(key, Arc::clone(rule), state.unwrap_or_else(fresh));
+        slot.dirty = dirty || new_silence;
+        if !slot.state.judge.fits(rule) {
             effects.extend(self.close(now, &mut slot, Reason::RuleChanged));
-            slot.state = SlotState::new(limits, Machine::default(), slot.state.last);
+            slot.state = SlotState { judge: slot.state.judge.renewed(rule, now), alert: None };
             slot.dirty = true;
         }
         if let Some(open) = &mut slot.state.alert
@@ -155,18 +188,41 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> SlotState {
         if let Some(open) = &state.alert {
-            let rule = Arc::clone(&open.rule);
-            let mut slot = Slot { key: key.clone(), rule, state: state.clone(), dirty: true };
+            let mut slot = Slot::new(key.clone(), Arc::clone(&open.rule), state.clone());
             effects.extend(self.close(now, &mut slot, reason));
         }
-        SlotState::new(state.limits, Machine::default(), state.last)
+        SlotState { judge: state.judge.at_rest(), alert: None }
     }
 
     fn close(&self, now: UtcMillis, slot: &mut Slot, reason: Reason) -> Option<Effect> {
         slot.state.alert.as_ref()?;
-        let (last, excursion) = (slot.state.last?, slot.state.machine.excursion()?);
-        let change = Change { from: slot.state.machine.level(), to: Level::Normal, excursion };
         let decided = Decided { now, revision: self.revision, reason };
-        Some(slot.transition(&change, last, decided, &self.mutes))
+        match &mut slot.state.judge {
+            Judge::Threshold { machine, last, .. } => {
+                let (last, excursion) = ((*last)?, machine.excursion()?);
+                let change = Change { from: machine.level(), to: Level::Normal, excursion };
+                Some(slot.tell_crossing(&change, last, &decided, &self.mutes))
+            }
+            Judge::Quiet(quiet) => {
+                let from = quiet.end();
+                let heard = self.life.heard_of(&slot.key.subject);
+                slot.tell_silence(from, &decided, heard.last, &self.mutes)
+            }
+        }
+    }
+}
+
+impl Slot {
+    const fn new(key: SlotKey, rule: Arc<Rule>, state: SlotState) -> Self {
+        Self {
+            key,
+            rule,
+            state,
+            dirty: false,
+            awaits_silence: None,
+            awaits_reminder: false,
+            waits_for_station: false,
+            not_before: None,
+        }
     }
 }

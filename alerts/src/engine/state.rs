@@ -1,14 +1,14 @@
-//! What the engine keeps per (rule, datastream), and its stored form.
+//! What the engine keeps per (rule, subject), and its stored form.
 //!
 //! A stored state is `format u8, codec u8, registry revision u64 LE, CRC-32C u32 LE of everything else`, then postcard.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use bakau_model::{DatastreamId, Flag, RuleId, SourceName, StationId, UtcMillis};
-use bakau_registry::Rule;
+use bakau_model::{DatastreamId, Flag, Level, RuleId, SourceName, StationId, UtcMillis};
+use bakau_registry::{Condition, Rule};
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Machine};
+use super::{After, Limits, Machine, Quiet};
 use crate::AlertId;
 
 const FORMAT: u8 = 1;
@@ -95,20 +95,94 @@ pub struct OpenAlert {
     pub sequence: u32,
     /// Whether somebody has taken it in hand.
     pub acknowledged: bool,
+    /// When people were last told of it: the last transition, or the last reminder.
+    pub told_at: UtcMillis,
+    /// Reminders since the last transition.
+    pub reminders: u32,
     /// The rule as it was last seen, so that the alert can be closed and told of when the rule is gone.
     #[serde(with = "as_json")]
     pub rule: Arc<Rule>,
 }
 
-/// Everything kept of one rule on one datastream.
+/// What decides the level of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Judge {
+    /// Values.
+    Threshold {
+        /// The limits the machine has been run with.
+        limits: Limits,
+        /// The level machine.
+        machine: Machine,
+        /// The last observation evaluated; survives rule changes, so that no observation counts twice.
+        last: Option<Evaluated>,
+    },
+    /// Time without a sign of life.
+    Quiet(Quiet),
+}
+
+impl Judge {
+    /// A judge that has seen nothing, for a rule that holds from `now` on.
+    #[must_use]
+    pub fn of(rule: &Rule, now: UtcMillis) -> Self {
+        match &rule.condition {
+            Condition::Threshold { .. } => {
+                Self::Threshold { limits: Limits::of(rule), machine: Machine::default(), last: None }
+            }
+            Condition::Silence { .. } | Condition::SourceDown { .. } => Self::Quiet(Quiet::new(After::of(rule), now)),
+        }
+    }
+
+    /// Whether it goes by the figures of a rule.
+    #[must_use]
+    pub fn fits(&self, rule: &Rule) -> bool {
+        match (self, &rule.condition) {
+            (Self::Threshold { limits, .. }, Condition::Threshold { .. }) => *limits == Limits::of(rule),
+            (Self::Quiet(quiet), Condition::Silence { .. } | Condition::SourceDown { .. }) => {
+                quiet.after == After::of(rule)
+            }
+            (Self::Threshold { .. } | Self::Quiet(_), _) => false,
+        }
+    }
+
+    /// The last observation evaluated.
+    #[must_use]
+    pub const fn last(&self) -> Option<Evaluated> {
+        match self {
+            Self::Threshold { last, .. } => *last,
+            Self::Quiet(_) => None,
+        }
+    }
+
+    /// The same judge at rest, which only knows how far it had looked.
+    #[must_use]
+    pub fn at_rest(&self) -> Self {
+        match self {
+            Self::Threshold { limits, last, .. } => {
+                Self::Threshold { limits: *limits, machine: Machine::default(), last: *last }
+            }
+            // Without deadlines it fits no rule, so that one that returns begins to expect at its return.
+            Self::Quiet(quiet) => Self::Quiet(Quiet { after: After::default(), level: Level::Normal, ..*quiet }),
+        }
+    }
+
+    /// A judge by the figures of a rule that neither evaluates anything again nor names anything again.
+    #[must_use]
+    pub fn renewed(&self, rule: &Rule, now: UtcMillis) -> Self {
+        match (Self::of(rule, now), self) {
+            (Self::Threshold { limits, machine, .. }, Self::Threshold { last, .. }) => {
+                Self::Threshold { limits, machine, last: *last }
+            }
+            (Self::Quiet(new), Self::Quiet(old)) => Self::Quiet(Quiet { onset: old.onset, ..new }),
+            (new @ (Self::Threshold { .. } | Self::Quiet(_)), _) => new,
+        }
+    }
+}
+
+/// Everything kept of one rule on one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlotState {
-    /// The limits the machine has been run with.
-    pub limits: Limits,
-    /// The level machine.
-    pub machine: Machine,
-    /// The last observation evaluated; survives rule changes, so that no observation counts twice.
-    pub last: Option<Evaluated>,
+    /// What decides its level.
+    pub judge: Judge,
     /// The open alert; present exactly while the level is above *normal*.
     pub alert: Option<OpenAlert>,
 }
@@ -125,12 +199,6 @@ pub enum StateError {
 }
 
 impl SlotState {
-    /// A state that has seen nothing.
-    #[must_use]
-    pub const fn new(limits: Limits, machine: Machine, last: Option<Evaluated>) -> Self {
-        Self { limits, machine, last, alert: None }
-    }
-
     /// The stored form.
     #[must_use]
     pub fn encode(&self, revision: u64) -> Vec<u8> {

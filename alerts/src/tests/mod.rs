@@ -12,11 +12,14 @@ use bakau_model::{ChannelId, Envelope, Observation, Qos, Seq, SourceName, UtcMil
 use bakau_registry::{Channel, Rule, Snapshot};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig, SpoolReader};
 use bakau_store::{Store, embedded::EmbeddedStore};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AlertDetail, AlertId, AlertQuery, Alerts, AlertsConfig, FixedSecrets, Secret, testing};
+use crate::{
+    AlertDetail, AlertId, AlertQuery, Alerts, AlertsConfig, FixedSecrets, Secret, Sources, engine::SourceView, testing,
+};
 
 /// A folder with spool and store that outlive the alert room.
 struct House {
@@ -26,6 +29,17 @@ struct House {
     store: Arc<EmbeddedStore>,
     clock: Arc<ManualClock>,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    sources: Arc<TestSources>,
+}
+
+/// Sources as a test wants them.
+#[derive(Debug, Default)]
+struct TestSources(Mutex<Vec<SourceView>>);
+
+impl Sources for TestSources {
+    fn sources(&self) -> Vec<SourceView> {
+        self.0.lock().clone()
+    }
 }
 
 struct Room {
@@ -41,7 +55,7 @@ impl House {
         let store = Arc::new(EmbeddedStore::open(&dir.path().join("series.db")).unwrap());
         let clock = Arc::new(ManualClock::new(testing::minute(0)));
         let snapshots = watch::Sender::new(Arc::new(snapshot(hook, 1, [testing::do_rule(0)])));
-        Self { dir, spool, reader, store, clock, snapshots }
+        Self { dir, spool, reader, store, clock, snapshots, sources: Arc::default() }
     }
 
     async fn open(&self) -> Room {
@@ -53,6 +67,7 @@ impl House {
         let mut config = AlertsConfig::new(self.dir.path().join("alerts.db"));
         config.retry.jitter = 0.0;
         config.gather = Duration::from_millis(1);
+        config.sources = Arc::clone(&self.sources) as _;
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
         let (reader, clock) = (self.reader.clone(), Arc::clone(&self.clock));
         let alerts =

@@ -5,6 +5,7 @@ mod catalogue;
 mod config;
 mod demo;
 mod replay;
+mod source_states;
 mod sources;
 mod verify;
 mod wiring;

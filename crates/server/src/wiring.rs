@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{admin, config::Config, sources};
+use crate::{admin, config::Config, source_states::SourceStates, sources};
 
 pub(crate) const REGISTRY_FILE: &str = "registry.db";
 
@@ -162,6 +162,7 @@ impl Consumers {
         spool: &SpoolReader,
         registry: &Registry,
         clock: &Arc<dyn Clock>,
+        board: &SourceBoard,
         stop: &CancellationToken,
     ) -> Result<Self> {
         let store: Arc<dyn Store> = open_store(&config.data)?;
@@ -170,7 +171,7 @@ impl Consumers {
         let latest = LatestTable::new();
         tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), stop.clone()));
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
-        let alerts = start_alerts(config, spool, &store, registry, clock, stop);
+        let alerts = start_alerts(config, spool, &store, registry, clock, board, stop);
         let alerts = threads[1].spawn(alerts).await?.context("cannot start the alert engine")?;
         let writer = threads[0].spawn(run_writer(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
         Ok(Self { store, latest, writer, alerts, threads })
@@ -191,11 +192,11 @@ impl Rooms {
         let stops: [CancellationToken; 4] = std::array::from_fn(|_| CancellationToken::new());
         let [sources_stop, committer_stop, consumers_stop, api_stop] = stops;
         let (spool, reader) = open_spool(&config)?;
-        let consumers = Consumers::start(&config, &reader, &registry, &clock, &consumers_stop).await?;
+        let board = SourceBoard::default();
+        let consumers = Consumers::start(&config, &reader, &registry, &clock, &board, &consumers_stop).await?;
         let (ingest, snapshots) = (sources::ingest_config(&config)?, registry.watch());
         let (intake, committer) =
             start_committer(spool, snapshots, ingest, Arc::clone(&clock), committer_stop.clone())?;
-        let board = SourceBoard::default();
         let door = sources::Door { intake: &intake, board: &board, registry: &registry, clock: &clock };
         let (mqtt, mut sources) = sources::start(&config, &door, &sources_stop).await?;
         sources.push(tokio::spawn(poll_registry(registry.clone(), sources_stop.clone())));
@@ -328,11 +329,13 @@ fn start_alerts(
     store: &Arc<dyn Store>,
     registry: &Registry,
     clock: &Arc<dyn Clock>,
+    board: &SourceBoard,
     stop: &CancellationToken,
 ) -> impl Future<Output = Result<Alerts, AlertsError>> + Send + 'static {
     let mut settings = AlertsConfig::new(config.data.join("alerts.db"));
     settings.lateness_ms = i64::from(config.alerts.lateness_s) * 1_000;
     settings.public_url = config.http.public_url.clone();
+    settings.sources = Arc::new(SourceStates(board.clone()));
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let (spool, snapshots, stop) = (spool.clone(), registry.watch(), stop.clone());
     async move { Alerts::start(settings, spool, store, snapshots, Arc::new(Environment), clock, stop).await }

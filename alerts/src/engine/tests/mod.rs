@@ -1,3 +1,5 @@
+mod silence;
+
 use bakau_registry::{Band, Condition, Direction, Threshold};
 use proptest::prelude::*;
 
@@ -13,7 +15,13 @@ fn engine(hold_s: u32) -> Engine {
 }
 
 fn measured(minutes: i64, value: f64) -> Measured {
-    Measured { datastream: DATASTREAM, observed_at: minute(minutes), value: Some(value), flag: Flag::NotEvaluated }
+    Measured {
+        datastream: DATASTREAM,
+        observed_at: minute(minutes),
+        received_at: minute(minutes),
+        value: Some(value),
+        flag: Flag::NotEvaluated,
+    }
 }
 
 fn feed(engine: &mut Engine, minutes: i64, value: f64) -> Vec<Effect> {
@@ -23,7 +31,11 @@ fn feed(engine: &mut Engine, minutes: i64, value: f64) -> Vec<Effect> {
 fn transitions(effects: Vec<Effect>) -> Vec<Transition> {
     let transition = |effect| match effect {
         Effect::Transition(transition) => Some(*transition),
-        Effect::Acknowledged { .. } | Effect::Muted(_) | Effect::MuteEnded(_) | Effect::Refused(_) => None,
+        Effect::Reminder(_)
+        | Effect::Acknowledged { .. }
+        | Effect::Muted(_)
+        | Effect::MuteEnded(_)
+        | Effect::Refused(_) => None,
     };
     effects.into_iter().filter_map(transition).collect()
 }
@@ -123,6 +135,34 @@ fn high_values_are_bad_where_the_rule_says_above() {
     let effects = (0..).zip(values).flat_map(|(minutes, value)| feed(&mut engine, minutes, value)).collect();
     let expected =
         ["1:normal>waspada since 1", "2:waspada>awas since 1", "4:awas>waspada since 1", "6:waspada>normal since 1"];
+    assert_eq!(told(effects), expected);
+}
+
+#[test]
+fn where_both_sides_are_bad_either_raises_and_both_must_be_clear() {
+    let both = |low: (f64, f64), high: (f64, f64)| {
+        let threshold = |(raise, clear)| Some(Threshold { raise, clear });
+        Some(Band { low: threshold(low), high: threshold(high) })
+    };
+    let mut rule = do_rule(0);
+    rule.condition = Condition::Threshold {
+        direction: Direction::Outside,
+        waspada: both((6.0, 6.3), (9.0, 8.7)),
+        siaga: None,
+        awas: both((5.0, 5.3), (10.0, 9.7)),
+    };
+    let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
+    engine.step(minute(0), Input::RuleChange(rule_set(1, [rule])));
+    let values = [7.0, 9.0, 8.7, 8.6, 6.0, 10.2, 9.7, 9.6, 5.9, 6.3, 6.4];
+    let effects = (0..).zip(values).flat_map(|(minutes, value)| feed(&mut engine, minutes, value)).collect();
+    let expected = [
+        "1:normal>waspada since 1",
+        "3:waspada>normal since 1",
+        "4:normal>waspada since 4",
+        "5:waspada>awas since 4",
+        "7:awas>waspada since 4",
+        "10:waspada>normal since 4",
+    ];
     assert_eq!(told(effects), expected);
 }
 

@@ -1,0 +1,383 @@
+//! Signs of life, and what their absence leads to: silent stations and datastreams, sources that are down, reminders.
+//!
+//! A sign of life costs one comparison and is looked at again only when a deadline runs out: each deadline waits once in
+//! a heap, and when its time has come it is either over or put back to where the signs of life have moved it meanwhile.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    ops::Range,
+};
+
+use bakau_model::{Level, SourceName, StationId, UtcMillis};
+
+use super::{Decided, Effect, Engine, Heard, Judge, Measured, Reason, Reminder, Slot, SourceView, Subject};
+
+/// The time of the last sign of life is written this often per subject. After a kill it is that much behind at most,
+/// which moves the onset that people are told and no deadline, because deadlines begin anew at a start.
+const SAVED_EVERY_MS: i64 = 60_000;
+/// While a whole station is silent, its datastreams are looked at again this often.
+const LOOK_AGAIN_MS: i64 = 60_000;
+
+/// A subject that can be silent.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub(super) subject: Subject,
+    pub(super) heard: Heard,
+    /// Its rules, those about thresholds among them.
+    slots: Range<u32>,
+    /// How many of its rules have taken it for silent.
+    silent: u32,
+    saved: Option<Heard>,
+}
+
+/// Every subject that can be silent, and every deadline.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Life {
+    pub(super) watched: Vec<Watched>,
+    places: BTreeMap<Subject, u32>,
+    /// Signs of life of subjects that no rule is about now.
+    others: BTreeMap<Subject, Heard>,
+    due: BinaryHeap<Reverse<(UtcMillis, u32, Task)>>,
+    /// Of [`Life::watched`], to be written.
+    dirty: Vec<u32>,
+    /// Deadlines count from here at the earliest: while Bakau did not run, nobody was silent.
+    pub(super) started: Option<UtcMillis>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Task {
+    Silence,
+    Reminder,
+}
+
+impl Life {
+    /// What was heard before a start.
+    pub(super) fn remembering(heard: impl IntoIterator<Item = (Subject, Heard)>) -> Self {
+        Self { others: heard.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Takes the signs of life out, for the rules to be set up anew; with those not yet written.
+    pub(super) fn take(&mut self) -> (BTreeMap<Subject, Heard>, BTreeSet<Subject>) {
+        let unsaved = self.dirty.iter().map(|place| self.watched[*place as usize].subject.clone()).collect();
+        let mut heard = std::mem::take(&mut self.others);
+        heard.extend(self.watched.drain(..).map(|watched| (watched.subject, watched.heard)));
+        self.places.clear();
+        self.due.clear();
+        self.dirty.clear();
+        (heard, unsaved)
+    }
+
+    /// Adds a subject with its slots.
+    pub(super) fn watch(&mut self, subject: &Subject, heard: Heard, slots: Range<u32>, silent: u32) {
+        let place = u32::try_from(self.watched.len()).unwrap_or(u32::MAX);
+        self.places.insert(subject.clone(), place);
+        self.watched.push(Watched { subject: subject.clone(), heard, slots, silent, saved: Some(heard) });
+    }
+
+    /// Everything heard, of subjects in force and of others.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Subject, Heard)> {
+        let others = self.others.iter().map(|(subject, heard)| (subject.clone(), *heard));
+        self.watched.iter().map(|watched| (watched.subject.clone(), watched.heard)).chain(others)
+    }
+
+    pub(super) fn place(&self, subject: &Subject) -> Option<u32> {
+        self.places.get(subject).copied()
+    }
+
+    /// Signs of life of subjects that no rule is about.
+    pub(super) fn set_others(&mut self, others: BTreeMap<Subject, Heard>) {
+        self.others = others;
+    }
+
+    fn heard(&self, place: u32) -> Heard {
+        self.watched[place as usize].heard
+    }
+
+    /// The signs of life of a subject, whether a rule is about it or not.
+    pub(super) fn heard_of(&self, subject: &Subject) -> Heard {
+        let other = || self.others.get(subject).copied().unwrap_or_default();
+        self.place(subject).map_or_else(other, |place| self.heard(place))
+    }
+
+    /// The signs of life to be written.
+    pub(super) fn take_dirty(&mut self) -> Vec<(Subject, Heard)> {
+        let mut changed = Vec::with_capacity(self.dirty.len());
+        for place in self.dirty.drain(..) {
+            let watched = &mut self.watched[place as usize];
+            watched.saved = Some(watched.heard);
+            changed.push((watched.subject.clone(), watched.heard));
+        }
+        changed
+    }
+
+    pub(super) fn touch(&mut self, place: u32) {
+        let watched = &mut self.watched[place as usize];
+        if watched.saved.take().is_some() {
+            self.dirty.push(place);
+        }
+    }
+
+    /// Takes a sign of life; whether anything may follow from it.
+    fn hear(&mut self, place: u32, at: UtcMillis) -> bool {
+        let watched = &mut self.watched[place as usize];
+        let heard = &mut watched.heard;
+        heard.last = Some(heard.last.map_or(at, |last| last.max(at)));
+        let returned = heard.offline_since.is_some_and(|since| since < at);
+        if returned {
+            heard.offline_since = None;
+        }
+        let old = |saved: Heard| saved.last.is_none_or(|last| SAVED_EVERY_MS <= at.since(last));
+        if returned || watched.saved.is_some_and(old) {
+            self.touch(place);
+        }
+        // A station that is offline stays silent until something is received after that was said.
+        let watched = &self.watched[place as usize];
+        0 < watched.silent && watched.heard.offline_since.is_none()
+    }
+}
+
+impl Engine {
+    /// A value has arrived: its datastream and its station are alive, unless it is old, from the buffer of a gateway.
+    pub(super) fn note_life(&mut self, now: UtcMillis, measured: &Measured, effects: &mut Vec<Effect>) {
+        if self.lateness_ms < measured.received_at.since(measured.observed_at) {
+            return;
+        }
+        let (own, station) = self.index.entry(measured.datastream).watched();
+        // A sensor of which the station has nothing to report but that it is missing is not alive.
+        let own = own.filter(|_| measured.value.is_some());
+        for place in [station, own].into_iter().flatten() {
+            if self.life.hear(place, measured.received_at) {
+                self.end_silence(now, place, effects);
+            }
+        }
+    }
+
+    /// A station said whether it is online.
+    pub(super) fn note_status(
+        &mut self,
+        now: UtcMillis,
+        station: &StationId,
+        online: bool,
+        at: UtcMillis,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Some(place) = self.life.place(&Subject::Station(station.clone())) else { return effects };
+        if online {
+            if self.life.hear(place, at) {
+                self.end_silence(now, place, &mut effects);
+            }
+            return effects;
+        }
+        let heard = &mut self.life.watched[place as usize].heard;
+        if heard.offline_since.is_some() || heard.last.is_some_and(|last| at < last) {
+            return effects;
+        }
+        heard.offline_since = Some(at);
+        self.life.touch(place);
+        for number in self.life.watched[place as usize].slots.clone() {
+            self.look_at_silence(now, number, &mut effects);
+        }
+        effects
+    }
+
+    /// The state of every source; one that is not named has been taken out of the configuration.
+    pub(super) fn note_sources(&mut self, now: UtcMillis, sources: &[SourceView]) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let by_name: BTreeMap<&SourceName, &SourceView> = sources.iter().map(|source| (&source.name, source)).collect();
+        for place in 0..self.life.watched.len() {
+            let watched = &mut self.life.watched[place];
+            let Subject::Source(name) = &watched.subject else { continue };
+            let down = by_name.get(name).filter(|source| !source.up).map(|source| source.since);
+            // A source that fails in several ways one after the other has been down since the first of them.
+            let down = down.map(|since| watched.heard.offline_since.map_or(since, |before| before.min(since)));
+            if watched.heard.offline_since == down {
+                continue;
+            }
+            watched.heard.offline_since = down;
+            let slots = watched.slots.clone();
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            self.life.touch(place);
+            if down.is_none() {
+                self.life.watched[place as usize].heard.last = Some(now);
+                self.end_silence(now, place, &mut effects);
+            } else {
+                slots.for_each(|number| self.await_silence(number));
+            }
+        }
+        effects
+    }
+
+    /// Looks at every deadline that has run out.
+    pub(super) fn look_at_deadlines(&mut self, now: UtcMillis) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some(Reverse((due, number, task))) = self.life.due.peek().copied()
+            && due <= now
+        {
+            self.life.due.pop();
+            let slot = &mut self.slots[number as usize];
+            match task {
+                // Another deadline may have been set since, and an earlier one may have come first.
+                Task::Silence if slot.awaits_silence != Some(due) => {}
+                Task::Silence => {
+                    slot.awaits_silence = None;
+                    self.look_at_silence(now, number, &mut effects);
+                }
+                Task::Reminder => {
+                    slot.awaits_reminder = false;
+                    effects.extend(self.remind(now, number));
+                    self.await_reminder(number);
+                }
+            }
+        }
+        effects
+    }
+
+    /// Sets up the deadlines of a slot that has just come into force.
+    pub(super) fn await_everything(&mut self, number: u32) {
+        self.await_silence(number);
+        self.await_reminder(number);
+    }
+
+    fn await_silence(&mut self, number: u32) {
+        let slot = &self.slots[number as usize];
+        let Judge::Quiet(quiet) = slot.state.judge else { return };
+        let Some(place) = self.life.place(&slot.key.subject) else { return };
+        let heard = self.life.heard(place);
+        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot)) else { return };
+        if let Some(after) = quiet.after.next(quiet.level) {
+            self.wake_up(number, since.saturating_add(after));
+        }
+    }
+
+    fn wake_up(&mut self, number: u32, at: UtcMillis) {
+        let awaits = &mut self.slots[number as usize].awaits_silence;
+        if awaits.is_some_and(|before| before <= at) {
+            return;
+        }
+        *awaits = Some(at);
+        self.life.due.push(Reverse((at, number, Task::Silence)));
+    }
+
+    pub(super) fn await_reminder(&mut self, number: u32) {
+        let slot = &mut self.slots[number as usize];
+        let Some(open) = slot.state.alert.as_ref().filter(|open| !open.acknowledged && !slot.awaits_reminder) else {
+            return;
+        };
+        if let Some(repeat_s) = open.rule.repeat_s {
+            let at = open.told_at.saturating_add(i64::from(repeat_s) * 1000);
+            slot.awaits_reminder = true;
+            self.life.due.push(Reverse((at, number, Task::Reminder)));
+        }
+    }
+
+    fn remind(&mut self, now: UtcMillis, number: u32) -> Option<Effect> {
+        let slot = &mut self.slots[number as usize];
+        let open = slot.state.alert.as_mut().filter(|open| !open.acknowledged)?;
+        let repeat_ms = i64::from(open.rule.repeat_s?) * 1000;
+        if now.since(open.told_at) < repeat_ms {
+            return None;
+        }
+        open.told_at = now;
+        open.reminders = open.reminders.saturating_add(1);
+        let muted = self.mutes.get(&slot.key.rule).filter(|mute| now < mute.until);
+        let reminder = Reminder {
+            alert: open.id,
+            sequence: open.sequence,
+            number: open.reminders,
+            decided_at: now,
+            muted_until: muted.map(|mute| mute.until),
+        };
+        self.mark_dirty(number as usize);
+        Some(Effect::Reminder(reminder))
+    }
+
+    /// From when a slot may count at the earliest.
+    fn not_before(&self, slot: &Slot) -> UtcMillis {
+        let started = self.life.started.unwrap_or(UtcMillis::new(i64::MIN));
+        slot.not_before.map_or(started, |at| at.max(started))
+    }
+
+    /// Raises the level of a silence where its time has come.
+    fn look_at_silence(&mut self, now: UtcMillis, number: u32, effects: &mut Vec<Effect>) {
+        let slot = &self.slots[number as usize];
+        let Judge::Quiet(quiet) = slot.state.judge else { return };
+        let Some(place) = self.life.place(&slot.key.subject) else { return };
+        let heard = self.life.heard(place);
+        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot)) else { return };
+        let due = quiet.due(&slot.key.subject, &heard, now.since(since));
+        if due <= quiet.level {
+            self.slots[number as usize].waits_for_station = false;
+            return self.await_silence(number);
+        }
+        if self.whole_station_is_silent(now, number, due) {
+            self.slots[number as usize].waits_for_station = true;
+            return self.wake_up(number, now.saturating_add(LOOK_AGAIN_MS));
+        }
+        let slot = &mut self.slots[number as usize];
+        if std::mem::take(&mut slot.waits_for_station) {
+            // The station is back; its values may still be on their way one by one.
+            slot.not_before = Some(now);
+            return self.await_silence(number);
+        }
+        self.raise_silence(now, number, due, &heard, effects);
+        self.await_silence(number);
+        self.await_reminder(number);
+    }
+
+    /// Whether a silent datastream is only part of a silent station, which has a rule of its own.
+    fn whole_station_is_silent(&self, now: UtcMillis, number: u32, due: Level) -> bool {
+        let slot = &self.slots[number as usize];
+        let (Subject::Datastream(datastream), Judge::Quiet(quiet)) = (&slot.key.subject, &slot.state.judge) else {
+            return false;
+        };
+        let (_, Some(place)) = self.index.entry(*datastream).watched() else { return false };
+        let station = &self.life.watched[place as usize];
+        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot));
+        // Its values stopped one after the other within a round, so it need not have been silent for quite as long.
+        let as_long = quiet.after.of_level(due).is_some_and(|after| after / 2 <= now.since(last));
+        station.heard.offline_since.is_some() || 0 < station.silent || as_long
+    }
+
+    fn raise_silence(&mut self, now: UtcMillis, number: u32, to: Level, heard: &Heard, effects: &mut Vec<Effect>) {
+        let decided =
+            Decided { now, revision: self.revision, reason: silence_reason(&self.slots[number as usize], heard) };
+        let slot = &mut self.slots[number as usize];
+        let Judge::Quiet(quiet) = &mut slot.state.judge else { return };
+        let from = quiet.raise(to, heard);
+        effects.extend(slot.tell_silence(from, &decided, heard.last, &self.mutes));
+        if from == Level::Normal
+            && let Some(place) = self.life.place(&self.slots[number as usize].key.subject)
+        {
+            self.life.watched[place as usize].silent += 1;
+        }
+        self.mark_dirty(number as usize);
+    }
+
+    /// Ends every silence of a subject.
+    fn end_silence(&mut self, now: UtcMillis, place: u32, effects: &mut Vec<Effect>) {
+        let watched = &mut self.life.watched[place as usize];
+        watched.silent = 0;
+        let (slots, heard) = (watched.slots.clone(), watched.heard.last);
+        for number in slots {
+            let slot = &mut self.slots[number as usize];
+            let Judge::Quiet(quiet) = &mut slot.state.judge else { continue };
+            let from = quiet.end();
+            if from != Level::Normal {
+                let decided = Decided { now, revision: self.revision, reason: Reason::Returned };
+                effects.extend(slot.tell_silence(from, &decided, heard, &self.mutes));
+                self.mark_dirty(number as usize);
+            }
+            self.await_silence(number);
+        }
+    }
+}
+
+fn silence_reason(slot: &Slot, heard: &Heard) -> Reason {
+    match (&slot.key.subject, heard.offline_since, heard.last) {
+        (Subject::Source(_), ..) => Reason::SourceDown,
+        (Subject::Station(_) | Subject::Datastream(_), Some(_), _) => Reason::Offline,
+        (Subject::Station(_) | Subject::Datastream(_), None, None) => Reason::NeverReported,
+        (Subject::Station(_) | Subject::Datastream(_), None, Some(_)) => Reason::Stale,
+    }
+}

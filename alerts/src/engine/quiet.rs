@@ -1,0 +1,120 @@
+//! Levels of silence: how long nothing has come, and what that means. Pure.
+//!
+//! A silence has no hysteresis: one sign of life ends it. Levels only rise while it lasts.
+
+use bakau_model::{Level, UtcMillis};
+use bakau_registry::Rule;
+use serde::{Deserialize, Serialize};
+
+use super::Subject;
+
+/// After how many milliseconds without a sign of life each of [`Level::RAISED`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct After([Option<i64>; 3]);
+
+impl After {
+    /// The deadlines of a rule; none of them where it is about thresholds.
+    #[must_use]
+    pub fn of(rule: &Rule) -> Self {
+        Self(Level::RAISED.map(|level| rule.condition.after_s(level).map(|seconds| i64::from(seconds) * 1000)))
+    }
+
+    /// The deadline of a level.
+    #[must_use]
+    pub fn of_level(&self, level: Level) -> Option<i64> {
+        self.levels().find(|(of, _)| *of == level).map(|(_, after)| after)
+    }
+
+    /// The highest level whose deadline is over.
+    #[must_use]
+    pub fn level(&self, silent_ms: i64) -> Level {
+        self.levels().filter(|(_, after)| *after <= silent_ms).map(|(level, _)| level).last().unwrap_or_default()
+    }
+
+    /// The lowest level there is.
+    #[must_use]
+    pub fn first(&self) -> Level {
+        self.levels().map(|(level, _)| level).next().unwrap_or_default()
+    }
+
+    /// The next deadline above a level.
+    #[must_use]
+    pub fn next(&self, level: Level) -> Option<i64> {
+        self.levels().filter(|(of, _)| level < *of).map(|(_, after)| after).min()
+    }
+
+    fn levels(&self) -> impl Iterator<Item = (Level, i64)> + use<> {
+        Level::RAISED.into_iter().zip(self.0).filter_map(|(level, after)| Some((level, after?)))
+    }
+}
+
+/// The signs of life of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// When the last one was received; none where there never was one.
+    pub last: Option<UtcMillis>,
+    /// Since when a station is known to be offline, or a source to be down.
+    pub offline_since: Option<UtcMillis>,
+}
+
+/// State of one rule about silence on one subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quiet {
+    /// The deadlines it has been run with.
+    pub after: After,
+    /// Since when this rule, with these deadlines, expects signs of life. Nothing older counts against the subject.
+    pub from: UtcMillis,
+    /// The level now.
+    pub level: Level,
+    /// The worst level of this silence.
+    pub peak: Level,
+    /// When the last silence began; no two of a subject have the same onset.
+    pub onset: Option<UtcMillis>,
+}
+
+impl Quiet {
+    /// Nothing has been missed yet.
+    #[must_use]
+    pub const fn new(after: After, from: UtcMillis) -> Self {
+        Self { after, from, level: Level::Normal, peak: Level::Normal, onset: None }
+    }
+
+    /// From when deadlines are counted; none where nothing is expected. `not_before` is the start of the program, or the
+    /// return of the station of a datastream.
+    #[must_use]
+    pub fn counted_from(&self, subject: &Subject, heard: &Heard, not_before: UtcMillis) -> Option<UtcMillis> {
+        let since = match subject {
+            Subject::Source(_) => heard.offline_since?,
+            Subject::Datastream(_) | Subject::Station(_) => heard.last.unwrap_or(self.from),
+        };
+        Some(since.max(self.from).max(not_before))
+    }
+
+    /// The level that holds after so much silence: never below that of now, and at once the lowest for a station that
+    /// is known to be offline.
+    #[must_use]
+    pub fn due(&self, subject: &Subject, heard: &Heard, silent_ms: i64) -> Level {
+        let said = match subject {
+            Subject::Station(_) if heard.offline_since.is_some() => self.after.first(),
+            Subject::Station(_) | Subject::Datastream(_) | Subject::Source(_) => Level::Normal,
+        };
+        self.after.level(silent_ms).max(said).max(self.level)
+    }
+
+    /// Takes a higher level; gives the level before.
+    pub fn raise(&mut self, level: Level, heard: &Heard) -> Level {
+        let from = std::mem::replace(&mut self.level, level);
+        if from == Level::Normal {
+            let began = heard.offline_since.or(heard.last).unwrap_or(self.from).max(self.from);
+            self.onset = Some(self.onset.map_or(began, |before| began.max(before.saturating_add(1))));
+            self.peak = Level::Normal;
+        }
+        self.peak = self.peak.max(level);
+        from
+    }
+
+    /// Ends the silence; gives the level before.
+    pub const fn end(&mut self) -> Level {
+        std::mem::replace(&mut self.level, Level::Normal)
+    }
+}

@@ -1,0 +1,242 @@
+//! What comes into the engine and what goes out of it.
+
+use std::sync::Arc;
+
+use bakau_model::{DatastreamId, Flag, Level, PersonId, RuleId, SourceName, StationId, UtcMillis};
+use bakau_registry::Rule;
+use serde::{Deserialize, Serialize};
+
+use super::{RuleSet, Subject};
+use crate::AlertId;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A value arrived.
+    Observation(Measured),
+    /// A station, or its broker in its name, said whether it is online.
+    Status {
+        /// The station.
+        station: StationId,
+        /// Whether it is online.
+        online: bool,
+        /// When that was received.
+        at: UtcMillis,
+    },
+    /// The state of every source.
+    Sources(Vec<SourceView>),
+    /// Time has passed, and everything that arrived before has been handed in. Deadlines of silence are looked at here
+    /// and nowhere else, so an engine that is behind takes nobody for silent.
+    Tick,
+    /// A person takes an alert in hand.
+    Acknowledge {
+        /// The alert.
+        alert: AlertId,
+        /// Who.
+        by: Requester,
+        /// What they wrote.
+        note: Option<String>,
+    },
+    /// Notices of a rule are held back until an instant.
+    Mute(Mute),
+    /// These rules hold from now on.
+    RuleChange(RuleSet),
+}
+
+/// Who asked for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requester {
+    /// Their name.
+    pub name: String,
+    /// Their id, where they are a person of the registry.
+    pub person: Option<PersonId>,
+}
+
+/// What the engine needs of an observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// When the environment had the value.
+    pub observed_at: UtcMillis,
+    /// When Bakau received it.
+    pub received_at: UtcMillis,
+    /// The value in the canonical unit.
+    pub value: Option<f64>,
+    /// Its quality; failed and missing values neither raise nor clear.
+    pub flag: Flag,
+}
+
+/// Whether a source brings messages, as whoever runs the sources sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceView {
+    /// The source.
+    pub name: SourceName,
+    /// Whether it receives; one that is connected and blocked does not.
+    pub up: bool,
+    /// Since when.
+    pub since: UtcMillis,
+}
+
+/// Notices held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mute {
+    /// Of this rule.
+    pub rule: RuleId,
+    /// Until then.
+    pub until: UtcMillis,
+    /// Name of the person.
+    pub by: String,
+}
+
+/// Something decided, for the shell to record and carry out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// An alert changed its level.
+    Transition(Box<Transition>),
+    /// Those who were told of an alert are to be reminded of it.
+    Reminder(Reminder),
+    /// An alert was taken in hand.
+    Acknowledged {
+        /// The alert.
+        alert: AlertId,
+        /// Who.
+        by: Requester,
+        /// What they wrote.
+        note: Option<String>,
+        /// When.
+        decided_at: UtcMillis,
+    },
+    /// A mute began.
+    Muted(Mute),
+    /// A mute ran out.
+    MuteEnded(RuleId),
+    /// A person's request was not carried out.
+    Refused(Refusal),
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No such alert is open.
+    NotOpen,
+    /// It has been acknowledged.
+    AlreadyAcknowledged,
+    /// No such rule is in force.
+    UnknownRule,
+}
+
+/// Why a level changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// An observation crossed a threshold of the rule.
+    Threshold,
+    /// Nothing has ever been received, although it has been expected for too long.
+    NeverReported,
+    /// Nothing has been received for too long.
+    Stale,
+    /// The station said that it is offline, or its broker said it in its name.
+    Offline,
+    /// The source has been without connection, or has taken no messages, for too long.
+    SourceDown,
+    /// What was silent or down is back.
+    Returned,
+    /// The rule's figures or what it watches changed.
+    RuleChanged,
+    /// The rule is no longer registered.
+    RuleRemoved,
+    /// The engine's memory of the alert was damaged on disk; the rule starts anew.
+    StateLost,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Threshold,
+        Self::NeverReported,
+        Self::Stale,
+        Self::Offline,
+        Self::SourceDown,
+        Self::Returned,
+        Self::RuleChanged,
+        Self::RuleRemoved,
+        Self::StateLost,
+    ];
+
+    /// The stable key used in the database, the API and message files.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Threshold => "threshold",
+            Self::NeverReported => "never_reported",
+            Self::Stale => "stale",
+            Self::Offline => "offline",
+            Self::SourceDown => "source_down",
+            Self::Returned => "returned",
+            Self::RuleChanged => "rule_changed",
+            Self::RuleRemoved => "rule_removed",
+            Self::StateLost => "state_lost",
+        }
+    }
+
+    /// The reason of a stored key.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.key() == key)
+    }
+}
+
+/// One change of an alert's level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// The alert.
+    pub alert: AlertId,
+    /// Position within the alert, 1 for the first.
+    pub sequence: u32,
+    /// The rule as it was when this was decided.
+    pub rule: Arc<Rule>,
+    /// Registry revision of the rules in force.
+    pub rule_revision: u64,
+    /// What it is about.
+    pub subject: Subject,
+    /// Level before.
+    pub from: Level,
+    /// Level after.
+    pub to: Level,
+    /// The worst level of the alert so far.
+    pub peak: Level,
+    /// Why.
+    pub reason: Reason,
+    /// `observed_at` of the first observation of the crossing; when a silence began.
+    pub onset: UtcMillis,
+    /// When the environment had the deciding value, the last one evaluated where a rule change decided; of a silence,
+    /// when it was decided.
+    pub observed_at: UtcMillis,
+    /// That value with its quality; none of a silence. A suspect value alarms, marked for verification.
+    pub value: Option<(f64, Flag)>,
+    /// The worst value of the episode so far; none of a silence.
+    pub worst: Option<f64>,
+    /// When anything of the subject was last received, where it is about silence.
+    pub heard: Option<UtcMillis>,
+    /// When this was decided.
+    pub decided_at: UtcMillis,
+    /// Notices are held back until then.
+    pub muted_until: Option<UtcMillis>,
+}
+
+/// An alert that is open and that nobody has acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reminder {
+    /// The alert.
+    pub alert: AlertId,
+    /// Its last transition; the reminder repeats it.
+    pub sequence: u32,
+    /// 1 for the first reminder since that transition.
+    pub number: u32,
+    /// When this was decided.
+    pub decided_at: UtcMillis,
+    /// Notices are held back until then.
+    pub muted_until: Option<UtcMillis>,
+}

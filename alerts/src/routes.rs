@@ -1,0 +1,90 @@
+//! Who is told of a raised level: a pure function of the transition and of the registry of that moment.
+
+use std::collections::BTreeMap;
+
+use bakau_model::{ChannelId, PersonId};
+use bakau_registry::{About, Channel, Notification, Person, Rule, Snapshot};
+
+use crate::facts::Facts;
+
+/// One receiver on one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recipient {
+    /// None where the channel is its own receiver, as a webhook is.
+    pub(crate) person: Option<PersonId>,
+    pub(crate) channel: ChannelId,
+    /// The address as it was known; delivery looks it up again.
+    pub(crate) address: String,
+    /// A person who can be reached by none of the channels is owed a notice that visibly fails.
+    pub(crate) reachable: bool,
+}
+
+/// Everybody who is told of a raised level: the webhooks of the rule, and the people of every notification that wants
+/// such an alert. Each person gets it once per channel, however many notifications name them.
+pub(crate) fn recipients(facts: &Facts, rule: &Rule, snapshot: &Snapshot) -> Vec<Recipient> {
+    let mut found = BTreeMap::new();
+    for channel in &rule.channels {
+        found.insert((None, channel.clone()), direct(channel));
+    }
+    for notification in snapshot.notifications.values().filter(|notification| wants(notification, facts)) {
+        for channel in &notification.channels {
+            if matches!(snapshot.channels.get(channel), Some(Channel::Webhook { .. })) {
+                found.insert((None, channel.clone()), direct(channel));
+            }
+        }
+        for person in &notification.people {
+            for recipient in ways(person, notification, snapshot) {
+                found.insert((recipient.person.clone(), recipient.channel.clone()), recipient);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+fn direct(channel: &ChannelId) -> Recipient {
+    Recipient { person: None, channel: channel.clone(), address: channel.to_string(), reachable: true }
+}
+
+/// The channels of a notification that reach a person; where none does, one that says so.
+fn ways(id: &PersonId, notification: &Notification, snapshot: &Snapshot) -> Vec<Recipient> {
+    let way = |channel: &ChannelId, address: String, reachable| Recipient {
+        person: Some(id.clone()),
+        channel: channel.clone(),
+        address,
+        reachable,
+    };
+    let person = snapshot.people.get(id);
+    let reached = notification.channels.iter().filter_map(|channel| {
+        let address = address(snapshot.channels.get(channel)?, person?)?;
+        Some(way(channel, address, true))
+    });
+    let reached: Vec<_> = reached.collect();
+    let personal = |channel: &&ChannelId| !matches!(snapshot.channels.get(*channel), Some(Channel::Webhook { .. }));
+    match notification.channels.iter().find(personal) {
+        Some(channel) if reached.is_empty() => vec![way(channel, id.to_string(), false)],
+        Some(_) | None => reached,
+    }
+}
+
+/// Where a channel reaches a person.
+fn address(channel: &Channel, person: &Person) -> Option<String> {
+    match channel {
+        Channel::Webhook { .. } => None,
+        Channel::Email { .. } => person.email.clone(),
+        Channel::Telegram { .. } => person.telegram_chat.map(|chat| chat.to_string()),
+    }
+}
+
+fn wants(notification: &Notification, facts: &Facts) -> bool {
+    let about = match notification.about {
+        About::Environment => !facts.kind.is_technical(),
+        About::Technical => facts.kind.is_technical(),
+        About::Both => true,
+    };
+    let agency = facts.agency.as_ref().is_some_and(|agency| notification.agencies.contains(&agency.id));
+    let kind = facts.station().and_then(|station| station.kind).is_some_and(|kind| notification.kinds.contains(&kind));
+    about
+        && notification.min_level <= facts.peak
+        && (notification.agencies.is_empty() || agency)
+        && (notification.kinds.is_empty() || kind)
+}
