@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use bakau_clock::Clock;
 use bakau_ingest::{
     IngestConfig, Intake, SourceBoard,
-    broker::{self, BrokerConfig, BrokerError},
+    broker::{self, BrokerConfig, BrokerError, BrokerTls},
     client::{self, ClientConfig, Secret, Tls},
     tls,
 };
@@ -43,16 +43,25 @@ pub(crate) fn ingest_config(config: &Config) -> Result<IngestConfig> {
     })
 }
 
-/// Starts every configured source; gives the embedded broker's address and the tasks.
+/// Where devices connect.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ports {
+    /// Without encryption.
+    pub(crate) mqtt: Option<SocketAddr>,
+    /// With TLS.
+    pub(crate) mqtts: Option<SocketAddr>,
+}
+
+/// Starts every configured source; gives the embedded broker's addresses and the tasks.
 pub(crate) async fn start(
     config: &Config,
     door: &Door<'_>,
     stop: &CancellationToken,
-) -> Result<(Option<SocketAddr>, Vec<JoinHandle<()>>)> {
-    let (mut mqtt, mut tasks) = (None, Vec::new());
+) -> Result<(Ports, Vec<JoinHandle<()>>)> {
+    let (mut ports, mut tasks) = (Ports::default(), Vec::new());
     if config.broker.enabled {
-        let (address, task) = start_broker(config, door, stop).await?;
-        mqtt = Some(address);
+        let (found, task) = start_broker(config, door, stop).await?;
+        ports = found;
         tasks.push(task);
     }
     for section in &config.sources {
@@ -60,26 +69,30 @@ pub(crate) async fn start(
         let (intake, board) = (door.intake.clone(), door.board.clone());
         tasks.push(tokio::spawn(client::run(client, intake, board, Arc::clone(door.clock), stop.clone())));
     }
-    Ok((mqtt, tasks))
+    Ok((ports, tasks))
 }
 
-async fn start_broker(
-    config: &Config,
-    door: &Door<'_>,
-    stop: &CancellationToken,
-) -> Result<(SocketAddr, JoinHandle<()>)> {
-    let listen = config.broker.listen;
+async fn start_broker(config: &Config, door: &Door<'_>, stop: &CancellationToken) -> Result<(Ports, JoinHandle<()>)> {
+    let (listen, tls_listen) = (config.broker.listen, config.broker.tls_listen);
     let mut settings = BrokerConfig::new(broker_source()?, listen);
     settings.max_payload_bytes = config.broker.max_payload_bytes;
+    // Both together are checked with the configuration.
+    settings.tls = tls_listen.zip(config.broker.certificate()).map(|(listen, files)| BrokerTls { listen, files });
+    if !listen.ip().is_loopback() {
+        tracing::warn!(%listen, "mqtt without encryption on an address that other machines reach: tokens can be read");
+    }
     let (intake, board) = (door.intake.clone(), door.board.clone());
     let started =
         broker::start(settings, intake, door.registry.watch(), board, Arc::clone(door.clock), stop.clone()).await;
     match started {
-        Ok(handle) => Ok((handle.local_addr, tokio::spawn(handle.stopped()))),
-        Err(BrokerError::AddressInUse { .. }) => {
-            let port = listen.port();
+        Ok(handle) => {
+            let ports = Ports { mqtt: Some(handle.local_addr), mqtts: handle.tls_addr };
+            Ok((ports, tokio::spawn(handle.stopped())))
+        }
+        Err(BrokerError::AddressInUse { addr }) => {
+            let (port, key) = (addr.port(), if Some(addr) == tls_listen { "tls_listen" } else { "listen" });
             bail!(
-                "port {port} is in use: stop what is using it, or choose another with --mqtt ADDR:PORT or [broker] listen"
+                "port {port} is in use: stop what is using it, or choose another with --mqtt ADDR:PORT or [broker] {key}"
             )
         }
         Err(error) => Err(error).with_context(|| format!("cannot start the embedded broker on {listen}")),

@@ -44,6 +44,7 @@ const KEEP_MESSAGES: u64 = 65_535;
 pub(crate) struct Addresses {
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: Option<SocketAddr>,
+    pub(crate) mqtts: Option<SocketAddr>,
 }
 
 /// The folder of every file, readable by this account only.
@@ -198,7 +199,7 @@ impl Rooms {
         let (intake, committer) =
             start_committer(spool, snapshots, ingest, Arc::clone(&clock), committer_stop.clone())?;
         let door = sources::Door { intake: &intake, board: &board, registry: &registry, clock: &clock };
-        let (mqtt, mut sources) = sources::start(&config, &door, &sources_stop).await?;
+        let (ports, mut sources) = sources::start(&config, &door, &sources_stop).await?;
         sources.push(tokio::spawn(poll_registry(registry.clone(), sources_stop.clone())));
 
         let state = AppState::new(AppParts {
@@ -215,7 +216,7 @@ impl Rooms {
         });
         let api = tokio::spawn(bakau_api::serve(listener, bakau_api::router(state), api_stop.clone()));
         Ok(Self {
-            addresses: Addresses { http, mqtt },
+            addresses: Addresses { http, mqtt: ports.mqtt, mqtts: ports.mqtts },
             admin_token,
             sources_stop,
             sources,
@@ -239,6 +240,9 @@ impl Rooms {
         }
         if let Some(mqtt) = self.addresses.mqtt {
             println!("mqtt {mqtt}");
+        }
+        if let Some(mqtts) = self.addresses.mqtts {
+            println!("mqtts {mqtts}");
         }
         println!("ready http://{}", self.addresses.http);
     }

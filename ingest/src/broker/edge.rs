@@ -1,25 +1,28 @@
-//! The public port: accepts connections and carries their bytes to rmqtt and back.
+//! The public ports, plain and with TLS: accepts connections and carries their bytes to rmqtt and back.
 //!
 //! rmqtt 0.24 waits for ever for the first byte of a connection, takes any number of connections, and shuts the socket
 //! down before it writes an MQTT 5 DISCONNECT, so no client ever learns a reason. The edge bounds the first two and
 //! writes the reason itself. It follows packet boundaries only; everything else is rmqtt's.
 
 use std::{
-    io::ErrorKind,
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{ReadHalf, WriteHalf},
-    },
-    sync::Semaphore,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -52,50 +55,102 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// Least time between two log lines about refused connections.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// Accepts connections until dropped; connections live on in `tasks` until they end or the broker stops.
-pub(super) async fn accept(listener: TcpListener, inner: SocketAddr, shared: &Arc<Shared>, tasks: &TaskTracker) {
-    let places = limits::connections(&shared.config);
-    let slots = Arc::new(Semaphore::new(places));
-    let mut warned: Option<Instant> = None;
-    let mut may_warn = move || {
-        let due = warned.is_none_or(|at| WARN_EVERY < at.elapsed());
-        if due {
-            warned = Some(Instant::now());
-        }
-        due
-    };
-    loop {
-        match listener.accept().await {
-            Ok((client, peer)) => {
-                let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                    metrics::refused("too_many_connections");
-                    if may_warn() {
-                        tracing::warn!(limit = places, "too many mqtt connections");
-                    }
-                    continue;
-                };
-                let shared = Arc::clone(shared);
-                tasks.spawn(async move {
-                    if let Err(error) = serve(client, peer, inner, &shared).await {
-                        tracing::debug!(%peer, %error, "mqtt connection failed");
-                    }
-                    drop(slot);
-                });
-            }
-            Err(error) => {
-                if may_warn() {
-                    tracing::warn!(%error, "mqtt connections cannot be accepted");
+/// What all public ports share.
+pub(super) struct Edge {
+    shared: Arc<Shared>,
+    /// Where rmqtt listens.
+    inner: SocketAddr,
+    places: usize,
+    slots: Arc<Semaphore>,
+    warned: Mutex<Option<Instant>>,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Edge {
+    pub(super) fn new(shared: &Arc<Shared>, inner: SocketAddr) -> Self {
+        let places = limits::connections(&shared.config);
+        let slots = Arc::new(Semaphore::new(places));
+        Self { shared: Arc::clone(shared), inner, places, slots, warned: Mutex::new(None), tasks: TaskTracker::new() }
+    }
+
+    /// Accepts connections until dropped; connections live on in `tasks` until they end or the broker stops.
+    pub(super) async fn accept(&self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        loop {
+            match listener.accept().await {
+                Ok((client, peer)) => {
+                    let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+                        metrics::refused("too_many_connections");
+                        if self.may_warn() {
+                            tracing::warn!(limit = self.places, "too many mqtt connections");
+                        }
+                        continue;
+                    };
+                    self.tasks.spawn(welcome(client, peer, tls.clone(), self.inner, Arc::clone(&self.shared), slot));
                 }
-                // Usually no file descriptors are left; trying at once would burn a core.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                Err(error) => {
+                    if self.may_warn() {
+                        tracing::warn!(%error, "mqtt connections cannot be accepted");
+                    }
+                    // Usually no file descriptors are left; trying at once would burn a core.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }
+
+    fn may_warn(&self) -> bool {
+        let mut warned = self.warned.lock();
+        let due = warned.is_none_or(|at| WARN_EVERY < at.elapsed());
+        if due {
+            *warned = Some(Instant::now());
+        }
+        due
+    }
 }
 
-async fn serve(mut client: TcpStream, peer: SocketAddr, inner: SocketAddr, shared: &Shared) -> std::io::Result<()> {
+/// Serves one connection, after its TLS handshake where there is one; the slot is taken until then.
+async fn welcome(
+    client: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    inner: SocketAddr,
+    shared: Arc<Shared>,
+    slot: OwnedSemaphorePermit,
+) {
+    let served = async {
+        client.set_nodelay(true)?;
+        let Some(tls) = tls else { return serve(client, peer, inner, &shared).await };
+        let handshake = tokio::select! {
+            handshake = timeout(CONNECT_TIMEOUT, tls.accept(client)) => handshake,
+            () = shared.stop.cancelled() => return Ok(()),
+        };
+        match handshake {
+            Ok(Ok(client)) => serve(client, peer, inner, &shared).await,
+            Ok(Err(error)) => {
+                metrics::refused("tls_handshake");
+                Err(error)
+            }
+            Err(_) => {
+                metrics::refused("connect_timeout");
+                Ok(())
+            }
+        }
+    };
+    // A TLS session's buffers are large; on the heap only while there is one.
+    let served: Pin<Box<dyn Future<Output = io::Result<()>> + Send>> = Box::pin(served);
+    if let Err(error) = served.await {
+        tracing::debug!(%peer, %error, "mqtt connection failed");
+    }
+    drop(slot);
+}
+
+async fn serve<C: AsyncRead + AsyncWrite + Unpin>(
+    mut client: C,
+    peer: SocketAddr,
+    inner: SocketAddr,
+    shared: &Shared,
+) -> io::Result<()> {
     let mut upstream = TcpStream::connect(inner).await?;
-    client.set_nodelay(true)?;
     upstream.set_nodelay(true)?;
     let connection = shared.connections.open(upstream.local_addr()?.port(), peer);
     shared.board.connection_opened(&shared.config.name);
@@ -118,15 +173,20 @@ enum Ended {
     Violating(Violation),
 }
 
-async fn carry(client: &mut TcpStream, upstream: &mut TcpStream, connection: &Connection, shared: &Shared) {
-    let (from_client, mut to_client) = client.split();
-    let (from_inner, mut to_inner) = upstream.split();
+async fn carry<C: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut C,
+    upstream: &mut TcpStream,
+    connection: &Connection,
+    shared: &Shared,
+) {
     let mut at_boundary = true;
     {
-        let backward = carry_back(&from_inner, &mut to_client);
+        let (mut from_client, mut to_client) = tokio::io::split(&mut *client);
+        let (mut from_inner, mut to_inner) = upstream.split();
+        let backward = carry_back(&mut from_inner, &mut to_client);
         tokio::pin!(backward);
         let ended = tokio::select! {
-            ended = carry_on(&from_client, &mut to_inner, connection, shared) => Some(ended),
+            ended = carry_on(&mut from_client, &mut to_inner, connection, shared) => Some(ended),
             () = connection.close_requested() => None,
             () = shared.stop.cancelled() => { connection.close(Closing::Stopping); None }
             () = &mut backward => Some(Ended::ByServer),
@@ -172,43 +232,70 @@ fn violated(violation: Violation, connection: &Connection, shared: &Shared) {
     }
 }
 
+/// What became of one piece that was read: what could not be passed on at once, and what `look` made of it.
+struct Passed<T> {
+    rest: Vec<u8>,
+    looked: T,
+}
+
+/// Reads what is there, lets `look` say how much of it may pass, and passes on what the other side takes at once. The
+/// buffer is on the stack of one poll, so that an idle connection holds none. `None` when reading or writing has ended;
+/// the error says which.
+async fn pass<const BYTES: usize, T>(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut look: impl FnMut(&[u8]) -> (usize, T),
+) -> Result<Passed<T>, Ended> {
+    poll_fn(|context: &mut Context<'_>| {
+        let mut bytes = [MaybeUninit::uninit(); BYTES];
+        let mut piece = ReadBuf::uninit(&mut bytes);
+        if ready!(Pin::new(&mut *from).poll_read(context, &mut piece)).is_err() || piece.filled().is_empty() {
+            return Poll::Ready(Err(Ended::ByClient));
+        }
+        let piece = piece.filled();
+        let (allowed, looked) = look(piece);
+        let passed = piece.get(..allowed).unwrap_or(piece);
+        if passed.is_empty() {
+            return Poll::Ready(Ok(Passed { rest: Vec::new(), looked }));
+        }
+        let written = match Pin::new(&mut *to).poll_write(context, passed) {
+            Poll::Ready(Ok(written)) => written,
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(Ended::ByServer)),
+            Poll::Pending => 0,
+        };
+        let rest = passed.get(written..).unwrap_or_default().to_vec();
+        Poll::Ready(Ok(Passed { rest, looked }))
+    })
+    .await
+}
+
 /// Carries the client's bytes to rmqtt.
 async fn carry_on(
-    from_client: &ReadHalf<'_>,
-    to_inner: &mut WriteHalf<'_>,
+    from_client: &mut (impl AsyncRead + Unpin),
+    to_inner: &mut (impl AsyncWrite + Unpin),
     connection: &Connection,
     shared: &Shared,
 ) -> Ended {
     let connect_by = Instant::now() + CONNECT_TIMEOUT;
     let mut scanner = Scanner::new(limits::packet_limits(&shared.config));
     loop {
-        let readable = if scanner.connected() {
-            from_client.readable().await
+        let connected = scanner.connected();
+        let passing = pass::<PIECE_BYTES, _>(from_client, to_inner, |piece| {
+            let scanned = scanner.feed(piece);
+            (scanned.pass, scanned.violation)
+        });
+        let passed = if connected {
+            passing.await
         } else {
-            let Ok(readable) = timeout_at(connect_by, from_client.readable()).await else {
+            let Ok(passed) = timeout_at(connect_by, passing).await else {
                 metrics::refused("connect_timeout");
                 return Ended::ByServer;
             };
-            readable
+            passed
         };
-        if readable.is_err() {
-            return Ended::ByClient;
-        }
-        let (rest, violation) = {
-            let mut piece = [0; PIECE_BYTES];
-            let piece = match from_client.try_read(&mut piece) {
-                Ok(0) => return Ended::ByClient,
-                Ok(read) => &piece[..read],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(_) => return Ended::ByClient,
-            };
-            let scanned = scanner.feed(piece);
-            let passed = &piece[..scanned.pass];
-            match to_inner.try_write(passed) {
-                Ok(written) => (passed[written..].to_vec(), scanned.violation),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => (passed.to_vec(), scanned.violation),
-                Err(_) => return Ended::ByServer,
-            }
+        let Passed { rest, looked: violation } = match passed {
+            Ok(passed) => passed,
+            Err(ended) => return ended,
         };
         if connection.protocol.load(Ordering::Relaxed) == 0
             && let Some(level) = scanner.protocol_level()
@@ -229,33 +316,23 @@ async fn carry_on(
 }
 
 /// Carries rmqtt's bytes to the client until rmqtt closes or the client takes no more.
-async fn carry_back(from_inner: &ReadHalf<'_>, to_client: &mut WriteHalf<'_>) {
-    while from_inner.readable().await.is_ok() {
-        let rest = {
-            let mut piece = [0; PIECE_BYTES / 4];
-            let piece = match from_inner.try_read(&mut piece) {
-                Ok(0) => return,
-                Ok(read) => &piece[..read],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(_) => return,
-            };
-            match to_client.try_write(piece) {
-                Ok(written) => piece[written..].to_vec(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => piece.to_vec(),
-                Err(_) => return,
-            }
+async fn carry_back(from_inner: &mut (impl AsyncRead + Unpin), to_client: &mut (impl AsyncWrite + Unpin)) {
+    loop {
+        let passed = pass::<{ PIECE_BYTES / 4 }, _>(from_inner, to_client, |piece| (piece.len(), ())).await;
+        let Ok(Passed { rest, .. }) = passed else { return };
+        let sent = async {
+            to_client.write_all(&rest).await?;
+            // TLS may have taken the bytes without having sent them.
+            to_client.flush().await
         };
-        if !rest.is_empty() {
-            let written = timeout(WRITE_TIMEOUT, to_client.write_all(&rest)).await;
-            if !matches!(written, Ok(Ok(()))) {
-                return;
-            }
+        if !matches!(timeout(WRITE_TIMEOUT, sent).await, Ok(Ok(()))) {
+            return;
         }
     }
 }
 
 /// Tells an MQTT 5 client why, and closes so that it can read it.
-async fn say_goodbye(client: &mut TcpStream, connection: &Connection, at_boundary: bool) {
+async fn say_goodbye<C: AsyncRead + AsyncWrite + Unpin>(client: &mut C, connection: &Connection, at_boundary: bool) {
     if let Some(closing) = connection.closing() {
         tracing::debug!(peer = %connection.peer, epoch = connection.epoch, ?closing, "mqtt connection ended by server");
         if connection.is_v5() && at_boundary {

@@ -2,10 +2,11 @@
 //!
 //! rmqtt speaks MQTT 3.1.1 and 5; its hooks decide who may connect, publish and subscribe, and the publish-ACL hook
 //! commits each message before rmqtt acknowledges it (`hook`). In front of it stands the edge (`edge`): it owns the
-//! public port, bounds connections, packet sizes and the time until CONNECT, and sends the MQTT 5 DISCONNECT reasons
+//! public ports (plain and TLS), bounds connections, packet sizes and the time until CONNECT, and sends the MQTT 5 DISCONNECT reasons
 //! that rmqtt 0.24 writes into an already closed socket. See `docs/adr/0010-embedded-broker-commits-in-the-acl-hook.md`.
 
 mod auth;
+mod certificate;
 mod connections;
 mod edge;
 mod frame;
@@ -23,9 +24,15 @@ use bakau_model::SourceName;
 use bakau_registry::Snapshot;
 use rmqtt::{context::ServerContext, net::Builder, router::DefaultRouter, server::MqttServer, shared::DefaultShared};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle, time::timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::{BlockedReason, Intake, IntakeHealth, NotCommitted, SourceBoard, SourceKind, SourceState};
+use crate::{
+    BlockedReason, Intake, IntakeHealth, NotCommitted, SourceBoard, SourceKind, SourceState,
+    tls::{CertificateFiles, TlsFileError},
+};
+use certificate::Certificate;
+use edge::Edge;
 
 /// Bytes a PUBLISH may have beside its payload: the longest topic (65,535) and as much again for MQTT 5 properties.
 const PACKET_OVERHEAD_BYTES: usize = 128 * 1024;
@@ -47,14 +54,25 @@ const DEAD_SESSIONS_EVERY: Duration = Duration::from_secs(60);
 pub struct BrokerConfig {
     /// Name of the source its messages get.
     pub name: SourceName,
-    /// Where to listen; port 0 picks a free one.
+    /// Where to listen without encryption; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where to listen with TLS, and with which certificate.
+    pub tls: Option<BrokerTls>,
     /// Largest payload that is taken, in bytes; a larger one ends the connection (MQTT 5: reason 0x95).
     pub max_payload_bytes: usize,
     /// Most connections at a time; each needs three file descriptors.
     pub max_connections: usize,
     /// Longest a publisher waits for its message to become durable before it is disconnected unacknowledged.
     pub commit_timeout: Duration,
+}
+
+/// The port with TLS.
+#[derive(Debug, Clone)]
+pub struct BrokerTls {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The broker's certificate and key; read again when they change.
+    pub files: CertificateFiles,
 }
 
 impl BrokerConfig {
@@ -64,6 +82,7 @@ impl BrokerConfig {
         Self {
             name,
             listen,
+            tls: None,
             max_payload_bytes: 1024 * 1024,
             max_connections: 5_000,
             commit_timeout: Duration::from_secs(20),
@@ -88,6 +107,12 @@ pub enum BrokerError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("the broker's certificate cannot be used: {0}")]
+    Certificate(#[from] TlsFileError),
+    /// rustls refuses to serve.
+    #[error("the broker cannot serve TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The system gives no threads.
     #[error("the broker cannot start its threads: {source}")]
     Threads {
@@ -116,6 +141,8 @@ impl BrokerError {
 pub struct BrokerHandle {
     /// Where it listens.
     pub local_addr: SocketAddr,
+    /// Where it listens with TLS.
+    pub tls_addr: Option<SocketAddr>,
     supervisor: JoinHandle<()>,
 }
 
@@ -157,16 +184,23 @@ pub async fn start(
 ) -> Result<BrokerHandle, BrokerError> {
     let traffic = board.register(&config.name, SourceKind::Broker, clock.now());
     let connections = connections::Connections::default();
-    let addr = config.listen;
+    let (addr, tls) = (config.listen, config.tls.clone());
     let shared = Arc::new(Shared { config, intake, devices, board, traffic, clock, connections, stop });
     let threads = Threads::start().map_err(|source| BrokerError::Threads { source })?;
     let opened = threads.spawn(async move {
-        let listener = TcpListener::bind(addr).await.map_err(|source| BrokerError::listen(addr, source))?;
-        let local_addr = listener.local_addr().map_err(|source| BrokerError::listen(addr, source))?;
+        let (plain, local_addr) = bind(addr).await?;
+        let (encrypted, tls_addr) = match tls {
+            Some(tls) => {
+                let certificate = Certificate::open(&tls.files)?;
+                let (listener, tls_addr) = bind(tls.listen).await?;
+                (Some(Encrypted { acceptor: certificate.acceptor()?, listener, certificate }), Some(tls_addr))
+            }
+            None => (None, None),
+        };
         let inner = Inner::start(&shared).await?;
-        Ok((local_addr, supervise(listener, inner, shared)))
+        Ok::<_, BrokerError>((local_addr, tls_addr, supervise(plain, encrypted, inner, shared)))
     });
-    let (local_addr, supervising) = match opened.await {
+    let (local_addr, tls_addr, supervising) = match opened.await {
         Ok(opened) => opened?,
         Err(error) => return Err(BrokerError::Loopback { reason: error.to_string() }),
     };
@@ -177,7 +211,21 @@ pub async fn start(
         }
         threads.end().await;
     });
-    Ok(BrokerHandle { local_addr, supervisor })
+    Ok(BrokerHandle { local_addr, tls_addr, supervisor })
+}
+
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), BrokerError> {
+    let failed = |source| BrokerError::listen(addr, source);
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let local_addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, local_addr))
+}
+
+/// The open port with TLS.
+struct Encrypted {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    certificate: Arc<Certificate>,
 }
 
 /// The broker's own runtime.
@@ -277,25 +325,30 @@ impl Inner {
     }
 }
 
-async fn supervise(listener: TcpListener, inner: Inner, shared: Arc<Shared>) {
+async fn supervise(plain: TcpListener, encrypted: Option<Encrypted>, inner: Inner, shared: Arc<Shared>) {
     let name = &shared.config.name;
     shared.board.set_state(name, SourceState::Connected, shared.clock.now());
-    let tasks = tokio_util::task::TaskTracker::new();
+    let edge = Edge::new(&shared, inner.addr);
     {
-        let accepting = edge::accept(listener, inner.addr, &shared, &tasks);
+        let accepting = edge.accept(plain, None);
+        let accepting_encrypted = async {
+            let Some(port) = encrypted else { return std::future::pending().await };
+            tokio::join!(edge.accept(port.listener, Some(port.acceptor)), port.certificate.renew_forever());
+        };
         let reporting = report_health(&shared);
         let sweeping = shared.connections.sweep_forever();
         let burying = inner.bury_dead_sessions();
         tokio::select! {
             () = accepting => {}
+            () = accepting_encrypted => {}
             () = reporting => {}
             () = sweeping => {}
             () = burying => {}
             () = shared.stop.cancelled() => {}
         }
     }
-    tasks.close();
-    tasks.wait().await;
+    edge.tasks.close();
+    edge.tasks.wait().await;
     inner.stop().await;
     shared.board.set_state(name, SourceState::Stopped, shared.clock.now());
 }

@@ -4,6 +4,7 @@ mod limits;
 mod publish;
 mod refuse;
 mod status;
+mod tls;
 
 use std::{sync::Arc, time::Duration};
 
