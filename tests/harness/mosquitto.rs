@@ -52,6 +52,8 @@ impl Mosquitto {
         if !made.status.success() {
             bail!("mosquitto_passwd failed: {}", String::from_utf8_lossy(&made.stderr));
         }
+        // The one user of the tests is all devices and Bakau at once.
+        fs::write(folder.join("rights"), format!("user {USERNAME}\ntopic readwrite #\ntopic read $SYS/broker/#\n"))?;
         let mut broker = Self { folder: folder.to_path_buf(), port: free_port()?, process: None };
         broker.resume().await?;
         Ok(broker)
@@ -98,6 +100,7 @@ impl Mosquitto {
         let replace = |line: &str| match line.split_whitespace().next() {
             Some("listener") => format!("listener {} 127.0.0.1", self.port),
             Some("password_file") => format!("password_file {}", self.folder.join("passwords").display()),
+            Some("acl_file") => format!("acl_file {}", self.folder.join("rights").display()),
             Some("persistence_location") => format!("persistence_location {}/", self.folder.display()),
             Some(_) | None => line.to_owned(),
         };
