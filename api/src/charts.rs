@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point};
+use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Spread};
 use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_registry::{Band, Datastream, Rule, Snapshot};
 use bakau_store::RangeQuery;
@@ -20,9 +20,10 @@ use crate::{
     answer, catalogue,
     error::{ApiError, ProblemType},
     language::{self, texts},
+    means::{Means, Step},
     query::{Params, Span},
     state::AppState,
-    thin::{Thinned, Thinner},
+    thin::Thinner,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -74,21 +75,23 @@ pub(crate) async fn chart(
     let (span, subtitle) = time_axis(&params, state.clock.now(), language)?;
     let width = size(&params, "width", 800, MIN_WIDTH)?;
     let height = size(&params, "height", 320, MIN_HEIGHT)?;
-    let thinned = read_points(&state, datastream, span, width / PIXELS_PER_BUCKET).await?;
+    let time_zone = time_zone(&snapshot, datastream);
+    let drawn = read_points(&state, datastream, span, width / PIXELS_PER_BUCKET, &time_zone).await?;
     let spec = ChartSpec {
         title: title(&snapshot, datastream, language),
         subtitle: subtitle.to_owned(),
         unit: datastream.unit.clone(),
         from: span.from,
         to: span.to,
-        time_zone: time_zone(&snapshot, datastream),
+        time_zone,
         language,
         width,
         height,
         decimals: catalogue::decimals(&snapshot, datastream),
-        interval_ms: visible_interval(datastream.interval_ms, thinned.bucket_ms),
+        interval_ms: visible_interval(datastream.interval_ms, drawn.bucket_ms),
         limits: limits(&snapshot, datastream),
-        points: thinned.points,
+        points: drawn.points,
+        spreads: drawn.spreads,
         dark: params.choice("theme", &[("light", false), ("dark", true)])?.unwrap_or(false),
     };
     let etag = answer::etag(&Fingerprint { spec: &spec, picture });
@@ -142,7 +145,55 @@ fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result
     Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(default))
 }
 
-async fn read_points(state: &AppState, datastream: &Datastream, span: Span, buckets: u32) -> Result<Thinned, ApiError> {
+/// Takes values in order of time and makes of them what is drawn.
+enum Collector {
+    Single(Thinner),
+    Means(Means),
+}
+
+impl Collector {
+    fn new(datastream: &Datastream, span: Span, buckets: u32, zone: &TimeZone) -> Self {
+        // Directions have no mean that a line could show.
+        let step = Step::of(span, datastream.interval_ms, zone).filter(|_| datastream.unit.as_str() != "deg");
+        step.map_or_else(|| Self::Single(Thinner::new(span, buckets)), |step| Self::Means(Means::new(step)))
+    }
+
+    fn push(&mut self, point: Point) {
+        match self {
+            Self::Single(thinner) => thinner.push(point),
+            Self::Means(means) => means.push(point),
+        }
+    }
+
+    fn finish(self) -> Drawn {
+        match self {
+            Self::Single(thinner) => {
+                let thinned = thinner.finish();
+                Drawn { points: thinned.points, spreads: Vec::new(), bucket_ms: thinned.bucket_ms }
+            }
+            Self::Means(means) => {
+                let means = means.finish();
+                Drawn { bucket_ms: Some(means.step_ms()), points: means.points, spreads: means.spreads }
+            }
+        }
+    }
+}
+
+/// What a chart shows of the values.
+struct Drawn {
+    points: Vec<Point>,
+    spreads: Vec<Spread>,
+    /// Length of what a point stands for, where it stands for several values.
+    bucket_ms: Option<i64>,
+}
+
+async fn read_points(
+    state: &AppState,
+    datastream: &Datastream,
+    span: Span,
+    buckets: u32,
+    zone: &TimeZone,
+) -> Result<Drawn, ApiError> {
     let mut query = RangeQuery {
         datastream: datastream.number,
         from: span.from,
@@ -151,7 +202,7 @@ async fn read_points(state: &AppState, datastream: &Datastream, span: Span, buck
         limit: PAGE_ROWS,
         newest_first: false,
     };
-    let mut thinner = Thinner::new(span, buckets);
+    let mut collector = Collector::new(datastream, span, buckets, zone);
     let mut rows = 0;
     loop {
         let page = state.store.observations(&query).await;
@@ -162,11 +213,11 @@ async fn read_points(state: &AppState, datastream: &Datastream, span: Span, buck
         }
         for stored in &page {
             let observation = &stored.observation;
-            thinner.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
+            collector.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
         }
         query.after = page.last().map(|last| last.observation.observed_at);
         if page.len() < PAGE_ROWS {
-            return Ok(thinner.finish());
+            return Ok(collector.finish());
         }
     }
 }
@@ -236,6 +287,9 @@ impl Hash for Fingerprint<'_> {
         }
         for point in &spec.points {
             (point.at, point.value.map(f64::to_bits), point.flag).hash(state);
+        }
+        for spread in &spec.spreads {
+            (spread.at, spread.low.to_bits(), spread.high.to_bits()).hash(state);
         }
     }
 }

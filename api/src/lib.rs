@@ -20,6 +20,7 @@ mod language;
 mod latest;
 mod layers;
 mod ledger;
+mod means;
 mod metrics;
 mod observations;
 mod page_token;

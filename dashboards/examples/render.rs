@@ -1,10 +1,15 @@
-//! Writes example pages and charts into a folder: `cargo run -p bakau-dashboards --example render -- FOLDER`.
+//! Writes example pages and charts into a folder, and says how long a chart takes and how large it is:
+//! `cargo run --release -p bakau-dashboards --example render -- FOLDER`.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "an example that may stop at the first problem")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use bakau_dashboards::chart::{self, ChartSpec, LimitLine, Point};
+use bakau_dashboards::chart::{self, ChartSpec, LimitLine, Point, Spread};
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
@@ -12,6 +17,9 @@ use jiff::tz::TimeZone;
 mod charts;
 #[path = "render/pages.rs"]
 mod pages;
+
+/// Drawings of each kind that are timed.
+const RUNS: usize = 200;
 
 fn main() {
     let Some(folder) = std::env::args_os().nth(1) else {
@@ -22,4 +30,24 @@ fn main() {
     fs::create_dir_all(folder).unwrap();
     charts::write(folder);
     pages::write(folder);
+    for (name, spec) in charts::timed() {
+        tell(&format!("{name}, SVG"), || chart::svg(&spec).unwrap().len());
+        tell(&format!("{name}, PNG"), || chart::png(&spec).unwrap().len());
+    }
+    tell("overview of 12 stations", || pages::overview_size());
+}
+
+/// Draws again and again and prints bytes, median and 95th percentile.
+fn tell(name: &str, draw: impl Fn() -> usize) {
+    let bytes = draw();
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            std::hint::black_box(draw());
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    println!("{name}: {bytes} bytes, median {:.2} ms, p95 {:.2} ms", at(50), at(95));
 }

@@ -11,11 +11,12 @@ mod draw;
 mod encode;
 mod scale;
 mod series;
+mod tell;
 mod theme;
 
 /// An SVG is drawn this much larger and shown smaller, since plotters counts whole pixels.
 const SVG_FINE: u32 = 4;
-/// A PNG is drawn this much larger and averaged, for smooth edges.
+/// A PNG is drawn this much larger and averaged ([`encode::halve`]), for smooth edges.
 const PNG_FINE: u32 = 2;
 
 /// Least width in pixels at which axis labels still fit.
@@ -47,6 +48,17 @@ pub struct Point {
     pub flag: Flag,
 }
 
+/// Least and greatest value of a stretch of time, of which a [`Point`] at the same instant says the mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// Middle of the stretch.
+    pub at: UtcMillis,
+    /// Least value.
+    pub low: f64,
+    /// Greatest value.
+    pub high: f64,
+}
+
 /// Everything a chart shows.
 #[derive(Debug, Clone)]
 pub struct ChartSpec {
@@ -76,6 +88,8 @@ pub struct ChartSpec {
     pub limits: Vec<LimitLine>,
     /// Observations in order of time; those outside the axis are not drawn.
     pub points: Vec<Point>,
+    /// Where `points` are means: what they are means of, in order of time. Drawn as a band behind the line.
+    pub spreads: Vec<Spread>,
     /// Light lines on dark ground.
     pub dark: bool,
 }
@@ -119,11 +133,12 @@ pub fn svg(spec: &ChartSpec) -> Result<String, ChartError> {
     let title = format!("{} {}", spec.title, spec.subtitle);
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
-         role=\"img\" lang=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\">\n<title>{}</title>{body}",
+         role=\"img\" lang=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\">\n<title>{}</title><desc>{}</desc>{body}",
         size.0,
         size.1,
         spec.language.tag(),
         escape(title.trim()),
+        escape(&tell::sentence(spec)),
     ))
 }
 
@@ -137,7 +152,7 @@ pub fn png(spec: &ChartSpec) -> Result<Vec<u8>, ChartError> {
     let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
     let backend = Smooth::new(BitMapBackend::with_buffer(&mut pixels, size));
     draw::draw(spec, Canvas::bitmap(backend, PNG_FINE)?)?;
-    let pixels = encode::shrink(&pixels, spec.width as usize, PNG_FINE as usize);
+    let pixels = encode::halve(&pixels, spec.width as usize);
     encode::png(&pixels, spec.width, spec.height)
 }
 
@@ -150,8 +165,9 @@ impl ChartSpec {
         if self.to <= self.from {
             return Err(ChartError::EmptyTime);
         }
-        if MAX_POINTS < self.points.len() {
-            return Err(ChartError::TooManyPoints(self.points.len()));
+        let points = self.points.len().max(self.spreads.len());
+        if MAX_POINTS < points {
+            return Err(ChartError::TooManyPoints(points));
         }
         Ok(())
     }

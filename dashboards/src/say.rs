@@ -188,6 +188,7 @@ impl<'a> Say<'a> {
             Window::Day => self.t("range_day"),
             Window::Week => self.t("range_week"),
             Window::Month => self.t("range_month"),
+            Window::Year => self.t("range_year"),
         }
     }
 

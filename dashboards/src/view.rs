@@ -99,11 +99,13 @@ pub enum Window {
     Week,
     /// 30 days.
     Month,
+    /// 365 days.
+    Year,
 }
 
 impl Window {
     /// Every window, shortest first.
-    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
 
     /// The word in `?range=`.
     #[must_use]
@@ -112,6 +114,7 @@ impl Window {
             Self::Day => "day",
             Self::Week => "week",
             Self::Month => "month",
+            Self::Year => "year",
         }
     }
 
@@ -129,6 +132,7 @@ impl Window {
             Self::Day => DAY_MS,
             Self::Week => 7 * DAY_MS,
             Self::Month => 30 * DAY_MS,
+            Self::Year => 365 * DAY_MS,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first problem")]
 
-use bakau_dashboards::chart::{self, ChartError, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point};
+use bakau_dashboards::chart::{self, ChartError, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Spread};
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -29,6 +29,7 @@ fn spec(points: Vec<Point>) -> ChartSpec {
             LimitLine { level: Level::Awas, value: 0.5 },
         ],
         points,
+        spreads: Vec::new(),
         dark: false,
     }
 }
@@ -52,6 +53,21 @@ fn a_small_chart_with_gap_and_marks_looks_as_agreed() {
     chart.points[3].flag = Flag::Suspect;
     chart.points[14].flag = Flag::Fail;
     insta::assert_snapshot!(chart::svg(&chart).unwrap());
+}
+
+#[test]
+fn means_have_a_band_from_least_to_greatest_that_breaks_where_data_is_missing() {
+    let mut chart = wave(24, 60 * MINUTE_MS);
+    chart.points.drain(6..11);
+    let around =
+        |point: &Point| Spread { at: point.at, low: point.value.unwrap() - 1.0, high: point.value.unwrap() + 1.5 };
+    chart.spreads = chart.points.iter().map(around).collect();
+    let svg = chart::svg(&chart).unwrap();
+    assert_eq!(svg.matches("<polygon").count(), 2);
+    assert!(svg.contains("rata-rata"));
+    assert!(svg.contains("<desc>Antara 0,"), "the extremes are those of the band: {}", &svg[..600]);
+    chart.spreads.clear();
+    assert!(!chart::svg(&chart).unwrap().contains("<polygon"));
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(super) fn spec(
         interval_ms: interval,
         limits: Vec::new(),
         points: points.collect(),
+        spreads: Vec::new(),
         dark: false,
     }
 }
@@ -55,6 +56,15 @@ fn tide(h: f64) -> f64 {
 
 fn limit(level: Level, value: f64) -> LimitLine {
     LimitLine { level, value }
+}
+
+/// A band around means.
+fn spreads(points: &[Point], half: impl Fn(f64) -> f64) -> Vec<Spread> {
+    let around = |point: &Point| {
+        let (mean, half) = (point.value.unwrap(), half(point.at.get() as f64 / 3_600_000.0));
+        Spread { at: point.at, low: mean - half, high: mean + half * 1.6 }
+    };
+    points.iter().map(around).collect()
 }
 
 /// Every case worth a look, by file name.
@@ -85,6 +95,12 @@ pub(super) fn cases() -> Vec<(&'static str, ChartSpec)> {
     let mut air = spec("Alun-alun Batu · PM2,5", "ug/m3", 0, 30.0, MINUTE, pm);
     air.limits = vec![limit(Level::Waspada, 55.5), limit(Level::Siaga, 150.0), limit(Level::Awas, 250.0)];
     cases.push(("month", air));
+    let mut means =
+        spec("Alun-alun Batu · PM2,5", "ug/m3", 0, 30.0, 60 * MINUTE, |h| 30.0 + 18.0 * day(h) + 8.0 * noise(h));
+    means.points.drain(300..340);
+    means.spreads = spreads(&means.points, |h| 6.0 + 8.0 * (noise(h) + 0.5));
+    means.limits = vec![limit(Level::Waspada, 55.5), limit(Level::Siaga, 150.0)];
+    cases.push(("means", means));
     cases.push(("constant", spec("Suhu konstan", "Cel", 1, 1.0, 10 * MINUTE, |_| 16.9)));
     let mut one = spec("Satu titik", "Cel", 1, 1.0, 10 * MINUTE, |_| -3.2);
     one.points = vec![one.points[70]];
@@ -112,4 +128,15 @@ pub(super) fn write(folder: &Path) {
             fs::write(folder.join(format!("{name}{suffix}.png")), chart::png(&spec).unwrap()).unwrap();
         }
     }
+}
+
+/// What the time budget is about: seven days of one value a minute, calm and restless.
+pub(super) fn timed() -> Vec<(&'static str, ChartSpec)> {
+    let cases = cases();
+    let case = |wanted: &str| cases.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    let limits = vec![limit(Level::Waspada, 55.5), limit(Level::Siaga, 150.0), limit(Level::Awas, 250.0)];
+    let level = spec("BeeJay Bakau 01 · Muka air", "m", 2, 7.0, MINUTE, |h| tide(h) + 0.02 * noise(h * 60.0));
+    let pm = |h: f64| (30.0 + 18.0 * day(h) + 25.0 * noise(h) + 8.0 * noise(h / 30.0)).max(2.0);
+    let air = ChartSpec { limits, ..spec("Alun-alun Batu · PM2,5", "ug/m3", 0, 7.0, MINUTE, pm) };
+    vec![("day of 10 minutes", case("limits")), ("week of minutes, tide", level), ("week of minutes, PM2.5", air)]
 }

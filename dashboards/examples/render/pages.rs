@@ -333,3 +333,8 @@ pub(super) fn write(folder: &Path) {
         }
     }
 }
+
+/// Draws the overview; returns its size.
+pub(super) fn overview_size() -> usize {
+    page::overview(&overview(Language::Id)).unwrap().len()
+}

@@ -90,6 +90,12 @@ impl<B: DrawingBackend> Canvas<B> {
         self.backend.draw_rect(from, to, &opaque(color), true).map_err(failed)
     }
 
+    /// A filled shape with these corners.
+    pub(super) fn area(&mut self, corners: &[(f64, f64)], color: RGBColor) -> Result<(), ChartError> {
+        let corners: Vec<_> = corners.iter().map(|spot| self.spot(*spot)).collect();
+        self.backend.fill_polygon(corners, &opaque(color)).map_err(failed)
+    }
+
     pub(super) fn dot(&mut self, at: (f64, f64), radius: f64, color: RGBColor) -> Result<(), ChartError> {
         let radius = (radius * self.fine).round().max(1.0) as u32;
         let at = self.spot(at);

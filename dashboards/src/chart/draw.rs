@@ -69,6 +69,9 @@ impl<B: DrawingBackend> Chart<'_, B> {
         plot.left = PAD + 4.0 + self.widest_label(axis.as_ref())?;
         let series = self.prepare(plot.width());
         self.gaps(&plot, &series)?;
+        if let Some(axis) = &axis {
+            self.bands(&plot, axis, &series)?;
+        }
         self.time_axis(&plot)?;
         let Some(axis) = axis else {
             let words = say::messages(self.spec.language).text("chart_no_data");
@@ -87,7 +90,9 @@ impl<B: DrawingBackend> Chart<'_, B> {
 
     fn prepare(&self, width: f64) -> Series {
         let spec = self.spec;
-        series::prepare(&spec.points, spec.from, spec.to, spec.interval_ms, width)
+        let mut series = series::prepare(&spec.points, spec.from, spec.to, spec.interval_ms, width);
+        series::bands(&spec.spreads, spec.from, spec.to, spec.interval_ms, &mut series, width);
+        series
     }
 
     /// Title and subtitle; returns where they end.
@@ -149,6 +154,15 @@ impl<B: DrawingBackend> Chart<'_, B> {
         self.canvas.text(&unit, (PAD, y), Align::Left, self.small)?;
         let words = say::messages(self.spec.language);
         let mut x = plot.right;
+        if !series.bands.is_empty() {
+            let room = plot.width() * 0.6;
+            let text = self.canvas.fit(words.text("chart_band"), room, self.small)?;
+            self.canvas.text(&text, (x, y), Align::Right, self.small)?;
+            x -= self.canvas.width(&text, self.small)? + 9.0;
+            self.canvas.fill((x - 9.0, y - 4.0), (x + 3.0, y + 4.0), self.theme.band)?;
+            self.canvas.line(&[(x - 9.0, y), (x + 3.0, y)], self.theme.line, 1.75)?;
+            x -= 18.0;
+        }
         if !series.failed.is_empty() {
             let word = words.text("chart_failed");
             self.canvas.text(word, (x, y), Align::Right, self.small)?;
@@ -200,6 +214,20 @@ impl<B: DrawingBackend> Chart<'_, B> {
         for (from, to) in &series.gaps {
             let (from, to) = (plot.left + from, plot.left + to);
             self.canvas.fill((from, plot.top), (to, plot.bottom), self.theme.gap)?;
+        }
+        Ok(())
+    }
+
+    fn bands(&mut self, plot: &Plot, axis: &ValueAxis, series: &Series) -> Result<(), ChartError> {
+        let spot = |x: f64, value: f64| (plot.left + x, plot.y(axis, value));
+        for band in &series.bands {
+            let upper = band.iter().map(|(x, _, high)| spot(*x, *high));
+            let lower = band.iter().rev().map(|(x, low, _)| spot(*x, *low));
+            let corners: Vec<_> = upper.chain(lower).collect();
+            match corners.as_slice() {
+                [upper, lower] => self.canvas.line(&[*upper, *lower], self.theme.band, 3.0)?,
+                corners => self.canvas.area(corners, self.theme.band)?,
+            }
         }
         Ok(())
     }

@@ -1,25 +1,24 @@
 //! From drawn pixels to a small PNG file.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use super::ChartError;
 
-/// Averages each square of `fine` x `fine` RGB pixels to one.
-pub(super) fn shrink(pixels: &[u8], width: usize, fine: usize) -> Vec<u8> {
-    let row = width * fine * 3;
-    let area = u16::try_from(fine * fine).unwrap_or(u16::MAX);
-    let mut small = Vec::with_capacity(pixels.len() / (fine * fine));
-    let mut sums = vec![[0u16; 3]; width];
-    for band in pixels.chunks_exact(row * fine) {
-        sums.fill([0; 3]);
-        for row in band.chunks_exact(row) {
-            for (sum, square) in sums.iter_mut().zip(row.chunks_exact(fine * 3)) {
-                for color in square.as_chunks::<3>().0 {
-                    *sum = std::array::from_fn(|channel| sum[channel] + u16::from(color[channel]));
-                }
-            }
+/// Averages each square of two by two RGB pixels to one.
+pub(super) fn halve(pixels: &[u8], width: usize) -> Vec<u8> {
+    let row = width * 2 * 3;
+    let mut small = Vec::with_capacity(pixels.len() / 4);
+    for band in pixels.chunks_exact(row * 2) {
+        let (upper, lower) = band.split_at(row);
+        for (above, below) in upper.as_chunks::<6>().0.iter().zip(lower.as_chunks::<6>().0) {
+            small.extend::<[u8; 3]>(std::array::from_fn(|channel| {
+                let sum = |two: &[u8; 6]| u16::from(two[channel]) + u16::from(two[channel + 3]);
+                ((sum(above) + sum(below) + 2) / 4) as u8
+            }));
         }
-        small.extend(sums.iter().flatten().map(|sum| ((sum + area / 2) / area) as u8));
     }
     small
 }
@@ -32,7 +31,8 @@ pub(super) fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Cha
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette);
-    encoder.set_compression(png::Compression::Balanced);
+    // Lines on a flat ground hardly get smaller with more effort, but take much longer.
+    encoder.set_deflate_compression(png::DeflateCompression::Level(4));
     encoder.set_filter(png::Filter::NoFilter);
     let failed = |error: png::EncodingError| ChartError::Drawing(error.to_string());
     let mut writer = encoder.write_header().map_err(failed)?;
@@ -43,9 +43,27 @@ pub(super) fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Cha
 
 type Color = [u8; 3];
 
+/// Counts and places of colours; they are our own, so no key is chosen to collide.
+type ColorMap<T> = HashMap<Color, T, BuildHasherDefault<ColorHasher>>;
+
+/// Multiplies the three bytes with a large odd number.
+#[derive(Debug, Default)]
+struct ColorHasher(u64);
+
+impl Hasher for ColorHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let key = bytes.iter().fold(self.0, |key, byte| key << 8 | u64::from(*byte));
+        self.0 = key.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+}
+
 fn index(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let colors = || pixels.as_chunks::<3>().0.iter().copied();
-    let mut counts: HashMap<Color, u32> = HashMap::new();
+    let mut counts: ColorMap<u32> = ColorMap::default();
     let mut last = None;
     let mut run = 0;
     // Long runs of one colour are the rule: count them before looking them up.
@@ -63,7 +81,7 @@ fn index(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
         *counts.entry(last).or_default() += run;
     }
     let palette = palette(&counts);
-    let mut places: HashMap<Color, u8> = HashMap::with_capacity(counts.len());
+    let mut places: ColorMap<u8> = ColorMap::default();
     for color in counts.into_keys() {
         places.insert(color, nearest(&palette, color));
     }
@@ -81,7 +99,7 @@ fn index(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The most used colours exactly, then one for each cell of an ever coarser grid of the others.
-fn palette(counts: &HashMap<Color, u32>) -> Vec<Color> {
+fn palette(counts: &ColorMap<u32>) -> Vec<Color> {
     const SIZE: usize = 40;
     let mut ranked: Vec<(u32, Color)> = counts.iter().map(|(color, count)| (*count, *color)).collect();
     ranked.sort_unstable_by(|a, b| b.cmp(a));
@@ -117,8 +135,8 @@ mod tests {
 
     #[test]
     fn shrinking_averages_and_keeps_flat_colours() {
-        assert_eq!(shrink(&[0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0], 1, 2), [128, 128, 128]);
-        assert_eq!(shrink(&[7; 12], 1, 2), [7, 7, 7]);
+        assert_eq!(halve(&[0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0], 1), [128, 128, 128]);
+        assert_eq!(halve(&[7; 24], 2), [7; 6]);
     }
 
     #[test]

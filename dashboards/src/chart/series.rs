@@ -2,7 +2,7 @@
 
 use bakau_model::{Flag, UtcMillis};
 
-use super::{Point, scale::FAR};
+use super::{Point, Spread, scale::FAR};
 
 /// A hole longer than this many intervals is a gap.
 const GAP_INTERVALS: f64 = 2.5;
@@ -15,6 +15,8 @@ pub(super) type Spot = (f64, f64);
 pub(super) struct Series {
     /// Unbroken lines, in order of time.
     pub(super) lines: Vec<Vec<Spot>>,
+    /// Unbroken bands of (pixels from the left edge, least, greatest value), in order of time.
+    pub(super) bands: Vec<Vec<(f64, f64, f64)>>,
     /// Usable but suspect points.
     pub(super) suspect: Vec<Spot>,
     /// Failed points.
@@ -67,6 +69,39 @@ pub(super) fn prepare(points: &[Point], from: UtcMillis, to: UtcMillis, interval
     series.suspect = thin(&series.suspect, 4.0);
     series.failed = thin(&series.failed, 4.0);
     series
+}
+
+/// The bands of `spreads`, one value pair a pixel column, broken where the line of means is.
+pub(super) fn bands(
+    spreads: &[Spread],
+    from: UtcMillis,
+    to: UtcMillis,
+    interval_ms: i64,
+    series: &mut Series,
+    width: f64,
+) {
+    let scale = width / to.since(from) as f64;
+    let hole = (interval_ms.max(1) as f64 * GAP_INTERVALS) * scale;
+    let sound = |spread: &&Spread| from <= spread.at && spread.at <= to && spread.low <= spread.high;
+    let mut last: Option<(f64, f64, f64)> = None;
+    for spread in spreads.iter().filter(sound) {
+        let x = spread.at.since(from) as f64 * scale;
+        let (low, high) = (spread.low.clamp(-FAR, FAR), spread.high.clamp(-FAR, FAR));
+        let (least, greatest) = series.extent.unwrap_or((low, high));
+        series.extent = Some((least.min(low), greatest.max(high)));
+        match (last, series.bands.last_mut().and_then(|band| band.last_mut())) {
+            (Some(_), Some(same)) if same.0.floor() == x.floor() => {
+                (same.1, same.2) = (same.1.min(low), same.2.max(high))
+            }
+            (Some(before), Some(_)) if x - before.0 <= hole => {
+                if let Some(band) = series.bands.last_mut() {
+                    band.push((x, low, high));
+                }
+            }
+            _ => series.bands.push(vec![(x, low, high)]),
+        }
+        last = Some((x, low, high));
+    }
 }
 
 fn finish(lines: &mut Vec<Vec<Spot>>, line: &mut Vec<Spot>, width: f64) {
