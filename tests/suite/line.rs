@@ -161,7 +161,8 @@ async fn the_demo_raises_an_alert_within_its_first_minute() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut bakau = Bakau::prepare(folder.path(), "", &[("kosong.toml", String::new())])?;
     let data = folder.path().join("demo").display().to_string();
-    let arguments = ["demo", "--data", &data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"].map(str::to_owned);
+    let arguments = ["demo", "--data", &data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--history", "6h"];
+    let arguments = arguments.map(str::to_owned);
     bakau.start_with(&arguments).await?;
     let alert = async || {
         let alerts = bakau.json("/api/v1/alerts").await?;
@@ -169,7 +170,7 @@ async fn the_demo_raises_an_alert_within_its_first_minute() -> Result<()> {
     };
     wait::until("an alert of the demo", PATIENCE, alert).await.with_context(|| bakau.log_tail())?;
     let stations = bakau.json("/api/v1/stations").await?;
-    assert_eq!(stations["stations"].as_array().map(Vec::len), Some(3));
+    assert_eq!(stations["stations"].as_array().map(Vec::len), Some(15));
     assert!(Path::new(&data).join("spool.db").is_file());
     bakau.stop()
 }

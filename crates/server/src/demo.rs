@@ -1,26 +1,45 @@
 //! `bakau demo`: the whole platform and its simulated stations in one process, with no configuration.
 
-use std::sync::Arc;
+mod progress;
 
-use anyhow::{Result, bail};
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::Principal;
-use bakau_registry::{Catalogue, CatalogueFile, Registry, Station, demo_catalogue, token};
-use bakau_simulate::demo::{Credentials, DemoConfig, run_demo};
+use bakau_model::{Language, Principal, StationId, UtcMillis};
+use bakau_registry::{Catalogue, CatalogueFile, Registry, Snapshot, demo_catalogue, token};
+use bakau_simulate::demo::{Credentials, DemoConfig, Gap, HistoryPlan, fill, run_demo};
+use bakau_store::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use self::progress::Progress;
 use crate::{DemoArguments, admin, config::Config, wiring};
 
-pub(crate) async fn run(arguments: &DemoArguments, stop: CancellationToken) -> Result<()> {
+const DAY_MS: i64 = 86_400_000;
+
+/// Beyond the oldest row of history, so that it is not refused while the rows before it are on their way.
+const ACCEPT_MORE_DAYS: i64 = 1;
+
+pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: CancellationToken) -> Result<()> {
     let mut config = Config { data: arguments.data.clone(), ..Config::default() };
     config.http.listen = arguments.http;
     config.broker.listen = arguments.mqtt;
+    let history_ms = i64::try_from(arguments.history.0.as_millis()).context("the history is too long")?;
+    let accepted = u32::try_from(history_ms / DAY_MS + 1 + ACCEPT_MORE_DAYS).context("the history is too long")?;
+    config.broker.accept_past_days = config.broker.accept_past_days.max(accepted);
     // Registered before the rooms start, so that the first message already finds its station.
-    let credentials = register(&config).await?;
+    let (snapshot, credentials) = register(&config).await?;
     let rooms = wiring::Rooms::start(config).await?;
-    rooms.announce();
     let Some(broker) = rooms.addresses().mqtt else { bail!("the demo needs the embedded broker") };
+
+    let now = SystemClock.now();
+    let wanted = Gap { from: now.saturating_add(-history_ms), to: now };
+    let stations = missing(&**rooms.store(), &snapshot, &credentials, wanted).await?;
+    let plan = HistoryPlan { broker, stations, seed: arguments.seed };
+    fill_history(&rooms, plan, language, &stop).await?;
+
+    rooms.announce();
     let demo = DemoConfig { broker, credentials, seed: arguments.seed, ..DemoConfig::default() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stations = tokio::spawn(run_demo(demo, clock, stop.clone()));
@@ -31,20 +50,70 @@ pub(crate) async fn run(arguments: &DemoArguments, stop: CancellationToken) -> R
     Ok(())
 }
 
-/// Applies the demo catalogue with fresh device tokens; gives the credentials of each station.
-async fn register(config: &Config) -> Result<Vec<Credentials>> {
+/// Publishes the history and waits until store and alerts have it.
+async fn fill_history(
+    rooms: &wiring::Rooms,
+    plan: HistoryPlan,
+    language: Language,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let rows = plan.rows();
+    if rows == 0 {
+        return Ok(());
+    }
+    let progress = Arc::new(Progress::new(rows, language));
+    let teller = Arc::clone(&progress);
+    let filled = fill(plan, move |rows| teller.published(rows), stop.clone());
+    tokio::pin!(filled);
+    let mut beat = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            outcome = &mut filled => { outcome?; break }
+            _ = beat.tick() => progress.show(),
+        }
+    }
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = rooms.caught_up() => {}
+    }
+    progress.end();
+    Ok(())
+}
+
+/// What each station lacks of the wanted history. All datastreams of a station come in the same rows, so the one that is
+/// behind decides.
+async fn missing(
+    store: &dyn Store,
+    snapshot: &Snapshot,
+    credentials: &[Credentials],
+    wanted: Gap,
+) -> Result<Vec<(Credentials, Vec<Gap>)>> {
+    let mut stations = Vec::new();
+    for device in credentials {
+        let mut held: Option<(UtcMillis, UtcMillis)> = Some((UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX)));
+        for datastream in snapshot.datastreams_of(&StationId::new(&device.station)?) {
+            let extent = store.extent(datastream.number).await?;
+            held = held.zip(extent).map(|(all, own)| (all.0.max(own.0), all.1.min(own.1)));
+        }
+        stations.push((device.clone(), Gap::missing(wanted, held)));
+    }
+    Ok(stations)
+}
+
+/// Applies the demo catalogue with fresh device tokens; gives what is registered and the credentials of each station.
+async fn register(config: &Config) -> Result<(Arc<Snapshot>, Vec<Credentials>)> {
     let registry = wiring::open_registry(&config.data).await?;
     apply(&registry, &demo_catalogue()).await?;
-    let stations = registry.snapshot();
-    let device = |station: &Station| Credentials {
-        station: station.id.to_string(),
-        username: station.id.to_string(),
+    let snapshot = registry.snapshot();
+    let device = |station: &StationId| Credentials {
+        station: station.to_string(),
+        username: station.to_string(),
         password: token::token(admin::random_bits()),
     };
-    let credentials: Vec<_> = stations.stations.values().map(device).collect();
+    let credentials: Vec<_> = snapshot.stations.keys().map(device).collect();
     let file = CatalogueFile { path: "devices.toml".to_owned(), text: devices(&credentials) };
     apply(&registry, &[file]).await?;
-    Ok(credentials)
+    Ok((registry.snapshot(), credentials))
 }
 
 async fn apply(registry: &Registry, files: &[CatalogueFile]) -> Result<()> {
@@ -71,4 +140,46 @@ fn devices(credentials: &[Credentials]) -> String {
         )
     };
     credentials.iter().map(entry).collect()
+}
+
+/// A length of time as people write it: `30d`, `12h`, `90m`, or 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+/// Longest history: the series would still be filled, but not while somebody waits for the first page.
+const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no length of time: write 30d, 12h, 90m or 0");
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let seconds = match unit {
+            "d" => 86_400,
+            "h" => 3_600,
+            "m" => 60,
+            "" if number == 0 => 0,
+            _ => return Err(wrong()),
+        };
+        let span = number.checked_mul(seconds).map(Duration::from_secs).filter(|span| *span <= LONGEST);
+        span.map(Self).ok_or_else(|| format!("'{text}' is longer than 400d"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_read_as_people_write_it() {
+        let read = |text: &str| text.parse::<Span>().map(|span| span.0.as_secs());
+        assert_eq!(read("30d"), Ok(30 * 86_400));
+        assert_eq!((read("12h"), read("90m"), read("0"), read("0d")), (Ok(43_200), Ok(5_400), Ok(0), Ok(0)));
+        for wrong in ["", "d", "30", "-1d", "1.5d", "401d", "99999999999999999999d", "3w"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 }

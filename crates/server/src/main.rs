@@ -85,6 +85,9 @@ struct DemoArguments {
     /// Seed of the simulated stations.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// History to fill in before the start, such as 30d or 12h; what is there already stays.
+    #[arg(long, default_value = "30d")]
+    history: demo::Span,
 }
 
 #[derive(Debug, Args)]
@@ -150,7 +153,7 @@ fn raise_file_limit() {
 async fn execute(arguments: Arguments) -> Result<()> {
     let language = arguments.lang;
     match arguments.command {
-        Command::Demo(demo) => demo::run(&demo, stop_signal()?).await,
+        Command::Demo(demo) => demo::run(&demo, language, stop_signal()?).await,
         Command::Replay(replay) => replay::run(&replay).await,
         Command::DeviceToken => admin::device_token(),
         Command::Check { files } => catalogue::check(&load(arguments.config.as_deref())?, &files, language).await,

@@ -114,6 +114,7 @@ pub(crate) struct Rooms {
     consumers_stop: CancellationToken,
     writer: JoinHandle<()>,
     alerts: Alerts,
+    store: Arc<dyn Store>,
     spool: SpoolReader,
     /// The API last.
     api_stop: CancellationToken,
@@ -204,7 +205,7 @@ impl Rooms {
 
         let state = AppState::new(AppParts {
             registry,
-            store: consumers.store,
+            store: Arc::clone(&consumers.store),
             spool: reader.clone(),
             latest: consumers.latest,
             alerts: consumers.alerts.clone(),
@@ -225,6 +226,7 @@ impl Rooms {
             consumers_stop,
             writer: consumers.writer,
             alerts: consumers.alerts,
+            store: consumers.store,
             spool: reader,
             api_stop,
             api,
@@ -249,6 +251,15 @@ impl Rooms {
 
     pub(crate) const fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    pub(crate) const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Waits until store and alerts have everything that was acknowledged.
+    pub(crate) async fn caught_up(&self) {
+        catch_up(&self.spool).await;
     }
 
     /// Serves until `stop`, then stops sources, committer, consumers and API in this order.

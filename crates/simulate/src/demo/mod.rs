@@ -1,5 +1,6 @@
 //! Simulated stations, each publishing over a connection of its own.
 
+mod history;
 mod show;
 mod sites;
 
@@ -15,6 +16,7 @@ use crate::{
     station::Station,
 };
 
+pub use history::{Gap, HistoryPlan, STEP, fill};
 pub use show::faults;
 pub use sites::sites;
 
