@@ -39,7 +39,7 @@ pub(crate) fn channels(scene: &Scene<'_>, river: &River) -> Channels {
         (Channel::WaterLevel, scene.meter(Channel::WaterLevel, level, 0.003)),
         (Channel::Flow, flow),
         (Channel::Nitrate, scene.meter(Channel::Nitrate, 1.2 + 5.0 * river.waste * (base / flow), 0.03)),
-        (Channel::Ammonia, scene.meter(Channel::Ammonia, 0.05 + 1.1 * waste, 0.01).max(0.0)),
+        (Channel::Ammonia, scene.meter(Channel::Ammonia, 0.02 + 0.4 * waste, 0.005).max(0.0)),
     ]
 }
 
