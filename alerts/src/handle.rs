@@ -67,6 +67,7 @@ impl Alerts {
             db: db.clone(),
             spool,
             snapshots: snapshots.clone(),
+            store: Arc::clone(&store),
             sources: config.sources,
             clock: Arc::clone(&clock),
             stop: stop.clone(),

@@ -26,6 +26,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod view;
+mod warm;
 
 pub use config::AlertsConfig;
 pub use db::DbError;

@@ -4,16 +4,19 @@
 //! while nothing is decided, state and cursor are committed once a second. A commit that fails is kept and tried
 //! again while evaluation goes on: neither the store nor a receiver nor a full disk blinds the engine.
 
+mod forgotten;
+
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
-use bakau_model::{Batch, Flag, Level, Observation, Seq, UtcMillis};
-use bakau_quality::Flagger;
-use bakau_registry::{Rule, Snapshot};
+use bakau_model::{Batch, DatastreamId, Flag, Observation, Seq, StationStatus, UtcMillis};
+use bakau_quality::{Flagger, Stream};
+use bakau_registry::Snapshot;
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
+use bakau_store::Store;
 use tokio::{
-    sync::{Notify, broadcast, watch},
+    sync::{Notify, broadcast, mpsc, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -21,12 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     AlertView, Sources,
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{
-        Effect, Engine, Input, Measured, Mute, Reason, Requester, RuleSet, SlotKey, SourceView, Subject, Transition,
-    },
+    engine::{Effect, Engine, Input, Measured, Mute, Requester, RuleSet, SourceView, Transition},
     facts::Facts,
     metrics::METRICS,
     routes::recipients,
+    warm,
 };
 
 /// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.
@@ -36,6 +38,8 @@ const FEW_BATCHES: u64 = 64;
 /// Decisions kept in memory while the database refuses them; then reading waits.
 const MOST_UNCOMMITTED: usize = 10_000;
 
+/// Rules wait this long for the memory of quality control after a start, and no longer.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(2);
 /// A source that is down is told of after minutes, not seconds.
 const LOOK_AT_SOURCES_EVERY: Duration = Duration::from_secs(1);
 
@@ -68,6 +72,7 @@ pub(crate) struct Runner {
     engine: Engine,
     /// Judges values as they arrive; the settled history judges the stored ones anew.
     flagger: Flagger,
+    store: Arc<dyn Store>,
     snapshot: Arc<Snapshot>,
     sources: Arc<dyn Sources>,
     /// As last told to the engine.
@@ -86,6 +91,7 @@ pub(crate) struct Setup {
     pub(crate) db: Db,
     pub(crate) spool: SpoolReader,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) sources: Arc<dyn Sources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
@@ -114,6 +120,7 @@ impl Runner {
             gather: setup.gather,
             shared: setup.shared,
             flagger: Flagger::new(),
+            store: setup.store,
             snapshot: Arc::default(),
             source_views: setup.sources.sources(),
             sources: setup.sources,
@@ -131,6 +138,7 @@ impl Runner {
         let mut spool_open = true;
         self.take_rules(true);
         self.close_forgotten().await;
+        let mut states = self.warm_up().await;
         // Requests may have been waiting since before the restart, or come from another process.
         let mut look_at_requests = true;
         while !self.stop.is_cancelled() {
@@ -160,6 +168,8 @@ impl Runner {
                     spool_open = changed.is_ok();
                     self.gather().await;
                 }
+                // None: every state has been read.
+                Some((datastream, stream)) = states.recv() => self.take_state(datastream, stream),
                 () = self.shared.requests.notified() => look_at_requests = true,
                 // A registry that has gone away keeps its last rules in force; the pause below paces the loop.
                 () = changed_or_never(&mut self.snapshots) => {}
@@ -171,6 +181,23 @@ impl Runner {
             }
         }
         self.commit().await;
+    }
+
+    /// Gives quality control its memory back; what a slow store has not told by then comes while evaluation goes on.
+    async fn warm_up(&mut self) -> mpsc::Receiver<(DatastreamId, Stream)> {
+        let measured = self.snapshot.datastreams.values().filter(|one| self.engine.measures(one.number));
+        let mut states = warm::states(Arc::clone(&self.store), measured.cloned().collect(), self.clock.now());
+        let deadline = Instant::now() + LONGEST_WARM_UP;
+        while let Ok(Some((datastream, stream))) = tokio::time::timeout_at(deadline, states.recv()).await {
+            self.take_state(datastream, stream);
+        }
+        states
+    }
+
+    fn take_state(&mut self, datastream: DatastreamId, stream: Stream) {
+        if !self.flagger.knows(datastream) {
+            self.flagger.resume(datastream, stream);
+        }
     }
 
     async fn gather(&self) {
@@ -214,42 +241,6 @@ impl Runner {
         }
         let effects = self.engine.step(self.clock.now(), Input::Sources(self.source_views.clone()));
         self.decide(effects, None, None);
-    }
-
-    /// Closes alerts the engine no longer knows because their state was unreadable: none stays open for ever.
-    async fn close_forgotten(&mut self) {
-        for alert in self.shared.active.load_full().iter().filter(|alert| !self.engine.is_open(alert.id)) {
-            // The rule change just taken has decided the end of some of them.
-            let ends =
-                |decision: &Decision| matches!(decision, Decision::Transition { facts, .. } if facts.alert == alert.id);
-            if self.pending.decisions.iter().any(ends) {
-                continue;
-            }
-            let key = self.subject_of(alert).map(|subject| SlotKey { subject, rule: alert.rule.clone() });
-            let known = key.and_then(|key| Some((Arc::clone(self.engine.rule(&key)?), key.subject)));
-            let sequence = match self.db.last_sequence(&alert.id).await {
-                Ok(sequence) => sequence.saturating_add(1),
-                Err(error) => {
-                    tracing::error!(%error, alert = %alert.id, "an alert without engine state cannot be closed");
-                    continue;
-                }
-            };
-            let Some((rule, subject)) = known else {
-                tracing::error!(alert = %alert.id, "an alert without engine state has no rule any more and stays listed");
-                continue;
-            };
-            let transition = forgotten(alert, subject, rule, sequence, (self.snapshot.revision, self.clock.now()));
-            let decision = self.transition(&transition, None);
-            self.pending.decisions.extend(decision);
-        }
-    }
-
-    fn subject_of(&self, alert: &AlertView) -> Option<Subject> {
-        match (&alert.datastream, &alert.station, &alert.source) {
-            (Some(name), ..) => Some(Subject::Datastream(self.snapshot.datastream(name)?.number)),
-            (None, Some(station), _) => Some(Subject::Station(station.clone())),
-            (None, None, source) => source.clone().map(Subject::Source),
-        }
     }
 
     async fn take_requests(&mut self) {
@@ -344,6 +335,11 @@ impl Runner {
             if !effects.is_empty() {
                 self.decide(effects, Some(observation.received_at), None);
             }
+        }
+        for StationStatus { station, online, retained, at } in &batch.statuses {
+            let (station, online, kept, at) = (station.clone(), *online, *retained, *at);
+            let effects = self.engine.step(now, Input::Status { station, online, kept, at });
+            self.decide(effects, Some(at), None);
         }
         self.pending.cursor = batch.seq;
     }
@@ -471,33 +467,6 @@ impl Runner {
             // Nobody listening is fine.
             let _receivers = self.shared.changes.send(Arc::new(view));
         }
-    }
-}
-
-fn forgotten(
-    alert: &AlertView,
-    subject: Subject,
-    rule: Arc<Rule>,
-    sequence: u32,
-    (rule_revision, decided_at): (u64, UtcMillis),
-) -> Transition {
-    Transition {
-        alert: alert.id,
-        sequence,
-        rule,
-        rule_revision,
-        subject,
-        from: alert.level,
-        to: Level::Normal,
-        peak: alert.peak,
-        reason: Reason::StateLost,
-        onset: alert.onset,
-        observed_at: alert.updated,
-        value: alert.value.zip(alert.flag),
-        worst: None,
-        heard: None,
-        decided_at,
-        muted_until: None,
     }
 }
 

@@ -177,15 +177,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{datastream, do_rule, observation};
+    use crate::testing::{datastream, do_limits, do_rule, observation};
 
     /// The store's rule: one value per key, the one received last.
-    fn settle_as_stored(rule: &Rule, arrivals: &[Observation]) -> Vec<u8> {
+    fn settle_as_stored(rule: &Rule, datastream: &Datastream, arrivals: &[Observation]) -> Vec<u8> {
         let mut kept: BTreeMap<UtcMillis, Observation> = BTreeMap::new();
         for observation in arrivals {
             kept.insert(observation.observed_at, *observation);
         }
-        serde_json::to_vec(&settle(rule, &datastream(), kept.values())).unwrap()
+        serde_json::to_vec(&settle(rule, datastream, kept.values())).unwrap()
     }
 
     #[test]
@@ -208,32 +208,95 @@ mod tests {
         assert_eq!(settle(&rule, &datastream(), &series), vec![]);
     }
 
+    fn controlled() -> Datastream {
+        Datastream { limits: do_limits(), ..datastream() }
+    }
+
+    /// One line per episode: minutes of onset and end, worst value, observations and how many of them are suspect.
+    fn episodes_of(values: &[(i64, f64)]) -> Vec<String> {
+        let series: Vec<_> = values.iter().map(|(minute, value)| observation(*minute, *value)).collect();
+        let minutes = |at: UtcMillis| at.since(crate::testing::minute(0)) / 60_000;
+        let line = |episode: Episode| {
+            let (onset, end) = (minutes(episode.onset), episode.end.map(minutes));
+            format!("{onset}-{end:?} {} {} {}", episode.peak_value, episode.count, episode.suspect)
+        };
+        settle(&do_rule(0), &controlled(), &series).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_quality_control_fails_is_in_no_episode_and_what_it_suspects_is_counted() {
+        let calm = |minute: i64| 6.0 + 0.01 * f64::from(u8::try_from(minute % 7).unwrap());
+        let with = |from: i64, values: &[f64]| {
+            let mut day: Vec<_> = (0..60).map(|minute| (minute, calm(minute))).collect();
+            for (minute, value) in (from..).zip(values) {
+                day[usize::try_from(minute).unwrap()].1 = *value;
+            }
+            day
+        };
+        let nothing = Vec::<String>::new();
+        assert_eq!(episodes_of(&with(20, &[1.0])), nothing, "a spike, known by the value after it");
+        assert_eq!(episodes_of(&with(20, &[-5.0])), nothing, "out of range");
+        let drop = episodes_of(&with(20, &[3.9, 3.8, 3.9]));
+        assert_eq!(drop, ["20-Some(23) 3.8 3 1"], "real, with one step that was too fast");
+        let low = episodes_of(&with(20, &[4.5, 3.0, 1.6, 0.19, 1.6, 3.0, 4.5]));
+        assert_eq!(low, ["21-Some(27) 0.19 6 1"]);
+    }
+
+    #[test]
+    fn a_sensor_that_is_stuck_alarms_as_suspect_and_no_longer_once_it_fails() {
+        let mut values: Vec<_> =
+            (0..20).map(|minute| (minute, 5.0 - 0.05 * f64::from(u8::try_from(minute).unwrap()))).collect();
+        values.extend((20..140).map(|minute| (minute, 3.9)));
+        values.extend((140..150).map(|minute| (minute, 5.0 + 0.01 * f64::from(u8::try_from(minute).unwrap()))));
+        let episodes = episodes_of(&values);
+        assert_eq!(episodes.len(), 1, "{episodes:?}");
+        let numbers: Vec<u64> = episodes[0].split(' ').skip(2).map(|number| number.parse().unwrap()).collect();
+        assert!(numbers[0] < 120 && 0 < numbers[1], "failed values are not counted, suspect ones are: {episodes:?}");
+    }
+
     #[test]
     fn an_episode_that_lasts_has_no_end() {
         let series = [observation(0, 5.0), observation(1, 1.0)];
         assert_eq!(settle(&do_rule(0), &datastream(), &series)[0].end, None);
     }
 
+    /// A day with calm stretches, stretches of one value, spikes and thresholds met exactly.
+    fn day() -> impl Strategy<Value = BTreeMap<i64, f64>> {
+        let value = prop_oneof![4 => 5.5f64..6.5, 2 => Just(3.9), 1 => 0.0f64..6.0, 1 => Just(2.0), 1 => -1.0f64..25.0];
+        proptest::collection::btree_map(0i64..300, value, 1..150)
+    }
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: i64) -> i64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            i64::try_from(self.0 % limit.cast_unsigned()).unwrap()
+        }
+    }
+
     proptest! {
         #[test]
-        fn any_order_of_arrival_gives_identical_bytes(
-            day in proptest::collection::btree_map(0i64..400, prop_oneof![0.0f64..6.0, Just(2.0), Just(4.0)], 1..120),
-            hold in 0u32..300,
+        fn twenty_orders_of_arrival_with_up_to_two_hours_of_lateness_give_identical_bytes(
+            day in day(),
+            hold in prop_oneof![Just(0u32), 0u32..300],
             seed in any::<u64>(),
         ) {
-            let rule = do_rule(hold);
-            let mut arrivals: Vec<_> = day.iter().map(|(minute, value)| observation(*minute, *value)).collect();
-            let sorted = settle_as_stored(&rule, &arrivals);
-            let mut random = seed | 1;
-            for place in (1..arrivals.len()).rev() {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                arrivals.swap(place, usize::try_from(random % (place as u64 + 1)).unwrap());
+            let (rule, datastream) = (do_rule(hold), controlled());
+            let observations: Vec<_> = day.iter().map(|(minute, value)| observation(*minute, *value)).collect();
+            let sorted = settle_as_stored(&rule, &datastream, &observations);
+            let mut random = Random(seed | 1);
+            for _ in 0..20 {
+                let late = |observation: &Observation| (observation.observed_at.get() + random.below(7_200_000), *observation);
+                let mut arrivals: Vec<_> = observations.iter().map(late).collect();
+                arrivals.sort_by_key(|(arrival, _)| *arrival);
+                let mut arrivals: Vec<_> = arrivals.into_iter().map(|(_, observation)| observation).collect();
+                // A repeated delivery changes nothing either.
+                arrivals.push(arrivals[0]);
+                prop_assert_eq!(&settle_as_stored(&rule, &datastream, &arrivals), &sorted);
             }
-            // A repeated delivery changes nothing either.
-            arrivals.push(arrivals[0]);
-            prop_assert_eq!(settle_as_stored(&rule, &arrivals), sorted);
         }
 
         #[test]

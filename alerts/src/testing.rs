@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bakau_model::{
-    AgencyId, ChannelId, DatastreamId, DeploymentId, Flag, Level, Observation, Parameter, ParameterInfo, QualityLimits,
-    RuleId, StationId, StationKind, Text, TimeSource, Unit, UtcMillis,
+    AgencyId, ChannelId, DatastreamId, DeploymentId, Flag, FlatLine, Level, Observation, Parameter, ParameterInfo,
+    QualityLimits, Range, RuleId, StationId, StationKind, Step, Text, TimeSource, Unit, UtcMillis,
 };
 use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
 
@@ -88,6 +88,17 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
         muted_until: None,
     };
     Facts { limit, ..Facts::of(&transition, &snapshot([do_rule(0)])).unwrap() }
+}
+
+/// Quality control of dissolved oxygen with every test: range, spike, rate and flat line.
+pub(crate) fn do_limits() -> QualityLimits {
+    QualityLimits {
+        fail: Some(Range { min: 0.0, max: 20.0 }),
+        suspect: Some(Range { min: 0.2, max: 15.0 }),
+        spike: Some(Step { suspect: Some(1.5), fail: Some(3.0) }),
+        rate_per_min: Some(Step { suspect: Some(2.0), fail: None }),
+        flat_line: Some(FlatLine { tolerance: 0.001, suspect_s: Some(1_200), fail_s: Some(3_600) }),
+    }
 }
 
 /// Dissolved oxygen there, without quality control.

@@ -158,11 +158,17 @@ impl Engine {
         &mut self,
         now: UtcMillis,
         station: &StationId,
-        online: bool,
+        (online, kept): (bool, bool),
         at: UtcMillis,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let Some(place) = self.life.place(&Subject::Station(station.clone())) else { return effects };
+        let heard = self.life.heard(place);
+        // What a broker had kept is news only of a station that was offline, or of which nothing is known.
+        let news = if online { heard.offline_since.is_some() } else { heard.last.is_none() };
+        if kept && !news {
+            return effects;
+        }
         if online {
             if self.life.hear(place, at) {
                 self.end_silence(now, place, &mut effects);

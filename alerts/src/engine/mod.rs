@@ -93,7 +93,7 @@ impl Engine {
     pub fn step(&mut self, now: UtcMillis, input: Input) -> Vec<Effect> {
         match input {
             Input::Observation(measured) => self.observe(now, &measured),
-            Input::Status { station, online, at } => self.note_status(now, &station, online, at),
+            Input::Status { station, online, kept, at } => self.note_status(now, &station, (online, kept), at),
             Input::Sources(sources) => self.note_sources(now, &sources),
             Input::Tick => self.tick(now),
             Input::Acknowledge { alert, by, note } => vec![self.acknowledge(now, alert, by, note)],

@@ -20,6 +20,8 @@ pub enum Input {
         station: StationId,
         /// Whether it is online.
         online: bool,
+        /// Whether the broker had kept that, so that it may be old news.
+        kept: bool,
         /// When that was received.
         at: UtcMillis,
     },

@@ -212,3 +212,26 @@ async fn an_alert_whose_state_is_damaged_is_closed_and_may_be_raised_again() {
     eventually("a new alert", async || (room.alerts.active().first()?.onset == at(2)).then_some(())).await;
     room.close().await;
 }
+
+#[tokio::test]
+async fn a_value_that_fails_quality_control_alarms_nobody_even_just_after_a_restart() {
+    let mut house = House::new(NOWHERE);
+    let mut controlled = snapshot(NOWHERE, 1, [do_rule(0)]);
+    let limits = bakau_model::QualityLimits {
+        rate_per_min: Some(bakau_model::Step { suspect: Some(1.0), fail: Some(2.0) }),
+        ..bakau_model::QualityLimits::default()
+    };
+    let datastream = Arc::new(bakau_registry::Datastream { limits, ..testing::datastream() });
+    controlled.datastreams.insert(testing::DATASTREAM, datastream);
+    house.snapshots.send_replace(Arc::new(controlled));
+    let room = house.open().await;
+    let batch = house.spool.append(&draft(&[testing::observation(0, 6.0), testing::observation(1, 6.1)])).unwrap();
+    cursor_reaches(&house.reader, batch.seq).await;
+    room.close().await;
+    house.store.write(&[batch], Vec::new()).await.unwrap();
+    let room = house.open().await;
+    house.arrive(&[(2, 3.0), (3, 6.0), (4, 4.9), (5, 3.8)]);
+    let detail = room.alert("an alert", |_| true).await;
+    assert_eq!((detail.alert.onset, detail.alert.flag), (at(5), Some(bakau_model::Flag::Suspect)));
+    room.close().await;
+}

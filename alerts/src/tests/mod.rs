@@ -2,12 +2,14 @@
 
 mod delivery;
 mod line;
+mod people;
 mod settled;
+mod silence;
 mod sink;
 
 use std::{sync::Arc, time::Duration};
 
-use bakau_clock::ManualClock;
+use bakau_clock::{Clock, ManualClock};
 use bakau_model::{ChannelId, Envelope, Observation, Qos, Seq, SourceName, UtcMillis};
 use bakau_registry::{Channel, Rule, Snapshot};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig, SpoolReader};
@@ -67,6 +69,8 @@ impl House {
         let mut config = AlertsConfig::new(self.dir.path().join("alerts.db"));
         config.retry.jitter = 0.0;
         config.gather = Duration::from_millis(1);
+        // Deadlines are looked at as often as the engine commits.
+        config.commit_every = Duration::from_millis(20);
         config.sources = Arc::clone(&self.sources) as _;
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
         let (reader, clock) = (self.reader.clone(), Arc::clone(&self.clock));

@@ -93,3 +93,43 @@ async fn an_unknown_name_is_an_error_and_no_empty_answer() {
     assert!(matches!(error, AlertsError::Unknown(_)), "{error}");
     room.close().await;
 }
+
+/// The flags in the store and the arrival of the values play no part: quality control judges anew.
+#[tokio::test]
+async fn a_spike_is_in_no_episode_whichever_range_asks_and_however_it_arrived() {
+    let readings: Vec<_> = (0..2_000)
+        .map(|minute| match minute {
+            500 => (minute, 1.0),
+            900..=930 => (minute, 3.0),
+            _ => (minute, 6.0 + 0.01 * f64::from(u8::try_from(minute % 9).unwrap())),
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for reversed in [false, true] {
+        let mut house = House::new(NOWHERE);
+        let mut controlled = snapshot(NOWHERE, 1, [do_rule(0)]);
+        let datastream = bakau_registry::Datastream { limits: testing::do_limits(), ..testing::datastream() };
+        let datastream = Arc::new(datastream);
+        controlled.datastreams.insert(testing::DATASTREAM, Arc::clone(&datastream));
+        controlled.by_name.insert(datastream.name.clone(), datastream);
+        house.snapshots.send_replace(Arc::new(controlled));
+        house.clock.set(at(3_000));
+        let mut parts: Vec<_> = readings.chunks(100).collect();
+        if reversed {
+            parts.reverse();
+        }
+        for part in parts {
+            store(&mut house, part).await;
+        }
+        let room = house.open().await;
+        let whole = room.alerts.settled(&between(-10, 3_000)).await.unwrap();
+        assert_eq!(whole.iter().map(|episode| episode.onset).collect::<Vec<_>>(), [at(900)]);
+        for (from, to) in [(501, 902), (910, 911), (930, 2_500), (100, 2_000)] {
+            assert_eq!(room.alerts.settled(&between(from, to)).await.unwrap(), whole, "{from} to {to}");
+        }
+        assert_eq!(room.alerts.settled(&between(499, 502)).await.unwrap(), vec![]);
+        answers.push(serde_json::to_vec(&whole).unwrap());
+        room.close().await;
+    }
+    assert_eq!(answers[0], answers[1]);
+}

@@ -17,6 +17,8 @@ enum Event {
     Missing(DatastreamId),
     Offline,
     Online,
+    /// The same as a broker had kept it.
+    Kept(bool),
     /// Bakau is stopped, and started so many minutes later.
     Restart(i64),
     /// The source is connected or not.
@@ -67,12 +69,13 @@ fn input(at: i64, event: Event) -> Input {
         let flag = if value.is_none() { Flag::Missing } else { Flag::NotEvaluated };
         Input::Observation(Measured { datastream, observed_at, received_at, value, flag })
     };
-    let status = |online| Input::Status { station: station(), online, at: minute(at) };
+    let status = |online, kept| Input::Status { station: station(), online, kept, at: minute(at) };
     match event {
         Event::Value(datastream, age) => value(datastream, age, Some(6.0)),
         Event::Missing(datastream) => value(datastream, 0, None),
-        Event::Offline => status(false),
-        Event::Online => status(true),
+        Event::Offline => status(false, false),
+        Event::Online => status(true, false),
+        Event::Kept(online) => status(online, true),
         Event::Source(up) => Input::Sources(vec![SourceView { name: source(), up, since: minute(at) }]),
         Event::Restart(_) => Input::Tick,
     }
@@ -120,7 +123,7 @@ fn every(minutes: i64, range: std::ops::RangeInclusive<i64>, datastream: Datastr
 type Case = (&'static str, Vec<WatchedRule>, Vec<(i64, Event)>, i64, &'static [&'static str]);
 
 fn cases() -> Vec<Case> {
-    use Event::{Missing, Offline, Online, Restart, Source, Value};
+    use Event::{Kept, Missing, Offline, Online, Restart, Source, Value};
     let (do_, temp) = (DATASTREAM, OTHER);
     let station_only = || vec![station_rule()];
     let both = || vec![station_rule(), datastream_rule()];
@@ -185,6 +188,20 @@ fn cases() -> Vec<Case> {
                 "9 station-silent waspada>normal returned since 7",
                 "24 station-silent normal>waspada stale since 9",
             ],
+        ),
+        (
+            "old news from a broker changes nothing that is known",
+            station_only(),
+            vec![(5, Value(do_, 0)), (6, Kept(false)), (19, Kept(true)), (22, Offline), (23, Kept(true))],
+            24,
+            &["20 station-silent normal>waspada stale since 5", "23 station-silent waspada>normal returned since 5"],
+        ),
+        (
+            "old news is all that is known of a station that never reported",
+            station_only(),
+            vec![(1, Kept(true)), (2, Kept(false))],
+            5,
+            &["2 station-silent normal>waspada offline since 2"],
         ),
         (
             "nobody is silent for the time that Bakau did not run",
@@ -382,7 +399,7 @@ proptest! {
                     offline = offline.filter(|since| *since == *at);
                 }
                 Event::Offline => offline = offline.or(Some(*at)),
-                Event::Restart(_) | Event::Source(_) => {}
+                Event::Kept(_) | Event::Restart(_) | Event::Source(_) => {}
             }
             level = transitions(effects).last().map_or(level, |transition| transition.to);
             let silent = offline.is_some() || 15 <= at - last;

@@ -1,0 +1,78 @@
+//! Alerts whose state was lost: none stays open for ever.
+
+use std::sync::Arc;
+
+use bakau_model::{Level, UtcMillis};
+use bakau_registry::Rule;
+
+use super::Runner;
+use crate::{
+    AlertView,
+    db::Decision,
+    engine::{Reason, SlotKey, Subject, Transition},
+};
+
+impl Runner {
+    /// Closes alerts the engine no longer knows because their state was unreadable: none stays open for ever.
+    pub(super) async fn close_forgotten(&mut self) {
+        for alert in self.shared.active.load_full().iter().filter(|alert| !self.engine.is_open(alert.id)) {
+            // The rule change just taken has decided the end of some of them.
+            let ends =
+                |decision: &Decision| matches!(decision, Decision::Transition { facts, .. } if facts.alert == alert.id);
+            if self.pending.decisions.iter().any(ends) {
+                continue;
+            }
+            let key = self.subject_of(alert).map(|subject| SlotKey { subject, rule: alert.rule.clone() });
+            let known = key.and_then(|key| Some((Arc::clone(self.engine.rule(&key)?), key.subject)));
+            let sequence = match self.db.last_sequence(&alert.id).await {
+                Ok(sequence) => sequence.saturating_add(1),
+                Err(error) => {
+                    tracing::error!(%error, alert = %alert.id, "an alert without engine state cannot be closed");
+                    continue;
+                }
+            };
+            let Some((rule, subject)) = known else {
+                tracing::error!(alert = %alert.id, "an alert without engine state has no rule any more and stays listed");
+                continue;
+            };
+            let transition = forgotten(alert, subject, rule, sequence, (self.snapshot.revision, self.clock.now()));
+            let decision = self.transition(&transition, None);
+            self.pending.decisions.extend(decision);
+        }
+    }
+
+    fn subject_of(&self, alert: &AlertView) -> Option<Subject> {
+        match (&alert.datastream, &alert.station, &alert.source) {
+            (Some(name), ..) => Some(Subject::Datastream(self.snapshot.datastream(name)?.number)),
+            (None, Some(station), _) => Some(Subject::Station(station.clone())),
+            (None, None, source) => source.clone().map(Subject::Source),
+        }
+    }
+}
+
+fn forgotten(
+    alert: &AlertView,
+    subject: Subject,
+    rule: Arc<Rule>,
+    sequence: u32,
+    (rule_revision, decided_at): (u64, UtcMillis),
+) -> Transition {
+    Transition {
+        alert: alert.id,
+        sequence,
+        rule,
+        rule_revision,
+        subject,
+        from: alert.level,
+        to: Level::Normal,
+        peak: alert.peak,
+        reason: Reason::StateLost,
+        onset: alert.onset,
+        observed_at: alert.updated,
+        value: alert.value.zip(alert.flag),
+        worst: None,
+        heard: None,
+        decided_at,
+        muted_until: None,
+    }
+}

@@ -1,0 +1,151 @@
+//! Who is told, of what, and of what not.
+
+use bakau_model::{Language, Level, NotificationId, PersonId, Principal};
+use bakau_registry::{About, Notification, Person};
+
+use super::*;
+use crate::{NoticeKind, NoticeState, NoticeView, testing::do_rule};
+
+const NOWHERE: &str = "http://127.0.0.1:9/";
+
+fn person(id: &str) -> Person {
+    let id = PersonId::new(id).unwrap();
+    Person { name: id.to_string(), id, language: Language::Id, email: None, telegram_chat: Some(7) }
+}
+
+fn notification(id: &str, min_level: Level, people: &[&str]) -> Notification {
+    Notification {
+        id: NotificationId::new(id).unwrap(),
+        agencies: Vec::new(),
+        kinds: Vec::new(),
+        min_level,
+        about: About::Both,
+        people: people.iter().map(|id| PersonId::new(id).unwrap()).collect(),
+        channels: vec![ChannelId::new("bot").unwrap()],
+    }
+}
+
+fn registered(rule: Rule, notifications: Vec<Notification>) -> Arc<Snapshot> {
+    let mut snapshot = snapshot(NOWHERE, 1, [Rule { channels: Vec::new(), ..rule }]);
+    let (id, token_env) = (ChannelId::new("bot").unwrap(), "NOT_SET".to_owned());
+    snapshot.channels.insert(id.clone(), Channel::Telegram { id, token_env, base_url: NOWHERE.to_owned() });
+    snapshot.people = ["budi", "sari", "tono"].map(|id| (PersonId::new(id).unwrap(), person(id))).into();
+    snapshot.notifications = notifications.into_iter().map(|one| (one.id.clone(), one)).collect();
+    Arc::new(snapshot)
+}
+
+/// Who got which sequence, in a sentence per notice.
+fn told(detail: &AlertDetail) -> Vec<String> {
+    let sequence = |notice: &NoticeView| {
+        detail.transitions.iter().find(|transition| transition.id == notice.transition).unwrap().to
+    };
+    let line = |notice: &NoticeView| {
+        let person = notice.person.as_ref().map_or("-", PersonId::as_str);
+        format!("{} {} {}", sequence(notice), person, notice.channel)
+    };
+    detail.notices.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn people_are_told_once_per_channel_by_level_and_hear_how_it_goes_on() {
+    let mut house = House::new(NOWHERE);
+    let notifications = vec![
+        notification("piket", Level::Waspada, &["budi", "sari"]),
+        notification("juga", Level::Waspada, &["sari"]),
+        notification("kepala", Level::Awas, &["tono"]),
+    ];
+    house.snapshots.send_replace(registered(do_rule(0), notifications));
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0), (2, 0.3), (3, 6.0)]);
+    let detail = room.alert("the end", |detail| detail.alert.closed_at.is_some()).await;
+    let expected = [
+        "waspada budi bot",
+        "waspada sari bot",
+        "awas budi bot",
+        "awas sari bot",
+        "awas tono bot",
+        "normal budi bot",
+        "normal sari bot",
+        "normal tono bot",
+    ];
+    assert_eq!(told(&detail), expected);
+    house.arrive(&[(4, 3.0), (5, 6.0)]);
+    let detail = eventually("the second alert", async || {
+        let details = room.details().await;
+        details.into_iter().find(|detail| detail.alert.onset == at(4) && detail.alert.closed_at.is_some())
+    })
+    .await;
+    let expected = ["waspada budi bot", "waspada sari bot", "normal budi bot", "normal sari bot"];
+    assert_eq!(told(&detail), expected, "who was not told of an alert is not told of its end");
+    room.close().await;
+}
+
+#[tokio::test]
+async fn notifications_choose_by_agency_kind_of_station_and_kind_of_alert() {
+    let mut house = House::new(NOWHERE);
+    let other = |id, change: fn(&mut Notification)| {
+        let mut notification = notification(id, Level::Waspada, &["tono"]);
+        change(&mut notification);
+        notification
+    };
+    let notifications = vec![
+        notification("piket", Level::Waspada, &["budi"]),
+        other("pdam", |one| one.agencies = vec!["pdam".parse().unwrap()]),
+        other("udara", |one| one.kinds = vec![bakau_model::StationKind::Air]),
+        other("teknisi", |one| one.about = About::Technical),
+    ];
+    house.snapshots.send_replace(registered(do_rule(0), notifications));
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    let detail = room.alert("an alert", |detail| !detail.notices.is_empty()).await;
+    assert_eq!(told(&detail), ["waspada budi bot"]);
+    room.close().await;
+}
+
+#[tokio::test]
+async fn somebody_without_any_address_is_visibly_not_told() {
+    let mut house = House::new(NOWHERE);
+    let mut snapshot = Snapshot::clone(&registered(do_rule(0), vec![notification("piket", Level::Waspada, &["budi"])]));
+    snapshot.people.get_mut("budi").unwrap().telegram_chat = None;
+    house.snapshots.send_replace(Arc::new(snapshot));
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    let detail = room.alert("an alert", |detail| !detail.notices.is_empty()).await;
+    let notice = &detail.notices[0];
+    assert_eq!((notice.state, notice.attempts), (NoticeState::Failed, 0));
+    assert!(notice.last_result.as_deref().unwrap().contains("no address"));
+    assert_eq!(room.alerts.delivery_problems(10).await.unwrap().len(), 1);
+    room.close().await;
+}
+
+#[tokio::test]
+async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
+    let mut house = House::new(NOWHERE);
+    let rule = Rule { repeat_s: Some(600), ..do_rule(0) };
+    house.snapshots.send_replace(registered(rule, vec![notification("piket", Level::Waspada, &["budi"])]));
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0)]);
+    room.alert("the first notice", |detail| detail.notices.len() == 1).await;
+    house.clock.set(at(10));
+    let reminders = |detail: &AlertDetail| {
+        let states = detail.notices.iter().filter(|notice| notice.kind == NoticeKind::Reminder);
+        states.map(|notice| notice.state).collect::<Vec<_>>()
+    };
+    room.alert("a reminder", |detail| reminders(detail) == [NoticeState::Pending]).await;
+    house.clock.set(at(20));
+    let two = [NoticeState::Cancelled, NoticeState::Pending];
+    let detail = room.alert("a second one in its place", |detail| reminders(detail) == two).await;
+    let sari = Principal::Person { id: PersonId::new("sari").unwrap(), name: "Sari".to_owned() };
+    let view = room.alerts.acknowledge(&detail.alert.id, &sari, None).await.unwrap();
+    let acknowledged = view.acknowledged.unwrap();
+    assert_eq!((acknowledged.by.as_str(), acknowledged.person.unwrap().as_str()), ("Sari", "sari"));
+    let detail = room.alert("the same alert", |_| true).await;
+    assert_eq!(reminders(&detail), [NoticeState::Cancelled; 2], "nobody is reminded of what somebody has in hand");
+    assert_eq!(detail.notices[0].state, NoticeState::Pending, "the first notice stays owed");
+    house.clock.set(at(60));
+    house.arrive(&[(61, 6.0)]);
+    let detail = room.alert("the end", |detail| detail.alert.closed_at.is_some()).await;
+    assert_eq!(told(&detail).last().unwrap(), "normal budi bot");
+    assert_eq!(reminders(&detail).len(), 2);
+    room.close().await;
+}

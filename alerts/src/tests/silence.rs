@@ -1,0 +1,176 @@
+//! Silence, from the spool to an alert that people see.
+
+use bakau_model::{DatastreamId, Level, RuleId, SourceName, StationId, StationStatus};
+use bakau_registry::{Condition, RuleTarget};
+
+use super::*;
+use crate::{AlertKind, AlertView, engine::Reason, testing::do_rule};
+
+const NOWHERE: &str = "http://127.0.0.1:9/";
+
+fn station() -> StationId {
+    StationId::new("prb-bjbr-01").unwrap()
+}
+
+fn silence_rule() -> Rule {
+    Rule {
+        id: RuleId::new("senyap").unwrap(),
+        target: RuleTarget::Stations { kind: None },
+        condition: Condition::Silence { waspada: Some(900), siaga: Some(3_600), awas: None },
+        ..do_rule(0)
+    }
+}
+
+impl House {
+    fn silent(rules: impl IntoIterator<Item = Rule>) -> Self {
+        let house = Self::new(NOWHERE);
+        house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 1, rules)));
+        house
+    }
+
+    /// A value arrives at this minute.
+    fn arrive_at(&mut self, minute: i64) -> Seq {
+        self.clock.set(at(minute));
+        self.arrive(&[(minute, 6.0)])
+    }
+
+    /// The station says whether it is online.
+    fn status_at(&mut self, minute: i64, online: bool) -> Seq {
+        self.clock.set(at(minute));
+        let mut draft = draft(&[testing::observation(minute, 6.0)]);
+        draft.observations.clear();
+        draft.statuses = vec![StationStatus { station: station(), online, retained: false, at: at(minute) }];
+        self.spool.append(&draft).unwrap().seq
+    }
+}
+
+async fn newest(room: &Room, what: &str, met: impl Fn(&AlertView) -> bool) -> AlertView {
+    eventually(what, async || {
+        room.alerts.list(&AlertQuery::default()).await.unwrap().into_iter().find(|alert| met(alert))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_silent_station_becomes_an_alert_with_its_owner_and_no_value() {
+    let mut house = House::silent([silence_rule()]);
+    let room = house.open().await;
+    let seq = house.arrive_at(1);
+    cursor_reaches(&house.reader, seq).await;
+    house.clock.set(at(16));
+    let alert = newest(&room, "silence", |alert| alert.level == Level::Waspada).await;
+    assert_eq!(
+        (alert.kind, alert.station.clone(), alert.datastream.clone()),
+        (AlertKind::Silence, Some(station()), None)
+    );
+    assert_eq!((alert.agency.as_ref().unwrap().as_str(), alert.onset, alert.value), ("dlh", at(1), None));
+    house.clock.set(at(61));
+    newest(&room, "the next level", |alert| alert.level == Level::Siaga).await;
+    house.arrive_at(62);
+    let over = newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
+    assert_eq!((over.id, over.closed_reason), (alert.id, Some(Reason::Returned)));
+    room.close().await;
+}
+
+#[tokio::test]
+async fn over_a_restart_an_open_silence_stays_open_and_no_other_begins() {
+    let mut house = House::silent([silence_rule()]);
+    let room = house.open().await;
+    let seq = house.arrive_at(1);
+    cursor_reaches(&house.reader, seq).await;
+    house.clock.set(at(16));
+    let alert = newest(&room, "silence", |_| true).await;
+    room.close().await;
+    house.clock.set(at(600));
+    let room = house.open().await;
+    let seq = house.status_at(600, true);
+    let over = newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
+    assert_eq!((over.id, over.peak), (alert.id, Level::Waspada), "it did not grow while nobody looked");
+    cursor_reaches(&house.reader, seq).await;
+    room.close().await;
+    house.clock.set(at(1_200));
+    let room = house.open().await;
+    let seq = house.arrive_at(1_201);
+    cursor_reaches(&house.reader, seq).await;
+    house.clock.set(at(1_216));
+    let next = newest(&room, "a new silence", |alert| alert.closed_at.is_none()).await;
+    assert_eq!((next.onset, room.details().await.len()), (at(1_201), 2), "none for the time that Bakau did not run");
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_last_will_is_told_at_once() {
+    let mut house = House::silent([silence_rule()]);
+    let room = house.open().await;
+    house.arrive_at(1);
+    house.status_at(2, false);
+    let alert = newest(&room, "offline", |_| true).await;
+    assert_eq!((alert.onset, alert.level), (at(2), Level::Waspada));
+    let detail = room.alerts.get(&alert.id).await.unwrap().unwrap();
+    assert_eq!(detail.transitions[0].reason, Reason::Offline);
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_source_that_is_down_is_an_alert_of_its_own() {
+    let rule = Rule {
+        id: RuleId::new("sumber").unwrap(),
+        target: RuleTarget::Sources(None),
+        condition: Condition::SourceDown { waspada: Some(60), siaga: None, awas: None },
+        ..do_rule(0)
+    };
+    let house = House::silent([rule]);
+    let room = house.open().await;
+    let name = SourceName::new("kota").unwrap();
+    let say = |up| *house.sources.0.lock() = vec![SourceView { name: name.clone(), up, since: house.clock.now() }];
+    say(false);
+    newest_after(&house, &room, 60_000).await;
+    let alert = room.alerts.list(&AlertQuery::default()).await.unwrap().remove(0);
+    assert_eq!((alert.kind, alert.source, alert.station), (AlertKind::SourceDown, Some(name.clone()), None));
+    say(true);
+    newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
+    room.close().await;
+}
+
+/// Lets time pass in small steps until there is an alert: when the state of the sources is looked at is not told.
+async fn newest_after(house: &House, room: &Room, ms: i64) {
+    eventually("an alert", async || {
+        house.clock.advance(ms / 60);
+        room.alerts.list(&AlertQuery::default()).await.unwrap().first().map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rule_about_a_parameter_watches_each_datastream_by_itself() {
+    let mut rule = do_rule(0);
+    rule.target = RuleTarget::Parameter { parameter: "do".parse().unwrap(), kind: None };
+    let mut registered = snapshot(NOWHERE, 1, [rule]);
+    let other = DatastreamId::new(8);
+    let second = bakau_registry::Datastream {
+        number: other,
+        name: "prb-bjbr-01/do@150cm".parse().unwrap(),
+        ..testing::datastream()
+    };
+    let second = Arc::new(second);
+    registered.datastreams.insert(other, Arc::clone(&second));
+    registered.by_name.insert(second.name.clone(), second);
+    let mut house = House::silent([]);
+    house.snapshots.send_replace(Arc::new(registered));
+    let room = house.open().await;
+    let deep = Observation { datastream: other, ..testing::observation(1, 1.0) };
+    house.spool.append(&draft(&[testing::observation(1, 3.0), deep])).unwrap();
+    let alerts = eventually("two alerts", async || {
+        let alerts = room.alerts.list(&AlertQuery::default()).await.unwrap();
+        (alerts.len() == 2).then_some(alerts)
+    })
+    .await;
+    let mut found: Vec<_> =
+        alerts.iter().map(|alert| (alert.datastream.as_ref().unwrap().to_string(), alert.level)).collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [("prb-bjbr-01/do".to_owned(), Level::Waspada), ("prb-bjbr-01/do@150cm".to_owned(), Level::Siaga)]
+    );
+    room.close().await;
+}
