@@ -17,10 +17,14 @@ use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
 
 use crate::{
+    aggregate::{
+        bucket::Step,
+        fold::{Folder, Kind, Plan},
+    },
     answer, catalogue,
     error::{ApiError, ProblemType},
     language::{self, texts},
-    means::{Means, Step},
+    means,
     query::{Params, Span},
     state::AppState,
     thin::Thinner,
@@ -148,20 +152,23 @@ fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result
 /// Takes values in order of time and makes of them what is drawn.
 enum Collector {
     Single(Thinner),
-    Means(Means),
+    Summaries(Kind, Step, Folder),
 }
 
 impl Collector {
     fn new(datastream: &Datastream, span: Span, buckets: u32, zone: &TimeZone) -> Self {
+        let kind = Kind::of(datastream.parameter.as_str(), datastream.unit.as_str());
         // Directions have no mean that a line could show.
-        let step = Step::of(span, datastream.interval_ms, zone).filter(|_| datastream.unit.as_str() != "deg");
-        step.map_or_else(|| Self::Single(Thinner::new(span, buckets)), |step| Self::Means(Means::new(step)))
+        let step = means::step_for(span, datastream.interval_ms).filter(|_| kind != Kind::Direction);
+        let Some(step) = step else { return Self::Single(Thinner::new(span, buckets)) };
+        let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only: false };
+        Self::Summaries(kind, step, Folder::new(plan, zone.clone()))
     }
 
     fn push(&mut self, point: Point) {
         match self {
             Self::Single(thinner) => thinner.push(point),
-            Self::Means(means) => means.push(point),
+            Self::Summaries(_, _, folder) => folder.push(point.at, point.value, point.flag),
         }
     }
 
@@ -171,9 +178,9 @@ impl Collector {
                 let thinned = thinner.finish();
                 Drawn { points: thinned.points, spreads: Vec::new(), bucket_ms: thinned.bucket_ms }
             }
-            Self::Means(means) => {
-                let means = means.finish();
-                Drawn { bucket_ms: Some(means.step_ms()), points: means.points, spreads: means.spreads }
+            Self::Summaries(kind, step, folder) => {
+                let (points, spreads) = means::drawn(&folder.finish(), kind);
+                Drawn { bucket_ms: Some(step.most_ms()), points, spreads }
             }
         }
     }
