@@ -8,7 +8,9 @@ use bakau_model::{
 };
 use bakau_registry::Snapshot;
 
-use crate::decode::{DeviceTime, RawValue, Slot};
+use jiff::tz::TimeZone;
+
+use crate::decode::{PayloadTime, RawValue, Slot};
 
 /// Why one reading cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,15 +110,32 @@ pub struct Stamp {
     pub time_source: TimeSource,
 }
 
-/// Checks the device's time against the arrival; without device time the arrival is the time.
+/// Checks the payload's time against the arrival; without one the arrival is the time. `zone` is that of times without
+/// an offset.
 ///
 /// # Errors
 /// When the time is no time, or outside the window.
-pub fn stamp(time: &DeviceTime, received_at: UtcMillis, window: AcceptWindow) -> Result<Stamp, Fault> {
-    let observed_at = match time {
-        DeviceTime::Absent => return Ok(Stamp { observed_at: received_at, time_source: TimeSource::Server }),
-        DeviceTime::Invalid(detail) => return Err(Fault::new(QuarantineReason::InvalidTime, detail.clone())),
-        DeviceTime::At(at) => *at,
+pub fn stamp(
+    time: &PayloadTime,
+    received_at: UtcMillis,
+    window: AcceptWindow,
+    zone: Option<&TimeZone>,
+) -> Result<Stamp, Fault> {
+    let (observed_at, time_source) = match time {
+        PayloadTime::Absent => return Ok(Stamp { observed_at: received_at, time_source: TimeSource::Server }),
+        PayloadTime::Invalid(detail) => return Err(Fault::new(QuarantineReason::InvalidTime, detail.clone())),
+        PayloadTime::Device(at) => (*at, TimeSource::Device),
+        PayloadTime::Network(at) => (*at, TimeSource::Network),
+        PayloadTime::Relative(millis) => (received_at.saturating_add(*millis), TimeSource::Server),
+        PayloadTime::Local(civil) => {
+            let zone = zone.ok_or_else(|| Fault::new(QuarantineReason::InvalidTime, "the time zone is not known"))?;
+            let Ok(at) = zone.to_ambiguous_timestamp(*civil).unambiguous() else {
+                let detail =
+                    format!("{civil} is not one instant in the time zone of the route: its clocks were changed");
+                return Err(Fault::new(QuarantineReason::InvalidTime, detail));
+            };
+            (at.into(), TimeSource::Device)
+        }
     };
     let ahead_ms = observed_at.since(received_at);
     if window.future_ms < ahead_ms {
@@ -129,7 +148,7 @@ pub fn stamp(time: &DeviceTime, received_at: UtcMillis, window: AcceptWindow) ->
         let detail = format!("{observed_at} is {} before arrival; this source accepts {accepted}", span(age_ms));
         return Err(Fault::new(QuarantineReason::TooOld, detail));
     }
-    Ok(Stamp { observed_at, time_source: TimeSource::Device })
+    Ok(Stamp { observed_at, time_source })
 }
 
 /// A duration for people, in its largest whole unit.
@@ -149,6 +168,7 @@ fn span(millis: i64) -> String {
 pub fn observe(target: &Target, value: &RawValue, stamp: Stamp, received_at: UtcMillis) -> Result<Observation, Fault> {
     let value = match value {
         RawValue::Null => None,
+        RawValue::OtherUnit(detail) => return Err(Fault::new(QuarantineReason::UnknownUnit, detail.clone())),
         RawValue::NotANumber(detail) => return Err(Fault::new(QuarantineReason::NotANumber, detail.clone())),
         RawValue::Number(number) => {
             let converted = target.conversion.apply(*number);
@@ -180,7 +200,7 @@ mod tests {
     const WINDOW: AcceptWindow = AcceptWindow { past_ms: 86_400_000, future_ms: 300_000 };
 
     fn server_stamp() -> Stamp {
-        stamp(&DeviceTime::Absent, ARRIVAL, WINDOW).unwrap()
+        stamp(&PayloadTime::Absent, ARRIVAL, WINDOW, None).unwrap()
     }
 
     fn reason(resolved: &Resolved) -> QuarantineReason {
@@ -194,13 +214,45 @@ mod tests {
 
     #[test]
     fn times_are_accepted_up_to_both_ends_of_the_window() {
-        let at = |offset: i64| stamp(&DeviceTime::At(ARRIVAL.saturating_add(offset)), ARRIVAL, WINDOW);
+        let at = |offset: i64| stamp(&PayloadTime::Device(ARRIVAL.saturating_add(offset)), ARRIVAL, WINDOW, None);
         assert!(at(300_000).is_ok());
         assert_eq!(at(300_001).unwrap_err().reason, QuarantineReason::InFuture);
         assert!(at(-86_400_000).is_ok());
         assert_eq!(at(-86_400_001).unwrap_err().reason, QuarantineReason::TooOld);
-        let error = stamp(&DeviceTime::At(UtcMillis::new(0)), ARRIVAL, WINDOW).unwrap_err();
+        let error = stamp(&PayloadTime::Device(UtcMillis::new(0)), ARRIVAL, WINDOW, None).unwrap_err();
         assert_eq!(error.detail, "1970-01-01T00:00:00Z is 20509 days before arrival; this source accepts 24 h");
+    }
+
+    #[test]
+    fn who_stamped_a_time_is_kept() {
+        let source = |time: &PayloadTime| stamp(time, ARRIVAL, WINDOW, Some(&TimeZone::UTC)).unwrap().time_source;
+        let civil = ARRIVAL.to_jiff().unwrap().to_zoned(TimeZone::UTC).datetime();
+        assert_eq!(source(&PayloadTime::Device(ARRIVAL)), TimeSource::Device);
+        assert_eq!(source(&PayloadTime::Local(civil)), TimeSource::Device);
+        assert_eq!(source(&PayloadTime::Network(ARRIVAL)), TimeSource::Network);
+        assert_eq!(source(&PayloadTime::Relative(-60_000)), TimeSource::Server);
+    }
+
+    #[test]
+    fn a_local_time_is_an_instant_of_its_zone_unless_clocks_changed() {
+        let at = |zone: &str, civil: &str, received_at: &str| {
+            let time = PayloadTime::Local(civil.parse().unwrap());
+            stamp(&time, UtcMillis::parse(received_at).unwrap(), WINDOW, TimeZone::get(zone).ok().as_ref())
+        };
+        let jakarta = at("Asia/Jakarta", "2026-03-10T07:00:00", "2026-03-10T00:00:02Z").unwrap();
+        assert_eq!(jakarta.observed_at, UtcMillis::parse("2026-03-10T00:00:00Z").unwrap());
+        let jayapura = at("Asia/Jayapura", "2026-03-10T09:00:00", "2026-03-10T00:00:02Z").unwrap();
+        assert_eq!(jayapura.observed_at, jakarta.observed_at);
+        let wrong_zone = at("Asia/Jakarta", "2026-03-10T09:00:00", "2026-03-10T00:00:02Z").unwrap_err();
+        assert_eq!(wrong_zone.reason, QuarantineReason::InFuture);
+        for changed in ["2026-03-29T02:30:00", "2026-10-25T02:30:00"] {
+            let fault = at("Europe/Berlin", changed, "2026-10-25T02:00:00Z").unwrap_err();
+            assert_eq!(fault.reason, QuarantineReason::InvalidTime, "{changed}");
+        }
+        assert_eq!(
+            at("none", "2026-03-10T07:00:00", "2026-03-10T00:00:02Z").unwrap_err().detail,
+            "the time zone is not known"
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod intake;
 mod latest;
 mod limits;
 mod metrics;
+mod owner;
 pub mod process;
 pub mod route;
 #[cfg(test)]

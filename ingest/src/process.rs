@@ -3,6 +3,8 @@
 //! Everything that depends only on source and topic is worked out once and remembered, so that a known topic costs one
 //! lookup. A new registry revision forgets all of it.
 
+mod message;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -11,12 +13,19 @@ use std::{
 use bakau_model::{Envelope, Observation, QuarantineReason, SourceName, StationStatus};
 use bakau_registry::Snapshot;
 use bakau_spool::QuarantineDraft;
+use jiff::tz::TimeZone;
+
+use self::message::{Clock, Owners, Sender};
 
 use crate::{
-    decode::{Decoded, Decoder, DeviceTime, ReadingSet},
-    identify::{self, AcceptWindow, Resolved, Stamp},
+    decode::{Decoded, Decoder},
+    identify::AcceptWindow,
+    owner::{Devices, Owner},
     route::Matcher,
 };
+
+/// The time zone of local times where neither route nor source has one.
+const DEFAULT_TIME_ZONE: &str = "Asia/Jakarta";
 
 /// Topics remembered per source; above, the memory is emptied, so that invented topics cannot fill it for ever.
 const MAX_TOPICS: usize = 65_536;
@@ -93,7 +102,16 @@ pub struct Processed {
 #[derive(Debug)]
 struct Known {
     route: usize,
-    slots: Vec<Resolved>,
+    owner: Owner,
+    /// That of times without an offset, where the format has such times.
+    zone: Option<TimeZone>,
+}
+
+/// What belongs to one route.
+#[derive(Debug)]
+struct Line {
+    decoder: Decoder,
+    devices: Devices,
 }
 
 #[derive(Debug)]
@@ -109,7 +127,7 @@ pub struct Processor {
     limits: Limits,
     snapshot: Arc<Snapshot>,
     matcher: Matcher,
-    decoders: Vec<Decoder>,
+    lines: Vec<Line>,
     sources: Vec<SourceMemory>,
     decoded: Decoded,
 }
@@ -119,8 +137,12 @@ impl Processor {
     #[must_use]
     pub fn new(limits: Limits, snapshot: Arc<Snapshot>) -> Self {
         let matcher = Matcher::compile(&snapshot.routes);
-        let decoders = snapshot.routes.iter().map(|route| Decoder::compile(&route.format)).collect();
-        Self { limits, snapshot, matcher, decoders, sources: Vec::new(), decoded: Decoded::default() }
+        let line = |route: &bakau_registry::Route| Line {
+            decoder: Decoder::compile(&route.format),
+            devices: Devices::of(route),
+        };
+        let lines = snapshot.routes.iter().map(line).collect();
+        Self { limits, snapshot, matcher, lines, sources: Vec::new(), decoded: Decoded::default() }
     }
 
     /// Changes to another snapshot; does nothing when it is the same one.
@@ -150,7 +172,7 @@ impl Processor {
         let Some(known) = source.topics.get(&*envelope.topic) else {
             return Processed::without_readings(Outcome::Unrouted);
         };
-        let Some(decoder) = self.decoders.get_mut(known.route) else {
+        let Some(Line { decoder, devices }) = self.lines.get_mut(known.route) else {
             return Processed::without_readings(Outcome::Unrouted);
         };
         let whole = |reason, detail| QuarantineDraft { envelope: index, reading: None, reason, detail };
@@ -164,15 +186,20 @@ impl Processor {
             findings.quarantine.push(whole(error.reason, error.detail));
             return Processed::without_readings(Outcome::Quarantined);
         }
-        let timeless = self.decoded.sets.iter().any(|set| set.time == DeviceTime::Absent);
+        let sender = Sender { index, envelope, snapshot: &self.snapshot };
+        if let Some(online) = self.decoded.online {
+            return sender.status(online, &known.owner, findings);
+        }
+        let timeless = self.decoded.sets.iter().any(|set| set.time.depends_on_arrival());
         if timeless && let Some(outcome) = ignored(envelope, spooled_before) {
-            self.decoded.sets.retain(|set| set.time != DeviceTime::Absent);
+            self.decoded.sets.retain(|set| !set.time.depends_on_arrival());
             if self.decoded.sets.is_empty() {
                 return Processed::without_readings(outcome);
             }
         }
-        let message = Message { index, envelope, slots: &known.slots, window: source.window };
-        let processed = message.identify(&self.decoded, findings);
+        let clock = Clock { window: source.window, zone: known.zone.as_ref() };
+        let mut owners = Owners { owner: &known.owner, devices, slots: decoder.slots() };
+        let processed = sender.identify(&self.decoded, clock, &mut owners, findings);
         if processed.readings == 0 && self.decoded.broken.is_empty() {
             let paths: Vec<_> = decoder.slots().iter().take(5).map(|slot| slot.path.as_str()).collect();
             let detail = format!("none of the mapped values is in the payload: {}", paths.join(", "));
@@ -194,13 +221,20 @@ impl Processor {
         if let Some(source) = self.sources.get_mut(at)
             && !source.topics.contains_key(&*envelope.topic)
             && let Some(routed) = self.matcher.find(&envelope.source, &envelope.topic)
+            && let Some(line) = self.lines.get(routed.route)
         {
-            let slots = self.decoders.get(routed.route).map_or(&[][..], Decoder::slots);
-            let slots = identify::resolve(&self.snapshot, slots, routed.station);
+            let owner = line.devices.owner(routed, line.decoder.slots(), &self.snapshot);
+            let zone = if line.decoder.has_local_times() {
+                let of_route = self.snapshot.routes.get(routed.route).and_then(|route| route.time_zone.as_ref());
+                let of_source = || self.limits.zones.get(&envelope.source);
+                TimeZone::get(of_route.or_else(of_source).map_or(DEFAULT_TIME_ZONE, String::as_str)).ok()
+            } else {
+                None
+            };
             if MAX_TOPICS <= source.topics.len() {
                 source.topics.clear();
             }
-            source.topics.insert(Arc::clone(&envelope.topic), Known { route: routed.route, slots });
+            source.topics.insert(Arc::clone(&envelope.topic), Known { route: routed.route, owner, zone });
         }
         at
     }
@@ -218,65 +252,6 @@ fn ignored(envelope: &Envelope, spooled_before: impl FnOnce(&Envelope) -> bool) 
         return Some(Outcome::IgnoredRetained);
     }
     (envelope.dup && spooled_before(envelope)).then_some(Outcome::IgnoredDuplicate)
-}
-
-/// A decoded message on its way through identification.
-struct Message<'a> {
-    index: u32,
-    envelope: &'a Envelope,
-    slots: &'a [Resolved],
-    window: AcceptWindow,
-}
-
-impl Message<'_> {
-    fn identify(&self, decoded: &Decoded, findings: &mut Findings) -> Processed {
-        let before = findings.observations.len();
-        let mut processed = Processed::without_readings(Outcome::Quarantined);
-        for set in &decoded.sets {
-            let stamp = identify::stamp(&set.time, self.envelope.received_at, self.window);
-            processed.readings += set.count as u64;
-            processed.quarantined += self.identify_set(decoded, set, &stamp, findings);
-        }
-        for (place, detail) in &decoded.broken {
-            let (reading, reason) = (Some(place.clone()), QuarantineReason::Undecodable);
-            findings.quarantine.push(QuarantineDraft { envelope: self.index, reading, reason, detail: detail.clone() });
-        }
-        if before < findings.observations.len() {
-            processed.outcome = Outcome::Decoded;
-        }
-        processed
-    }
-
-    /// Adds the observations and faults of one set; returns how many readings went to quarantine.
-    fn identify_set(
-        &self,
-        decoded: &Decoded,
-        set: &ReadingSet,
-        stamp: &Result<Stamp, identify::Fault>,
-        findings: &mut Findings,
-    ) -> u64 {
-        let mut quarantined = 0;
-        for reading in decoded.readings_of(set) {
-            let Some(resolved) = self.slots.get(reading.slot) else { continue };
-            let observed = match (&resolved.target, stamp) {
-                (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault.clone()),
-                (Ok(target), Ok(stamp)) => identify::observe(target, &reading.value, *stamp, self.envelope.received_at),
-            };
-            match observed {
-                Ok(observation) => findings.observations.push((self.index, observation)),
-                Err(fault) => {
-                    quarantined += 1;
-                    findings.quarantine.push(QuarantineDraft {
-                        envelope: self.index,
-                        reading: Some(resolved.label.clone()),
-                        reason: fault.reason,
-                        detail: fault.detail,
-                    });
-                }
-            }
-        }
-        quarantined
-    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 //! Pure. Routes are tried in catalogue order and the first that matches wins; matching a topic allocates nothing.
 
 use bakau_model::{SourceName, StationId};
-use bakau_registry::Route;
+use bakau_registry::{Format, Route};
 
 /// The placeholder that stands for one topic level with the station's id.
 pub const STATION_LEVEL: &str = "{station}";
+
+/// The placeholder that stands for one topic level with the device's id.
+pub const DEVICE_LEVEL: &str = "{device}";
 
 /// The route of a message and the station its topic names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Routed<'a> {
     pub route: usize,
     /// The station: from the topic, else the one the route fixes; `None` where neither says.
     pub station: Option<&'a str>,
+    /// The device its topic names.
+    pub device: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +27,23 @@ enum Level {
     Literal(Box<str>),
     Any,
     Station,
+    Device,
+}
+
+impl Level {
+    const fn names_somebody(&self) -> bool {
+        match self {
+            Self::Station | Self::Device => true,
+            Self::Literal(_) | Self::Any => false,
+        }
+    }
+}
+
+/// What a topic names.
+#[derive(Debug, Clone, Copy, Default)]
+struct Named<'t> {
+    station: Option<&'t str>,
+    device: Option<&'t str>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,9 +87,18 @@ impl Matcher {
                 return None;
             }
             let named = route.filter.as_ref()?.matches(topic)?;
-            Some(Routed { route: index, station: named.or(route.station.as_ref().map(StationId::as_str)) })
+            let station = named.station.or(route.station.as_ref().map(StationId::as_str));
+            Some(Routed { route: index, station, device: named.device })
         })
     }
+}
+
+/// Whether the route that takes a topic reads availability messages. For rare messages: it compiles every route.
+#[must_use]
+pub fn is_status(routes: &[Route], source: &SourceName, topic: &str) -> bool {
+    let matcher = Matcher::compile(routes);
+    let route = matcher.find(source, topic).and_then(|routed| routes.get(routed.route));
+    route.is_some_and(|route| matches!(route.format, Format::Status { .. }))
 }
 
 impl Filter {
@@ -84,8 +115,9 @@ impl Filter {
             match part {
                 "#" => open_end = true,
                 "+" => levels.push(Level::Any),
-                STATION_LEVEL if levels.contains(&Level::Station) => return None,
+                STATION_LEVEL | DEVICE_LEVEL if levels.iter().any(Level::names_somebody) => return None,
                 STATION_LEVEL => levels.push(Level::Station),
+                DEVICE_LEVEL => levels.push(Level::Device),
                 literal if literal.contains(['+', '#']) => return None,
                 literal => levels.push(Level::Literal(literal.into())),
             }
@@ -93,33 +125,34 @@ impl Filter {
         Some(Self { levels, open_end })
     }
 
-    /// `None` when the topic does not match; else the station it names, if the filter has that level.
-    fn matches<'t>(&self, topic: &'t str) -> Option<Option<&'t str>> {
+    /// `None` when the topic does not match; else the station or device it names, if the filter has that level.
+    fn matches<'t>(&self, topic: &'t str) -> Option<Named<'t>> {
         // MQTT: a wildcard at the first level does not take the broker's own topics.
         if topic.starts_with('$') && !matches!(self.levels.first(), Some(Level::Literal(_))) {
             return None;
         }
-        let mut station = None;
+        let mut named = Named::default();
         let mut parts = topic.split('/');
         for level in &self.levels {
             let part = parts.next()?;
             match level {
                 Level::Literal(literal) if **literal != *part => return None,
                 Level::Literal(_) | Level::Any => {}
-                Level::Station if part.is_empty() => return None,
-                Level::Station => station = Some(part),
+                Level::Station | Level::Device if part.is_empty() => return None,
+                Level::Station => named.station = Some(part),
+                Level::Device => named.device = Some(part),
             }
         }
         if !self.open_end && parts.next().is_some() {
             return None;
         }
-        Some(station)
+        Some(named)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bakau_registry::{Format, JsonMapping, TimeFormat};
+    use bakau_registry::{JsonMapping, TimeFormat};
     use proptest::prelude::*;
 
     use super::*;
@@ -159,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn the_device_level_names_the_device_and_no_station() {
+        let routes = [route("application/+/device/{device}/event/up", None, None)];
+        let matcher = Matcher::compile(&routes);
+        let source = SourceName::new("main").unwrap();
+        let routed = matcher.find(&source, "application/a/device/70b3/event/up").unwrap();
+        assert_eq!((routed.station, routed.device), (None, Some("70b3")));
+        assert_eq!(matcher.find(&source, "application/a/device//event/up"), None);
+    }
+
+    #[test]
     fn wildcards_follow_the_mqtt_rules() {
         let routes = [route("a/+/c", None, Some("one")), route("b/#", None, Some("two")), route("#", None, None)];
         assert_eq!(find(&routes, "a/x/c"), Some((0, Some("one".to_owned()))));
@@ -178,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_matches_nothing() {
-        for bad in ["", "a/#/b", "a+/b", "a/b#", "{station}/{station}"] {
+        for bad in ["", "a/#/b", "a+/b", "a/b#", "{station}/{station}", "{station}/{device}"] {
             assert_eq!(find(&[route(bad, None, None)], "a/b"), None, "{bad}");
         }
     }

@@ -10,6 +10,8 @@ pub enum QuarantineReason {
     Undecodable,
     /// A value is there but is no finite number.
     NotANumber,
+    /// The device that topic or payload name belongs to no station.
+    UnknownDevice,
     /// No registered datastream has that station, parameter and qualifier.
     UnknownDatastream,
     /// The unit cannot be converted to the parameter's canonical unit.
@@ -26,9 +28,10 @@ pub enum QuarantineReason {
 
 impl QuarantineReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Undecodable,
         Self::NotANumber,
+        Self::UnknownDevice,
         Self::UnknownDatastream,
         Self::UnknownUnit,
         Self::InvalidTime,
@@ -43,6 +46,7 @@ impl QuarantineReason {
         match self {
             Self::Undecodable => "undecodable",
             Self::NotANumber => "not_a_number",
+            Self::UnknownDevice => "unknown_device",
             Self::UnknownDatastream => "unknown_datastream",
             Self::UnknownUnit => "unknown_unit",
             Self::InvalidTime => "invalid_time",

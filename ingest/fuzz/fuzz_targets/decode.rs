@@ -3,33 +3,54 @@
 
 use bakau_ingest::decode::{Decoded, Decoder, MAX_READINGS, RawValue};
 use bakau_model::{Parameter, Unit};
-use bakau_registry::{Format, JsonMapping, JsonValue, TimeFormat};
+use bakau_registry::{DeviceMapping, Format, JsonMapping, JsonValue, StatusMapping, TimeFormat, ValueMapping};
 use libfuzzer_sys::fuzz_target;
+
+fn values(paths: &[&str]) -> Vec<JsonValue> {
+    let value = |path: &&str| JsonValue {
+        path: (*path).to_owned(),
+        parameter: Parameter::new("do").expect("a valid code"),
+        qualifier: None,
+        unit: Unit::new("mg/L"),
+    };
+    paths.iter().map(value).collect()
+}
+
+fn json(time_format: TimeFormat, time: Option<&str>, paths: &[&str]) -> JsonMapping {
+    JsonMapping { readings: None, station: None, time: time.map(str::to_owned), time_format, values: values(paths) }
+}
 
 /// One entry per format and per shape of mapping that takes another way through the decoder.
 fn formats() -> Vec<Format> {
-    let json = |time_format, time: Option<&str>, paths: &[&str]| Format::Json {
-        json: JsonMapping {
-            readings: None,
-            station: None,
-            time: time.map(str::to_owned),
-            time_format,
-            values: paths
-                .iter()
-                .map(|path| JsonValue {
-                    path: (*path).to_owned(),
-                    parameter: Parameter::new("do").expect("a valid code"),
-                    qualifier: None,
-                    unit: Unit::new("mg/L"),
-                })
-                .collect(),
-        },
+    let in_array = JsonMapping {
+        readings: Some("/data/readings".to_owned()),
+        station: Some("/station".to_owned()),
+        ..json(TimeFormat::EpochMs, Some("/at"), &["/do", "/temp"])
+    };
+    let device = || DeviceMapping {
+        time: Some("/measured".to_owned()),
+        time_format: TimeFormat::EpochS,
+        values: values(&["/water_temp", "/ec", "/battery/mv"]),
+    };
+    let plain = |paths: &[&str]| ValueMapping { values: values(paths) };
+    let status = |path: Option<&str>| StatusMapping {
+        path: path.map(str::to_owned),
+        online: vec!["online".to_owned()],
+        offline: vec!["offline".to_owned()],
     };
     vec![
-        json(TimeFormat::Rfc3339, Some("/time"), &["/do", "/water/temp", "/sensors/1/value"]),
-        json(TimeFormat::EpochS, Some("/t"), &["/0/value", "/1/value"]),
-        json(TimeFormat::EpochMs, Some("/t"), &["", "/do"]),
-        json(TimeFormat::Rfc3339, None, &["/do", "/do/deeper"]),
+        Format::Json { json: json(TimeFormat::Rfc3339, Some("/time"), &["/do", "/water/temp", "/sensors/1/value"]) },
+        Format::Json { json: json(TimeFormat::EpochS, Some("/t"), &["/0/value", "/1/value"]) },
+        Format::Json { json: json(TimeFormat::EpochMs, Some("/t"), &["", "/do"]) },
+        Format::Json { json: json(TimeFormat::Local, Some("/t"), &["/do", "/do/deeper"]) },
+        Format::Json { json: in_array },
+        Format::Chirpstack { chirpstack: device() },
+        Format::Tts { tts: device() },
+        Format::Senml { senml: plain(&["do", "temp", "flow#sum"]) },
+        Format::Tasmota { tasmota: plain(&["/BME280/Temperature", "/PMS5003/PM2.5"]) },
+        Format::Airgradient { airgradient: plain(&["/pm02Compensated", "/wifi"]) },
+        Format::Status { status: status(None) },
+        Format::Status { status: status(Some("/state")) },
     ]
 }
 
@@ -38,10 +59,11 @@ fuzz_target!(|payload: &[u8]| {
     for format in formats() {
         let mut decoder = Decoder::compile(&format);
         if decoder.decode(payload, &mut decoded).is_err() {
-            assert!(decoded.sets.is_empty() && decoded.readings.is_empty());
+            assert_eq!(decoded, Decoded::default());
             continue;
         }
         assert!(decoded.readings.len() <= MAX_READINGS);
+        assert_eq!(decoded.sets.iter().map(|set| set.count).sum::<usize>(), decoded.readings.len());
         for reading in &decoded.readings {
             assert!(reading.slot < decoder.slots().len());
             if let RawValue::Number(number) = reading.value {

@@ -22,13 +22,16 @@ use super::{
     connections::{Attached, Closing, Connection, Identity},
     metrics, rights,
 };
-use crate::{DeviceStatus, NotCommitted};
+use crate::{DeviceStatus, NotCommitted, route};
 
 /// Where rmqtt's session keeps our connection.
 const CONNECTION: &str = "bakau";
 
 /// Where a last will is moved to; subscriptions to `$` topics are refused, so nobody receives it.
 const WILL_TOPIC: &str = "$bakau/will";
+
+/// Largest last will that is read as availability: a text or a small JSON object.
+const MAX_STATUS_BYTES: usize = 4_096;
 
 /// Characters of a last will shown as status.
 const MAX_WILL_CHARS: usize = 200;
@@ -168,6 +171,7 @@ impl Hooks {
         match connection {
             Some(connection) => {
                 connection.will_sent.store(true, Ordering::Relaxed);
+                self.mark_silent(&connection, will).await;
                 let text = String::from_utf8_lossy(&will.payload).chars().take(MAX_WILL_CHARS).collect();
                 self.report(&connection, false, Some((will.topic.to_string(), text)));
             }
@@ -176,6 +180,33 @@ impl Hooks {
         let mut moved = will.clone();
         moved.topic = WILL_TOPIC.into();
         moved
+    }
+
+    /// Commits a last will that a route reads as availability, so that it tells the alert engine too. A will of a device
+    /// that is back already, or on a topic outside its rights, tells nothing.
+    async fn mark_silent(&self, connection: &Connection, will: &Publish) {
+        let (Some(identity), Some(_)) =
+            (connection.identity.get(), self.shared.connections.takeovers_if_current(connection))
+        else {
+            return;
+        };
+        let is_status = {
+            let snapshot = Arc::clone(&self.shared.devices.borrow());
+            let filters = current_filters(&snapshot, connection).unwrap_or_default();
+            let allowed = rights::may_publish(filters, &will.topic) && will.payload.len() <= MAX_STATUS_BYTES;
+            allowed && route::is_status(&snapshot.routes, &self.shared.config.name, &will.topic)
+        };
+        if !is_status {
+            return;
+        }
+        let now = self.shared.clock.now();
+        self.shared.traffic.arrived(1, now);
+        let envelope = self.envelope(connection, identity, will, now);
+        // Nobody waits for an acknowledgement; what is lost here shows as silence after its deadline.
+        if !matches!(timeout(self.shared.config.commit_timeout, self.shared.intake.commit(envelope)).await, Ok(Ok(())))
+        {
+            tracing::warn!(client_id = &*identity.client_id, "last will could not be committed");
+        }
     }
 
     async fn subscribe(&self, session: &Session, subscribe: &Subscribe) -> SubscribeReturn {

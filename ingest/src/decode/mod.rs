@@ -3,13 +3,21 @@
 //! Pure: no clock, no registry lookups. Decoding works on the *slots* of a route (one per mapped value), so that the
 //! datastream behind a slot is looked up once per topic and not once per reading.
 
-mod json;
+mod document;
 mod scan;
+mod senml;
+mod status;
+mod time;
+mod tree;
+mod walk;
 
 use bakau_model::{Parameter, QuarantineReason, Unit, UtcMillis};
-use bakau_registry::Format;
+use bakau_registry::{Format, JsonValue};
+use jiff::civil::DateTime;
 
-pub use json::JsonDecoder;
+pub use document::DocumentDecoder;
+pub use senml::SenmlDecoder;
+pub use status::StatusDecoder;
 
 /// Readings in one message, over all its sets; more and the whole message goes to quarantine.
 pub const MAX_READINGS: usize = 10_000;
@@ -27,6 +35,17 @@ pub struct Slot {
     pub unit: Unit,
 }
 
+impl Slot {
+    fn of(value: &JsonValue) -> Self {
+        Self {
+            path: value.path.clone(),
+            parameter: value.parameter.clone(),
+            qualifier: value.qualifier.clone(),
+            unit: value.unit.clone(),
+        }
+    }
+}
+
 /// What stands in the payload for one slot.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RawValue {
@@ -36,6 +55,8 @@ pub enum RawValue {
     Null,
     /// Something else; the text says what.
     NotANumber(String),
+    /// A number in a unit that cannot be converted to that of the mapping; the text says which.
+    OtherUnit(String),
 }
 
 /// One value found in a payload.
@@ -47,22 +68,41 @@ pub struct RawReading {
     pub value: RawValue,
 }
 
-/// The device's own time of a set of readings.
+/// When a set of readings was measured, as far as the payload says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeviceTime {
+pub enum PayloadTime {
     /// The payload has none, or null.
     Absent,
-    /// The time.
-    At(UtcMillis),
+    /// The device's own time.
+    Device(UtcMillis),
+    /// The time of a gateway or network server.
+    Network(UtcMillis),
+    /// The device's own time without an offset.
+    Local(DateTime),
+    /// So many milliseconds after arrival; before it where negative.
+    Relative(i64),
     /// Something is there but it is no time; the text says what.
     Invalid(String),
 }
 
-/// Readings that share one time: one object of the payload.
+impl PayloadTime {
+    /// Whether only the arrival tells when it was.
+    #[must_use]
+    pub const fn depends_on_arrival(&self) -> bool {
+        match self {
+            Self::Absent | Self::Relative(_) => true,
+            Self::Device(_) | Self::Network(_) | Self::Local(_) | Self::Invalid(_) => false,
+        }
+    }
+}
+
+/// Readings that share time and device: one object of the payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadingSet {
     /// Their time.
-    pub time: DeviceTime,
+    pub time: PayloadTime,
+    /// Ids by which the payload names its device, the most specific first; none where it names none.
+    pub devices: Vec<Box<str>>,
     /// Index of their first reading in [`Decoded::readings`].
     pub first: usize,
     /// How many readings.
@@ -76,6 +116,8 @@ pub struct Decoded {
     pub sets: Vec<ReadingSet>,
     /// All readings, set by set.
     pub readings: Vec<RawReading>,
+    /// What an availability message says: whether the device is there.
+    pub online: Option<bool>,
     /// Parts of the payload that are not understood while others are: which, and why.
     pub broken: Vec<(String, String)>,
 }
@@ -85,6 +127,7 @@ impl Decoded {
     pub fn clear(&mut self) {
         self.sets.clear();
         self.readings.clear();
+        self.online = None;
         self.broken.clear();
     }
 
@@ -111,13 +154,19 @@ impl DecodeError {
     }
 }
 
+fn too_many(detail: String) -> DecodeError {
+    DecodeError { reason: QuarantineReason::TooManyReadings, detail }
+}
+
 /// The decoder of one route.
 #[derive(Debug, Clone)]
 pub enum Decoder {
-    /// Generic JSON by mapping.
-    Json(JsonDecoder),
-    /// A format without a decoder in this version.
-    Unread(&'static str),
+    /// A JSON document with values at known places.
+    Document(DocumentDecoder),
+    /// Sensor Measurement Lists.
+    Senml(SenmlDecoder),
+    /// Availability messages.
+    Status(StatusDecoder),
 }
 
 impl Decoder {
@@ -125,13 +174,13 @@ impl Decoder {
     #[must_use]
     pub fn compile(format: &Format) -> Self {
         match format {
-            Format::Json { json } => Self::Json(JsonDecoder::compile(json)),
-            Format::Chirpstack { .. }
-            | Format::Tts { .. }
-            | Format::Senml { .. }
-            | Format::Tasmota { .. }
-            | Format::Airgradient { .. }
-            | Format::Status { .. } => Self::Unread(format.name()),
+            Format::Json { json } => Self::Document(DocumentDecoder::json(json)),
+            Format::Chirpstack { chirpstack } => Self::Document(DocumentDecoder::chirpstack(chirpstack)),
+            Format::Tts { tts } => Self::Document(DocumentDecoder::tts(tts)),
+            Format::Senml { senml } => Self::Senml(SenmlDecoder::compile(senml)),
+            Format::Tasmota { tasmota } => Self::Document(DocumentDecoder::tasmota(&tasmota.values)),
+            Format::Airgradient { airgradient } => Self::Document(DocumentDecoder::airgradient(&airgradient.values)),
+            Format::Status { status } => Self::Status(StatusDecoder::compile(status)),
         }
     }
 
@@ -139,8 +188,18 @@ impl Decoder {
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
         match self {
-            Self::Json(json) => json.slots(),
-            Self::Unread(_) => &[],
+            Self::Document(document) => document.slots(),
+            Self::Senml(senml) => senml.slots(),
+            Self::Status(_) => &[],
+        }
+    }
+
+    /// Whether its times may be without an offset, so that the time zone of the route or source matters.
+    #[must_use]
+    pub fn has_local_times(&self) -> bool {
+        match self {
+            Self::Document(document) => document.has_local_times(),
+            Self::Senml(_) | Self::Status(_) => false,
         }
     }
 
@@ -151,8 +210,9 @@ impl Decoder {
     pub fn decode(&mut self, payload: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
         out.clear();
         let result = match self {
-            Self::Json(json) => json.decode(payload, out),
-            Self::Unread(name) => Err(DecodeError::undecodable(format!("no decoder for {name}"))),
+            Self::Document(document) => document.decode(payload, out),
+            Self::Senml(senml) => senml.decode(payload, out),
+            Self::Status(status) => status.decode(payload, out),
         };
         if result.is_err() {
             out.clear();
@@ -160,3 +220,7 @@ impl Decoder {
         result
     }
 }
+
+#[cfg(test)]
+#[path = "fixture_tests.rs"]
+mod tests;

@@ -13,6 +13,18 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// Longest piece of a payload quoted in an explanation, in characters.
 pub(crate) const QUOTE_CHARS: usize = 60;
 
+/// A value of which only the outside matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scalar<'a> {
+    /// A number as it is written.
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    /// `true`, `false` or `null`.
+    Word(&'static str),
+    /// An object or an array, stepped over; the text says which.
+    Nested(&'static str),
+}
+
 /// A position in a payload.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
@@ -188,6 +200,17 @@ impl<'a> Scanner<'a> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// The value that is next.
+    pub(crate) fn scalar(&mut self, depth: usize) -> Result<Scalar<'a>, DecodeError> {
+        match self.peek_token() {
+            Some(b'"') => self.string().map(Scalar::Text),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Scalar::Number),
+            Some(b'{') => self.skip(depth).map(|()| Scalar::Nested("an object")),
+            Some(b'[') => self.skip(depth).map(|()| Scalar::Nested("an array")),
+            Some(_) | None => self.word().map(Scalar::Word),
+        }
     }
 
     /// Steps over the opening bracket.

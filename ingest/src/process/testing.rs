@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bakau_model::{
-    DatastreamId, DatastreamName, DeploymentId, Envelope, InstrumentId, Parameter, Qos, RouteId, SourceName, StationId,
-    Unit, UtcMillis,
+    AgencyId, DatastreamId, DatastreamName, DeploymentId, Envelope, InstrumentId, Parameter, Qos, RouteId, SourceName,
+    StationId, StationKind, Unit, UtcMillis,
 };
-use bakau_registry::{Datastream, Deployment, Format, JsonMapping, JsonValue, Route, Snapshot, TimeFormat};
+use bakau_registry::{Datastream, Deployment, Format, JsonMapping, JsonValue, Route, Snapshot, Station, TimeFormat};
 use bytes::Bytes;
 
 use crate::{decode::Slot, identify::AcceptWindow, process::Limits};
@@ -70,18 +70,37 @@ pub(crate) fn snapshot() -> Arc<Snapshot> {
         offset: 0.0,
     };
     snapshot.deployments.insert(DatastreamId::new(2), vec![deployment]);
-    snapshot.routes.push(Route {
-        id: RouteId::new("json").unwrap(),
-        topic: "bakau/{station}/data".to_owned(),
+    let json = mapping(Some("/time"), &[("/do", "do", "mg/L"), ("/cond", "conductivity", "mS/cm")]);
+    snapshot.routes.push(route("bakau/{station}/data", Format::Json { json }));
+    Arc::new(snapshot)
+}
+
+pub(crate) fn station(id: &str) -> Station {
+    Station {
+        id: StationId::new(id).unwrap(),
+        name: id.into(),
+        agency: AgencyId::new("dlh").unwrap(),
+        kind: StationKind::Water,
+        latitude: 0.0,
+        longitude: 0.0,
+        time_zone: "Asia/Jakarta".to_owned(),
+        elevation_m: None,
+        description: None,
+        water_class: None,
+        air_type: None,
+    }
+}
+
+pub(crate) fn route(topic: &str, format: Format) -> Route {
+    Route {
+        id: RouteId::new("r").unwrap(),
+        topic: topic.to_owned(),
         source: None,
         station: None,
         devices: std::collections::BTreeMap::new(),
         time_zone: None,
-        format: Format::Json {
-            json: mapping(Some("/time"), &[("/do", "do", "mg/L"), ("/cond", "conductivity", "mS/cm")]),
-        },
-    });
-    Arc::new(snapshot)
+        format,
+    }
 }
 
 pub(crate) fn limits() -> Limits {

@@ -1,7 +1,8 @@
 use bakau_model::TimeSource;
+use bakau_registry::{DeviceMapping, Format, Route, StatusMapping, TimeFormat, ValueMapping};
 
 use super::{
-    testing::{ARRIVAL, envelope, limits, snapshot},
+    testing::{ARRIVAL, envelope, limits, mapping, route, snapshot, station},
     *,
 };
 
@@ -113,4 +114,153 @@ fn a_new_snapshot_replaces_what_was_remembered() {
     assert_eq!(processor.revision(), 4);
     let processed = processor.process(0, &message, |_| false, &mut findings);
     assert_eq!(processed, Processed { outcome: Outcome::Quarantined, readings: 2, quarantined: 2 });
+}
+
+/// The registry of `snapshot()` with these routes in place of its own.
+fn routed(routes: Vec<Route>) -> Arc<Snapshot> {
+    let mut changed = Snapshot::clone(&snapshot());
+    changed.routes = routes;
+    let station = station("s1");
+    changed.stations.insert(station.id.clone(), station);
+    Arc::new(changed)
+}
+
+fn run_on(routes: Vec<Route>, envelope: &Envelope) -> (Processed, Findings) {
+    let mut findings = Findings::default();
+    let processed = Processor::new(limits(), routed(routes)).process(0, envelope, |_| false, &mut findings);
+    (processed, findings)
+}
+
+fn chirpstack(topic: &str, devices: &[(&str, &str)]) -> Route {
+    let values = mapping(None, &[("/do", "do", "mg/L")]).values;
+    let chirpstack = DeviceMapping { time: None, time_format: TimeFormat::Rfc3339, values };
+    Route {
+        devices: devices.iter().map(|(device, station)| ((*device).to_owned(), station.parse().unwrap())).collect(),
+        ..route(topic, Format::Chirpstack { chirpstack })
+    }
+}
+
+fn uplink(topic: &str, eui: &str) -> Envelope {
+    let payload =
+        format!(r#"{{"time":"2026-02-25T06:13:20Z","deviceInfo":{{"devEui":"{eui}"}},"object":{{"do":6.3}}}}"#);
+    envelope(topic, &payload)
+}
+
+#[test]
+fn a_device_is_found_by_its_id_in_topic_or_payload_in_capitals_or_not() {
+    let devices = [("70B3D57ED0000001", "s1")];
+    let in_topic = chirpstack("app/device/{device}/up", &devices);
+    let in_payload = chirpstack("app/device/+/up", &devices);
+    for (route, topic, eui) in [
+        (&in_topic, "app/device/70b3d57ed0000001/up", "elsewhere"),
+        (&in_payload, "app/device/x/up", "70b3d57ed0000001"),
+        (&in_payload, "app/device/x/up", "70B3D57ED0000001"),
+    ] {
+        let (processed, findings) = run_on(vec![route.clone()], &uplink(topic, eui));
+        assert_eq!(processed, Processed { outcome: Outcome::Decoded, readings: 1, quarantined: 0 }, "{topic} {eui}");
+        let (_, observation) = &findings.observations[0];
+        assert_eq!((observation.datastream.get(), observation.time_source), (1, TimeSource::Network));
+    }
+}
+
+#[test]
+fn a_device_nobody_knows_is_named_once() {
+    let expected = Processed { outcome: Outcome::Quarantined, readings: 1, quarantined: 1 };
+    let devices = [("aa", "s1")];
+    for (route, topic) in [(chirpstack("d/{device}", &devices), "d/bb"), (chirpstack("d/+", &devices), "d/x")] {
+        let (processed, findings) = run_on(vec![route], &uplink(topic, "bb"));
+        assert_eq!(processed, expected);
+        assert_eq!(reasons(&findings), [(None, QuarantineReason::UnknownDevice)]);
+        let detail = "device 'bb' is not among the devices of route 'r': add it to the catalogue";
+        assert_eq!(findings.quarantine[0].detail, detail);
+    }
+}
+
+#[test]
+fn without_a_table_of_devices_the_device_id_is_the_stations() {
+    let (processed, _) = run_on(vec![chirpstack("d/{device}", &[])], &uplink("d/s1", "bb"));
+    assert_eq!(processed.outcome, Outcome::Decoded);
+    let (_, findings) = run_on(vec![chirpstack("d/+", &[])], &uplink("d/x", "Sensor 1"));
+    assert_eq!(findings.quarantine[0].detail, "'Sensor 1' is no station id: name its station in devices of the route");
+    let (_, findings) = run_on(vec![chirpstack("d/+", &[])], &envelope("d/x", r#"{"object":{"do":1}}"#));
+    let detail = "neither topic, route nor payload says which device or station it is from";
+    assert_eq!(findings.quarantine[0].detail, detail);
+}
+
+#[test]
+fn good_devices_of_one_payload_survive_an_unknown_neighbour() {
+    let mut json = mapping(None, &[("/do", "do", "mg/L")]);
+    json.station = Some("/id".to_owned());
+    let routes = vec![route("d", Format::Json { json })];
+    let payload = r#"[{"id":"s1","do":1},{"id":"??","do":2},{"id":"??","do":3},{"id":"s1","do":4}]"#;
+    let (processed, findings) = run_on(routes, &envelope("d", payload));
+    assert_eq!(processed, Processed { outcome: Outcome::Decoded, readings: 4, quarantined: 2 });
+    assert_eq!((findings.observations.len(), findings.quarantine.len()), (2, 1));
+}
+
+#[test]
+fn a_local_time_is_read_in_the_zone_of_the_route_then_of_the_source_then_of_western_indonesia() {
+    let values = mapping(None, &[("/do", "do", "mg/L")]).values;
+    let tasmota = route("tele/{station}/SENSOR", Format::Tasmota { tasmota: ValueMapping { values } });
+    let mut in_jayapura = limits();
+    in_jayapura.zones.insert(testing::source(), "Asia/Jayapura".to_owned());
+    // 13:13:20 in Jakarta is the arrival; the same reading of the clock is two hours earlier in Jayapura.
+    let message = envelope("tele/s1/SENSOR", r#"{"Time":"2026-02-25T13:13:20","do":6.3}"#);
+    let eastern = Route { time_zone: Some("Asia/Jayapura".to_owned()), ..tasmota.clone() };
+    let western = Route { time_zone: Some("Asia/Jakarta".to_owned()), ..tasmota.clone() };
+    for (limits, route, hours) in [
+        (limits(), &tasmota, 0),
+        (limits(), &eastern, -2),
+        (in_jayapura.clone(), &tasmota, -2),
+        (in_jayapura, &western, 0),
+    ] {
+        let mut findings = Findings::default();
+        let mut processor = Processor::new(limits, routed(vec![route.clone()]));
+        processor.process(0, &message, |_| false, &mut findings);
+        let (_, observation) = &findings.observations[0];
+        assert_eq!(observation.observed_at, ARRIVAL.saturating_add(hours * 3_600_000));
+        assert_eq!(observation.time_source, TimeSource::Device);
+    }
+}
+
+fn status_route(topic: &str) -> Route {
+    let texts = |text: &str| vec![text.to_owned()];
+    route(
+        topic,
+        Format::Status { status: StatusMapping { path: None, online: texts("Online"), offline: texts("Offline") } },
+    )
+}
+
+#[test]
+fn an_availability_message_is_a_status_and_no_reading() {
+    let online = envelope("tele/s1/LWT", "Online");
+    let kept = Envelope { retained: true, ..envelope("tele/s1/LWT", "Offline") };
+    for (message, is_online, retained) in [(online, true, false), (kept, false, true)] {
+        let (processed, findings) = run_on(vec![status_route("tele/{station}/LWT")], &message);
+        assert_eq!(processed, Processed { outcome: Outcome::Decoded, readings: 0, quarantined: 0 });
+        let status = StationStatus { station: "s1".parse().unwrap(), online: is_online, retained, at: ARRIVAL };
+        assert_eq!(findings.statuses, [status]);
+        assert!(findings.quarantine.is_empty() && findings.observations.is_empty());
+    }
+}
+
+#[test]
+fn an_availability_message_of_nobody_or_without_meaning_goes_to_quarantine() {
+    let (_, findings) = run_on(vec![status_route("tele/{station}/LWT")], &envelope("tele/s9/LWT", "Online"));
+    assert_eq!(findings.quarantine[0].detail, "no station 's9' is registered");
+    let (_, findings) = run_on(vec![status_route("tele/{station}/LWT")], &envelope("tele/s1/LWT", "offline"));
+    assert_eq!(findings.quarantine[0].reason, QuarantineReason::Undecodable);
+    assert!(findings.statuses.is_empty());
+}
+
+#[test]
+fn a_retained_pack_with_relative_times_is_ignored_like_one_without() {
+    let values = mapping(None, &[("do", "do", "mg/L")]).values;
+    let senml = vec![route("m/{station}", Format::Senml { senml: ValueMapping { values } })];
+    let payload = r#"[{"n":"do","v":5.1,"t":-60},{"n":"do","v":5.2}]"#;
+    let (processed, findings) = run_on(senml.clone(), &envelope("m/s1", payload));
+    assert_eq!(processed.readings, 2);
+    assert_eq!(findings.observations[0].1.observed_at, ARRIVAL.saturating_add(-60_000));
+    let kept = Envelope { retained: true, ..envelope("m/s1", payload) };
+    assert_eq!(run_on(senml, &kept).0.outcome, Outcome::IgnoredRetained);
 }

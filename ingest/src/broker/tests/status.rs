@@ -1,5 +1,6 @@
 //! What the board shows of devices.
 
+use bakau_registry::{Format, StatusMapping};
 use rumqttc::{LastWill, Packet, QoS, v5};
 
 use super::*;
@@ -35,6 +36,45 @@ async fn a_last_will_becomes_device_status_and_never_a_message() {
         }
     }
     assert_eq!(line.spooled().len(), 1, "the will was spooled");
+    line.stop().await;
+}
+
+/// The devices of the line and a registered station whose availability is on its own topic.
+fn with_status_route() -> Snapshot {
+    let mut changed = Snapshot::clone(&snapshot(&["prb-01", "prb-02"]));
+    let station = crate::process::testing::station("prb-01");
+    changed.stations.insert(station.id.clone(), station);
+    let texts = |text: &str| vec![text.to_owned()];
+    let status = StatusMapping { path: None, online: texts("online"), offline: texts("offline") };
+    changed.routes = vec![crate::process::testing::route("bakau/{station}/status", Format::Status { status })];
+    Snapshot { revision: 2, ..changed }
+}
+
+fn statuses(line: &Line) -> Vec<(String, bool)> {
+    let batches = line.reader.read_after(Seq::START, usize::MAX).unwrap();
+    let all = batches.iter().flat_map(|batch| batch.statuses.clone());
+    all.map(|status| (status.station.to_string(), status.online)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_will_on_an_availability_route_is_committed_for_the_alert_engine() {
+    let mut line = Line::open().await;
+    line.snapshots.send_replace(Arc::new(with_status_route()));
+    let connected = |id: &str, topic: &str| {
+        let mut options = MqttOptions::new(id, "127.0.0.1", line.port);
+        options.set_credentials("prb-01", TOKEN);
+        options.set_last_will(LastWill::new(topic, "offline", QoS::AtLeastOnce, true));
+        V4::new(options).connected()
+    };
+    let mut client = connected("station", "bakau/prb-01/status").await;
+    client.publish("bakau/prb-01/status", QoS::AtLeastOnce, "online").await;
+    assert!(matches!(client.packet().await.unwrap(), Packet::PubAck(_)));
+    drop(client);
+    eventually(|| statuses(&line).len() == 2).await;
+    // A will outside the device's rights says nothing about the other station.
+    drop(connected("thief", "bakau/prb-02/status").await);
+    eventually(|| device_status(&line, "thief").is_some_and(|device| !device.online)).await;
+    assert_eq!(statuses(&line), [("prb-01".to_owned(), true), ("prb-01".to_owned(), false)]);
     line.stop().await;
 }
 

@@ -1,0 +1,66 @@
+use super::*;
+
+fn decoded(payload: &str) -> Result<Decoded, DecodeError> {
+    let value = bakau_registry::JsonValue {
+        path: "do".to_owned(),
+        parameter: bakau_model::Parameter::new("do").unwrap(),
+        qualifier: None,
+        unit: Unit::new("mg/L"),
+    };
+    let mut out = Decoded::default();
+    SenmlDecoder::compile(&ValueMapping { values: vec![value] }).decode(payload.as_bytes(), &mut out).map(|()| out)
+}
+
+fn times(payload: &str) -> Vec<PayloadTime> {
+    decoded(payload).unwrap().sets.into_iter().map(|set| set.time).collect()
+}
+
+#[test]
+fn times_below_two_to_the_28_are_relative_to_the_arrival() {
+    let at = |text: &str| PayloadTime::Device(bakau_model::UtcMillis::parse(text).unwrap());
+    assert_eq!(times(r#"[{"n":"do","v":1}]"#), [PayloadTime::Absent]);
+    assert_eq!(times(r#"[{"n":"do","v":1,"t":0}]"#), [PayloadTime::Absent]);
+    assert_eq!(times(r#"[{"n":"do","v":1,"t":-0.25}]"#), [PayloadTime::Relative(-250)]);
+    assert_eq!(times(r#"[{"n":"do","v":1,"t":268435455}]"#), [PayloadTime::Relative(268_435_455_000)]);
+    assert_eq!(times(r#"[{"n":"do","v":1,"t":268435456}]"#), [at("1978-07-04T21:24:16Z")]);
+    assert_eq!(times(r#"[{"bt":1773100800.001,"n":"do","v":1,"t":-60}]"#), [at("2026-03-09T23:59:00.001Z")]);
+    assert!(matches!(times(r#"[{"n":"do","v":1,"t":1e300}]"#)[0], PayloadTime::Invalid(_)));
+}
+
+#[test]
+fn records_of_one_time_and_device_are_one_set() {
+    let decoded = decoded(r#"[{"bt":1773100800,"n":"do","v":1},{"n":"do","v":2},{"n":"do","v":3,"t":1}]"#).unwrap();
+    assert_eq!(decoded.sets.iter().map(|set| (set.first, set.count)).collect::<Vec<_>>(), [(0, 2), (2, 1)]);
+}
+
+#[test]
+fn base_fields_hold_from_their_record_on_wherever_they_stand_in_it() {
+    let decoded = decoded(r#"[{"v":1,"n":"do"},{"v":1,"n":"do","bv":4},{"v":2,"n":"do"}]"#).unwrap();
+    let values: Vec<_> = decoded.readings.into_iter().map(|reading| reading.value).collect();
+    assert_eq!(values, [1.0, 5.0, 6.0].map(RawValue::Number));
+}
+
+#[test]
+fn a_base_name_gives_the_device_without_its_separator_and_its_last_part() {
+    assert_eq!(
+        devices("urn:dev:mac:70b3d57ed0000001:"),
+        ["urn:dev:mac:70b3d57ed0000001".into(), "70b3d57ed0000001".into()]
+    );
+    assert_eq!(devices("mgv-01/"), ["mgv-01".into()]);
+    assert_eq!(devices(""), Vec::<Box<str>>::new());
+    assert_eq!(devices(":"), Vec::<Box<str>>::new());
+}
+
+#[test]
+fn more_records_than_the_limit_put_the_whole_message_aside() {
+    let payload = |records: usize| format!("[{}]", vec![r#"{"n":"do","v":1}"#; records].join(","));
+    assert_eq!(decoded(&payload(MAX_READINGS)).unwrap().readings.len(), MAX_READINGS);
+    let error = decoded(&payload(MAX_READINGS + 1)).unwrap_err();
+    assert_eq!(error.reason, bakau_model::QuarantineReason::TooManyReadings);
+}
+
+#[test]
+fn a_name_of_endless_length_is_no_reading() {
+    let name = "do".repeat(MAX_NAME_BYTES);
+    assert_eq!(decoded(&format!(r#"[{{"bn":"{name}","n":"do","v":1}}]"#)).unwrap(), Decoded::default());
+}

@@ -1,0 +1,231 @@
+//! One way through a JSON document, filling what is mapped.
+
+use std::borrow::Cow;
+
+use super::{
+    DecodeError, Decoded, MAX_READINGS, RawReading, RawValue, ReadingSet,
+    scan::{Scanner, plain_number, quote},
+    time::{self, RawTime, TimeSpec},
+    too_many,
+    tree::{Node, Target},
+};
+
+/// Sets of readings in one message; more and the whole message goes to quarantine.
+pub(crate) const MAX_SETS: usize = 1_000;
+/// Longest device id that is looked up, in bytes; catalogues have none longer.
+const MAX_DEVICE_BYTES: usize = 256;
+
+/// What is read of one document, or of one element of its array of sets.
+#[derive(Debug)]
+pub(super) struct Walk<'d, 'a> {
+    /// The value of each slot.
+    pub(super) found: &'d mut [Option<RawValue>],
+    pub(super) times: Vec<RawTime<'a>>,
+    pub(super) devices: Vec<Option<Box<str>>>,
+    /// Whether the object with the decoded values is there.
+    pub(super) body: bool,
+    pub(super) simulated: bool,
+    /// Where the sets of an array inside the document go; an element of such an array has none.
+    pub(super) sets: Option<Sets<'d>>,
+}
+
+/// The array inside a document whose elements are sets of readings.
+#[derive(Debug)]
+pub(super) struct Sets<'d> {
+    pub(super) element: &'d Node,
+    pub(super) times: &'d [TimeSpec],
+    pub(super) out: &'d mut Decoded,
+    /// How many sets and readings there were before this document.
+    pub(super) before: (usize, usize),
+    pub(super) seen: bool,
+}
+
+impl<'a> Walk<'_, 'a> {
+    pub(super) fn value(&mut self, scanner: &mut Scanner<'a>, node: &Node, depth: usize) -> Result<(), DecodeError> {
+        match scanner.peek_token() {
+            Some(b'{') => {
+                self.other(node, "an object");
+                self.body |= node.targets.contains(&Target::Body);
+                scanner.members(depth, |scanner, key, depth| match node.child(&key) {
+                    Some(child) => {
+                        self.forget(child);
+                        self.value(scanner, child, depth)
+                    }
+                    None => scanner.skip(depth),
+                })
+            }
+            Some(b'[') if self.sets.is_some() && node.targets.contains(&Target::Sets) => self.elements(scanner, depth),
+            Some(b'[') => {
+                self.other(node, "an array");
+                scanner.elements(depth, |scanner, index, depth| match node.element(index) {
+                    Some(child) => self.value(scanner, child, depth),
+                    None => scanner.skip(depth),
+                })
+            }
+            Some(b'"') => {
+                let text = scanner.string()?;
+                self.text(node, text);
+                Ok(())
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let written = scanner.number()?;
+                self.number(node, written);
+                Ok(())
+            }
+            Some(_) | None => {
+                match scanner.word()? {
+                    "null" => self.null(node),
+                    word => self.other(node, word),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads each element of the array as a set of its own.
+    fn elements(&mut self, scanner: &mut Scanner<'a>, depth: usize) -> Result<(), DecodeError> {
+        let Some(sets) = &mut self.sets else { return scanner.skip(depth) };
+        sets.seen = true;
+        let found = &mut *self.found;
+        scanner.elements(depth, |scanner, index, depth| {
+            if MAX_SETS <= index {
+                return Err(too_many(format!("more than {MAX_SETS} sets of readings in one message")));
+            }
+            if scanner.peek_token() != Some(b'{') {
+                sets.out.broken.push((format!("/{index}"), "the element is no object".to_owned()));
+                return scanner.skip(depth);
+            }
+            found.fill(None);
+            let times = vec![RawTime::Absent; sets.times.len()];
+            let mut walk = Walk { found, times, devices: Vec::new(), body: false, simulated: false, sets: None };
+            walk.value(scanner, sets.element, depth)?;
+            let time = time::choose(sets.times, &walk.times);
+            push_set(found, time, sets.out)
+        })?;
+        self.found.fill(None);
+        Ok(())
+    }
+
+    /// Of a repeated key the last one counts, so what an earlier one left below it goes.
+    fn forget(&mut self, node: &Node) {
+        for target in &node.targets {
+            match target {
+                Target::Value(slot) => self.put(*slot, None),
+                Target::Time(rank) | Target::FirstTime(rank) => self.put_time(*rank, RawTime::Absent),
+                Target::Device(rank) => self.put_device(*rank, None),
+                Target::Sets => {
+                    if let Some(Sets { out, before, seen, .. }) = &mut self.sets {
+                        out.sets.truncate(before.0);
+                        out.readings.truncate(before.1);
+                        *seen = false;
+                    }
+                }
+                Target::Body => self.body = false,
+                Target::Simulated => self.simulated = false,
+            }
+        }
+        for (_, child) in &node.children {
+            self.forget(child);
+        }
+        if let Some(each) = &node.each {
+            self.forget(each);
+        }
+    }
+
+    fn put(&mut self, slot: usize, value: Option<RawValue>) {
+        if let Some(place) = self.found.get_mut(slot) {
+            *place = value;
+        }
+    }
+
+    fn put_time(&mut self, rank: usize, time: RawTime<'a>) {
+        if let Some(place) = self.times.get_mut(rank) {
+            *place = time;
+        }
+    }
+
+    fn put_device(&mut self, rank: usize, device: Option<&str>) {
+        if let Some(place) = self.devices.get_mut(rank) {
+            *place = device.map(|device| quoted(device).into());
+        }
+    }
+
+    fn number(&mut self, node: &Node, written: &'a str) {
+        for target in &node.targets {
+            match target {
+                Target::Value(slot) => self.put(*slot, Some(finite(plain_number(written), written))),
+                Target::Time(rank) => self.put_time(*rank, RawTime::Number(written)),
+                Target::Device(rank) => self.put_device(*rank, Some(written)),
+                Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
+            }
+        }
+    }
+
+    fn text(&mut self, node: &Node, text: Cow<'a, str>) {
+        for target in &node.targets {
+            match target {
+                Target::Value(slot) => self.put(*slot, Some(finite(plain_number(&text), &text))),
+                Target::Time(rank) => self.put_time(*rank, RawTime::Text(text.clone())),
+                Target::FirstTime(rank) if matches!(self.times.get(*rank), Some(RawTime::Absent)) => {
+                    self.put_time(*rank, RawTime::Text(text.clone()));
+                }
+                Target::Device(rank) => self.put_device(*rank, Some(&text)),
+                Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
+            }
+        }
+    }
+
+    fn null(&mut self, node: &Node) {
+        for target in &node.targets {
+            match target {
+                Target::Value(slot) => self.put(*slot, Some(RawValue::Null)),
+                Target::Time(rank) => self.put_time(*rank, RawTime::Absent),
+                Target::Device(rank) => self.put_device(*rank, None),
+                Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
+            }
+        }
+    }
+
+    fn other(&mut self, node: &Node, what: &'static str) {
+        for target in &node.targets {
+            match target {
+                Target::Value(slot) => self.put(*slot, Some(RawValue::NotANumber(format!("{what} is no number")))),
+                Target::Time(rank) => self.put_time(*rank, RawTime::Other(what)),
+                Target::Device(rank) => self.put_device(*rank, Some(what)),
+                Target::Simulated => self.simulated = what == "true",
+                Target::FirstTime(_) | Target::Sets | Target::Body => {}
+            }
+        }
+    }
+}
+
+/// Moves what was found into `out` as one set.
+pub(super) fn push_set(
+    found: &mut [Option<RawValue>],
+    time: super::PayloadTime,
+    out: &mut Decoded,
+) -> Result<(), DecodeError> {
+    let first = out.readings.len();
+    let present = found.iter_mut().enumerate();
+    out.readings.extend(present.filter_map(|(slot, found)| found.take().map(|value| RawReading { slot, value })));
+    if MAX_READINGS < out.readings.len() {
+        return Err(too_many(format!("more than {MAX_READINGS} readings in one message")));
+    }
+    out.sets.push(ReadingSet { time, devices: Vec::new(), first, count: out.readings.len() - first });
+    Ok(())
+}
+
+/// A number, if it is a finite one.
+pub(super) fn finite(number: Option<f64>, written: &str) -> RawValue {
+    match number {
+        Some(number) if number.is_finite() => RawValue::Number(number),
+        Some(_) => RawValue::NotANumber(format!("{} is too large", quote(written))),
+        None => RawValue::NotANumber(format!("\"{}\" is no number", quote(written))),
+    }
+}
+
+/// At most [`MAX_DEVICE_BYTES`] of a device id; one that is cut is in no catalogue.
+pub(super) fn quoted(device: &str) -> &str {
+    let end = (0..=MAX_DEVICE_BYTES + 1).rev().find(|end| device.is_char_boundary(*end)).unwrap_or(0);
+    device.get(..end.min(device.len())).unwrap_or(device)
+}

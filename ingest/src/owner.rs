@@ -1,0 +1,106 @@
+//! Whose readings a message carries: the station its topic, its route or its payload names.
+//!
+//! Pure. Per route there is a table from device ids to stations; without one a device id is the station's.
+
+use std::collections::HashMap;
+
+use bakau_model::{QuarantineReason, StationId};
+use bakau_registry::{Route, Snapshot};
+
+use crate::{
+    decode::Slot,
+    identify::{self, Fault, Resolved},
+    route::Routed,
+};
+
+/// Devices remembered per route; above, the memory is emptied, so that it cannot grow with the fleet of a network.
+const MAX_DEVICES: usize = 65_536;
+
+/// Who the messages of one topic are from.
+#[derive(Debug)]
+pub(crate) enum Owner {
+    /// The station that topic or route name, with what each slot means there.
+    Station { id: String, slots: Vec<Resolved> },
+    /// Each payload names its device.
+    Payload,
+    /// The topic names a device that nobody knows.
+    Unknown(Fault),
+}
+
+/// The devices of one route.
+#[derive(Debug)]
+pub(crate) struct Devices {
+    route: String,
+    /// Stations by device id in small letters.
+    stations: HashMap<String, StationId>,
+    /// What each slot means at the station of a device, by the id as payloads write it.
+    resolved: HashMap<Box<str>, Vec<Resolved>>,
+}
+
+impl Devices {
+    pub(crate) fn of(route: &Route) -> Self {
+        let small = |(device, station): (&String, &StationId)| (device.to_ascii_lowercase(), station.clone());
+        Self {
+            route: route.id.to_string(),
+            stations: route.devices.iter().map(small).collect(),
+            resolved: HashMap::new(),
+        }
+    }
+
+    /// Who messages of a topic are from.
+    pub(crate) fn owner(&self, routed: Routed<'_>, slots: &[Slot], snapshot: &Snapshot) -> Owner {
+        let of_station =
+            |id: &str| Owner::Station { id: id.to_owned(), slots: identify::resolve(snapshot, slots, Some(id)) };
+        match (routed.device, routed.station) {
+            (Some(device), _) => match self.station(device) {
+                Some(station) => of_station(&station),
+                None => Owner::Unknown(self.unknown(&[device])),
+            },
+            (None, Some(station)) => of_station(station),
+            (None, None) => Owner::Payload,
+        }
+    }
+
+    /// What each slot means at the station of the first device id that is known.
+    pub(crate) fn resolve(
+        &mut self,
+        devices: &[Box<str>],
+        slots: &[Slot],
+        snapshot: &Snapshot,
+    ) -> Result<&[Resolved], Fault> {
+        let known = devices.iter().find(|device| self.resolved.contains_key(*device) || self.station(device).is_some());
+        let Some(device) = known else { return Err(self.unknown(devices)) };
+        if !self.resolved.contains_key(device) {
+            let station = self.station(device);
+            if MAX_DEVICES <= self.resolved.len() {
+                self.resolved.clear();
+            }
+            self.resolved.insert(device.clone(), identify::resolve(snapshot, slots, station.as_deref()));
+        }
+        Ok(self.resolved.get(device).map_or(&[][..], Vec::as_slice))
+    }
+
+    /// The station of a device id; without a table the id itself, if it can be one.
+    fn station(&self, device: &str) -> Option<String> {
+        if self.stations.is_empty() {
+            return StationId::new(device).ok().map(|station| station.to_string());
+        }
+        self.stations.get(&device.to_ascii_lowercase()).map(ToString::to_string)
+    }
+
+    fn unknown(&self, devices: &[impl AsRef<str>]) -> Fault {
+        let quoted: Vec<String> = devices.iter().map(|device| format!("'{}'", device.as_ref())).collect();
+        let detail = match (quoted.is_empty(), self.stations.is_empty()) {
+            (true, _) => "neither topic, route nor payload says which device or station it is from".to_owned(),
+            (false, true) => {
+                format!("{} is no station id: name its station in devices of the route", quoted.join(", "))
+            }
+            (false, false) => format!(
+                "device {} is not among the devices of route '{}': add it to the catalogue",
+                quoted.join(" or "),
+                self.route
+            ),
+        };
+        Fault { reason: QuarantineReason::UnknownDevice, detail }
+    }
+}
