@@ -2,6 +2,8 @@
 //!
 //! Who acknowledged, what they wrote, and who was told are people's business: they are shown with the admin token only.
 
+use std::fmt::Write as _;
+
 use axum::{
     body::Bytes,
     extract::{Path, State},
@@ -9,25 +11,30 @@ use axum::{
     response::Response,
 };
 use bakau_alerts::{
-    AlertDetail, AlertId, AlertQuery, AlertView, Alerts, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
+    AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
     SettledQuery, TransitionView,
 };
+use bakau_model::{Flag, Level};
 use bakau_registry::Snapshot;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     access::{SeesPeople, Writer},
-    answer,
+    answer, catalogue,
     error::{ApiError, ProblemType},
     query::{self, Params},
     state::AppState,
+    times::Times,
 };
 
 /// Alerts in one answer unless asked otherwise.
 const DEFAULT_LIMIT: usize = 100;
 /// The most the alert room lists at once, less one that tells whether there are more.
 const MAX_LIMIT: usize = 999;
+/// Words of `level=`.
+const RAISED: [Level; 3] = [Level::Waspada, Level::Siaga, Level::Awas];
 /// The range of the settled history without `from`.
 const DEFAULT_SETTLED_MS: i64 = 7 * 86_400_000;
 /// The settled history is computed from observations at each request.
@@ -35,47 +42,57 @@ const MAX_SETTLED_MS: i64 = 400 * 86_400_000;
 /// Longest name in an acknowledgement, in characters.
 const MAX_NAME_CHARS: usize = 80;
 
+/// Every parameter of the list.
+const LIST_PARAMETERS: [&str; 10] =
+    ["active", "station", "agency", "datastream", "kind", "level", "from", "to", "before", "limit"];
+
 /// Alerts, newest decision first.
 pub(crate) async fn list(
     State(state): State<AppState>,
     SeesPeople(people): SeesPeople,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["active", "station", "datastream", "limit", "before"])?;
+    let params = Params::parse(&uri, &LIST_PARAMETERS)?;
     let limit = params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let before = params.text("before");
     let before = match before.map(str::parse::<AlertId>).transpose() {
         Ok(before) => before,
         Err(_) => return Err(ApiError::parameter("before", before, "parameter_alert")),
     };
+    let (from, to) = (params.time("from")?, params.time("to")?);
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        return Err(ApiError::parameter("from", params.text("from"), "parameter_time_order"));
+    }
     let query = AlertQuery {
         active_only: params.flag("active")?.unwrap_or(false),
         datastream: params.datastream()?,
         station: params.station()?,
+        agency: params.agency()?,
+        kind: params.choice("kind", &AlertKind::ALL.map(|kind| (kind.key(), kind)))?,
+        min_level: params.choice("level", &RAISED.map(|level| (level.key(), level)))?,
+        from,
+        to,
         before,
         limit: limit + 1,
-        ..AlertQuery::default()
     };
     let mut found = state.alerts.list(&query).await.map_err(|error| problem(&error))?;
     let more = limit < found.len();
     found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| next_address(&query, &last.id, limit));
+    let next = found.last().filter(|_| more).map(|last| next_address(&params, &last.id, limit));
     let snapshot = state.snapshot();
     let alerts: Vec<Value> = found.iter().map(|alert| alert_value(&snapshot, alert, people)).collect();
     let response = answer::json(&json!({ "alerts": alerts, "next": next }))?;
     Ok(answer::with_next(response, next.as_deref()))
 }
 
-fn next_address(query: &AlertQuery, last: &AlertId, limit: usize) -> String {
+/// The same query behind the last alert of this page.
+fn next_address(params: &Params, last: &AlertId, limit: usize) -> String {
     let mut address = format!("/api/v1/alerts?limit={limit}&before={last}");
-    if query.active_only {
-        address.push_str("&active=true");
-    }
-    if let Some(station) = &query.station {
-        address.push_str(&format!("&station={station}"));
-    }
-    if let Some(datastream) = &query.datastream {
-        address.push_str(&format!("&datastream={}", query::encode(datastream.as_str())));
+    for name in LIST_PARAMETERS.into_iter().filter(|name| !matches!(*name, "limit" | "before")) {
+        if let Some(text) = params.text(name) {
+            // Writing to a String cannot fail.
+            let _ = write!(address, "&{name}={}", query::encode(text));
+        }
     }
     address
 }
@@ -208,6 +225,8 @@ pub(crate) fn problem(error: &AlertsError) -> ApiError {
 
 fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
     let datastream = alert.datastream.as_ref().and_then(|name| snapshot.datastream(name));
+    let zone_name = alert.station.as_ref().map_or(catalogue::DEFAULT_ZONE, |id| catalogue::zone_name(snapshot, id));
+    let mut local = Times::local(TimeZone::get(zone_name).unwrap_or(TimeZone::UTC));
     let mut value = json!({
         "id": alert.id,
         "rule": alert.rule,
@@ -220,13 +239,17 @@ fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
         "unit": datastream.map(|datastream| &datastream.unit),
         "level": alert.level,
         "peak": alert.peak,
+        "time_zone": zone_name,
         "onset": answer::time(alert.onset),
+        "onset_local": local.text(alert.onset),
         "observed_at": answer::time(alert.updated),
+        "observed_at_local": local.text(alert.updated),
         "value": alert.value,
-        "flag": alert.flag,
+        "flag": alert.flag.map(Flag::code),
         "opened_at": answer::time(alert.opened_at),
         "decided_at": answer::time(alert.decided_at),
         "closed_at": alert.closed_at.map(answer::time),
+        "closed_at_local": alert.closed_at.map(|at| local.text(at)),
         "closed_reason": alert.closed_reason,
         "acknowledged": alert.acknowledged.is_some(),
         "acknowledged_at": alert.acknowledged.as_ref().map(|by| answer::time(by.at)),
@@ -246,7 +269,7 @@ fn transition_value(transition: &TransitionView) -> Value {
         "reason": transition.reason,
         "observed_at": answer::time(transition.observed_at),
         "value": transition.value,
-        "flag": transition.flag,
+        "flag": transition.flag.map(Flag::code),
         "decided_at": answer::time(transition.decided_at),
         "rule_revision": transition.rule_revision,
         "muted_until": transition.muted_until.map(answer::time),

@@ -36,29 +36,55 @@ pub(crate) fn text(text: &Text) -> Value {
     json!({ "id": text.id, "en": text.en })
 }
 
-/// A weak entity tag of some content; weak, because compression may change the bytes but not the meaning.
+/// A strong entity tag of some content: the same tag is the same bytes. Compressed bytes get a tag of their own
+/// ([`tag_of_compressed`]).
 pub(crate) fn etag(content: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
-    format!("W/\"{:016x}\"", hasher.finish())
+    etag_from(hasher.finish())
 }
 
-/// Whether the client already has the content of this tag (RFC 9110, weak comparison).
-pub(crate) fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+/// A strong entity tag of a hash.
+pub(crate) fn etag_from(hash: u64) -> String {
+    format!("\"{hash:016x}\"")
+}
+
+/// What is added to the tag of bytes that were compressed on their way out.
+const COMPRESSED: &str = "-gzip\"";
+
+/// The tag of the compressed form of what has `etag`; weak tags promise nothing about bytes and stay as they are.
+pub(crate) fn tag_of_compressed(etag: &str) -> Option<String> {
+    let strong = etag.strip_prefix('"').is_some();
+    let open = etag.strip_suffix('"').filter(|_| strong && !etag.ends_with(COMPRESSED))?;
+    Some(format!("{open}{COMPRESSED}"))
+}
+
+/// The tag with which the client already has this content (RFC 9110, weak comparison), in the form it has it.
+fn tag_at_hand(headers: &HeaderMap, etag: &str) -> Option<String> {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let plain = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let ours = plain(etag);
-    lines.flat_map(|line| line.split(',')).any(|tag| tag.trim() == "*" || plain(tag) == ours)
+    let ours = etag.trim_start_matches("W/");
+    let compressed = tag_of_compressed(ours);
+    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+    let same = |tag: &&str| {
+        let plain = tag.trim_start_matches("W/");
+        *tag == "*" || plain == ours || compressed.as_deref() == Some(plain)
+    };
+    tags.find(same).map(|tag| if tag == "*" { etag.to_owned() } else { tag.to_owned() })
+}
+
+/// Whether the client already has the content of this tag.
+pub(crate) fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+    tag_at_hand(headers, etag).is_some()
 }
 
 /// Sends `response` with its tag, or 304 where the client has it already.
 pub(crate) fn conditional(headers: &HeaderMap, etag: &str, response: impl FnOnce() -> Response) -> Response {
-    let mut answer = if not_modified(headers, etag) {
-        (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "no-cache")]).into_response()
-    } else {
-        response()
+    let at_hand = tag_at_hand(headers, etag);
+    let mut answer = match &at_hand {
+        Some(_) => (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "no-cache")]).into_response(),
+        None => response(),
     };
-    if let Ok(value) = HeaderValue::from_str(etag) {
+    if let Ok(value) = HeaderValue::from_str(at_hand.as_deref().unwrap_or(etag)) {
         answer.headers_mut().insert(header::ETAG, value);
     }
     answer
@@ -77,14 +103,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_has_the_content_gets_304() {
+    fn a_client_that_has_the_content_in_either_form_gets_304_with_its_own_tag() {
         let tag = etag(&"content");
-        let with = |value: &str| HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
-        assert!(not_modified(&with(&tag), &tag));
-        assert!(not_modified(&with(&format!("\"x\", {}", tag.trim_start_matches("W/"))), &tag));
-        assert!(not_modified(&with("*"), &tag));
-        assert!(!not_modified(&with("\"x\""), &tag));
-        assert!(!not_modified(&HeaderMap::new(), &tag));
+        let answered = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
+            let answer = conditional(&headers, &tag, || StatusCode::OK.into_response());
+            (answer.status().as_u16(), answer.headers()[header::ETAG].to_str().unwrap().to_owned())
+        };
+        assert_eq!(answered(&tag), (304, tag.clone()));
+        let compressed = tag_of_compressed(&tag).unwrap();
+        assert_eq!(answered(&format!("\"x\", {compressed}")), (304, compressed.clone()));
+        assert_eq!(answered(&format!("W/{tag}")), (304, format!("W/{tag}")));
+        assert_eq!(answered("*"), (304, tag.clone()));
+        assert_eq!(answered("\"x\""), (200, tag.clone()));
         assert_ne!(tag, etag(&"other"));
+    }
+
+    #[test]
+    fn only_strong_tags_get_another_one_when_compressed_and_only_once() {
+        let compressed = tag_of_compressed("\"1\"").unwrap();
+        assert_eq!(compressed, "\"1-gzip\"");
+        assert_eq!(tag_of_compressed(&compressed), None);
+        assert_eq!(tag_of_compressed("W/\"1\""), None);
     }
 }

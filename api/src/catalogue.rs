@@ -1,14 +1,15 @@
-//! `GET /api/v1/stations`, `stations/{id}` and `datastreams`: what is registered.
+//! `GET /api/v1/stations` and `datastreams`: what is registered.
 
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, Uri},
     response::Response,
 };
 use bakau_model::{DatastreamName, StationId, Text};
 use bakau_registry::{Datastream, Snapshot, Station};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
     query::Params,
     state::AppState,
 };
+
+/// Zone of what is about no station in particular.
+pub(crate) const DEFAULT_ZONE: &str = "Asia/Jakarta";
 
 /// Every station, in order of its id.
 pub(crate) async fn stations(
@@ -36,42 +40,6 @@ pub(crate) async fn stations(
         |station: &Station| station_value(&snapshot, station, names.get(&station.id).map_or(&[][..], Vec::as_slice));
     let stations: Vec<Value> = snapshot.stations.values().map(value).collect();
     registered(&headers, &json!({ "revision": snapshot.revision, "stations": stations }))
-}
-
-/// One station with its datastreams and the instruments deployed now.
-pub(crate) async fn station(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let snapshot = state.snapshot();
-    let station = find_station(&snapshot, &id)?;
-    let now = state.clock.now();
-    let datastreams = snapshot.datastreams_of(&station.id);
-    let mut value = station_value(&snapshot, station, &[]);
-    let mut instruments = Vec::new();
-    for datastream in &datastreams {
-        for deployment in snapshot.deployments.get(&datastream.number).into_iter().flatten() {
-            let deployed = deployment.from <= now && deployment.to.is_none_or(|to| now < to);
-            let Some(instrument) = snapshot.instruments.get(&deployment.instrument).filter(|_| deployed) else {
-                continue;
-            };
-            instruments.push(json!({
-                "datastream": datastream.name,
-                "instrument": instrument.id,
-                "make": instrument.make,
-                "model": instrument.model,
-                "serial": instrument.serial,
-                "since": answer::time(deployment.from),
-            }));
-        }
-    }
-    let datastreams: Vec<Value> = datastreams.iter().map(|each| datastream_value(&snapshot, each)).collect();
-    value["datastreams"] = datastreams.into();
-    value["instruments"] = instruments.into();
-    registered(&headers, &value)
 }
 
 /// Every datastream, or one station's, in order of its name.
@@ -94,12 +62,14 @@ pub(crate) async fn datastreams(
     registered(&headers, &json!({ "revision": snapshot.revision, "datastreams": values }))
 }
 
-fn registered(headers: &HeaderMap, value: &Value) -> Result<Response, ApiError> {
+/// An answer that changes with the registry or with what is drawn from it, sent again only when it has changed.
+pub(crate) fn registered(headers: &HeaderMap, value: &Value) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(|error| ApiError::defect(error.to_string()))?;
     Ok(answer::conditional(headers, &answer::etag(&body), || answer::json_bytes(body.into())))
 }
 
-fn station_value(snapshot: &Snapshot, station: &Station, datastreams: &[&DatastreamName]) -> Value {
+/// A station as every answer shows it.
+pub(crate) fn station_value(snapshot: &Snapshot, station: &Station, datastreams: &[&DatastreamName]) -> Value {
     let agency = snapshot.agencies.get(&station.agency);
     let city = agency.and_then(|agency| snapshot.cities.get(&agency.city));
     json!({
@@ -110,12 +80,17 @@ fn station_value(snapshot: &Snapshot, station: &Station, datastreams: &[&Datastr
         "city": city.map(|city| json!({ "id": city.id, "name": answer::text(&city.name), "code": city.code })),
         "latitude": station.latitude,
         "longitude": station.longitude,
+        "elevation_m": station.elevation_m,
+        "description": station.description.as_ref().map(answer::text),
+        "water_class": station.water_class,
+        "air_type": station.air_type,
         "time_zone": station.time_zone,
         "datastreams": datastreams,
     })
 }
 
-fn datastream_value(snapshot: &Snapshot, datastream: &Datastream) -> Value {
+/// A datastream as every answer shows it.
+pub(crate) fn datastream_value(snapshot: &Snapshot, datastream: &Datastream) -> Value {
     let info = snapshot.parameters.get(&datastream.parameter);
     json!({
         "id": datastream.name,
@@ -130,7 +105,23 @@ fn datastream_value(snapshot: &Snapshot, datastream: &Datastream) -> Value {
         "decimals": info.map(|info| info.decimals),
         "interval_s": datastream.interval_ms / 1000,
         "vertical_datum": datastream.vertical_datum,
+        "limits": datastream.limits,
     })
+}
+
+/// The zone of what is about no station in particular.
+pub(crate) fn platform_zone() -> TimeZone {
+    TimeZone::get(DEFAULT_ZONE).unwrap_or(TimeZone::UTC)
+}
+
+/// The name of the zone in which days of a station are civil.
+pub(crate) fn zone_name<'a>(snapshot: &'a Snapshot, station: &StationId) -> &'a str {
+    snapshot.stations.get(station).map_or(DEFAULT_ZONE, |station| &station.time_zone)
+}
+
+/// The zone in which days of a station are civil.
+pub(crate) fn zone(snapshot: &Snapshot, station: &StationId) -> TimeZone {
+    TimeZone::get(zone_name(snapshot, station)).unwrap_or(TimeZone::UTC)
 }
 
 /// The station of an id from a path.

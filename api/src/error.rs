@@ -38,6 +38,8 @@ pub enum ProblemType {
     DatastreamNotFound,
     /// No such alert.
     AlertNotFound,
+    /// No such rule.
+    RuleNotFound,
     /// The address exists, but not with this method.
     MethodNotAllowed,
     /// Somebody acknowledged this alert before.
@@ -68,7 +70,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidParameter,
         Self::InvalidCursor,
         Self::InvalidBody,
@@ -79,6 +81,7 @@ impl ProblemType {
         Self::StationNotFound,
         Self::DatastreamNotFound,
         Self::AlertNotFound,
+        Self::RuleNotFound,
         Self::MethodNotAllowed,
         Self::AlreadyAcknowledged,
         Self::AlertClosed,
@@ -108,6 +111,7 @@ impl ProblemType {
             Self::StationNotFound => "station-not-found",
             Self::DatastreamNotFound => "datastream-not-found",
             Self::AlertNotFound => "alert-not-found",
+            Self::RuleNotFound => "rule-not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::AlreadyAcknowledged => "already-acknowledged",
             Self::AlertClosed => "alert-closed",
@@ -134,9 +138,11 @@ impl ProblemType {
             Self::TokenRequired => StatusCode::UNAUTHORIZED,
             Self::TokenNotSet => StatusCode::FORBIDDEN,
             Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
-            Self::RouteNotFound | Self::StationNotFound | Self::DatastreamNotFound | Self::AlertNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::RouteNotFound
+            | Self::StationNotFound
+            | Self::DatastreamNotFound
+            | Self::AlertNotFound
+            | Self::RuleNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::AlreadyAcknowledged | Self::AlertClosed => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -187,6 +193,7 @@ impl ProblemType {
             Self::StationNotFound => "title_station_not_found",
             Self::DatastreamNotFound => "title_datastream_not_found",
             Self::AlertNotFound => "title_alert_not_found",
+            Self::RuleNotFound => "title_rule_not_found",
             Self::MethodNotAllowed => "title_method_not_allowed",
             Self::AlreadyAcknowledged => "title_already_acknowledged",
             Self::AlertClosed => "title_alert_closed",
@@ -216,6 +223,7 @@ impl ProblemType {
             Self::StationNotFound => "detail_station_not_found",
             Self::DatastreamNotFound => "detail_datastream_not_found",
             Self::AlertNotFound => "detail_alert_not_found",
+            Self::RuleNotFound => "detail_rule_not_found",
             Self::MethodNotAllowed => "detail_method_not_allowed",
             Self::AlreadyAcknowledged => "detail_already_acknowledged",
             Self::AlertClosed => "detail_alert_closed",

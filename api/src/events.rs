@@ -1,9 +1,11 @@
 //! `GET /api/v1/events`: what is happening now, as server-sent events in the form that `bakau_dashboards::live` defines.
 //!
 //! A client holds a set of changed datastreams, never a queue of values: however slow it is, it costs one number per
-//! datastream, and what it gets is always the newest. A client that missed changes, and one that has just come, gets every
-//! value and the level of every datastream with a rule: between the drawing of its page and its first event things
-//! may have happened.
+//! datastream, and what it gets is always the newest. One that has just come gets every value and the level of every
+//! datastream with a rule: between the drawing of its page and its first event things may have happened. One that comes
+//! back with `Last-Event-ID` gets what has changed since ([`crate::event_log`]); where that is no longer known it is told
+//! to load again and starts like a new one. An id says "everything up to here has been told", so what was still owed
+//! when a connection broke is told again.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -14,7 +16,7 @@ use std::{
 
 use axum::{
     extract::State,
-    http::{HeaderValue, Uri, header},
+    http::{HeaderMap, HeaderValue, Uri, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -27,13 +29,14 @@ use bakau_registry::{Datastream, Snapshot};
 use futures::{Stream, stream};
 use serde_json::{Value, json};
 use tokio::{
-    sync::{OwnedSemaphorePermit, broadcast},
+    sync::{OwnedSemaphorePermit, watch},
     time::{Instant, Interval, MissedTickBehavior},
 };
 
 use crate::{
     answer, catalogue,
     error::{ApiError, ProblemType},
+    event_log::{Happened, Position},
     gather::Gatherer,
     query::Params,
     state::AppState,
@@ -48,8 +51,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long a client whose stream broke waits before it comes back.
 const RECONNECT: Duration = Duration::from_secs(3);
 
+/// Header in which a client that comes back names the last event it had.
+const LAST_EVENT_ID: &str = "last-event-id";
+
 /// Live events, of one station with `?station=`.
-pub(crate) async fn events(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn events(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     let params = Params::parse(&uri, &["station"])?;
     let station = params.station()?;
     if let Some(station) = &station {
@@ -57,65 +63,92 @@ pub(crate) async fn events(State(state): State<AppState>, uri: Uri) -> Result<Re
     }
     let permit = Arc::clone(&state.own.event_streams).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(30))?;
+    state.own.events.start(&state);
+    let client = Client::new(state, station, last_event_id(&headers), permit);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    let mut response =
-        Sse::new(Client::new(state, station, permit).into_stream()).keep_alive(keep_alive).into_response();
+    let mut response = Sse::new(client.into_stream()).keep_alive(keep_alive).into_response();
     // Tells nginx to pass events on at once.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
+/// The id a client that comes back names; an empty one is none.
+fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(LAST_EVENT_ID)?.to_str().ok().filter(|id| !id.is_empty())
+}
+
 /// Which values a client has still to get.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     All,
-    Some(BTreeSet<DatastreamId>),
+    /// These, of which the first changed with this entry of the log.
+    Some(BTreeSet<DatastreamId>, u64),
 }
+
+impl Due {
+    const fn nothing() -> Self {
+        Self::Some(BTreeSet::new(), 0)
+    }
+
+    fn is_something(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(changed, _) => !changed.is_empty(),
+        }
+    }
+}
+
+/// An event that waits to be sent: of this entry of the log, or of none.
+type Waiting = (Option<u64>, &'static str, Value);
 
 /// One open stream.
 struct Client {
     state: AppState,
     station: Option<StationId>,
-    changes: broadcast::Receiver<Arc<[DatastreamId]>>,
-    alerts: broadcast::Receiver<Arc<AlertView>>,
+    last: watch::Receiver<u64>,
+    /// The last entry of the log that was looked at.
+    seen: u64,
     status: Interval,
     due: Due,
     values_at: Instant,
-    next_id: u64,
-    /// Levels still to be told to a client that has just come or has missed alerts.
-    levels: VecDeque<Value>,
+    waiting: VecDeque<Waiting>,
     _permit: OwnedSemaphorePermit,
 }
 
 enum Heard {
     Stop,
-    Changed(Vec<DatastreamId>),
-    ChangesLost,
-    Alert(Arc<AlertView>),
-    AlertsLost,
+    Something,
     StatusDue,
     ValuesDue,
 }
 
 impl Client {
-    fn new(state: AppState, station: Option<StationId>, permit: OwnedSemaphorePermit) -> Self {
+    fn new(state: AppState, station: Option<StationId>, came_from: Option<&str>, permit: OwnedSemaphorePermit) -> Self {
         let mut status = tokio::time::interval(STATUS_EVERY);
         status.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let log = &state.own.events;
+        let number = came_from.map(|id| id.parse::<Position>().ok().and_then(|position| log.number(position)));
         let mut client = Self {
-            // Subscribed before the first values are taken, so that no change falls between.
-            changes: state.latest.subscribe(),
-            alerts: state.alerts.subscribe(),
+            last: log.subscribe(),
+            // Taken before the first values are, so that no change falls between.
+            seen: log.last(),
             state,
             station,
             status,
-            due: Due::All,
+            due: Due::nothing(),
             values_at: Instant::now(),
-            next_id: 1,
-            levels: VecDeque::new(),
+            waiting: VecDeque::new(),
             _permit: permit,
         };
-        client.levels = client.every_level();
+        match number {
+            Some(Some(number)) => {
+                client.seen = number;
+                client.look();
+            }
+            Some(None) => client.start_again("unknown"),
+            None => client.tell_everything(),
+        }
         client
     }
 
@@ -128,28 +161,16 @@ impl Client {
 
     async fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(level) = self.levels.pop_front() {
-                return Some(self.event(live::ALERT, &level));
+            if let Some((_, name, value)) = self.waiting.pop_front() {
+                return Some(self.event(name, &value));
             }
             match self.listen().await {
                 Heard::Stop => return None,
-                Heard::Changed(changed) => self.remember(&changed),
-                Heard::ChangesLost => self.due = Due::All,
-                Heard::Alert(alert) => {
-                    if let Some(value) = self.alert_value(&alert) {
-                        return Some(self.event(live::ALERT, &value));
-                    }
-                }
-                Heard::AlertsLost => self.levels = self.every_level(),
+                Heard::Something => self.look(),
                 Heard::StatusDue => {
                     let now = answer::time(self.state.clock.now());
-                    return Some(
-                        self.event(
-                            live::STATUS,
-                            &json!({ "now": now, "active_alerts": self.state.alerts.active().len() }),
-                        )
-                        .retry(RECONNECT),
-                    );
+                    let status = json!({ "now": now, "active_alerts": self.state.alerts.active().len() });
+                    return Some(self.event(live::STATUS, &status).retry(RECONNECT));
                 }
                 Heard::ValuesDue => {
                     let values = self.take_values();
@@ -162,32 +183,70 @@ impl Client {
     }
 
     async fn listen(&mut self) -> Heard {
-        let waiting = match &self.due {
-            Due::All => true,
-            Due::Some(changed) => !changed.is_empty(),
-        };
         tokio::select! {
             biased;
             () = self.state.stop.cancelled() => Heard::Stop,
-            alert = self.alerts.recv() => match alert {
-                Ok(alert) => Heard::Alert(alert),
-                Err(broadcast::error::RecvError::Lagged(_)) => Heard::AlertsLost,
-                // The alert room ends only with the process.
-                Err(broadcast::error::RecvError::Closed) => Heard::Stop,
-            },
             _ = self.status.tick() => Heard::StatusDue,
-            () = tokio::time::sleep_until(self.values_at), if waiting => Heard::ValuesDue,
-            changed = self.changes.recv() => match changed {
-                Ok(changed) => Heard::Changed(changed.to_vec()),
-                Err(broadcast::error::RecvError::Lagged(_)) => Heard::ChangesLost,
-                // So does the table of present values.
-                Err(broadcast::error::RecvError::Closed) => Heard::Stop,
+            () = tokio::time::sleep_until(self.values_at), if self.due.is_something() => Heard::ValuesDue,
+            changed = self.last.changed() => match changed {
+                Ok(()) => Heard::Something,
+                // The log ends only with the process.
+                Err(_) => Heard::Stop,
             },
         }
     }
 
+    /// Takes what has happened since from the log.
+    fn look(&mut self) {
+        let Some(entries) = self.state.own.events.behind(self.seen) else {
+            self.seen = self.state.own.events.last();
+            self.start_again("behind");
+            return;
+        };
+        for happened in entries {
+            self.seen += 1;
+            match happened {
+                Happened::Changed(changed) => self.remember(&changed),
+                Happened::Alert(alert) => {
+                    let value = self.alert_value(&alert);
+                    self.waiting.extend(value.map(|value| (Some(self.seen), live::ALERT, value)));
+                }
+                Happened::Anything => self.start_again("behind"),
+            }
+        }
+    }
+
+    /// Tells the client that it missed something, and everything as it is now.
+    fn start_again(&mut self, reason: &str) {
+        self.waiting.clear();
+        self.waiting.push_back((None, live::RELOAD, json!({ "reason": reason })));
+        self.tell_everything();
+    }
+
+    fn tell_everything(&mut self) {
+        self.due = Due::All;
+        let levels = self.every_level();
+        self.waiting.extend(levels.into_iter().map(|level| (None, live::ALERT, level)));
+    }
+
+    /// The last entry up to which everything has been told; `None` before a new client knows the present.
+    fn told(&self) -> Option<u64> {
+        let values = match &self.due {
+            Due::All => return None,
+            Due::Some(changed, _) if changed.is_empty() => self.seen,
+            Due::Some(_, first) => first.saturating_sub(1),
+        };
+        match self.waiting.front() {
+            None => Some(values),
+            Some((first, _, _)) => first.map(|first| values.min(first.saturating_sub(1))),
+        }
+    }
+
     fn remember(&mut self, changed: &[DatastreamId]) {
-        if let Due::Some(due) = &mut self.due {
+        if let Due::Some(due, first) = &mut self.due {
+            if due.is_empty() {
+                *first = self.seen;
+            }
             due.extend(changed);
         }
     }
@@ -195,11 +254,11 @@ impl Client {
     /// Every value that is due, as an array of the form in `live`.
     fn take_values(&mut self) -> Vec<Value> {
         self.values_at = Instant::now() + VALUES_EVERY;
-        let due = std::mem::replace(&mut self.due, Due::Some(BTreeSet::new()));
+        let due = std::mem::replace(&mut self.due, Due::nothing());
         let snapshot = self.state.snapshot();
         let observations: Vec<Observation> = match due {
             Due::All => self.state.latest.snapshot().into_iter().map(|entry| entry.observation).collect(),
-            Due::Some(changed) => {
+            Due::Some(changed, _) => {
                 let entries = changed.into_iter().filter_map(|number| self.state.latest.get(number));
                 entries.map(|entry| entry.observation).collect()
             }
@@ -214,9 +273,7 @@ impl Client {
 
     /// The event of an alert; `None` where it is not about the client's station.
     fn alert_value(&self, alert: &AlertView) -> Option<Value> {
-        let datastream = alert.datastream.as_ref()?;
-        let station = datastream.station();
-        if self.station.as_ref().is_some_and(|mine| mine.as_str() != station) {
+        if self.station.is_some() && self.station != alert.station {
             return None;
         }
         let active = self.state.alerts.active();
@@ -225,7 +282,7 @@ impl Client {
         if alert.closed_at.is_none() {
             now.push(alert);
         }
-        Some(level_value(Some(alert), datastream, &now))
+        Some(level_value(Some(alert), alert.station.as_ref(), alert.datastream.as_ref(), &now))
     }
 
     /// One event for each datastream with a rule, of stations that have current data.
@@ -243,29 +300,43 @@ impl Client {
             let of = |alert: &&AlertView| alert.datastream.as_ref() == Some(datastream);
             active.iter().copied().filter(of).max_by_key(|alert| alert.level)
         };
-        watched.map(|datastream| level_value(worst(datastream), datastream, &active)).collect()
+        let level = |datastream: &DatastreamName| {
+            let station = StationId::new(datastream.station()).ok();
+            level_value(worst(datastream), station.as_ref(), Some(datastream), &active)
+        };
+        watched.map(level).collect()
     }
 
-    fn event(&mut self, name: &str, value: &Value) -> Event {
-        let id = self.next_id;
-        self.next_id += 1;
-        Event::default().event(name).id(id.to_string()).data(value.to_string())
+    fn event(&self, name: &str, value: &Value) -> Event {
+        let event = Event::default().event(name).data(value.to_string());
+        match self.told() {
+            Some(number) => event.id(self.state.own.events.position(number).to_string()),
+            // The client keeps the id it has: what it has not been told yet it must not lose.
+            None => event,
+        }
     }
 }
 
-/// The event of a datastream's level: of `alert`, or of no alert at all, among those active now.
-fn level_value(alert: Option<&AlertView>, datastream: &DatastreamName, active: &[&AlertView]) -> Value {
+/// The event of a level: of `alert`, or of no alert at all, among those active now.
+fn level_value(
+    alert: Option<&AlertView>,
+    station: Option<&StationId>,
+    datastream: Option<&DatastreamName>,
+    active: &[&AlertView],
+) -> Value {
     let worst = |of: &dyn Fn(&AlertView) -> bool| {
         active.iter().filter(|alert| of(alert)).map(|alert| alert.level).max().unwrap_or_default()
     };
     let open = alert.filter(|alert| alert.closed_at.is_none());
     json!({
         "id": alert.map(|alert| alert.id),
-        "station": datastream.station(),
+        "kind": alert.map(|alert| alert.kind),
+        "station": station,
         "datastream": datastream,
+        "source": alert.and_then(|alert| alert.source.as_ref()),
         "level": open.map_or(Level::Normal, |alert| alert.level),
-        "datastream_level": worst(&|alert| alert.datastream.as_ref() == Some(datastream)),
-        "station_level": worst(&|alert| alert.station.as_ref().is_some_and(|station| station.as_str() == datastream.station())),
+        "datastream_level": datastream.map(|name| worst(&|alert| alert.datastream.as_ref() == Some(name))),
+        "station_level": station.map(|id| worst(&|alert| alert.station.as_ref() == Some(id))),
         "active_alerts": active.len(),
     })
 }

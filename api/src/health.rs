@@ -5,18 +5,20 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use bakau_ingest::{IntakeHealth, NotCommitted, SourceState, SourceStatus};
+use bakau_ingest::{ExternalBroker, IntakeHealth, NotCommitted, SourceState, SourceStatus};
 use bakau_model::{Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use serde_json::{Value, json};
 
 use crate::{
-    answer,
+    access::SeesPeople,
+    answer, catalogue,
     error::ApiError,
     language::{self, texts},
     metrics,
     query::Params,
     state::AppState,
+    times,
 };
 
 /// Alerts may lag this long behind what is spooled before Bakau says that it is not ready.
@@ -78,16 +80,24 @@ pub(crate) async fn readyz(
     let language = language::of_request(&uri, &headers);
     let checks = checks(&state).await;
     let ready = checks.iter().all(Check::ok);
-    let value = |check: &Check| {
-        let key = check.key.trim_start_matches("ready_");
-        json!({ "check": key, "ok": check.ok(), "reasons": check.sentences(language) })
-    };
-    let body = json!({ "ready": ready, "checks": checks.iter().map(value).collect::<Vec<Value>>() });
+    let values: Vec<Value> = checks.iter().map(|check| check_value(check, language)).collect();
+    let body = json!({ "ready": ready, "checks": values });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = answer::json(&body)?;
     *response.status_mut() = status;
     response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// A check with its sentences in one language.
+pub(crate) fn check_value(check: &Check, language: Language) -> Value {
+    let key = check.key.trim_start_matches("ready_");
+    json!({
+        "check": key,
+        "name": check.name(language),
+        "ok": check.ok(),
+        "reasons": check.sentences(language),
+    })
 }
 
 /// Everything that must work for Bakau to be ready.
@@ -150,7 +160,7 @@ pub(crate) fn behind(spool: &SpoolReader, consumer: Consumer) -> u64 {
 }
 
 /// How long ago the oldest observation arrived that a consumer has still to take; 0 when it has all.
-fn lag_ms(spool: &SpoolReader, consumer: Consumer, now: UtcMillis) -> Result<i64, SpoolError> {
+pub(crate) fn lag_ms(spool: &SpoolReader, consumer: Consumer, now: UtcMillis) -> Result<i64, SpoolError> {
     if behind(spool, consumer) == 0 {
         return Ok(0);
     }
@@ -184,24 +194,53 @@ pub(crate) async fn prometheus_text() -> Result<Response, ApiError> {
 }
 
 /// The sources: where messages come in.
-pub(crate) async fn sources(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn sources(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     Params::parse(&uri, &[])?;
-    let reason = |status: &SourceStatus| match status.state {
-        SourceState::Blocked(reason) => Some(reason.key()),
-        SourceState::Connecting | SourceState::Connected | SourceState::Stopped => None,
-    };
+    answer::json(&json!({ "sources": source_values(&state, people) }))
+}
+
+/// Every source. What went wrong in words may name machines, so it is shown with the token only.
+pub(crate) fn source_values(state: &AppState, with_problems: bool) -> Vec<Value> {
+    let zone = catalogue::platform_zone();
     let value = |status: &SourceStatus| {
-        json!({
+        let reason = match status.state {
+            SourceState::Blocked(reason) => Some(reason.key()),
+            SourceState::Connecting | SourceState::Connected | SourceState::Stopped => None,
+        };
+        let mut value = json!({
             "name": status.name,
             "kind": status.kind,
             "state": status.state.key(),
-            "reason": reason(status),
+            "reason": reason,
             "since": answer::time(status.since),
             "last_message_at": status.last_message.map(answer::time),
+            "last_message_at_local": status.last_message.map(|at| times::local(at, &zone)),
             "messages": status.messages,
             "connections": status.connections,
-        })
+            "external": status.external.as_ref().map(external_value),
+        });
+        if with_problems {
+            value["problem"] = status.problem.as_deref().into();
+        }
+        value
     };
-    let sources: Vec<Value> = state.board.sources().iter().map(value).collect();
-    answer::json(&json!({ "sources": sources }))
+    state.board.sources().iter().map(value).collect()
+}
+
+/// What is known about losses inside an external broker.
+fn external_value(external: &ExternalBroker) -> Value {
+    json!({
+        "counters": external.counters,
+        "lost_in_broker": external.lost_in_broker,
+        "last_lost_at": external.last_lost.map(answer::time),
+        "holds": external.holds,
+        "restarts": external.restarts,
+        "last_restart_at": external.last_restart.map(answer::time),
+        "sessions_lost": external.sessions_lost,
+        "last_session_lost_at": external.last_session_lost.map(answer::time),
+    })
 }

@@ -1,6 +1,10 @@
 //! `GET /api/v1/latest`: the present value of every datastream, from memory.
 
-use std::{io::Write as _, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use axum::{
     extract::State,
@@ -12,7 +16,7 @@ use bakau_registry::Snapshot;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::{answer, error::ApiError, query::Params, state::AppState};
+use crate::{answer, catalogue, error::ApiError, query::Params, state::AppState, times::Times};
 
 /// The answer as last built, and what it was built from.
 #[derive(Debug, Default)]
@@ -55,7 +59,7 @@ impl LatestCache {
             return Arc::clone(built);
         }
         let body = Bytes::from(body(snapshot, &entries));
-        let etag = answer::etag(&body);
+        let etag = etag_of(snapshot.revision, &entries);
         let built = Arc::new(Built { revision: snapshot.revision, entries, body, etag });
         *self.0.lock() = Some(Arc::clone(&built));
         built
@@ -63,39 +67,69 @@ impl LatestCache {
 }
 
 /// Bytes of one datastream in the answer, about.
-const ROW_BYTES: usize = 256;
+const ROW_BYTES: usize = 320;
 
-/// Written by hand, because at 10,000 datastreams a tree of values costs more than the answer. Names, units and keys
-/// need no escaping: their grammar has no character that JSON escapes, and units are escaped where they are read.
+/// Written by hand, because at 10,000 datastreams a tree of values costs more than the answer. Names and keys need no
+/// escaping: their grammar has no character that JSON escapes.
 fn body(snapshot: &Snapshot, entries: &[LatestEntry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + ROW_BYTES * entries.len());
+    let (mut observed, mut received) = (Times::utc(), Times::utc());
+    let mut locals: HashMap<&str, Times> = HashMap::new();
     out.extend_from_slice(b"{\"latest\":[");
     let mut first = true;
     for entry in entries {
         let observation = &entry.observation;
         let Some(datastream) = snapshot.datastreams.get(&observation.datastream) else { continue };
+        let zone = catalogue::zone_name(snapshot, &datastream.station);
+        let local = locals.entry(zone).or_insert_with(|| Times::local(catalogue::zone(snapshot, &datastream.station)));
         if !std::mem::take(&mut first) {
             out.push(b',');
         }
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            out,
-            "{{\"datastream\":\"{}\",\"station\":\"{}\",\"parameter\":\"{}\",\"unit\":",
-            datastream.name, datastream.station, datastream.parameter
-        );
+        for (name, text) in [
+            ("{\"datastream\":\"", datastream.name.as_str()),
+            ("\",\"station\":\"", datastream.station.as_str()),
+            ("\",\"parameter\":\"", datastream.parameter.as_str()),
+        ] {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(text.as_bytes());
+        }
+        out.extend_from_slice(b"\",\"unit\":");
+        // Writing to a Vec cannot fail; a number that is not finite becomes null.
         let _ = serde_json::to_writer(&mut out, datastream.unit.as_str());
-        let _ = write!(out, ",\"observed_at\":\"{}\",\"value\":", observation.observed_at);
+        out.extend_from_slice(b",\"observed_at\":\"");
+        observed.append(&mut out, observation.observed_at);
+        out.extend_from_slice(b"\",\"observed_at_local\":\"");
+        local.append(&mut out, observation.observed_at);
+        out.extend_from_slice(b"\",\"value\":");
         let _ = serde_json::to_writer(&mut out, &observation.value);
-        let _ = write!(
-            out,
-            ",\"flag\":{},\"time_source\":\"{}\",\"received_at\":\"{}\"}}",
-            observation.flag.code(),
-            observation.time_source.key(),
-            observation.received_at
-        );
+        out.extend_from_slice(b",\"flag\":");
+        out.push(b'0' + observation.flag.code() % 10);
+        out.extend_from_slice(b",\"time_source\":\"");
+        out.extend_from_slice(observation.time_source.key().as_bytes());
+        out.extend_from_slice(b"\",\"received_at\":\"");
+        received.append(&mut out, observation.received_at);
+        out.extend_from_slice(b"\"}");
     }
     out.extend_from_slice(b"]}");
     out
+}
+
+/// A tag of what the answer is made from: at 10,000 datastreams that is a fifth of its bytes.
+fn etag_of(revision: u64, entries: &[LatestEntry]) -> String {
+    let mut hasher = DefaultHasher::new();
+    (env!("CARGO_PKG_VERSION"), revision, entries.len()).hash(&mut hasher);
+    for LatestEntry { observation, .. } in entries {
+        (
+            observation.datastream,
+            observation.observed_at,
+            observation.value.map(f64::to_bits),
+            observation.flag,
+            observation.time_source,
+            observation.received_at,
+        )
+            .hash(&mut hasher);
+    }
+    answer::etag_from(hasher.finish())
 }
 
 #[cfg(test)]
@@ -148,6 +182,7 @@ mod tests {
         assert_eq!((&rows[0]["value"], &rows[0]["unit"]), (&Value::Null, &"\"odd\"".into()));
         assert_eq!(rows[1]["value"], 1.0 / 7.0);
         assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
+        assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
         assert_eq!(body(&snapshot, &[]), b"{\"latest\":[]}");
     }
 

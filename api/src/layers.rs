@@ -12,6 +12,7 @@ use bakau_model::Language;
 use tokio::time::Instant;
 
 use crate::{
+    answer,
     error::{ApiError, ProblemType},
     language, metrics, pages,
     router::is_page,
@@ -46,6 +47,27 @@ pub(crate) async fn limits(State(state): State<AppState>, request: Request, next
         Ok(response) => response,
         Err(_) => ApiError::new(ProblemType::Timeout).retry_after(10).into_response(),
     }
+}
+
+/// Gives compressed bytes a tag of their own and keeps shared caches out where reading is closed; outside the compression.
+pub(crate) async fn caching(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let with_token = request.headers().contains_key(header::AUTHORIZATION);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if headers.contains_key(header::CONTENT_ENCODING)
+        && let Some(tag) =
+            headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).and_then(answer::tag_of_compressed)
+        && let Ok(tag) = HeaderValue::from_str(&tag)
+    {
+        headers.insert(header::ETAG, tag);
+    }
+    let public = headers.get(header::CACHE_CONTROL).is_none_or(|value| value == "no-cache");
+    if public && (with_token || !state.config.open_read) {
+        // What was shown to the holder of the token is nobody else's.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.append(header::VARY, HeaderValue::from_static("authorization"));
+    }
+    response
 }
 
 /// The answer to a handler that panicked.

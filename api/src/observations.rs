@@ -8,20 +8,21 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderValue, Uri, header},
+    http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use bakau_model::UtcMillis;
+use bakau_model::{QualityTest, UtcMillis};
 use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, StoredObservation};
-use serde::Serialize;
+use bytes::Bytes;
 
 use crate::{
-    answer, catalogue,
+    answer, catalogue, charts,
     error::{ApiError, ProblemType},
-    export::{self, CsvStream},
+    export::CsvStream,
     page_token::PageToken,
-    query::{self, Params, Span},
+    query::{self, Flags, Params, Span},
+    rows::{CSV_HEADER, RowWriter},
     state::AppState,
 };
 
@@ -33,7 +34,7 @@ const MAX_LIMIT: usize = 10_000;
 const DEFAULT_RANGE_MS: i64 = 86_400_000;
 
 /// Every parameter of this route.
-const PARAMETERS: [&str; 6] = ["datastream", "from", "to", "limit", "cursor", "format"];
+const PARAMETERS: [&str; 8] = ["datastream", "from", "to", "flags", "limit", "cursor", "format", "local"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -48,10 +49,19 @@ struct Asked<'a> {
     after: Option<UtcMillis>,
     limit: Option<usize>,
     format: Format,
+    flags: Flags,
+    flag_words: &'a str,
+    /// JSON rows carry the local time, too.
+    local: bool,
+    zone_name: &'a str,
 }
 
 /// The observations of a datastream in `[from, to)`, earliest first.
-pub(crate) async fn observations(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn observations(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let params = Params::parse(&uri, &PARAMETERS)?;
     let snapshot = state.snapshot();
     let name = params.datastream()?.ok_or_else(|| query::required("datastream", "station/parameter"))?;
@@ -66,39 +76,89 @@ pub(crate) async fn observations(State(state): State<AppState>, uri: Uri) -> Res
     };
     let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
     let limit = params.number("limit", 1..=MAX_LIMIT as u64)?.and_then(|limit| usize::try_from(limit).ok());
-    let asked = Asked { datastream, span, after, limit, format };
+    let zone_name = catalogue::zone_name(&snapshot, &datastream.station);
+    let (flags, flag_words) = (params.flags()?, params.text("flags").unwrap_or_default());
+    let local = params.flag("local")?.unwrap_or(false);
+    let asked = Asked { datastream, span, after, limit, format, flags, flag_words, local, zone_name };
+    let rows = RowWriter::new(datastream, charts::time_zone(&snapshot, datastream));
     match (format, limit) {
         // A download is whole unless a limit is asked for.
-        (Format::Csv, None) => download(&state, &asked),
-        (Format::Csv | Format::Json, _) => page(&state, &asked).await,
+        (Format::Csv, None) => download(&state, &asked, rows),
+        (Format::Csv | Format::Json, _) => page(&state, &asked, rows, &headers).await,
     }
 }
 
-fn download(state: &AppState, asked: &Asked<'_>) -> Result<Response, ApiError> {
+fn download(state: &AppState, asked: &Asked<'_>, rows: RowWriter) -> Result<Response, ApiError> {
     let permit = Arc::clone(&state.own.exports).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(10))?;
-    let stream = CsvStream::new(state, asked.datastream, asked.span, asked.after, permit);
+    let stream = CsvStream::new(state, asked.datastream, (asked.span, asked.after), asked.flags, rows, permit);
     Ok(csv_response(asked, Body::from_stream(stream.into_stream())))
 }
 
-async fn page(state: &AppState, asked: &Asked<'_>) -> Result<Response, ApiError> {
+async fn page(
+    state: &AppState,
+    asked: &Asked<'_>,
+    mut rows: RowWriter,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
     // One more than asked for tells whether there is a next page.
-    let query = range_query(asked, limit + 1);
-    let found = state.store.observations(&query).await;
-    let mut rows = found.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
-    let more = limit < rows.len();
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|last| next_address(asked, last.observation.observed_at, limit));
-    let response = match asked.format {
-        Format::Json => answer::json(&Page::new(asked.datastream, &rows, next.as_deref()))?,
+    let mut found = read(state, asked, limit + 1).await?;
+    let more = limit < found.len();
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| next_address(asked, last.observation.observed_at, limit));
+    let body: Bytes = match asked.format {
+        Format::Json => json_body(asked, &mut rows, &found, next.as_deref()),
         Format::Csv => {
-            let mut csv = export::header()?;
-            csv.extend_from_slice(&export::rows(asked.datastream, &rows)?);
-            csv_response(asked, csv.into())
+            let mut csv = CSV_HEADER.to_vec();
+            rows.csv(&mut csv, &found);
+            csv.into()
         }
     };
+    let response = answer::conditional(headers, &answer::etag(&body), || match asked.format {
+        Format::Json => answer::json_bytes(body.clone()),
+        Format::Csv => csv_response(asked, body.clone().into()),
+    });
     Ok(answer::with_next(response, next.as_deref()))
+}
+
+/// Reads on until `wanted` rows of the flags asked for are together or the range is over.
+async fn read(state: &AppState, asked: &Asked<'_>, wanted: usize) -> Result<Vec<StoredObservation>, ApiError> {
+    let mut query = range_query(asked, wanted);
+    let mut rows = Vec::new();
+    loop {
+        let found = state.store.observations(&query).await;
+        let found = found.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+        let last = found.last().filter(|_| found.len() == wanted).map(|last| last.observation.observed_at);
+        if asked.flags == Flags::ALL {
+            return Ok(found);
+        }
+        rows.extend(found.into_iter().filter(|row| asked.flags.contain(row.observation.flag)));
+        if wanted <= rows.len() || last.is_none() {
+            rows.truncate(wanted);
+            return Ok(rows);
+        }
+        query.after = last;
+    }
+}
+
+/// The answer around the rows; names and units are the only texts that need escaping.
+fn json_body(asked: &Asked<'_>, rows: &mut RowWriter, found: &[StoredObservation], next: Option<&str>) -> Bytes {
+    let mut out = b"{\"datastream\":".to_vec();
+    // Writing to a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut out, asked.datastream.name.as_str());
+    out.extend_from_slice(b",\"unit\":");
+    let _ = serde_json::to_writer(&mut out, asked.datastream.unit.as_str());
+    out.extend_from_slice(b",\"time_zone\":");
+    let _ = serde_json::to_writer(&mut out, asked.zone_name);
+    out.extend_from_slice(b",\"tests\":");
+    let _ = serde_json::to_writer(&mut out, &QualityTest::ALL.map(QualityTest::key));
+    out.extend_from_slice(b",\"observations\":[");
+    rows.json(&mut out, found, asked.local);
+    out.extend_from_slice(b"],\"next\":");
+    let _ = serde_json::to_writer(&mut out, &next);
+    out.push(b'}');
+    out.into()
 }
 
 fn range_query(asked: &Asked<'_>, limit: usize) -> RangeQuery {
@@ -119,8 +179,11 @@ fn next_address(asked: &Asked<'_>, after: UtcMillis, limit: usize) -> String {
         Format::Csv => "csv",
     };
     // Both ends are written out: "the last 24 hours" would be another range by the time the next page is read.
+    let flags =
+        if asked.flag_words.is_empty() { String::new() } else { format!("&flags={}", query::encode(asked.flag_words)) };
+    let local = if asked.local { "&local=true" } else { "" };
     format!(
-        "/api/v1/observations?datastream={}&from={}&to={}&limit={limit}&format={format}&cursor={token}",
+        "/api/v1/observations?datastream={}&from={}&to={}{flags}{local}&limit={limit}&format={format}&cursor={token}",
         query::encode(asked.datastream.name.as_str()),
         query::encode(&asked.span.from.to_string()),
         query::encode(&asked.span.to.to_string()),
@@ -138,41 +201,4 @@ fn csv_response(asked: &Asked<'_>, body: Body) -> Response {
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
-}
-
-#[derive(Debug, Serialize)]
-struct Page<'a> {
-    datastream: &'a str,
-    unit: &'a str,
-    observations: Vec<Row>,
-    next: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    observed_at: String,
-    value: Option<f64>,
-    flag: u8,
-    time_source: &'static str,
-    received_at: String,
-    revision: u32,
-}
-
-impl<'a> Page<'a> {
-    fn new(datastream: &'a Datastream, rows: &[StoredObservation], next: Option<&'a str>) -> Self {
-        let row = |stored: &StoredObservation| Row {
-            observed_at: answer::time(stored.observation.observed_at),
-            value: stored.observation.value,
-            flag: stored.observation.flag.code(),
-            time_source: stored.observation.time_source.key(),
-            received_at: answer::time(stored.observation.received_at),
-            revision: stored.revision,
-        };
-        Self {
-            datastream: datastream.name.as_str(),
-            unit: datastream.unit.as_str(),
-            observations: rows.iter().map(row).collect(),
-            next,
-        }
-    }
 }

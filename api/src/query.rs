@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use axum::{extract::Query, http::Uri};
-use bakau_model::{DatastreamName, Language, RuleId, StationId, UtcMillis};
+use bakau_model::{AgencyId, DatastreamName, Flag, Language, RuleId, StationId, UtcMillis};
 
 use crate::{
     error::{ApiError, ProblemType},
@@ -21,6 +21,31 @@ pub(crate) struct Span {
     pub(crate) from: UtcMillis,
     /// Exclusive.
     pub(crate) to: UtcMillis,
+}
+
+/// Which flags are wanted; a bit for each code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+/// Words of `flags=`; `usable` is what charts, means and rules use.
+const FLAG_WORDS: [(&str, &[Flag]); 7] = [
+    ("good", &[Flag::Good]),
+    ("not_evaluated", &[Flag::NotEvaluated]),
+    ("suspect", &[Flag::Suspect]),
+    ("fail", &[Flag::Fail]),
+    ("missing", &[Flag::Missing]),
+    ("usable", &[Flag::Good, Flag::NotEvaluated, Flag::Suspect]),
+    ("all", &Flag::ALL),
+];
+
+impl Flags {
+    /// Every flag.
+    pub(crate) const ALL: Self = Self(u16::MAX);
+
+    /// Whether a flag is wanted.
+    pub(crate) const fn contain(self, flag: Flag) -> bool {
+        self.0 & (1 << flag.code()) != 0
+    }
 }
 
 impl Params {
@@ -131,6 +156,23 @@ impl Params {
         self.parsed(name, "parameter_id", "[a-z0-9_-]")
     }
 
+    /// `flags`: words with commas between them; every flag where not given.
+    pub(crate) fn flags(&self) -> Result<Flags, ApiError> {
+        let Some(text) = self.text("flags") else { return Ok(Flags::ALL) };
+        let words = text.split(',').map(|word| FLAG_WORDS.iter().find(|(known, _)| *known == word.trim()));
+        let mut bits =
+            words.map(|word| word.map(|(_, flags)| flags.iter().fold(0, |bits, flag| bits | 1 << flag.code())));
+        bits.try_fold(0, |all, bits: Option<u16>| bits.map(|bits| all | bits)).map(Flags).ok_or_else(|| {
+            let allowed = FLAG_WORDS.map(|(word, _)| word).join(", ");
+            ApiError::parameter("flags", Some(text), "parameter_choice").with("allowed", &allowed)
+        })
+    }
+
+    /// An agency id.
+    pub(crate) fn agency(&self) -> Result<Option<AgencyId>, ApiError> {
+        self.parsed("agency", "parameter_agency", "[a-z0-9_-]")
+    }
+
     /// A rule id.
     pub(crate) fn rule(&self) -> Result<Option<RuleId>, ApiError> {
         self.parsed("rule", "parameter_rule", "[a-z0-9_-]")
@@ -184,6 +226,17 @@ mod tests {
         assert_eq!(at("from=2026-03-10T07:00:00+07:00").unwrap(), Some(expected));
         assert_eq!(named(&at("from=2026-03-10").unwrap_err()), "from");
         assert_eq!(named(&at("from=2026-03-10T07:00:00").unwrap_err()), "from");
+    }
+
+    #[test]
+    fn flags_are_words_with_commas_between_them() {
+        let flags = |query: &str| Params::parse(&format!("/x?{query}").parse().unwrap(), &["flags"]).unwrap().flags();
+        assert_eq!(flags("").unwrap(), Flags::ALL);
+        let two = flags("flags=good,suspect").unwrap();
+        assert_eq!(Flag::ALL.map(|flag| two.contain(flag)), [true, false, true, false, false]);
+        let usable = flags("flags=usable").unwrap();
+        assert!(Flag::ALL.into_iter().all(|flag| usable.contain(flag) == flag.is_usable()));
+        assert_eq!(named(&flags("flags=good,,fail").unwrap_err()), "flags");
     }
 
     #[test]

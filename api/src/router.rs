@@ -10,7 +10,7 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
     access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, observations, pages,
-    quarantine, state::AppState,
+    quarantine, rules, state::AppState, station, status,
 };
 
 /// Largest request body: a name and a note.
@@ -53,7 +53,7 @@ const fn page(method: &'static str, path: &'static str, access: Access, summary:
 }
 
 /// Every route, in the order documents list them. A test compares it with the router.
-pub const ROUTES: [RouteInfo; 27] = [
+pub const ROUTES: [RouteInfo; 30] = [
     route("GET", "/api/v1/stations", Access::Read, "stations with agency, city, place and datastreams"),
     route("GET", "/api/v1/stations/{id}", Access::Read, "one station with datastreams and instruments"),
     route("GET", "/api/v1/datastreams", Access::Read, "datastreams with unit and interval; ?station="),
@@ -70,14 +70,22 @@ pub const ROUTES: [RouteInfo; 27] = [
         Access::Read,
         "means by hour, day, month or year; ?datastream=&from=&to=&step=&tz=&flags=&format=json|csv",
     ),
-    route("GET", "/api/v1/alerts", Access::Read, "alerts, newest first; ?active=&station=&datastream=&limit=&before="),
+    route(
+        "GET",
+        "/api/v1/alerts",
+        Access::Read,
+        "alerts, newest first; ?active=&station=&agency=&datastream=&kind=&level=&from=&to=&limit=&before=",
+    ),
     route("GET", "/api/v1/alerts/settled", Access::Read, "settled history; ?rule= or ?datastream=, &from=&to="),
     route("GET", "/api/v1/alerts/{id}", Access::Read, "one alert with transitions; notices and names with the token"),
     route("POST", "/api/v1/alerts/{id}/acknowledge", Access::Write, "takes an alert in hand; {name, note?}"),
+    route("GET", "/api/v1/rules", Access::Read, "rules: conditions, thresholds and where they come from"),
+    route("GET", "/api/v1/rules/{id}", Access::Read, "one rule with the datastreams and stations it watches"),
     route("GET", "/api/v1/quarantine", Access::Payloads, "what could not be used, newest first; ?limit=&before="),
     route("GET", "/api/v1/quarantine/{id}", Access::Payloads, "one row of the quarantine with its whole payload"),
     route("GET", "/api/v1/ledger", Access::Read, "where messages and readings went, by minute and source; ?from=&to="),
     route("GET", "/api/v1/sources", Access::Read, "where messages come in, and how that is going"),
+    route("GET", "/api/v1/status", Access::Read, "how Bakau itself is doing, in one answer"),
     route("GET", "/api/v1/events", Access::Read, "live events (SSE): values, alert, status; ?station="),
     route("GET", "/charts/{station}/{file}", Access::Read, "a chart, {parameter}[@qualifier].svg or .png"),
     page("GET", "/", Access::Read, "overview"),
@@ -114,13 +122,14 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn_with_state(state.clone(), layers::answers))
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), layers::caching))
         .with_state(state)
 }
 
 fn api() -> Router<AppState> {
     Router::new()
         .route("/api/v1/stations", get(catalogue::stations))
-        .route("/api/v1/stations/{id}", get(catalogue::station))
+        .route("/api/v1/stations/{id}", get(station::station))
         .route("/api/v1/datastreams", get(catalogue::datastreams))
         .route("/api/v1/latest", get(latest::latest))
         .route("/api/v1/observations", get(observations::observations))
@@ -129,10 +138,13 @@ fn api() -> Router<AppState> {
         .route("/api/v1/alerts/settled", get(alerts::settled))
         .route("/api/v1/alerts/{id}", get(alerts::one))
         .route("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge))
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/rules/{id}", get(rules::one))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}", get(quarantine::one))
         .route("/api/v1/ledger", get(ledger::ledger))
         .route("/api/v1/sources", get(health::sources))
+        .route("/api/v1/status", get(status::status))
         .route("/api/v1/events", get(events::events))
 }
 

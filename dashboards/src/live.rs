@@ -28,6 +28,16 @@
 //!   {"station": "prb-bjbr-01", "online": false, "at": "2026-03-10T09:00:00Z"}
 //!   ```
 //!
+//! * `event: reload`, when a client comes back and what it missed is no longer known (too long ago, or Bakau has been
+//!   restarted), or when it could not keep up: what it has recorded or drawn from events has a hole. Everything as it is
+//!   now follows by itself.
+//!   ```json
+//!   {"reason": "unknown"}
+//!   ```
+//!
+//! Where an alert is about a whole station, `datastream` and `datastream_level` are `null`; about a source, so are those
+//! of the station. A client that comes back with `Last-Event-ID` gets what has changed since, at least once.
+//!
 //! An event name or a member that the script does not know is ignored. A page that hears nothing for 40 seconds, or
 //! whose stream breaks, says that it is disconnected.
 
@@ -41,6 +51,8 @@ pub const VALUES: &str = "values";
 pub const ALERT: &str = "alert";
 /// Event that says the stream lives.
 pub const STATUS: &str = "status";
+/// Event that tells a client that it missed something.
+pub const RELOAD: &str = "reload";
 /// Event of a device that left, or came back.
 pub const STATION: &str = "station";
 

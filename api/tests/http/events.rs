@@ -15,15 +15,24 @@ const DO: &str = "prb-bjbr-01/do";
 struct Stream {
     body: Body,
     buffer: String,
+    last_id: Option<String>,
 }
 
 impl Stream {
     async fn open(rig: &Rig, uri: &str) -> Self {
-        let request = Request::get(uri).header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
+        Self::open_after(rig, uri, None).await
+    }
+
+    async fn open_after(rig: &Rig, uri: &str, last_id: Option<&str>) -> Self {
+        let mut request = Request::get(uri).header(header::ACCEPT_ENCODING, "gzip");
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let request = request.body(Body::empty()).unwrap();
         let response = rig.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
         assert!(!response.headers().contains_key(header::CONTENT_ENCODING), "events are passed on at once");
-        Self { body: response.into_body(), buffer: String::new() }
+        Self { body: response.into_body(), buffer: String::new(), last_id: None }
     }
 
     /// The next event as (name, data); `None` at the end.
@@ -33,10 +42,9 @@ impl Stream {
                 let field = |name: &str| {
                     event.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
                 };
-                let parsed = field("event:").map(|name| {
-                    assert!(field("id:").is_some(), "an event without id: {event}");
-                    (name, serde_json::from_str(&field("data:").unwrap()).unwrap())
-                });
+                let parsed =
+                    field("event:").map(|name| (name, serde_json::from_str(&field("data:").unwrap()).unwrap()));
+                self.last_id = field("id:").or_else(|| self.last_id.take());
                 self.buffer = rest.to_owned();
                 match parsed {
                     Some(event) => return Some(event),
@@ -90,6 +98,56 @@ async fn whoever_comes_later_learns_of_alerts_that_are_active() {
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
     let alert = stream.next_of("alert").await;
     assert_eq!((&alert["datastream"], &alert["station_level"]), (&DO.into(), &"waspada".into()));
+}
+
+fn names(values: &Value) -> Vec<&str> {
+    values.as_array().unwrap().iter().map(|value| value["datastream"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_gets_what_it_missed_and_nothing_else() {
+    let mut rig = Rig::start().await;
+    rig.feed_and_announce(&[("mlg-kota-01/pm25", time("2026-03-10T08:58:00Z"), Some(50.0))]).await;
+    let mut stream = Stream::open(&rig, "/api/v1/events").await;
+    assert_eq!(names(&stream.next_of("values").await), ["mlg-kota-01/pm25"]);
+    let id = stream.last_id.clone().expect("who knows the present has an id");
+    drop(stream);
+    rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
+    rig.feed(&[(DO, time("2026-03-10T09:00:00Z"), Some(3.25))]).await;
+    let mut stream = Stream::open_after(&rig, "/api/v1/events", Some(&id)).await;
+    let (mut alert, mut values) = (Value::Null, Value::Null);
+    while alert.is_null() || values.is_null() {
+        match stream.next().await.expect("the stream goes on") {
+            (name, data) if name == "alert" => alert = data,
+            (name, data) if name == "values" => values = data,
+            (name, data) => assert_eq!(name, "status", "{data}"),
+        }
+    }
+    assert_eq!((&alert["datastream"], &alert["level"]), (&DO.into(), &"waspada".into()));
+    assert_eq!(names(&values), [DO], "what had not changed is left out");
+    assert_eq!((&values[0]["value"], &values[0]["flag"]), (&3.25.into(), &2.into()));
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_known_any_more_means_loading_again() {
+    let mut rig = Rig::start().await;
+    rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(5.5))]).await;
+    for id in ["1-1", "19cd6e50000-99", "rubbish"] {
+        let mut stream = Stream::open_after(&rig, "/api/v1/events", Some(id)).await;
+        assert_eq!(stream.next_of("reload").await["reason"], "unknown", "{id}");
+        assert_eq!(names(&stream.next_of("values").await), [DO], "everything follows");
+    }
+}
+
+#[tokio::test]
+async fn an_event_has_no_id_before_the_client_knows_the_present() {
+    let mut rig = Rig::start().await;
+    rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
+    let mut stream = Stream::open(&rig, "/api/v1/events").await;
+    stream.next_of("alert").await;
+    assert_eq!(stream.last_id, None);
+    stream.next_of("values").await;
+    assert!(stream.last_id.is_some());
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! History in pages and as a download.
 
 use axum::http::{StatusCode, header};
+use bakau_api::ApiConfig;
 use bakau_model::UtcMillis;
 use serde_json::Value;
 
-use crate::rig::{Rig, time};
+use crate::rig::{Rig, TOKEN, time};
 
 const DO: &str = "prb-bjbr-01/do";
 
@@ -72,19 +73,33 @@ async fn the_download_says_the_same_as_the_pages() {
     let mut reader = csv::Reader::from_reader(answer.body.as_ref());
     assert_eq!(
         reader.headers().unwrap(),
-        vec!["datastream", "observed_at", "value", "unit", "flag", "time_source", "received_at", "revision"]
+        vec![
+            "datastream",
+            "observed_at",
+            "observed_at_local",
+            "value",
+            "unit",
+            "flag",
+            "tests",
+            "time_source",
+            "received_at",
+            "revision"
+        ]
     );
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
     assert_eq!(rows.len(), json.len());
     for (row, expected) in rows.iter().zip(&json) {
         assert_eq!(&row[0], DO);
         assert_eq!(&row[1], expected["observed_at"].as_str().unwrap());
-        assert_eq!(row[2].parse::<f64>().ok(), expected["value"].as_f64());
-        assert_eq!(row[2].is_empty(), expected["value"].is_null());
-        assert_eq!(&row[3], "mg/L");
-        assert_eq!(row[4], expected["flag"].to_string());
-        assert_eq!(&row[6], expected["received_at"].as_str().unwrap());
-        assert_eq!(row[7], expected["revision"].to_string());
+        assert_eq!(time(&row[2]), time(&row[1]));
+        assert!(row[2].ends_with("+07:00"));
+        assert_eq!(row[3].parse::<f64>().ok(), expected["value"].as_f64());
+        assert_eq!(row[3].is_empty(), expected["value"].is_null());
+        assert_eq!(&row[4], "mg/L");
+        assert_eq!(row[5], expected["flag"].to_string());
+        assert_eq!(&row[6], expected["tests"].as_str().unwrap());
+        assert_eq!(&row[8], expected["received_at"].as_str().unwrap());
+        assert_eq!(row[9], expected["revision"].to_string());
     }
     assert_eq!(json.iter().filter(|row| row["revision"] == 2).count(), 1);
 }
@@ -101,6 +116,58 @@ async fn a_download_is_not_cut_at_a_page_of_the_store() {
     let limited = rig.get(&format!("{uri}&limit=10")).await;
     assert_eq!(limited.text().lines().count(), 11);
     assert!(limited.header(header::LINK).contains("format=csv"));
+}
+
+#[tokio::test]
+async fn only_the_flags_asked_for_are_answered_in_pages_and_downloads_alike() {
+    let mut rig = Rig::start().await;
+    let values = wavy(500);
+    rig.feed_series(DO, &values).await;
+    let missing = values.iter().filter(|value| value.is_none()).count();
+    let uri = format!("/api/v1/observations?datastream={DO}&flags=missing");
+    for limit in [7, 100, 10_000] {
+        let rows = pages(&rig, &format!("{uri}&limit={limit}&local=true")).await;
+        assert_eq!(rows.len(), missing, "limit {limit}");
+        assert!(rows.iter().all(|row| row["flag"] == 9 && row["value"].is_null()));
+        assert!(rows[0]["observed_at_local"].as_str().unwrap().ends_with("+07:00"));
+    }
+    assert_eq!(rig.get(&format!("{uri}&format=csv")).await.text().lines().count(), missing + 1);
+    let usable = pages(&rig, &format!("/api/v1/observations?datastream={DO}&flags=usable&limit=10000")).await;
+    assert_eq!(usable.len(), values.len() - missing);
+}
+
+#[tokio::test]
+async fn history_that_has_not_changed_is_not_sent_again_compressed_or_not() {
+    let mut rig = Rig::start().await;
+    rig.feed_series(DO, &wavy(300)).await;
+    let uri = format!("/api/v1/observations?datastream={DO}&from=2026-03-10T05:00:00Z&to=2026-03-10T08:00:00Z");
+    let plain = rig.get(&uri).await;
+    let packed = rig.get_with(&uri, &[(header::ACCEPT_ENCODING, "gzip")]).await;
+    assert_eq!(packed.header(header::CONTENT_ENCODING), "gzip");
+    assert!(packed.body.len() * 4 < plain.body.len(), "{} of {}", packed.body.len(), plain.body.len());
+    let tags = [plain.header(header::ETAG).to_owned(), packed.header(header::ETAG).to_owned()];
+    assert_ne!(tags[0], tags[1], "a strong tag names bytes");
+    for tag in &tags {
+        let again = rig.get_with(&uri, &[(header::IF_NONE_MATCH, tag), (header::ACCEPT_ENCODING, "gzip")]).await;
+        assert_eq!((again.status, again.header(header::ETAG)), (StatusCode::NOT_MODIFIED, tag.as_str()));
+    }
+    rig.feed(&[(DO, time("2026-03-10T06:00:00Z"), Some(99.0))]).await;
+    let corrected = rig.get_with(&uri, &[(header::IF_NONE_MATCH, &tags[0])]).await;
+    assert_eq!(corrected.status, StatusCode::OK, "a correction is sent");
+}
+
+#[tokio::test]
+async fn shared_caches_are_kept_out_where_reading_is_closed_or_the_token_was_shown() {
+    let open = Rig::start().await;
+    assert_eq!(open.get("/api/v1/latest").await.header(header::CACHE_CONTROL), "no-cache");
+    let admin = open.get_as_admin("/api/v1/sources").await;
+    assert_eq!(admin.header(header::CACHE_CONTROL), "private, no-cache");
+    let closed = Rig::with(ApiConfig { open_read: false, ..ApiConfig::default() }, Some(TOKEN)).await;
+    for uri in ["/api/v1/latest", "/api/v1/stations"] {
+        let answer = closed.get_as_admin(uri).await;
+        assert_eq!(answer.header(header::CACHE_CONTROL), "private, no-cache", "{uri}");
+        assert!(answer.headers.get_all(header::VARY).iter().any(|value| value == "authorization"));
+    }
 }
 
 #[tokio::test]

@@ -213,6 +213,13 @@ impl Rig {
         }
     }
 
+    /// As [`Self::feed`]; returns when event streams have been told, too.
+    pub(crate) async fn feed_and_announce(&mut self, observations: &[(&str, UtcMillis, Option<f64>)]) {
+        let mut announced = self.latest.subscribe();
+        self.feed(observations).await;
+        within("the announcement", announced.recv()).await.unwrap();
+    }
+
     /// Messages arrive that nobody understands.
     pub(crate) async fn feed_poison(&mut self, payloads: &[&[u8]]) {
         let received_at = self.clock.now();

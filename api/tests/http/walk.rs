@@ -11,6 +11,7 @@ async fn address(rig: &Rig, route: &RouteInfo) -> String {
     let alert = rig.alerts.active().first().map(|alert| alert.id.to_string()).unwrap_or_default();
     let path = match route.path {
         "/api/v1/stations/{id}" | "/stations/{id}" => route.path.replace("{id}", "prb-bjbr-01"),
+        "/api/v1/rules/{id}" => route.path.replace("{id}", "do-low"),
         "/api/v1/quarantine/{id}" => route.path.replace("{id}", "1"),
         "/charts/{station}/{file}" => "/charts/prb-bjbr-01/do.svg".to_owned(),
         "/assets/{name}" => "/assets/bakau.css".to_owned(),
@@ -123,6 +124,9 @@ async fn json_answers_keep_their_shape() {
         ("observations", "/api/v1/observations?datastream=prb-bjbr-01/do"),
         ("alerts", "/api/v1/alerts"),
         ("ledger", "/api/v1/ledger"),
+        ("rules", "/api/v1/rules"),
+        ("rule", "/api/v1/rules/do-low"),
+        ("status", "/api/v1/status"),
         ("sources", "/api/v1/sources"),
         ("readyz", "/readyz"),
         ("problem", "/problems/already-acknowledged"),

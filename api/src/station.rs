@@ -1,0 +1,127 @@
+//! `GET /api/v1/stations/{id}`: everything known about one station, present values included.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use bakau_dashboards::view::{Freshness, StationCard, ValueCell};
+use bakau_model::{DatastreamName, UtcMillis};
+use bakau_registry::{Datastream, Deployment, Instrument, RuleTarget, Snapshot};
+use serde_json::{Value, json};
+
+use crate::{
+    answer,
+    catalogue::{self, datastream_value, find_station, registered, station_value},
+    error::ApiError,
+    gather::Gatherer,
+    query::Params,
+    state::AppState,
+    times::Times,
+};
+
+/// One station: place, owner, datastreams with limits and present values, every deployment.
+pub(crate) async fn station(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let gatherer = Gatherer::new(&state);
+    let snapshot = gatherer.snapshot();
+    let station = find_station(snapshot, &id)?;
+    let card = gatherer.card(station);
+    let mut local = Times::local(catalogue::zone(snapshot, &station.id));
+    let cells: BTreeMap<&DatastreamName, &ValueCell> =
+        card.values.iter().map(|cell| (&cell.datastream, cell)).collect();
+    let datastreams = snapshot.datastreams_of(&station.id);
+    let mut value = station_value(snapshot, station, &[]);
+    value["level"] = json!(card.level);
+    value["status"] = status_value(&card, &mut local);
+    let datastream = |datastream: &&std::sync::Arc<Datastream>| {
+        let mut value = datastream_value(snapshot, datastream);
+        value["rules"] = rules_of(snapshot, datastream);
+        value["latest"] = cells.get(&datastream.name).map_or(Value::Null, |cell| latest_value(cell, &mut local));
+        value
+    };
+    value["datastreams"] = datastreams.iter().map(datastream).collect();
+    let deployments = datastreams.iter().flat_map(|datastream| {
+        let deployments = snapshot.deployments.get(&datastream.number).map_or(&[][..], Vec::as_slice);
+        deployments.iter().map(|deployment| (*datastream, deployment))
+    });
+    let deployments: Vec<_> = deployments.collect();
+    let instruments: BTreeMap<_, _> = deployments
+        .iter()
+        .filter_map(|(_, deployment)| snapshot.instruments.get_key_value(&deployment.instrument))
+        .collect();
+    value["instruments"] = instruments.into_values().map(instrument_value).collect();
+    let now = state.clock.now();
+    value["deployments"] =
+        deployments.iter().map(|(datastream, deployment)| deployment_value(datastream, deployment, now)).collect();
+    registered(&headers, &value)
+}
+
+/// Whether the station reports, and when it last did.
+fn status_value(card: &StationCard, local: &mut Times) -> Value {
+    let word = match card.freshness {
+        Freshness::Live { .. } => "live",
+        Freshness::Stale { .. } => "stale",
+        Freshness::Offline { .. } => "offline",
+        Freshness::NeverReported => "never_reported",
+    };
+    let newest = card.values.iter().filter_map(|cell| cell.observed_at).max();
+    json!({
+        "state": word,
+        "observed_at": newest.map(answer::time),
+        "observed_at_local": newest.map(|at| local.text(at)),
+        "silent_after_s": card.silent_after_ms / 1_000,
+    })
+}
+
+fn latest_value(cell: &ValueCell, local: &mut Times) -> Value {
+    let Some(observed_at) = cell.observed_at else { return Value::Null };
+    json!({
+        "observed_at": answer::time(observed_at),
+        "observed_at_local": local.text(observed_at),
+        "value": cell.value,
+        "flag": cell.flag.code(),
+        "level": cell.level,
+        "stale": cell.stale,
+    })
+}
+
+/// The rules that look at the values of a datastream.
+fn rules_of(snapshot: &Snapshot, datastream: &Datastream) -> Value {
+    let of_values = |target: &RuleTarget| match target {
+        RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => true,
+        RuleTarget::Stations { .. } | RuleTarget::Station(_) | RuleTarget::Sources(_) => false,
+    };
+    let rules = snapshot.rules.values().filter(|rule| of_values(&rule.target));
+    let mine = rules.filter(|rule| snapshot.datastreams_of_rule(rule).contains(&datastream.number));
+    mine.map(|rule| json!(rule.id)).collect()
+}
+
+fn instrument_value(instrument: &Instrument) -> Value {
+    json!({
+        "id": instrument.id,
+        "make": instrument.make,
+        "model": instrument.model,
+        "serial": instrument.serial,
+    })
+}
+
+fn deployment_value(datastream: &Datastream, deployment: &Deployment, now: UtcMillis) -> Value {
+    let current = deployment.from <= now && deployment.to.is_none_or(|to| now < to);
+    json!({
+        "datastream": datastream.name,
+        "instrument": deployment.instrument,
+        "from": answer::time(deployment.from),
+        "to": deployment.to.map(answer::time),
+        "gain": deployment.gain,
+        "offset": deployment.offset,
+        "current": current,
+    })
+}
