@@ -284,7 +284,8 @@ pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: L
     page::problem(&view).ok()
 }
 
-fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
+/// What every page needs around its content.
+pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
     framed(state, uri, language::of_request(uri, headers), zone)
 }
 
@@ -309,7 +310,7 @@ fn without_language(uri: &Uri) -> String {
 }
 
 /// The page as an answer; `?lang=` is remembered in a cookie.
-fn show(uri: &Uri, drawn: Result<String, PageError>) -> Result<Response, ApiError> {
+pub(crate) fn show(uri: &Uri, drawn: Result<String, PageError>) -> Result<Response, ApiError> {
     let page = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
     let mut response = Html(page).into_response();
     let headers = response.headers_mut();

@@ -9,8 +9,8 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, observations, pages,
-    quarantine, rules, state::AppState, station, status,
+    access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, observations, openapi, pages,
+    quarantine, reference, rules, state::AppState, station, status,
 };
 
 /// Largest request body: a name and a note.
@@ -53,7 +53,7 @@ const fn page(method: &'static str, path: &'static str, access: Access, summary:
 }
 
 /// Every route, in the order documents list them. A test compares it with the router.
-pub const ROUTES: [RouteInfo; 30] = [
+pub const ROUTES: [RouteInfo; 32] = [
     route("GET", "/api/v1/stations", Access::Read, "stations with agency, city, place and datastreams"),
     route("GET", "/api/v1/stations/{id}", Access::Read, "one station with datastreams and instruments"),
     route("GET", "/api/v1/datastreams", Access::Read, "datastreams with unit and interval; ?station="),
@@ -87,6 +87,7 @@ pub const ROUTES: [RouteInfo; 30] = [
     route("GET", "/api/v1/sources", Access::Read, "where messages come in, and how that is going"),
     route("GET", "/api/v1/status", Access::Read, "how Bakau itself is doing, in one answer"),
     route("GET", "/api/v1/events", Access::Read, "live events (SSE): values, alert, status; ?station="),
+    route("GET", "/api/v1/openapi.json", Access::Open, "this API as an OpenAPI 3.1 document"),
     route("GET", "/charts/{station}/{file}", Access::Read, "a chart, {parameter}[@qualifier].svg or .png"),
     page("GET", "/", Access::Read, "overview"),
     page("GET", "/stations/{id}", Access::Read, "a station"),
@@ -94,6 +95,7 @@ pub const ROUTES: [RouteInfo; 30] = [
     page("GET", "/alerts/{id}", Access::Read, "an alert"),
     page("POST", "/alerts/{id}/acknowledge", Access::Write, "the form that takes an alert in hand; token in the body"),
     page("GET", "/status", Access::Read, "how Bakau itself is doing"),
+    page("GET", "/api", Access::Open, "this API for people, with examples"),
     route("GET", "/assets/{name}", Access::Open, "style sheet, script and icon of the pages"),
     route("GET", "/problems/{key}", Access::Open, "what a problem type means"),
     route("GET", "/healthz", Access::Open, "the process answers"),
@@ -161,6 +163,8 @@ fn charts_and_pages() -> Router<AppState> {
 
 fn open() -> Router<AppState> {
     Router::new()
+        .route("/api", get(reference::page))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/assets/{name}", get(pages::asset))
         .route("/problems/{key}", get(pages::problem_type))
         .route("/healthz", get(health::healthz))

@@ -14,8 +14,8 @@ use crate::{
     assets, live,
     say::Say,
     view::{
-        AlertPageView, AlertRow, AlertsView, Frame, Freshness, Grouping, OverviewView, ProblemView, SourceState,
-        StationView, StatusView, Window,
+        AlertPageView, AlertRow, AlertsView, Frame, Freshness, Grouping, OverviewView, ProblemView, ReferenceView,
+        SourceState, StationView, StatusView, Window,
     },
 };
 use overview::Layout;
@@ -57,6 +57,7 @@ page!(Station, "station.html", "stations" { v: &'a StationView });
 page!(Alerts, "alerts.html", "alerts" { v: &'a AlertsView });
 page!(Alert, "alert.html", "alerts" { v: &'a AlertPageView, acknowledge_path: String });
 page!(Status, "status.html", "status" { v: &'a StatusView, ledgers: [Ledger; 2] });
+page!(Reference, "reference.html", "api" { v: &'a ReferenceView });
 page!(Problem, "problem.html", "" { v: &'a ProblemView });
 
 /// The page with all stations, worst first.
@@ -103,6 +104,14 @@ pub fn status(view: &StatusView) -> Result<String, PageError> {
         view,
         [Ledger::messages(&view.messages), Ledger::readings(&view.readings)],
     )
+}
+
+/// The page that documents the API.
+///
+/// # Errors
+/// When the template fails.
+pub fn reference(view: &ReferenceView) -> Result<String, PageError> {
+    Reference::render_in(&view.frame, String::new(), view)
 }
 
 /// The page that says what went wrong.

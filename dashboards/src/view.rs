@@ -10,6 +10,7 @@ pub use alerts::{
     AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState, TransitionRow,
 };
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
+pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};
 pub use station::{InstrumentRow, ParameterPanel, StationView};
 pub use status::{CheckRow, SourceKind, SourceRow, SourceState, SpoolStatus, StatusView};
 
@@ -17,6 +18,7 @@ pub use crate::chart::LimitLine;
 
 mod alerts;
 mod overview;
+mod reference;
 mod station;
 mod status;
 

@@ -86,3 +86,34 @@ async fn a_second_process_on_the_same_data_is_refused_and_verify_finds_no_damage
     assert!(verify.status.success(), "{}", errors(&verify));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_by_its_exit_code_whether_bakau_is_ready_and_reachable() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let configuration = Way::Embedded.configuration(0).replace("[http]\n", "[http]\nopen_read = false\n");
+    let mut bakau = Bakau::prepare(folder.path(), &configuration, &[("baik.toml", catalogue::load(1))])?;
+    let away = run(&bakau, &["status", "--url", "http://127.0.0.1:1", "--lang", "en"])?;
+    assert_eq!(away.status.code(), Some(2));
+    assert!(errors(&away).contains("No Bakau answers at http://127.0.0.1:1"), "{}", errors(&away));
+    bakau.start().await?;
+    let url = bakau.url("")?;
+    let ask = |token: Option<&str>| -> Result<Output> {
+        let arguments = ["status", "--url", &url].map(str::to_owned);
+        let mut command = bakau.command(&arguments)?;
+        match token {
+            Some(token) => command.env("BAKAU_TOKEN", token),
+            None => command.env_remove("BAKAU_TOKEN"),
+        };
+        Ok(command.output()?)
+    };
+    let closed = ask(None)?;
+    assert_eq!(closed.status.code(), Some(2));
+    assert!(errors(&closed).contains("BAKAU_TOKEN"), "{}", errors(&closed));
+    let ready = ask(Some(bakau.admin_token()?))?;
+    let said = String::from_utf8_lossy(&ready.stdout).into_owned();
+    assert_eq!(ready.status.code(), Some(0), "{said}{}", errors(&ready));
+    for part in [": siap", "Penyimpanan", "Sumber", "tersambung"] {
+        assert!(said.contains(part), "no '{part}' in:\n{said}");
+    }
+    bakau.stop()
+}

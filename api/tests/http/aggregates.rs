@@ -10,7 +10,7 @@ const DO: &str = "prb-bjbr-01/do";
 async fn hours_are_labelled_by_start_in_utc_and_local_time_with_completeness() {
     let mut rig = Rig::start().await;
     // The last value is at 09:00 UTC, the first at 07:30.
-    rig.feed_series(DO, &(0..91).map(|n| Some(f64::from(n))).collect::<Vec<_>>()).await;
+    rig.feed_series(DO, &(0..91).map(|n| Some(f64::from(n) / 4.0)).collect::<Vec<_>>()).await;
     let uri = format!("/api/v1/aggregates?datastream={DO}&step=1h&from=2026-03-10T07:00:00Z&to=2026-03-10T11:00:00Z");
     let answer = rig.get(&uri).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
@@ -25,7 +25,7 @@ async fn hours_are_labelled_by_start_in_utc_and_local_time_with_completeness() {
     );
     assert_eq!(
         (&buckets[1]["mean"], &buckets[1]["min"], &buckets[1]["max"]),
-        (&59.5.into(), &30.0.into(), &89.0.into())
+        (&14.875.into(), &7.5.into(), &22.25.into())
     );
     assert_eq!((&buckets[3]["mean"], &buckets[3]["count"]), (&serde_json::Value::Null, &0.into()));
     assert_eq!((&json["tz"], &json["statistic"]), (&"Asia/Jakarta".into(), &"mean".into()));

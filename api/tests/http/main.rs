@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod aggregates;
+#[cfg(test)]
 mod alerts;
 #[cfg(test)]
 mod charts;
@@ -9,6 +10,8 @@ mod charts;
 mod events;
 #[cfg(test)]
 mod observations;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]

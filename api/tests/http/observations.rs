@@ -133,7 +133,10 @@ async fn only_the_flags_asked_for_are_answered_in_pages_and_downloads_alike() {
     }
     assert_eq!(rig.get(&format!("{uri}&format=csv")).await.text().lines().count(), missing + 1);
     let usable = pages(&rig, &format!("/api/v1/observations?datastream={DO}&flags=usable&limit=10000")).await;
-    assert_eq!(usable.len(), values.len() - missing);
+    let whole = pages(&rig, &format!("/api/v1/observations?datastream={DO}&limit=10000")).await;
+    let expected: Vec<_> = whole.iter().filter(|row| row["flag"].as_u64().unwrap() < 4).cloned().collect();
+    assert!(expected.len() < values.len() - missing, "impossible values are among them");
+    assert_eq!(usable, expected);
 }
 
 #[tokio::test]

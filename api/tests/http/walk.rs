@@ -7,7 +7,7 @@ use bakau_ingest::{IntakeHealth, NotCommitted};
 use crate::rig::{Answer, Rig, TOKEN, time};
 
 /// An address of a route at which there is something.
-async fn address(rig: &Rig, route: &RouteInfo) -> String {
+pub(crate) async fn address(rig: &Rig, route: &RouteInfo) -> String {
     let alert = rig.alerts.active().first().map(|alert| alert.id.to_string()).unwrap_or_default();
     let path = match route.path {
         "/api/v1/stations/{id}" | "/stations/{id}" => route.path.replace("{id}", "prb-bjbr-01"),
@@ -19,13 +19,14 @@ async fn address(rig: &Rig, route: &RouteInfo) -> String {
         path => path.replace("{id}", &alert),
     };
     match route.path {
-        "/api/v1/observations" => path + "?datastream=prb-bjbr-01/do",
+        "/api/v1/observations" | "/api/v1/aggregates" => path + "?datastream=prb-bjbr-01/do",
         "/api/v1/alerts/settled" => path + "?rule=do-low",
         _ => path,
     }
 }
 
-async fn visit(rig: &Rig, route: &RouteInfo, token: Option<&str>) -> Answer {
+/// Asks a route.
+pub(crate) async fn visit(rig: &Rig, route: &RouteInfo, token: Option<&str>) -> Answer {
     let address = address(rig, route).await;
     if route.method == "POST" {
         let kind = if route.page { "application/x-www-form-urlencoded" } else { "application/json" };
@@ -38,7 +39,8 @@ async fn visit(rig: &Rig, route: &RouteInfo, token: Option<&str>) -> Answer {
     }
 }
 
-async fn rig_with_everything(config: ApiConfig, token: Option<&str>) -> Rig {
+/// A rig with something at every address.
+pub(crate) async fn rig_with_everything(config: ApiConfig, token: Option<&str>) -> Rig {
     let mut rig = Rig::with(config, token).await;
     rig.feed(&[("prb-bjbr-01/do", time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
     rig.feed_poison(&[b"\xff\x00{not json"]).await;
@@ -46,7 +48,7 @@ async fn rig_with_everything(config: ApiConfig, token: Option<&str>) -> Rig {
 }
 
 /// The event stream has no end of its own; it has tests of its own.
-fn ends(route: &&RouteInfo) -> bool {
+pub(crate) fn ends(route: &&RouteInfo) -> bool {
     route.path != "/api/v1/events"
 }
 

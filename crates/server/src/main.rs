@@ -7,6 +7,7 @@ mod demo;
 mod replay;
 mod source_states;
 mod sources;
+mod status;
 mod verify;
 mod wiring;
 
@@ -60,6 +61,14 @@ enum Command {
         /// Only show the difference.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Ask the running process how it is doing. Exit code 0: ready, 1: not ready, 2: not reachable.
+    ///
+    /// Where reading is closed, the admin token is taken from the environment variable BAKAU_TOKEN.
+    Status {
+        /// Where it answers; without it, where the configuration lets it listen.
+        #[arg(long)]
+        url: Option<String>,
     },
     /// Publish a measured CSV file as MQTT messages.
     Replay(ReplayArguments),
@@ -123,7 +132,7 @@ fn main() -> ExitCode {
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match start(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("bakau: {error:#}");
             ExitCode::FAILURE
@@ -131,7 +140,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(arguments: Arguments) -> Result<()> {
+fn start(arguments: Arguments) -> Result<ExitCode> {
     // The one TLS provider; installing it twice is impossible this early.
     let _ = rustls::crypto::ring::default_provider().install_default();
     raise_file_limit();
@@ -150,9 +159,9 @@ fn raise_file_limit() {
     }
 }
 
-async fn execute(arguments: Arguments) -> Result<()> {
+async fn execute(arguments: Arguments) -> Result<ExitCode> {
     let language = arguments.lang;
-    match arguments.command {
+    let done = match arguments.command {
         Command::Demo(demo) => demo::run(&demo, language, stop_signal()?).await,
         Command::Replay(replay) => replay::run(&replay).await,
         Command::DeviceToken => admin::device_token(),
@@ -164,7 +173,11 @@ async fn execute(arguments: Arguments) -> Result<()> {
         Command::AdminToken => admin::new_admin_token(&load(arguments.config.as_deref())?).await,
         Command::Verify => verify::run(&load(arguments.config.as_deref())?).await,
         Command::Run => wiring::run(load(arguments.config.as_deref())?, stop_signal()?).await,
-    }
+        Command::Status { url } => {
+            return status::run(&load(arguments.config.as_deref())?, url.as_deref(), language).await;
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The named configuration file, or `bakau.toml` here, or the defaults.

@@ -1,0 +1,449 @@
+//! The form of every JSON answer.
+
+use bakau_alerts::AlertKind;
+use bakau_model::{Flag, Level, QualityTest, StationKind};
+use serde_json::{Map, Value, json};
+
+use super::schema::{about, boolean, count, extended, list, map, named, nullable, number, object, text, time, words};
+
+/// Every schema by its name.
+pub(super) fn all() -> Map<String, Value> {
+    let groups = [shared(), registered(), measured(), alarms(), operation()];
+    groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+type Named = Vec<(&'static str, Value)>;
+
+fn level() -> Value {
+    words(&Level::ALL.map(Level::key))
+}
+
+fn flag() -> Value {
+    let codes = Flag::ALL.map(Flag::code);
+    about(json!({ "type": "integer", "enum": codes }), "QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing")
+}
+
+fn local() -> Value {
+    about(time(), "the same instant with the offset of the zone")
+}
+
+fn next() -> Value {
+    about(nullable(text()), "address of the next page, also in the Link header; null on the last one")
+}
+
+fn shared() -> Named {
+    let problem = object([
+        ("type", about(text(), "/problems/{key}; the key never changes its meaning")),
+        ("title", text()),
+        ("status", count()),
+        ("detail", about(text(), "what happened and what to do, in the reader's language")),
+        ("instance", text()),
+        ("?parameter", text()),
+        ("?given", text()),
+        ("?allowed", text()),
+        ("?field", text()),
+    ]);
+    vec![
+        ("Text", about(object([("id", text()), ("en", text())]), "a text in Bahasa Indonesia and in English")),
+        ("Problem", about(problem, "RFC 9457; further members belong to the type")),
+        ("ProblemType", object([("type", text()), ("status", count()), ("title", named("Text"))])),
+        ("Range", object([("min", number()), ("max", number())])),
+        ("Step", object([("suspect", nullable(number())), ("fail", nullable(number()))])),
+        (
+            "FlatLine",
+            object([("tolerance", number()), ("suspect_s", nullable(count())), ("fail_s", nullable(count()))]),
+        ),
+    ]
+}
+
+fn station(datastreams: Value) -> Value {
+    let place = object([("id", text()), ("name", nullable(named("Text")))]);
+    object([
+        ("id", text()),
+        ("name", named("Text")),
+        ("kind", words(&StationKind::ALL.map(StationKind::key))),
+        ("agency", place),
+        (
+            "city",
+            nullable(object([
+                ("id", text()),
+                ("name", named("Text")),
+                ("code", about(text(), "kode wilayah Kemendagri")),
+            ])),
+        ),
+        ("latitude", about(number(), "degrees north, WGS 84")),
+        ("longitude", about(number(), "degrees east, WGS 84")),
+        ("elevation_m", about(nullable(number()), "metres above mean sea level")),
+        ("description", nullable(named("Text"))),
+        (
+            "water_class",
+            nullable(about(
+                object([("class", count()), ("source", text())]),
+                "river or lake class 1 to 4 (PP 22/2021, Lampiran VI) and what assigns it",
+            )),
+        ),
+        ("air_type", about(nullable(words(&["reference", "lcs"])), "low-cost sensors (lcs) are indicative")),
+        ("time_zone", about(text(), "IANA zone in which days of this station are civil")),
+        ("datastreams", datastreams),
+    ])
+}
+
+fn datastream() -> Value {
+    let limits = object([
+        ("fail", nullable(named("Range"))),
+        ("suspect", nullable(named("Range"))),
+        ("spike", nullable(named("Step"))),
+        ("rate_per_min", nullable(named("Step"))),
+        ("flat_line", nullable(named("FlatLine"))),
+    ]);
+    object([
+        ("id", about(text(), "station/parameter or station/parameter@qualifier")),
+        ("number", about(count(), "the immutable number it is stored under")),
+        ("station", text()),
+        ("parameter", text()),
+        ("qualifier", nullable(text())),
+        ("name", nullable(named("Text"))),
+        ("cf_name", about(nullable(text()), "CF standard name")),
+        ("unit", about(text(), "UCUM")),
+        ("unit_symbol", text()),
+        ("decimals", nullable(count())),
+        ("interval_s", about(count(), "expected seconds between observations")),
+        ("vertical_datum", about(nullable(text()), "levels of different datums are never compared")),
+        ("limits", about(limits, "limits of quality control, in the unit of the datastream")),
+    ])
+}
+
+fn registered() -> Named {
+    let latest = object([
+        ("observed_at", time()),
+        ("observed_at_local", local()),
+        ("value", nullable(number())),
+        ("flag", flag()),
+        ("level", level()),
+        ("stale", boolean()),
+    ]);
+    let detail = extended(datastream(), [("rules", list(&text())), ("latest", nullable(latest))]);
+    let deployment = object([
+        ("datastream", text()),
+        ("instrument", text()),
+        ("from", time()),
+        ("to", about(nullable(time()), "null while it is deployed")),
+        ("gain", number()),
+        ("offset", number()),
+        ("current", boolean()),
+    ]);
+    let status = object([
+        ("state", words(&["live", "stale", "offline", "never_reported"])),
+        ("observed_at", nullable(time())),
+        ("observed_at_local", nullable(local())),
+        ("silent_after_s", count()),
+    ]);
+    let instrument = object([("id", text()), ("make", text()), ("model", text()), ("serial", text())]);
+    let detailed = extended(
+        station(list(&named("DatastreamDetail"))),
+        [
+            ("level", about(nullable(level()), "worst level of an active alert; null without current data")),
+            ("status", status),
+            ("instruments", list(&instrument)),
+            ("deployments", about(list(&deployment), "calibrated = instrument value * gain + offset")),
+        ],
+    );
+    vec![
+        ("Station", station(list(&text()))),
+        ("StationList", object([("revision", count()), ("stations", list(&named("Station")))])),
+        ("Datastream", datastream()),
+        ("DatastreamList", object([("revision", count()), ("datastreams", list(&named("Datastream")))])),
+        ("DatastreamDetail", detail),
+        ("StationDetail", detailed),
+    ]
+}
+
+fn measured() -> Named {
+    let source = || about(words(&["device", "network", "server"]), "who stamped observed_at");
+    let latest = object([
+        ("datastream", text()),
+        ("station", text()),
+        ("parameter", text()),
+        ("unit", text()),
+        ("observed_at", time()),
+        ("observed_at_local", local()),
+        ("value", nullable(number())),
+        ("flag", flag()),
+        ("time_source", source()),
+        ("received_at", time()),
+    ]);
+    let observation = object([
+        ("observed_at", time()),
+        ("?observed_at_local", local()),
+        ("value", about(nullable(number()), "instrument value in the canonical unit, before calibration")),
+        ("flag", flag()),
+        ("tests", about(text(), "one flag per test, in the order of the page's member tests")),
+        ("time_source", source()),
+        ("received_at", time()),
+        ("revision", about(count(), "1, and one more with each correction")),
+    ]);
+    let page = object([
+        ("datastream", text()),
+        ("unit", text()),
+        ("time_zone", text()),
+        ("tests", list(&words(&QualityTest::ALL.map(QualityTest::key)))),
+        ("observations", list(&named("Observation"))),
+        ("next", next()),
+    ]);
+    vec![
+        ("LatestValue", latest),
+        ("LatestList", object([("latest", list(&named("LatestValue")))])),
+        ("Observation", observation),
+        ("ObservationPage", page),
+        ("Aggregates", aggregates()),
+    ]
+}
+
+fn aggregates() -> Value {
+    let bucket = object([
+        ("start", time()),
+        ("start_local", local()),
+        ("end", about(time(), "exclusive")),
+        ("mean", about(nullable(number()), "vector mean of directions, energy mean of sound levels")),
+        ("sum", about(nullable(number()), "of amounts such as rain")),
+        ("min", nullable(number())),
+        ("max", nullable(number())),
+        ("count", count()),
+        ("expected", about(count(), "observations at the expected interval")),
+        ("completeness", about(nullable(number()), "count / expected")),
+    ]);
+    object([
+        ("datastream", text()),
+        ("unit", text()),
+        ("step", text()),
+        ("tz", text()),
+        ("label", words(&["start"])),
+        ("statistic", text()),
+        ("interval_s", count()),
+        ("flags", words(&["usable", "good"])),
+        ("buckets", list(&bucket)),
+    ])
+}
+
+fn alert() -> Value {
+    object([
+        ("id", text()),
+        ("rule", text()),
+        ("rule_name", named("Text")),
+        ("kind", words(&AlertKind::ALL.map(AlertKind::key))),
+        ("agency", nullable(text())),
+        ("station", about(nullable(text()), "null where it is about a source")),
+        ("datastream", about(nullable(text()), "null where it is about a whole station or a source")),
+        ("source", nullable(text())),
+        ("unit", nullable(text())),
+        ("level", about(level(), "normal once it is closed")),
+        ("peak", level()),
+        ("time_zone", text()),
+        ("onset", about(time(), "observed_at of the first observation of the crossing")),
+        ("onset_local", local()),
+        ("observed_at", about(time(), "of the last transition")),
+        ("observed_at_local", local()),
+        ("value", about(nullable(number()), "that made the last transition")),
+        ("flag", nullable(flag())),
+        ("opened_at", time()),
+        ("decided_at", about(time(), "when the last transition was decided")),
+        ("closed_at", nullable(time())),
+        ("closed_at_local", nullable(local())),
+        ("closed_reason", nullable(text())),
+        ("acknowledged", boolean()),
+        ("acknowledged_at", nullable(time())),
+        ("?acknowledged_by", about(text(), "with the admin token only")),
+        ("?note", about(nullable(text()), "with the admin token only")),
+    ])
+}
+
+fn alarms() -> Named {
+    let transition = object([
+        ("sequence", count()),
+        ("from", level()),
+        ("to", level()),
+        ("reason", text()),
+        ("observed_at", time()),
+        ("value", nullable(number())),
+        ("flag", nullable(flag())),
+        ("decided_at", time()),
+        ("rule_revision", count()),
+        ("muted_until", nullable(time())),
+    ]);
+    let episode = object([
+        ("id", text()),
+        ("rule", text()),
+        ("datastream", nullable(text())),
+        ("onset", time()),
+        ("peak", level()),
+        ("end", nullable(time())),
+        ("peak_value", nullable(number())),
+        ("observations", count()),
+    ]);
+    let detail = extended(
+        alert(),
+        [
+            ("transitions", list(&transition)),
+            ("?notices", about(list(&json!({ "type": "object" })), "with the admin token only")),
+        ],
+    );
+    let settled = object([("from", time()), ("to", time()), ("episodes", list(&named("Episode")))]);
+    let acknowledgement = object([
+        ("name", about(text(), "who takes care of it, 1 to 80 characters")),
+        ("?note", about(nullable(text()), "at most 1000 characters")),
+    ]);
+    vec![
+        ("Alert", alert()),
+        ("AlertList", object([("alerts", list(&named("Alert"))), ("next", next())])),
+        ("AlertDetail", detail),
+        ("Episode", episode),
+        ("SettledHistory", settled),
+        ("Acknowledgement", acknowledgement),
+        ("Rule", rule()),
+        ("RuleList", object([("revision", count()), ("rules", list(&named("Rule")))])),
+        ("RuleDetail", extended(rule(), [("datastreams", list(&text())), ("stations", list(&text()))])),
+    ]
+}
+
+fn rule() -> Value {
+    let threshold = || {
+        nullable(object([
+            ("raise", about(number(), "at or beyond it the level holds")),
+            ("clear", about(number(), "back behind it the level ends")),
+        ]))
+    };
+    let condition = object([
+        ("low", threshold()),
+        ("high", threshold()),
+        ("after_s", about(nullable(count()), "seconds of silence")),
+    ]);
+    let target = object([
+        ("datastream", nullable(text())),
+        ("parameter", nullable(text())),
+        ("station_kind", nullable(text())),
+        ("station", nullable(text())),
+        ("source", nullable(text())),
+    ]);
+    object([
+        ("id", text()),
+        ("name", named("Text")),
+        ("kind", words(&AlertKind::ALL.map(AlertKind::key))),
+        ("target", about(target, "what it watches; what does not apply is null")),
+        ("direction", nullable(words(&["above", "below", "outside"]))),
+        ("unit", nullable(text())),
+        ("levels", about(map(&condition), "by level: waspada, siaga, awas, as far as they are set")),
+        ("hold_s", about(count(), "seconds a level must be crossed without a break")),
+        ("repeat_s", nullable(count())),
+        ("source", about(text(), "where the figures come from")),
+        ("level", about(level(), "worst level of its open alerts")),
+        ("open_alerts", list(&text())),
+    ])
+}
+
+fn operation() -> Named {
+    let check = object([
+        ("check", text()),
+        ("name", text()),
+        ("ok", boolean()),
+        ("reasons", about(list(&text()), "sentences in the reader's language")),
+    ]);
+    let quarantine = object([
+        ("id", count()),
+        ("received_at", time()),
+        ("source", text()),
+        ("topic", text()),
+        ("reading", nullable(text())),
+        ("reason", text()),
+        ("detail", text()),
+        ("payload_bytes", count()),
+        ("payload_base64", text()),
+        ("payload_complete", boolean()),
+        ("payload_text", text()),
+    ]);
+    let line = object([
+        ("minute", time()),
+        ("source", text()),
+        ("messages", map(&count())),
+        ("messages_balanced", boolean()),
+        ("readings", map(&count())),
+        ("readings_balanced", boolean()),
+    ]);
+    let ledger = object([
+        ("from", time()),
+        ("to", time()),
+        ("consistent", about(boolean(), "nothing was written while it was read")),
+        ("balanced", about(boolean(), "nothing is missing")),
+        ("messages", map(&count())),
+        ("readings", map(&count())),
+        ("lines", list(&line)),
+    ]);
+    vec![
+        ("Readiness", object([("ready", boolean()), ("checks", list(&named("Check")))])),
+        ("Check", check),
+        ("QuarantineRow", quarantine),
+        ("QuarantineList", object([("quarantine", list(&named("QuarantineRow"))), ("next", next())])),
+        ("Ledger", ledger),
+        ("Source", source()),
+        ("SourceList", object([("sources", list(&named("Source")))])),
+        ("Status", status()),
+    ]
+}
+
+fn source() -> Value {
+    let external = object([
+        ("counters", about(boolean(), "whether the broker tells its counters")),
+        ("lost_in_broker", count()),
+        ("last_lost_at", nullable(time())),
+        ("holds", nullable(count())),
+        ("restarts", count()),
+        ("last_restart_at", nullable(time())),
+        ("sessions_lost", count()),
+        ("last_session_lost_at", nullable(time())),
+    ]);
+    object([
+        ("name", text()),
+        ("kind", words(&["client", "broker"])),
+        ("state", words(&["connecting", "connected", "blocked", "stopped"])),
+        ("reason", about(nullable(text()), "why it is blocked")),
+        ("since", time()),
+        ("last_message_at", nullable(time())),
+        ("last_message_at_local", nullable(local())),
+        ("messages", count()),
+        ("connections", count()),
+        ("external", about(nullable(external), "what an external broker lost, apart from what Bakau counts itself")),
+        ("?problem", about(nullable(text()), "with the admin token only")),
+    ])
+}
+
+fn status() -> Value {
+    let lag = || object([("behind_batches", count()), ("lag_ms", nullable(count()))]);
+    let agency = object([
+        ("id", text()),
+        ("name", named("Text")),
+        ("stations", count()),
+        ("stations_reporting", count()),
+        ("datastreams", count()),
+        ("datastreams_current", count()),
+    ]);
+    let spool = object([("unconsumed_bytes", count()), ("unconsumed_messages", count()), ("max_bytes", count())]);
+    let outbox = object([
+        ("retrying", about(count(), "notices that are being tried again")),
+        ("failed", count()),
+        ("oldest_at", nullable(time())),
+        ("oldest_age_s", nullable(count())),
+    ]);
+    object([
+        ("now", time()),
+        ("now_local", local()),
+        ("version", text()),
+        ("ready", boolean()),
+        ("checks", list(&named("Check"))),
+        ("spool", nullable(spool)),
+        ("store", lag()),
+        ("alerts", extended(lag(), [("active", count()), ("level", level())])),
+        ("outbox", nullable(outbox)),
+        ("sources", list(&named("Source"))),
+        ("agencies", list(&agency)),
+        ("registry_revision", count()),
+    ])
+}

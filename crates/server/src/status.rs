@@ -1,0 +1,303 @@
+//! `bakau status`: asks the running process how it is doing and says so in a table.
+//!
+//! Exit code 0: ready; 1: not ready; 2: nobody answers, or reading is closed and the token is missing.
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    sync::LazyLock,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use bakau_model::{Language, Messages, Text};
+use serde::Deserialize;
+
+use crate::config::Config;
+
+/// A process that takes longer than this is as good as away.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Width of the first column.
+const LABEL: usize = 18;
+const NOT_READY: u8 = 1;
+const NOT_REACHABLE: u8 = 2;
+
+/// What `GET /api/v1/status` answers, as far as it is printed here.
+#[derive(Debug, Deserialize)]
+struct Status {
+    now_local: String,
+    version: String,
+    ready: bool,
+    checks: Vec<Check>,
+    spool: Option<Spool>,
+    store: Lag,
+    alerts: Lag,
+    outbox: Option<Outbox>,
+    sources: Vec<Source>,
+    agencies: Vec<Agency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    reasons: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Spool {
+    unconsumed_bytes: u64,
+    unconsumed_messages: u64,
+    max_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Lag {
+    behind_batches: u64,
+    lag_ms: Option<i64>,
+    active: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outbox {
+    retrying: u64,
+    failed: u64,
+    oldest_age_s: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Source {
+    name: String,
+    kind: String,
+    state: String,
+    reason: Option<String>,
+    problem: Option<String>,
+    messages: u64,
+    last_message_at_local: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Agency {
+    name: Text,
+    stations: u32,
+    stations_reporting: u32,
+    datastreams: u32,
+    datastreams_current: u32,
+}
+
+/// The part of a problem document that is for people.
+#[derive(Debug, Deserialize)]
+struct Problem {
+    detail: String,
+}
+
+fn texts(language: Language) -> &'static Messages {
+    static ID: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../messages/id.toml")));
+    static EN: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../messages/en.toml")));
+    match language {
+        Language::Id => &ID,
+        Language::En => &EN,
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the files are compiled in and a test parses both")]
+fn parse(file: &str) -> Messages {
+    Messages::parse(file).expect("message file")
+}
+
+/// Asks the process of this configuration, or the one at `url`.
+pub(crate) async fn run(config: &Config, url: Option<&str>, language: Language) -> Result<ExitCode> {
+    let base = url.map_or_else(|| format!("http://{}", reachable(config.http.listen)), str::to_owned);
+    let url = format!("{}/api/v1/status?lang={}", base.trim_end_matches('/'), language.tag());
+    let client =
+        reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().context("cannot make an HTTP client")?;
+    let mut request = client.get(url);
+    if let Some(token) = std::env::var("BAKAU_TOKEN").ok().filter(|token| !token.is_empty()) {
+        request = request.bearer_auth(token);
+    }
+    let words = texts(language);
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let problem = root_cause(&error);
+            eprintln!("{}", words.fill("status_unreachable", &[("url", &base), ("problem", &problem)]));
+            return Ok(ExitCode::from(NOT_REACHABLE));
+        }
+    };
+    let code = answer.status();
+    if !code.is_success() {
+        let detail = answer.json::<Problem>().await.map_or_else(|_| String::new(), |problem| problem.detail);
+        let status = code.as_u16().to_string();
+        eprintln!("{}", words.fill("status_refused", &[("url", &base), ("status", &status), ("detail", &detail)]));
+        if code == reqwest::StatusCode::UNAUTHORIZED {
+            eprintln!("{}", words.text("status_token"));
+        }
+        return Ok(ExitCode::from(NOT_REACHABLE));
+    }
+    let status: Status = answer.json().await.with_context(|| format!("{base} does not answer like a Bakau"))?;
+    print!("{}", table(&status, &base, language));
+    Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
+}
+
+/// Where a process that listens on `listen` is reached from the same machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// The innermost cause: "connection refused" says more than "error sending request".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Everything, one line per thing.
+fn table(status: &Status, base: &str, language: Language) -> String {
+    let words = texts(language);
+    let unknown = words.text("status_unknown");
+    let verdict = words.text(if status.ready { "status_ready" } else { "status_not_ready" });
+    let mut out = format!("Bakau {} {base}: {verdict}\n{}\n", status.version, status.now_local);
+    heading(&mut out, words.text("status_checks"));
+    for check in &status.checks {
+        let says = if check.ok { words.text("status_ok").to_owned() } else { check.reasons.join(" ") };
+        line(&mut out, &check.name, &says);
+    }
+    out.push('\n');
+    let spool = status.spool.as_ref().map_or_else(|| unknown.to_owned(), |spool| spool_line(spool, words, language));
+    line(&mut out, words.text("status_spool"), &spool);
+    line(&mut out, words.text("status_store"), &lag_line(&status.store, words));
+    line(&mut out, words.text("status_alerts"), &lag_line(&status.alerts, words));
+    let outbox = status.outbox.as_ref().map_or_else(|| unknown.to_owned(), |outbox| outbox_line(outbox, words));
+    line(&mut out, words.text("status_outbox"), &outbox);
+    heading(&mut out, words.text("status_sources"));
+    for source in &status.sources {
+        line(&mut out, &source.name, &source_line(source, words));
+    }
+    heading(&mut out, words.text("status_agencies"));
+    for agency in &status.agencies {
+        let counts = [
+            ("reporting", agency.stations_reporting.to_string()),
+            ("stations", agency.stations.to_string()),
+            ("current", agency.datastreams_current.to_string()),
+            ("datastreams", agency.datastreams.to_string()),
+        ];
+        let counts: Vec<(&str, &str)> = counts.iter().map(|(name, count)| (*name, count.as_str())).collect();
+        let _ = writeln!(out, "  {}: {}", agency.name.get(language), words.fill("status_stations", &counts));
+    }
+    out
+}
+
+fn heading(out: &mut String, text: &str) {
+    // Writing to a String cannot fail; nor below.
+    let _ = writeln!(out, "\n{text}");
+}
+
+fn line(out: &mut String, label: &str, says: &str) {
+    let _ = writeln!(out, "  {label:LABEL$} {says}");
+}
+
+fn spool_line(spool: &Spool, words: &Messages, language: Language) -> String {
+    let (bytes, max) = (size(spool.unconsumed_bytes, language), size(spool.max_bytes, language));
+    let messages = spool.unconsumed_messages.to_string();
+    words.fill("status_spool_size", &[("bytes", &bytes), ("max", &max), ("messages", &messages)])
+}
+
+fn lag_line(lag: &Lag, words: &Messages) -> String {
+    let seconds = lag.lag_ms.map_or_else(|| words.text("status_unknown").to_owned(), |ms| (ms / 1_000).to_string());
+    let mut says = words.fill("status_behind", &[("batches", &lag.behind_batches.to_string()), ("lag", &seconds)]);
+    if let Some(active) = lag.active {
+        let _ = write!(says, "; {}", words.fill("status_active", &[("active", &active.to_string())]));
+    }
+    says
+}
+
+fn outbox_line(outbox: &Outbox, words: &Messages) -> String {
+    let (retrying, failed) = (outbox.retrying.to_string(), outbox.failed.to_string());
+    let mut says = words.fill("status_outbox_size", &[("retrying", &retrying), ("failed", &failed)]);
+    if let Some(age) = outbox.oldest_age_s {
+        let _ = write!(says, "; {}", words.fill("status_outbox_age", &[("age", &age.to_string())]));
+    }
+    says
+}
+
+fn source_line(source: &Source, words: &Messages) -> String {
+    let kind = words.text(if source.kind == "broker" { "kind_broker" } else { "kind_client" });
+    let state = match source.state.as_str() {
+        "connected" => words.text("state_connected"),
+        "connecting" => words.text("state_connecting"),
+        "blocked" => words.text("state_blocked"),
+        _ => words.text("state_stopped"),
+    };
+    let mut says = format!("{kind}, {state}");
+    for more in [source.reason.as_deref(), source.problem.as_deref()].into_iter().flatten() {
+        let _ = write!(says, " ({more})");
+    }
+    let last = source.last_message_at_local.as_deref();
+    let last = last.map(|at| words.fill("status_last_message", &[("at", at)]));
+    let last = last.unwrap_or_else(|| words.text("status_no_message").to_owned());
+    let _ = write!(says, "; {}; {last}", source.messages);
+    says
+}
+
+/// Bytes for people, with one decimal.
+fn size(bytes: u64, language: Language) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let Some((unit, name)) = UNITS.into_iter().find(|(unit, _)| *unit <= bytes) else { return format!("{bytes} B") };
+    let tenths = u128::from(bytes) * 10 / u128::from(unit);
+    let point = match language {
+        Language::Id => ',',
+        Language::En => '.',
+    };
+    format!("{}{point}{} {name}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = r#"{"now":"2026-03-10T09:00:00Z","now_local":"2026-03-10T16:00:00+07:00","version":"0.1.0",
+        "ready":false,"checks":[{"check":"spool","name":"Spool","ok":true,"reasons":[]},
+        {"check":"store","name":"Penyimpanan","ok":false,"reasons":["Penyimpanan tidak menjawab."]}],
+        "spool":{"unconsumed_bytes":1536,"unconsumed_messages":7,"max_bytes":2147483648},
+        "store":{"behind_batches":3,"lag_ms":4200},"alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},
+        "outbox":{"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":60},
+        "sources":[{"name":"mosquitto","kind":"client","state":"blocked","reason":"refused","messages":12,
+        "last_message_at_local":null}],
+        "agencies":[{"id":"dlh","name":{"id":"Dinas Lingkungan Hidup","en":"Environment Agency"},"stations":4,
+        "stations_reporting":3,"datastreams":10,"datastreams_current":9}]}"#;
+
+    #[test]
+    fn the_table_says_what_does_not_work_in_the_language_asked_for() {
+        let status: Status = serde_json::from_str(ANSWER).unwrap();
+        let said = table(&status, "http://x", Language::Id);
+        for part in
+            ["BELUM SIAP", "Penyimpanan tidak menjawab.", "1,5 KiB dari 2,0 GiB", "3 dari 4 stasiun", "(refused)"]
+        {
+            assert!(said.contains(part), "no '{part}' in:\n{said}");
+        }
+        let said = table(&status, "http://x", Language::En);
+        for part in ["NOT READY", "1.5 KiB of 2.0 GiB", "Environment Agency: 3 of 4", "no message yet", "unknown s"] {
+            assert!(said.contains(part), "no '{part}' in:\n{said}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_listens_everywhere_is_asked_on_this_machine() {
+        assert_eq!(reachable("0.0.0.0:8080".parse().unwrap()), "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(reachable("[::]:80".parse().unwrap()), "[::1]:80".parse().unwrap());
+        assert_eq!(reachable("10.0.0.5:80".parse().unwrap()), "10.0.0.5:80".parse().unwrap());
+    }
+
+    #[test]
+    fn both_message_files_have_the_same_keys() {
+        assert!(texts(Language::Id).keys().eq(texts(Language::En).keys()));
+    }
+}
