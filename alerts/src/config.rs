@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{NoSources, Sources, outbox::RetryPolicy};
+use crate::{ChartSource, NoSources, RetryPolicy, Sources};
 
 /// Configuration of the alert room.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct AlertsConfig {
     pub public_url: Option<String>,
     /// Tells which sources there are and whether they bring messages.
     pub sources: Arc<dyn Sources>,
+    /// Who draws the charts in messages; without it they go without.
+    pub charts: Option<Arc<dyn ChartSource>>,
     /// When to try a failed delivery again, and when to give up.
     pub retry: RetryPolicy,
     /// Longest time between two commits of cursor B while nothing happens.
@@ -35,6 +37,7 @@ impl AlertsConfig {
             lateness_ms: DEFAULT_LATENESS_MS,
             public_url: None,
             sources: Arc::new(NoSources),
+            charts: None,
             retry: RetryPolicy::default(),
             commit_every: Duration::from_secs(1),
             // One wake-up per spool commit would cost more CPU than the rules; 40 ms is far below the 250 ms promised.

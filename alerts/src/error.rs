@@ -17,6 +17,12 @@ pub enum AlertsError {
     /// It is over; there is nothing to acknowledge.
     #[error("alert {0} is closed, so it can no longer be acknowledged")]
     Closed(AlertId),
+    /// A link was not made here, or its person or alert is gone.
+    #[error("this link was not made here or is no longer valid")]
+    LinkInvalid,
+    /// A link is too old to act on.
+    #[error("this link has expired")]
+    LinkExpired,
     /// No rule or datastream of that name is registered.
     #[error("'{0}' is not registered: check the name with `bakau check` or on the station's page")]
     Unknown(String),

@@ -16,8 +16,10 @@ use crate::{
     Secrets, SettledQuery,
     channel::webhook,
     db::{Command, Db, Outcome},
+    deliver::Courier,
     engine::{Refusal, datastreams},
     history,
+    link::LinkKey,
     outbox::Outbox,
     runner::{Runner, Setup, Shared},
 };
@@ -30,10 +32,11 @@ const CHANGES_KEPT: usize = 256;
 /// Cheap to clone; every clone talks to the same engine.
 #[derive(Debug, Clone)]
 pub struct Alerts {
-    db: Db,
+    pub(crate) db: Db,
     store: Arc<dyn Store>,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    clock: Arc<dyn Clock>,
+    pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) link_key: LinkKey,
     lateness_ms: i64,
     shared: Shared,
     tasks: TaskTracker,
@@ -56,6 +59,14 @@ impl Alerts {
         let client = webhook::client().map_err(|error| AlertsError::Client(error.to_string()))?;
         let db = Db::open(&config.path).await?;
         let loaded = db.load().await?;
+        let link_key = db.link_key().await?;
+        let courier = Courier {
+            client,
+            secrets,
+            public_url: config.public_url,
+            link_key: link_key.clone(),
+            charts: config.charts,
+        };
         let shared = Shared {
             active: Arc::new(ArcSwap::from_pointee(db.active().await?)),
             changes: broadcast::Sender::new(CHANGES_KEPT),
@@ -78,12 +89,10 @@ impl Alerts {
         };
         let outbox = Outbox {
             db: db.clone(),
-            client,
+            courier: Arc::new(courier),
             snapshots: snapshots.clone(),
-            secrets,
             clock: Arc::clone(&clock),
             retry: config.retry,
-            public_url: config.public_url,
             wake: Arc::clone(&shared.notices),
             stop,
         };
@@ -91,7 +100,7 @@ impl Alerts {
         tasks.spawn(Runner::new(setup, loaded).run());
         tasks.spawn(outbox.run());
         tasks.close();
-        Ok(Self { db, store, snapshots, clock, lateness_ms: config.lateness_ms, shared, tasks })
+        Ok(Self { db, store, snapshots, clock, link_key, lateness_ms: config.lateness_ms, shared, tasks })
     }
 
     /// Waits until engine and outbox have ended after `stop`, and closes the database.

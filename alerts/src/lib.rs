@@ -4,18 +4,26 @@
 //! the notices they owe, the outbox delivers those until somebody has them. [`settle`] answers afterwards, from
 //! stored observations alone, what happened.
 
+mod acknowledge;
 mod channel;
+mod chart;
+mod compose;
 mod config;
 mod db;
+mod deliver;
 pub mod engine;
 mod error;
+mod escalate;
 mod facts;
 mod handle;
 mod history;
 mod id;
+mod link;
 mod message;
 mod metrics;
 mod outbox;
+mod pace;
+mod retry;
 mod routes;
 mod runner;
 mod secrets;
@@ -28,13 +36,15 @@ mod tests;
 mod view;
 mod warm;
 
+pub use acknowledge::Link;
+pub use chart::ChartSource;
 pub use config::AlertsConfig;
 pub use db::DbError;
 pub use engine::SourceView;
 pub use error::AlertsError;
 pub use handle::Alerts;
 pub use id::{AlertId, InvalidAlertId};
-pub use outbox::RetryPolicy;
+pub use retry::RetryPolicy;
 pub use secrets::{FixedSecrets, Secret, Secrets};
 pub use settled::{Episode, settle};
 pub use sources::{NoSources, Sources};

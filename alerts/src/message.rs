@@ -17,7 +17,7 @@ const EN: &str = include_str!("../messages/en.toml");
 static MESSAGES: LazyLock<[Messages; 2]> =
     LazyLock::new(|| [ID, EN].map(|file| Messages::parse(file).expect("a message file of the alert room")));
 
-fn messages(language: Language) -> &'static Messages {
+pub(crate) fn messages(language: Language) -> &'static Messages {
     match language {
         Language::Id => &MESSAGES[0],
         Language::En => &MESSAGES[1],
@@ -33,29 +33,19 @@ pub(crate) fn both(facts: &Facts) -> Text {
 pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
     let messages = messages(language);
     let level = |level: Level| messages.text(level_key(level));
-    let zone = facts.station().map_or("Asia/Jakarta", |station| &station.time_zone);
+    let zone = zone(facts);
     let (time, date) = local_time(facts.observed_at, zone, messages);
-    let value = facts.value.zip(facts.parameter()).map_or_else(String::new, |(value, parameter)| {
-        let value = decimal(&format!("{value:.*}", usize::from(parameter.decimals)), language);
-        format!("{value} {}", parameter.unit.symbol())
-    });
+    let value = measure(facts, facts.value, language).unwrap_or_default();
     let since = facts.heard.unwrap_or(facts.onset);
     let (since_time, since_date) = local_time(since, zone, messages);
-    let subject = match &facts.subject {
-        SubjectFacts::Datastream { parameter, station, .. } => {
-            let (parameter, station) = (parameter.name.get(language), station.name.get(language));
-            messages.fill("datastream", &[("parameter", parameter), ("station", station)])
-        }
-        SubjectFacts::Station(station) => station.name.get(language).to_owned(),
-        SubjectFacts::Source(source) => messages.fill("source", &[("source", source.as_str())]),
-    };
+    let subject = subject(facts, language);
     let limit = facts.limit.map(|limit| decimal(&limit.to_string(), language)).unwrap_or_default();
     let text = messages.fill(
         template(facts),
         &[
             ("level", level(facts.level)),
             ("previous", level(facts.previous_level)),
-            ("value", value.trim_end()),
+            ("value", &value),
             ("limit", &limit),
             ("time", &time),
             ("date", &date),
@@ -71,7 +61,43 @@ pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
     if facts.flag == Some(Flag::Suspect) { format!("{text} {}", messages.text("suspect")) } else { text }
 }
 
-const fn level_key(level: Level) -> &'static str {
+/// The station, the datastream at its station, or the source.
+fn subject(facts: &Facts, language: Language) -> String {
+    let messages = messages(language);
+    match &facts.subject {
+        SubjectFacts::Datastream { parameter, station, .. } => {
+            let (parameter, station) = (parameter.name.get(language), station.name.get(language));
+            messages.fill("datastream", &[("parameter", parameter), ("station", station)])
+        }
+        SubjectFacts::Station(station) => station.name.get(language).to_owned(),
+        SubjectFacts::Source(source) => messages.fill("source", &[("source", source.as_str())]),
+    }
+}
+
+/// What it is about, in both languages.
+pub(crate) fn subjects(facts: &Facts) -> Text {
+    Text { id: subject(facts, Language::Id), en: subject(facts, Language::En) }
+}
+
+/// The zone of the times in messages: the station's, or that of western Indonesia.
+pub(crate) fn zone(facts: &Facts) -> &str {
+    facts.station().map_or("Asia/Jakarta", |station| &station.time_zone)
+}
+
+/// A value in the parameter's unit, with the decimals and the notation people read.
+pub(crate) fn measure(facts: &Facts, value: Option<f64>, language: Language) -> Option<String> {
+    let (value, parameter) = value.zip(facts.parameter())?;
+    let value = decimal(&format!("{value:.*}", usize::from(parameter.decimals)), language);
+    Some(format!("{value} {}", parameter.unit.symbol()).trim_end().to_owned())
+}
+
+/// An instant in the station's local time: `02.13 WIB, 10 Maret 2026`.
+pub(crate) fn moment(facts: &Facts, at: UtcMillis, language: Language) -> String {
+    let (time, date) = local_time(at, zone(facts), messages(language));
+    format!("{time}, {date}")
+}
+
+pub(crate) const fn level_key(level: Level) -> &'static str {
     match level {
         Level::Normal => "level_normal",
         Level::Waspada => "level_waspada",

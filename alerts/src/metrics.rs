@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, histogram_opts, register_histogram,
-    register_int_counter, register_int_counter_vec, register_int_gauge,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, histogram_opts,
+    register_histogram, register_int_counter, register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
 };
 
 /// The promise is 0.25 s at the 99th percentile; the bounds tell how near it is.
@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     pub(crate) transitions: IntCounterVec,
     pub(crate) deliveries: IntCounterVec,
     pub(crate) outbox_oldest_seconds: IntGauge,
+    pub(crate) channel_oldest_seconds: IntGaugeVec,
+    pub(crate) escalations: IntCounter,
     pub(crate) cursor: IntGauge,
     pub(crate) decision_seconds: Histogram,
     pub(crate) skipped_batches: IntCounter,
@@ -46,6 +48,17 @@ impl Metrics {
             outbox_oldest_seconds: register_int_gauge!(
                 "bakau_alerts_outbox_oldest_seconds",
                 "Age of the oldest notice not yet delivered; 0 when none waits"
+            )?,
+            channel_oldest_seconds: register_int_gauge_vec!(
+                Opts::new(
+                    "bakau_alerts_channel_oldest_seconds",
+                    "Age of the oldest notice not yet delivered, by channel; 0 when none waits"
+                ),
+                &["channel"]
+            )?,
+            escalations: register_int_counter!(
+                "bakau_alerts_escalations_total",
+                "Notices that did not reach their recipient, so that others were told"
             )?,
             cursor: register_int_gauge!("bakau_alerts_cursor", "Last spool batch evaluated and committed (cursor B)")?,
             decision_seconds: register_histogram!(decision)?,

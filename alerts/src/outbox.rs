@@ -1,7 +1,8 @@
 //! Delivers what the engine decided to tell, until somebody has it or it visibly failed.
 //!
 //! The outbox is rows, so a restart loses nothing; a notice whose answer was not recorded is sent again under the
-//! same idempotency key. A slow receiver holds up only its own channel.
+//! same idempotency key. A slow receiver holds up only its own channel, and a recipient who is not reached is replaced
+//! by others ([`crate::escalate`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +12,7 @@ use std::{
 
 use bakau_clock::Clock;
 use bakau_model::{ChannelId, UtcMillis};
-use bakau_registry::{Channel, Snapshot};
+use bakau_registry::Snapshot;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -19,59 +20,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    NoticeState, Secrets,
-    channel::{Answer, Verdict, classify, webhook},
-    db::{Attempt, Db, DbError, DueNotice},
+    NoticeState,
+    channel::{Answer, Verdict, classify},
+    db::{Attempt, Backlog, Db, DbError, DueNotice, Escalation, Head},
+    deliver::Courier,
+    escalate,
     metrics::METRICS,
+    pace::Pace,
+    retry::{RetryPolicy, Tried},
 };
-
-/// When to try again, and when to give up.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RetryPolicy {
-    /// Wait after the first failed attempt; doubled after each further one.
-    pub base_ms: i64,
-    /// Longest wait between two attempts.
-    pub max_ms: i64,
-    /// Attempts before giving up.
-    pub attempts: u32,
-    /// Share of the wait that is random, 0 to 1.
-    pub jitter: f64,
-}
-
-impl Default for RetryPolicy {
-    /// Ten attempts within about 50 minutes: a receiver may be restarted, but nobody waits for a dead one all night.
-    fn default() -> Self {
-        Self { base_ms: 10_000, max_ms: 900_000, attempts: 10, jitter: 0.2 }
-    }
-}
-
-impl RetryPolicy {
-    /// Milliseconds to wait after failed attempt number `attempt` (1 for the first); `random` is from 0 to 1.
-    #[must_use]
-    pub fn wait_ms(&self, attempt: u32, random: f64) -> i64 {
-        let doubled = self.base_ms.saturating_mul(1_i64 << attempt.saturating_sub(1).min(30));
-        let wait = doubled.min(self.max_ms);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most hours")]
-        let random_part = (wait as f64 * self.jitter.clamp(0.0, 1.0) * random.clamp(0.0, 1.0)) as i64;
-        wait.saturating_add(random_part)
-    }
-
-    /// What follows from an attempt.
-    fn next(&self, attempt: u32, verdict: Verdict, now: UtcMillis, random: f64) -> (NoticeState, UtcMillis) {
-        match verdict {
-            Verdict::Sent => (NoticeState::Sent, now),
-            Verdict::Failed => (NoticeState::Failed, now),
-            Verdict::Retry { .. } if self.attempts <= attempt => (NoticeState::Failed, now),
-            Verdict::Retry { not_before } => {
-                let after_wait = now.saturating_add(self.wait_ms(attempt, random));
-                (NoticeState::Pending, not_before.map_or(after_wait, |at| at.max(after_wait)))
-            }
-        }
-    }
-}
 
 /// Notices of one channel on their way at once.
 const SENDING_PER_CHANNEL: usize = 4;
+/// Charts on their way after their texts; beyond that they are left out.
+const MOST_FOLLOW_UPS: usize = 8;
 /// Look at the rows this often even if nobody says that there are new ones.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// At shutdown, answers are awaited this long; what comes later is sent again after the restart.
@@ -81,12 +43,10 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) db: Db,
-    pub(crate) client: reqwest::Client,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
-    pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
-    pub(crate) public_url: Option<String>,
     /// Told after each commit with new notices.
     pub(crate) wake: Arc<Notify>,
     pub(crate) stop: CancellationToken,
@@ -95,15 +55,23 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Sending {
     tasks: JoinSet<Finished>,
+    /// Charts after delivered texts; nothing waits for them.
+    follow_ups: JoinSet<()>,
     /// Being sent, or sent and not yet recorded.
     notices: BTreeSet<i64>,
-    per_channel: BTreeMap<ChannelId, usize>,
-    unrecorded: Vec<Attempt>,
+    channels: BTreeMap<ChannelId, Line>,
+    unrecorded: Vec<(DueNotice, Attempt)>,
+}
+
+/// What is known of a channel.
+#[derive(Debug, Default)]
+struct Line {
+    sending: usize,
+    pace: Pace,
 }
 
 #[derive(Debug)]
 struct Finished {
-    channel: ChannelId,
     notice: DueNotice,
     at: UtcMillis,
     took: Duration,
@@ -145,47 +113,67 @@ impl Outbox {
         while let Some(done) = sending.tasks.try_join_next() {
             self.take(done, sending);
         }
+        while sending.follow_ups.try_join_next().is_some() {}
         self.record(sending).await?;
         let now = self.clock.now();
         let backlog = self.db.backlog().await?;
-        let oldest = backlog.iter().map(|channel| now.since(channel.oldest) / 1000).max().unwrap_or(0);
-        METRICS.outbox_oldest_seconds.set(oldest.max(0));
+        measure(&backlog, sending, now);
         let mut pause = LONGEST_SLEEP;
         for waiting in backlog {
-            let room = SENDING_PER_CHANNEL.saturating_sub(*sending.per_channel.get(&waiting.channel).unwrap_or(&0));
             let due_in = waiting.next_attempt_at.since(now);
             if 0 < due_in {
                 pause = pause.min(Duration::from_millis(due_in.cast_unsigned()));
-            } else if 0 < room {
-                for notice in self.db.due(&waiting.channel, now, &sending.notices, room).await? {
-                    self.start(waiting.channel.clone(), notice, sending);
-                }
+            } else {
+                pause = pause.min(self.send_due(&waiting.channel, now, sending).await?);
             }
         }
         Ok(pause)
     }
 
-    fn start(&self, channel: ChannelId, notice: DueNotice, sending: &mut Sending) {
+    /// Starts what a channel may send now; gives the time until its pace allows more.
+    async fn send_due(&self, channel: &ChannelId, now: UtcMillis, sending: &mut Sending) -> Result<Duration, DbError> {
+        let mut pause = LONGEST_SLEEP;
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let entry = snapshot.channels.get(channel);
+        if SENDING_PER_CHANNEL <= sending.channels.get(channel).map_or(0, |line| line.sending) {
+            return Ok(pause);
+        }
+        for head in self.db.heads(channel, now).await? {
+            if sending.notices.contains(&head.id) {
+                continue;
+            }
+            let line = sending.channels.entry(channel.clone()).or_default();
+            if SENDING_PER_CHANNEL <= line.sending {
+                break;
+            }
+            let instant = Instant::now();
+            let wait = line.pace.wait(entry, &head.recipient, instant);
+            if !wait.is_zero() {
+                pause = pause.min(wait);
+                continue;
+            }
+            line.pace.note(entry, &head.recipient, instant);
+            self.start(&head, &snapshot, sending).await?;
+        }
+        Ok(pause)
+    }
+
+    async fn start(&self, head: &Head, snapshot: &Arc<Snapshot>, sending: &mut Sending) -> Result<(), DbError> {
+        let notice = self.db.notice(head).await?;
         sending.notices.insert(notice.id);
-        *sending.per_channel.entry(channel.clone()).or_insert(0) += 1;
-        let entry = self.snapshots.borrow().channels.get(&channel).cloned();
-        let now = self.clock.now();
-        let client = self.client.clone();
-        let (secrets, public_url) = (Arc::clone(&self.secrets), self.public_url.clone());
+        sending.channels.entry(notice.channel.clone()).or_default().sending += 1;
+        let (courier, snapshot) = (Arc::clone(&self.courier), Arc::clone(snapshot));
+        let at = self.clock.now();
         sending.tasks.spawn(async move {
             let begun = Instant::now();
-            let answer = match entry {
-                Some(entry) => deliver(&client, &entry, &notice, &*secrets, public_url.as_deref(), now).await,
-                None => {
-                    Answer::NotConfigured(format!("channel '{channel}' is not registered: add it with `bakau apply`"))
-                }
-            };
-            Finished { channel, notice, at: now, took: begun.elapsed(), answer }
+            let answer = courier.deliver(&notice, &snapshot, at).await;
+            Finished { notice, at, took: begun.elapsed(), answer }
         });
+        Ok(())
     }
 
     fn take(&self, done: Result<Finished, tokio::task::JoinError>, sending: &mut Sending) {
-        let Finished { channel, notice, at, took, answer } = match done {
+        let Finished { notice, at, took, answer } = match done {
             Ok(finished) => finished,
             Err(error) => {
                 // Its row stays pending in the database; it is sent again after a restart.
@@ -193,50 +181,58 @@ impl Outbox {
                 return;
             }
         };
-        if let Some(count) = sending.per_channel.get_mut(&channel) {
-            *count = count.saturating_sub(1);
+        if let Some(line) = sending.channels.get_mut(&notice.channel) {
+            line.sending = line.sending.saturating_sub(1);
         }
-        let now = self.clock.now();
+        let (now, verdict) = (self.clock.now(), classify(&answer, self.clock.now()));
         let number = notice.attempts.saturating_add(1);
-        let (state, next_attempt_at) = self.retry.next(number, classify(&answer, now), now, rand::random());
-        let verdict = match state {
-            NoticeState::Sent => "sent",
-            NoticeState::Pending => "retry",
-            NoticeState::Failed | NoticeState::Cancelled => "failed",
-        };
-        METRICS.deliveries.with_label_values(&[channel.as_str(), verdict]).inc();
-        let (alert, detail) = (notice.facts.alert, answer.detail());
-        match state {
-            NoticeState::Sent => tracing::info!(%channel, %alert, attempt = number, "notice delivered"),
-            NoticeState::Pending => {
-                tracing::warn!(%channel, %alert, attempt = number, %next_attempt_at, detail, "notice not delivered, will be tried again");
-            }
-            NoticeState::Failed | NoticeState::Cancelled => {
-                tracing::error!(%channel, %alert, attempt = number, detail, "notice given up, tell the people concerned another way");
-            }
-        }
-        let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
-        let http_status = answer.status();
-        sending.unrecorded.push(Attempt {
+        let tried = Tried { number, since: notice.created_at, level: notice.urgency, random: rand::random() };
+        let (state, next_attempt_at) = self.retry.next(tried, verdict, now);
+        let escalates =
+            !notice.escalated && notice.acknowledged.is_none() && self.retry.escalates(tried, verdict, state, now);
+        let attempt = Attempt {
             notice: notice.id,
+            transition: notice.transition,
             number,
             at,
-            verdict,
-            http_status,
-            duration_ms,
-            detail,
+            verdict: verdict_word(verdict, state),
+            http_status: answer.status(),
+            duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
+            detail: answer.detail(),
             state,
             next_attempt_at,
-        });
+            escalation: escalates.then(|| Escalation { alert: notice.facts.alert, at: now, ways: Vec::new() }),
+        };
+        tell(&notice, &attempt, verdict);
+        if state == NoticeState::Sent && sending.follow_ups.len() < MOST_FOLLOW_UPS {
+            let (courier, snapshot) = (Arc::clone(&self.courier), Arc::clone(&self.snapshots.borrow()));
+            let notice = notice.clone();
+            sending.follow_ups.spawn(async move { courier.follow_up(&notice, &snapshot).await });
+        }
+        sending.unrecorded.push((notice, attempt));
     }
 
     async fn record(&self, sending: &mut Sending) -> Result<(), DbError> {
         if sending.unrecorded.is_empty() {
             return Ok(());
         }
-        self.db.record_attempts(&sending.unrecorded).await?;
-        for attempt in sending.unrecorded.drain(..) {
-            sending.notices.remove(&attempt.notice);
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let mut attempts = Vec::with_capacity(sending.unrecorded.len());
+        for (notice, attempt) in &mut sending.unrecorded {
+            if let Some(escalation) = &mut attempt.escalation {
+                let told = self.db.told(notice.transition).await?;
+                let ways = escalate::next_ways(&notice.facts, notice.person.as_ref(), &told, &snapshot);
+                let named = |way| escalate::recipient(&way, &snapshot).map(|recipient| (way, recipient));
+                escalation.ways = ways.into_iter().filter_map(named).collect();
+            }
+            attempts.push(&*attempt);
+        }
+        self.db.record_attempts(&attempts).await?;
+        for (notice, attempt) in sending.unrecorded.drain(..) {
+            sending.notices.remove(&notice.id);
+            if let Some(escalation) = attempt.escalation {
+                tell_escalation(&notice, &escalation);
+            }
         }
         Ok(())
     }
@@ -252,55 +248,54 @@ impl Outbox {
     }
 }
 
-async fn deliver(
-    client: &reqwest::Client,
-    channel: &Channel,
-    notice: &DueNotice,
-    secrets: &dyn Secrets,
-    public_url: Option<&str>,
-    now: UtcMillis,
-) -> Answer {
-    match channel {
-        Channel::Email { .. } | Channel::Telegram { .. } => {
-            Answer::NotConfigured("this channel tells people by notifications".to_owned())
+const fn verdict_word(verdict: Verdict, state: NoticeState) -> &'static str {
+    match (verdict, state) {
+        (_, NoticeState::Sent) => "sent",
+        (_, NoticeState::Failed | NoticeState::Cancelled) => "failed",
+        (Verdict::NotConfigured, NoticeState::Pending) => "not_configured",
+        (_, NoticeState::Pending) => "retry",
+    }
+}
+
+/// One line of the log and one count per attempt; neither holds an address of a person.
+fn tell(notice: &DueNotice, attempt: &Attempt, verdict: Verdict) {
+    let (channel, alert, number, detail) =
+        (&notice.channel, notice.facts.alert, attempt.number, attempt.detail.as_str());
+    METRICS.deliveries.with_label_values(&[channel.as_str(), attempt.verdict]).inc();
+    let next_attempt_at = attempt.next_attempt_at;
+    match (attempt.state, verdict) {
+        (NoticeState::Sent, _) => tracing::info!(%channel, %alert, attempt = number, "notice delivered"),
+        (NoticeState::Pending, Verdict::NotConfigured) => {
+            tracing::error!(%channel, %alert, attempt = number, %next_attempt_at, detail, "this channel reaches nobody until its configuration is put right");
         }
-        Channel::Webhook { url, secret_env, .. } => {
-            let Some(secret) = secrets.get(secret_env) else {
-                return Answer::NotConfigured(format!(
-                    "the signing secret {secret_env} is not set: set it and restart Bakau"
-                ));
-            };
-            match webhook::render(&notice.facts, &notice.idempotency_key, public_url) {
-                Ok(body) => {
-                    let signature = webhook::sign(&secret, now, &body);
-                    webhook::send(client, url, &signature, &notice.idempotency_key, body).await
-                }
-                Err(error) => Answer::Impossible(format!("the notice cannot be written as JSON: {error}")),
-            }
+        (NoticeState::Pending, Verdict::Sent | Verdict::Retry { .. } | Verdict::Failed) => {
+            tracing::warn!(%channel, %alert, attempt = number, %next_attempt_at, detail, "notice not delivered, will be tried again");
+        }
+        (NoticeState::Failed | NoticeState::Cancelled, _) => {
+            tracing::error!(%channel, %alert, attempt = number, detail, "notice given up, tell the people concerned another way");
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_limit_and_ten_attempts_take_about_an_hour() {
-        let policy = RetryPolicy::default();
-        let waits: Vec<i64> = (1..policy.attempts).map(|attempt| policy.wait_ms(attempt, 0.0) / 1000).collect();
-        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
-        assert_eq!(policy.wait_ms(1, 1.0), 12_000);
-        assert_eq!(policy.wait_ms(u32::MAX, 0.0), 900_000);
+fn tell_escalation(notice: &DueNotice, escalation: &Escalation) {
+    let (channel, alert) = (&notice.channel, escalation.alert);
+    if escalation.ways.is_empty() {
+        tracing::error!(%channel, %alert, "a recipient was not reached and there is nobody else to tell");
+        return;
     }
+    METRICS.escalations.inc();
+    tracing::warn!(%channel, %alert, ways = escalation.ways.len(), "a recipient was not reached, others are told");
+}
 
-    #[test]
-    fn the_last_attempt_is_final_and_a_receivers_wish_is_the_shortest_wait() {
-        let (policy, now) = (RetryPolicy::default(), UtcMillis::new(0));
-        let retry = Verdict::Retry { not_before: Some(UtcMillis::new(60_000)) };
-        assert_eq!(policy.next(1, retry, now, 0.0), (NoticeState::Pending, UtcMillis::new(60_000)));
-        assert_eq!(policy.next(6, retry, now, 0.0), (NoticeState::Pending, UtcMillis::new(320_000)));
-        assert_eq!(policy.next(10, retry, now, 0.0), (NoticeState::Failed, now));
-        assert_eq!(policy.next(1, Verdict::Failed, now, 0.0), (NoticeState::Failed, now));
+/// How long the oldest notice of each channel has been waiting; channels without any show zero.
+fn measure(backlog: &[Backlog], sending: &mut Sending, now: UtcMillis) {
+    for waiting in backlog {
+        sending.channels.entry(waiting.channel.clone()).or_default();
+    }
+    let age = |waiting: &Backlog| (now.since(waiting.oldest) / 1000).max(0);
+    METRICS.outbox_oldest_seconds.set(backlog.iter().map(age).max().unwrap_or(0));
+    for channel in sending.channels.keys() {
+        let waiting = backlog.iter().find(|waiting| waiting.channel == *channel);
+        METRICS.channel_oldest_seconds.with_label_values(&[channel.as_str()]).set(waiting.map_or(0, age));
     }
 }

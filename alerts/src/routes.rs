@@ -67,7 +67,7 @@ fn ways(id: &PersonId, notification: &Notification, snapshot: &Snapshot) -> Vec<
 }
 
 /// Where a channel reaches a person.
-fn address(channel: &Channel, person: &Person) -> Option<String> {
+pub(crate) fn address(channel: &Channel, person: &Person) -> Option<String> {
     match channel {
         Channel::Webhook { .. } => None,
         Channel::Email { .. } => person.email.clone(),
@@ -76,6 +76,11 @@ fn address(channel: &Channel, person: &Person) -> Option<String> {
 }
 
 fn wants(notification: &Notification, facts: &Facts) -> bool {
+    notification.min_level <= facts.peak && is_about(notification, facts)
+}
+
+/// Whether a notification is about such alerts, whatever level it waits for.
+pub(crate) fn is_about(notification: &Notification, facts: &Facts) -> bool {
     let about = match notification.about {
         About::Environment => !facts.kind.is_technical(),
         About::Technical => facts.kind.is_technical(),
@@ -83,8 +88,5 @@ fn wants(notification: &Notification, facts: &Facts) -> bool {
     };
     let agency = facts.agency.as_ref().is_some_and(|agency| notification.agencies.contains(&agency.id));
     let kind = facts.station().and_then(|station| station.kind).is_some_and(|kind| notification.kinds.contains(&kind));
-    about
-        && notification.min_level <= facts.peak
-        && (notification.agencies.is_empty() || agency)
-        && (notification.kinds.is_empty() || kind)
+    about && (notification.agencies.is_empty() || agency) && (notification.kinds.is_empty() || kind)
 }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use bakau_model::{
-    AgencyId, ChannelId, DatastreamId, DeploymentId, Flag, FlatLine, Level, Observation, Parameter, ParameterInfo,
-    QualityLimits, Range, RuleId, StationId, StationKind, Step, Text, TimeSource, Unit, UtcMillis,
+    AgencyId, ChannelId, DatastreamId, DeploymentId, Flag, FlatLine, Language, Level, Observation, Parameter,
+    ParameterInfo, PersonId, QualityLimits, Range, RuleId, StationId, StationKind, Step, Text, TimeSource, Unit,
+    UtcMillis,
 };
-use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
+use bakau_registry::{
+    Band, Channel, Condition, Datastream, Direction, MailSecurity, Person, Rule, RuleTarget, Snapshot, Station,
+    Threshold,
+};
 
 use crate::{
-    AlertId,
+    AlertId, NoticeKind,
+    db::DueNotice,
     engine::{Reason, RuleSet, Subject, Transition, WatchedRule},
     facts::Facts,
 };
@@ -158,4 +163,47 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
     snapshot.by_name.insert(name, datastream);
     snapshot.rules = rules.into_iter().map(|rule| (rule.id.clone(), Arc::new(rule))).collect();
     snapshot
+}
+
+/// A notice of facts, for a person or for a program.
+pub(crate) fn notice(facts: Facts, person: Option<&Person>) -> DueNotice {
+    DueNotice {
+        id: 1,
+        transition: 1,
+        kind: NoticeKind::Transition,
+        person: person.map(|person| person.id.clone()),
+        channel: ChannelId::new("piket").unwrap(),
+        urgency: facts.level,
+        attempts: 0,
+        created_at: facts.decided_at,
+        idempotency_key: "k1".to_owned(),
+        facts,
+        acknowledged: None,
+        escalated: false,
+    }
+}
+
+/// Somebody who reads mail at `{id}@dlh.example`.
+pub(crate) fn person(id: &str) -> Person {
+    Person {
+        id: PersonId::new(id).unwrap(),
+        name: id.to_owned(),
+        language: Language::Id,
+        email: Some(format!("{id}@dlh.example")),
+        telegram_chat: None,
+    }
+}
+
+/// A mail server on this machine, without protection or login.
+pub(crate) fn email_channel(id: &ChannelId, port: u16) -> Channel {
+    Channel::Email {
+        id: id.clone(),
+        host: "127.0.0.1".to_owned(),
+        port,
+        security: MailSecurity::None,
+        from: "bakau@kota.example".to_owned(),
+        username: None,
+        password_env: None,
+        ca_file: None,
+    }
 }

@@ -183,11 +183,13 @@ pub enum NoticeKind {
     Transition,
     /// The alert is still open and nobody has acknowledged it.
     Reminder,
+    /// Somebody else could not be reached.
+    Escalation,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Transition, Self::Reminder];
+    pub const ALL: [Self; 3] = [Self::Transition, Self::Reminder, Self::Escalation];
 
     /// The stable key used in the database, the API and message files.
     #[must_use]
@@ -195,6 +197,7 @@ impl NoticeKind {
         match self {
             Self::Transition => "transition",
             Self::Reminder => "reminder",
+            Self::Escalation => "escalation",
         }
     }
 

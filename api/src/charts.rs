@@ -187,14 +187,14 @@ impl Collector {
 }
 
 /// What a chart shows of the values.
-struct Drawn {
-    points: Vec<Point>,
-    spreads: Vec<Spread>,
+pub(crate) struct Drawn {
+    pub(crate) points: Vec<Point>,
+    pub(crate) spreads: Vec<Spread>,
     /// Length of what a point stands for, where it stands for several values.
-    bucket_ms: Option<i64>,
+    pub(crate) bucket_ms: Option<i64>,
 }
 
-async fn read_points(
+pub(crate) async fn read_points(
     state: &AppState,
     datastream: &Datastream,
     span: Span,
@@ -230,13 +230,13 @@ async fn read_points(
 }
 
 /// Where points were left out, only a hole longer than a bucket can be told from a gap.
-fn visible_interval(interval_ms: i64, bucket_ms: Option<i64>) -> i64 {
+pub(crate) fn visible_interval(interval_ms: i64, bucket_ms: Option<i64>) -> i64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a year is 3e10 ms")]
     let least = bucket_ms.map_or(0, |bucket_ms| (bucket_ms as f64 / GAP_INTERVALS).ceil() as i64);
     interval_ms.max(least)
 }
 
-fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> String {
+pub(crate) fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> String {
     let label = catalogue::label(snapshot, datastream);
     let station = snapshot.stations.get(&datastream.station);
     let station = station.map_or(datastream.station.as_str(), |station| station.name.get(language));

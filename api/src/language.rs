@@ -33,6 +33,11 @@ pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Language {
     from_query(uri).or_else(|| from_cookie(headers)).or_else(accepted).unwrap_or_default()
 }
 
+/// The language somebody has chosen, now or earlier.
+pub(crate) fn chosen(uri: &Uri, headers: &HeaderMap) -> Option<Language> {
+    from_query(uri).or_else(|| from_cookie(headers))
+}
+
 /// The language asked for by `?lang=`.
 pub(crate) fn from_query(uri: &Uri) -> Option<Language> {
     let pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));

@@ -21,7 +21,9 @@ mod language;
 mod latest;
 mod layers;
 mod ledger;
+mod link;
 mod means;
+mod message_charts;
 mod metrics;
 mod observations;
 mod openapi;
@@ -42,6 +44,7 @@ mod times;
 
 pub use access::{Payloads, Writer, hash_token};
 pub use error::{ApiError, ProblemType};
+pub use message_charts::MessageCharts;
 pub use router::{Access, ROUTES, RouteInfo, router};
 pub use serve::serve;
 pub use state::{ApiConfig, AppParts, AppState};

@@ -289,7 +289,7 @@ pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Opti
     framed(state, uri, language::of_request(uri, headers), zone)
 }
 
-fn framed(state: &AppState, uri: &Uri, language: Language, zone: Option<TimeZone>) -> Frame {
+pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language, zone: Option<TimeZone>) -> Frame {
     let zone = zone.or_else(|| TimeZone::get(PLATFORM_ZONE).ok());
     let generated_at: UtcMillis = state.clock.now();
     Frame {

@@ -9,8 +9,8 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, observations, openapi, pages,
-    quarantine, reference, rules, state::AppState, station, status,
+    access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, link, observations, openapi,
+    pages, quarantine, reference, rules, state::AppState, station, status,
 };
 
 /// Largest request body: a name and a note.
@@ -53,7 +53,7 @@ const fn page(method: &'static str, path: &'static str, access: Access, summary:
 }
 
 /// Every route, in the order documents list them. A test compares it with the router.
-pub const ROUTES: [RouteInfo; 32] = [
+pub const ROUTES: [RouteInfo; 34] = [
     route("GET", "/api/v1/stations", Access::Read, "stations with agency, city, place and datastreams"),
     route("GET", "/api/v1/stations/{id}", Access::Read, "one station with datastreams and instruments"),
     route("GET", "/api/v1/datastreams", Access::Read, "datastreams with unit and interval; ?station="),
@@ -96,6 +96,8 @@ pub const ROUTES: [RouteInfo; 32] = [
     page("POST", "/alerts/{id}/acknowledge", Access::Write, "the form that takes an alert in hand; token in the body"),
     page("GET", "/status", Access::Read, "how Bakau itself is doing"),
     page("GET", "/api", Access::Open, "this API for people, with examples"),
+    page("GET", "/a/{token}", Access::Open, "what the signed link of a message is about; changes nothing"),
+    page("POST", "/a/{token}", Access::Open, "takes the alert of a signed link in hand; {note}"),
     route("GET", "/assets/{name}", Access::Open, "style sheet, script and icon of the pages"),
     route("GET", "/problems/{key}", Access::Open, "what a problem type means"),
     route("GET", "/healthz", Access::Open, "the process answers"),
@@ -165,6 +167,7 @@ fn open() -> Router<AppState> {
     Router::new()
         .route("/api", get(reference::page))
         .route("/api/v1/openapi.json", get(openapi::openapi))
+        .route("/a/{token}", get(link::show).post(link::acknowledge))
         .route("/assets/{name}", get(pages::asset))
         .route("/problems/{key}", get(pages::problem_type))
         .route("/healthz", get(health::healthz))

@@ -7,6 +7,7 @@
 pub mod assets;
 pub mod chart;
 pub mod format;
+pub mod link;
 pub mod live;
 mod map;
 pub mod page;

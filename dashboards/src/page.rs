@@ -11,7 +11,9 @@ use bakau_model::{
 };
 
 use crate::{
-    assets, live,
+    assets,
+    link::{LinkState, LinkView},
+    live,
     say::Say,
     view::{
         AlertPageView, AlertRow, AlertsView, Frame, Freshness, Grouping, OverviewView, ProblemView, ReferenceView,
@@ -59,6 +61,7 @@ page!(Alert, "alert.html", "alerts" { v: &'a AlertPageView, acknowledge_path: St
 page!(Status, "status.html", "status" { v: &'a StatusView, ledgers: [Ledger; 2] });
 page!(Reference, "reference.html", "api" { v: &'a ReferenceView });
 page!(Problem, "problem.html", "" { v: &'a ProblemView });
+page!(Link, "link.html", "" { v: &'a LinkView });
 
 /// The page with all stations, worst first.
 ///
@@ -120,6 +123,14 @@ pub fn reference(view: &ReferenceView) -> Result<String, PageError> {
 /// When the template fails.
 pub fn problem(view: &ProblemView) -> Result<String, PageError> {
     Problem::render_in(&view.frame, String::new(), view)
+}
+
+/// The page behind the link in a message.
+///
+/// # Errors
+/// When the template fails.
+pub fn link(view: &LinkView) -> Result<String, PageError> {
+    Link::render_in(&view.frame, String::new(), view)
 }
 
 /// A ledger as lines of (message key, count), the sum first.

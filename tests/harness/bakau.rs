@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 
-use crate::{mosquitto, process::Process, sink, wait};
+use crate::{mosquitto, process::Process, sink, smtp, telegram, wait};
 
 /// What `bakau` says on standard output while it starts.
 #[derive(Debug, Default, Clone)]
@@ -85,6 +85,7 @@ impl Bakau {
         command.arg("--config").arg(self.folder.join("bakau.toml")).args(arguments).current_dir(&self.folder);
         // The secrets that configurations and catalogues of the tests name.
         command.env(mosquitto::PASSWORD_ENV, mosquitto::PASSWORD).env(sink::SECRET_ENV, sink::SECRET);
+        command.env(smtp::PASSWORD_ENV, smtp::PASSWORD).env(telegram::TOKEN_ENV, telegram::TOKEN);
         Ok(command)
     }
 

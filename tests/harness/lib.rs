@@ -6,12 +6,15 @@
 pub mod bakau;
 pub mod browser;
 pub mod catalogue;
+pub mod certificates;
 pub mod checker;
 pub mod kill;
 pub mod mosquitto;
 pub mod process;
 pub mod publish;
 pub mod sink;
+pub mod smtp;
+pub mod telegram;
 pub mod wait;
 
 /// Installs the one TLS provider; every binary and test calls it before making an HTTP client.

@@ -36,6 +36,11 @@ impl Process {
         self.child.stdout.take()
     }
 
+    /// Standard input, once, if it was piped.
+    pub fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// Whether it has ended, and how.
     ///
     /// # Errors

@@ -12,12 +12,7 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use super::Answer;
-use crate::{
-    AlertId, AlertKind, Secret,
-    engine::Reason,
-    facts::{Facts, RuleFacts},
-    message,
-};
+use crate::{AlertId, AlertKind, NoticeKind, Secret, db::DueNotice, engine::Reason, facts::RuleFacts, message};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -43,7 +38,7 @@ struct Body<'a> {
     /// Which transition: the alert and its position within it.
     id: String,
     idempotency_key: &'a str,
-    kind: &'static str,
+    kind: NoticeKind,
     alert: AlertPart,
     /// These three are null where the alert is about a whole station or a source; a source has no station.
     station: Option<StationPart<'a>>,
@@ -54,6 +49,8 @@ struct Body<'a> {
     value: Option<f64>,
     unit: Option<&'a str>,
     flag: Option<Flag>,
+    /// The raise or clear value that was passed.
+    limit: Option<f64>,
     level: Level,
     previous_level: Level,
     observed_at: String,
@@ -70,6 +67,8 @@ struct AlertPart {
     sequence: u32,
     onset: String,
     peak: Level,
+    /// The worst value so far, in the canonical unit.
+    worst: Option<f64>,
     open: bool,
     reason: Reason,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,21 +89,19 @@ struct ParameterPart<'a> {
 }
 
 /// The body: the same bytes for every attempt.
-pub(crate) fn render(
-    facts: &Facts,
-    idempotency_key: &str,
-    public_url: Option<&str>,
-) -> Result<String, serde_json::Error> {
+pub(crate) fn render(notice: &DueNotice, public_url: Option<&str>) -> Result<String, serde_json::Error> {
+    let facts = &notice.facts;
     serde_json::to_string(&Body {
         id: format!("{}-{}", facts.alert, facts.sequence),
-        idempotency_key,
-        kind: "transition",
+        idempotency_key: &notice.idempotency_key,
+        kind: notice.kind,
         alert: AlertPart {
             id: facts.alert,
             kind: facts.kind,
             sequence: facts.sequence,
             onset: facts.onset.to_string(),
             peak: facts.peak,
+            worst: facts.worst,
             open: facts.level != Level::Normal,
             reason: facts.reason,
             url: public_url.map(|url| format!("{}/alerts/{}", url.trim_end_matches('/'), facts.alert)),
@@ -121,6 +118,7 @@ pub(crate) fn render(
         value: facts.value,
         unit: facts.parameter().map(|parameter| parameter.unit.as_str()),
         flag: facts.flag,
+        limit: facts.limit,
         level: facts.level,
         previous_level: facts.previous_level,
         observed_at: facts.observed_at.to_string(),
@@ -177,7 +175,7 @@ pub(crate) async fn send(client: &Client, url: &str, signature: &str, idempotenc
 }
 
 /// The error with its causes but without the address, which may hold a token.
-fn told(error: reqwest::Error) -> String {
+pub(super) fn told(error: reqwest::Error) -> String {
     let kind = match (error.is_timeout(), error.is_connect()) {
         (true, _) => "no answer in time",
         (false, true) => "no connection",
@@ -196,12 +194,12 @@ fn told(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::facts;
+    use crate::testing::{facts, notice};
 
     #[test]
     fn the_body_says_everything_a_receiver_needs() {
         let facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.42, Some(0.5));
-        let body = render(&facts, "k1", Some("https://bakau.example/")).unwrap();
+        let body = render(&notice(facts, None), Some("https://bakau.example/")).unwrap();
         insta::assert_snapshot!(
             serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&body).unwrap()).unwrap()
         );

@@ -4,6 +4,7 @@
 
 mod commands;
 mod commit;
+mod key;
 mod outbox;
 mod read;
 mod schema;
@@ -20,7 +21,7 @@ use crate::engine::{EngineSnapshot, Heard, Mute, SlotKey, SlotState, StateError}
 
 pub(crate) use commands::{Command, Outcome, StoredCommand};
 pub(crate) use commit::{Commit, Decision};
-pub(crate) use outbox::{Attempt, DueNotice};
+pub(crate) use outbox::{Attempt, Backlog, DueNotice, Escalation, Head};
 
 /// Why the alert database failed.
 #[derive(Debug, thiserror::Error)]

@@ -2,19 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use bakau_model::{ChannelId, UtcMillis};
-use sqlx::Row;
+use bakau_model::{ChannelId, Level, PersonId, UtcMillis};
+use sha2::{Digest, Sha256};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Db, DbError};
-use crate::{NoticeState, facts::Facts};
+use super::{Db, DbError, optional_person, read::acknowledgement, time};
+use crate::{Acknowledgement, AlertId, NoticeKind, NoticeState, escalate::Way, facts::Facts};
+
+/// The next notice of one alert for one recipient; later ones wait for it, so that nobody reads of a level after the
+/// one that followed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) id: i64,
+    pub(crate) recipient: String,
+    /// The highest level that waits behind it.
+    pub(crate) urgency: Level,
+}
 
 /// A notice to be sent now.
 #[derive(Debug, Clone)]
 pub(crate) struct DueNotice {
     pub(crate) id: i64,
+    pub(crate) transition: i64,
+    pub(crate) kind: NoticeKind,
+    pub(crate) person: Option<PersonId>,
+    pub(crate) channel: ChannelId,
+    pub(crate) urgency: Level,
     pub(crate) attempts: u32,
+    pub(crate) created_at: UtcMillis,
     pub(crate) idempotency_key: String,
     pub(crate) facts: Facts,
+    /// Who has the alert in hand by now.
+    pub(crate) acknowledged: Option<Acknowledgement>,
+    /// Somebody else has been told in its place.
+    pub(crate) escalated: bool,
 }
 
 /// What waits for one channel.
@@ -29,6 +50,7 @@ pub(crate) struct Backlog {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) notice: i64,
+    pub(crate) transition: i64,
     /// 1 for the first.
     pub(crate) number: u32,
     pub(crate) at: UtcMillis,
@@ -38,7 +60,19 @@ pub(crate) struct Attempt {
     pub(crate) detail: String,
     pub(crate) state: NoticeState,
     pub(crate) next_attempt_at: UtcMillis,
+    pub(crate) escalation: Option<Escalation>,
 }
+
+/// Who is told in place of somebody who was not reached, with the recipient in each channel's own words.
+#[derive(Debug)]
+pub(crate) struct Escalation {
+    pub(crate) alert: AlertId,
+    pub(crate) at: UtcMillis,
+    pub(crate) ways: Vec<(Way, String)>,
+}
+
+/// Recipients looked at together; each is asked for its most urgent notice first.
+const HEADS_AT_ONCE: i64 = 200;
 
 impl Db {
     /// Channels with pending notices.
@@ -48,59 +82,141 @@ impl Db {
              WHERE state = 0 GROUP BY channel",
         );
         let rows = select.fetch_all(&self.read).await?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
-            let channel = ChannelId::new(row.try_get("channel")?).map_err(|_| DbError::Damaged("channel id"))?;
-            Ok(Backlog { channel, next_attempt_at: super::time(row, "next")?, oldest: super::time(row, "oldest")? })
+        let read = |row: &SqliteRow| {
+            let (next_attempt_at, oldest) = (time(row, "next")?, time(row, "oldest")?);
+            Ok(Backlog { channel: channel(row)?, next_attempt_at, oldest })
         };
         rows.iter().map(read).collect()
     }
 
-    /// Notices of a channel due at `now`, longest due first, without those being sent.
-    pub(crate) async fn due(
-        &self,
-        channel: &ChannelId,
-        now: UtcMillis,
-        sending: &BTreeSet<i64>,
-        limit: usize,
-    ) -> Result<Vec<DueNotice>, DbError> {
+    /// What a channel may send at `now`: of each recipient first, the highest levels first, of equal ones the newest
+    /// alert first; within an alert in the order of its transitions.
+    pub(crate) async fn heads(&self, channel: &ChannelId, now: UtcMillis) -> Result<Vec<Head>, DbError> {
         let select = sqlx::query(
-            "SELECT outbox.id, attempts, idempotency_key, facts
-             FROM outbox JOIN transitions ON transitions.id = transition_id
-             WHERE state = 0 AND channel = ? AND next_attempt_at <= ? ORDER BY next_attempt_at, outbox.id LIMIT ?",
+            "WITH waiting AS (
+                SELECT recipient, min(outbox.id) AS head, max(to_level) AS urgency, max(created_at) AS newest,
+                       min(next_attempt_at) AS next
+                FROM outbox JOIN transitions ON transitions.id = transition_id
+                WHERE state = 0 AND channel = ? GROUP BY recipient, alert)
+             SELECT head, recipient, urgency,
+                    row_number() OVER (PARTITION BY recipient ORDER BY urgency DESC, newest DESC) AS place
+             FROM waiting WHERE next <= ? ORDER BY place, urgency DESC, newest DESC LIMIT ?",
         );
-        let rows_wanted = i64::try_from(limit.saturating_add(sending.len())).unwrap_or(i64::MAX);
-        let select = select.bind(channel.as_str()).bind(now.get()).bind(rows_wanted);
-        let mut due = Vec::new();
-        for row in select.fetch_all(&self.read).await? {
-            let id = row.try_get("id")?;
-            if sending.contains(&id) || due.len() == limit {
-                continue;
-            }
-            let facts = serde_json::from_str(row.try_get("facts")?).map_err(|_| DbError::Damaged("transition"))?;
-            let (attempts, idempotency_key) = (row.try_get("attempts")?, row.try_get("idempotency_key")?);
-            due.push(DueNotice { id, attempts, idempotency_key, facts });
-        }
-        Ok(due)
+        let rows = select.bind(channel.as_str()).bind(now.get()).bind(HEADS_AT_ONCE).fetch_all(&self.read).await?;
+        let read = |row: &SqliteRow| {
+            let (id, recipient) = (row.try_get("head")?, row.try_get("recipient")?);
+            Ok(Head { id, recipient, urgency: super::level(row, "urgency")? })
+        };
+        rows.iter().map(read).collect()
     }
 
-    /// Writes attempts to the delivery log and their consequence to the outbox.
-    pub(crate) async fn record_attempts(&self, attempts: &[Attempt]) -> Result<(), DbError> {
+    /// Everything that is needed to send a notice.
+    pub(crate) async fn notice(&self, head: &Head) -> Result<DueNotice, DbError> {
+        let select = sqlx::query(
+            "SELECT outbox.id, transition_id, outbox.kind AS notice_kind, person, channel, attempts, created_at,
+                    idempotency_key, escalated_at, facts, ack_by, ack_person, ack_at, ack_note
+             FROM outbox JOIN transitions ON transitions.id = transition_id JOIN alerts ON alerts.id = alert
+             WHERE outbox.id = ?",
+        );
+        let row = select.bind(head.id).fetch_one(&self.read).await?;
+        Ok(DueNotice {
+            id: head.id,
+            transition: row.try_get("transition_id")?,
+            kind: NoticeKind::from_key(row.try_get("notice_kind")?).ok_or(DbError::Damaged("notice kind"))?,
+            person: optional_person(&row, "person")?,
+            channel: channel(&row)?,
+            urgency: head.urgency,
+            attempts: row.try_get("attempts")?,
+            created_at: time(&row, "created_at")?,
+            idempotency_key: row.try_get("idempotency_key")?,
+            facts: serde_json::from_str(row.try_get("facts")?).map_err(|_| DbError::Damaged("transition"))?,
+            acknowledged: acknowledgement(&row)?,
+            escalated: row.try_get::<Option<i64>, _>("escalated_at")?.is_some(),
+        })
+    }
+
+    /// The people told of a transition so far, and how; whether or not it reached them.
+    pub(crate) async fn told(&self, transition: i64) -> Result<BTreeSet<Way>, DbError> {
+        let select = sqlx::query("SELECT person, channel FROM outbox WHERE transition_id = ? AND person IS NOT NULL");
+        let rows = select.bind(transition).fetch_all(&self.read).await?;
+        let read = |row: &SqliteRow| Ok(optional_person(row, "person")?.zip(Some(channel(row)?)));
+        rows.iter().filter_map(|row| read(row).transpose()).collect()
+    }
+
+    /// Writes attempts to the delivery log and their consequences to the outbox.
+    pub(crate) async fn record_attempts(&self, attempts: &[&Attempt]) -> Result<(), DbError> {
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
         for attempt in attempts {
-            let insert = sqlx::query(
-                "INSERT INTO deliveries (outbox_id, attempt, at, verdict, http_status, duration_ms, detail)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
-            );
-            let insert = insert.bind(attempt.notice).bind(attempt.number).bind(attempt.at.get()).bind(attempt.verdict);
-            let insert = insert.bind(attempt.http_status).bind(attempt.duration_ms).bind(&attempt.detail);
-            insert.execute(&mut *transaction).await?;
-            let update = sqlx::query(
-                "UPDATE outbox SET state = ?, attempts = ?, next_attempt_at = ?, last_result = ? WHERE id = ?",
-            );
-            let update = update.bind(attempt.state.code()).bind(attempt.number).bind(attempt.next_attempt_at.get());
-            update.bind(&attempt.detail).bind(attempt.notice).execute(&mut *transaction).await?;
+            record(&mut transaction, attempt).await?;
+            if let Some(escalation) = &attempt.escalation {
+                escalate(&mut transaction, attempt, escalation).await?;
+            }
         }
         transaction.commit().await?;
         Ok(())
     }
+}
+
+async fn record(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<(), DbError> {
+    let insert = sqlx::query(
+        "INSERT INTO deliveries (outbox_id, attempt, at, verdict, http_status, duration_ms, detail)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    );
+    let insert = insert.bind(attempt.notice).bind(attempt.number).bind(attempt.at.get()).bind(attempt.verdict);
+    let insert = insert.bind(attempt.http_status).bind(attempt.duration_ms).bind(&attempt.detail);
+    insert.execute(&mut *connection).await?;
+    let update =
+        sqlx::query("UPDATE outbox SET state = ?, attempts = ?, next_attempt_at = ?, last_result = ? WHERE id = ?");
+    let update = update.bind(attempt.state.code()).bind(attempt.number).bind(attempt.next_attempt_at.get());
+    update.bind(&attempt.detail).bind(attempt.notice).execute(&mut *connection).await?;
+    if attempt.state == NoticeState::Pending {
+        // What waits behind it waits as long; a notice that comes later lets the whole row be tried at once.
+        let wait = sqlx::query(
+            "UPDATE outbox SET next_attempt_at = max(next_attempt_at, ?1)
+             WHERE state = 0 AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?2)
+             AND transition_id IN (SELECT id FROM transitions
+                                   WHERE alert = (SELECT alert FROM transitions WHERE id = ?3))",
+        );
+        let wait = wait.bind(attempt.next_attempt_at.get()).bind(attempt.notice).bind(attempt.transition);
+        wait.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn escalate(
+    connection: &mut SqliteConnection,
+    attempt: &Attempt,
+    escalation: &Escalation,
+) -> Result<(), DbError> {
+    for ((person, channel), recipient) in &escalation.ways {
+        let insert = sqlx::query(
+            "INSERT INTO outbox (transition_id, kind, number, person, channel, recipient, state, created_at,
+                                 next_attempt_at, idempotency_key, escalated_from)
+             VALUES (?, ?, 0, ?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        );
+        let insert = insert.bind(attempt.transition).bind(NoticeKind::Escalation.key());
+        let insert = insert.bind(person.as_str()).bind(channel.as_str()).bind(recipient);
+        let insert = insert.bind(escalation.at.get()).bind(escalation.at.get());
+        let insert = insert.bind(escalation_key(attempt.transition, escalation.alert, person, channel));
+        insert.bind(attempt.notice).execute(&mut *connection).await?;
+    }
+    let update = sqlx::query("UPDATE outbox SET escalated_at = ? WHERE id = ?");
+    update.bind(escalation.at.get()).bind(attempt.notice).execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// One per person and way of a transition, so that two failures tell nobody twice.
+fn escalation_key(transition: i64, alert: AlertId, person: &PersonId, channel: &ChannelId) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"bakau escalation 1\0");
+    hash.update(alert.bytes());
+    hash.update(transition.to_be_bytes());
+    hash.update(person.as_str().as_bytes());
+    hash.update([0]);
+    hash.update(channel.as_str().as_bytes());
+    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn channel(row: &SqliteRow) -> Result<ChannelId, DbError> {
+    ChannelId::new(row.try_get("channel")?).map_err(|_| DbError::Damaged("channel id"))
 }

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{Db, DbError, level, optional_person, optional_time, rule_id, time};
 use crate::{
     Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState,
-    NoticeView, TransitionView, engine::Reason,
+    NoticeView, TransitionView, engine::Reason, facts::Facts,
 };
 
 const ALERTS: &str =
@@ -82,6 +82,13 @@ impl Db {
         Ok(Some(AlertDetail { alert, transitions, notices }))
     }
 
+    /// What the last transition of an alert told.
+    pub(crate) async fn last_facts(&self, id: &AlertId) -> Result<Option<Facts>, DbError> {
+        let select = sqlx::query_scalar("SELECT facts FROM transitions WHERE alert = ? ORDER BY sequence DESC LIMIT 1");
+        let facts: Option<String> = select.bind(id.bytes().as_slice()).fetch_optional(&self.read).await?;
+        facts.map(|facts| serde_json::from_str(&facts).map_err(|_| DbError::Damaged("transition"))).transpose()
+    }
+
     /// The number of the last transition of an alert; 0 where there is none.
     pub(crate) async fn last_sequence(&self, id: &AlertId) -> Result<u32, DbError> {
         let select = sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM transitions WHERE alert = ?");
@@ -143,18 +150,14 @@ fn flag(row: &SqliteRow, column: &str) -> Result<Option<Flag>, DbError> {
     code.map(|code| Flag::from_code(code).ok_or(DbError::Damaged("flag"))).transpose()
 }
 
+pub(super) fn acknowledgement(row: &SqliteRow) -> Result<Option<Acknowledgement>, DbError> {
+    let by: Option<String> = row.try_get("ack_by")?;
+    let Some((by, at)) = by.zip(optional_time(row, "ack_at")?) else { return Ok(None) };
+    Ok(Some(Acknowledgement { by, person: optional_person(row, "ack_person")?, at, note: row.try_get("ack_note")? }))
+}
+
 fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
     let rule_name: Text = serde_json::from_str(row.try_get("rule_name")?).map_err(|_| DbError::Damaged("rule name"))?;
-    let by: Option<String> = row.try_get("ack_by")?;
-    let acknowledged = match (by, optional_time(row, "ack_at")?) {
-        (Some(by), Some(at)) => Some(Acknowledgement {
-            by,
-            person: optional_person(row, "ack_person")?,
-            at,
-            note: row.try_get("ack_note")?,
-        }),
-        (Some(_) | None, Some(_) | None) => None,
-    };
     let reason: Option<&str> = row.try_get("closed_reason")?;
     Ok(AlertView {
         id: alert_id(row, "id")?,
@@ -175,7 +178,7 @@ fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
         opened_at: time(row, "opened_at")?,
         closed_at: optional_time(row, "closed_at")?,
         closed_reason: reason.map(|key| Reason::from_key(key).ok_or(DbError::Damaged("reason"))).transpose()?,
-        acknowledged,
+        acknowledged: acknowledgement(row)?,
     })
 }
 

@@ -87,7 +87,7 @@ BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     transition_id INTEGER NOT NULL REFERENCES transitions (id),
-    kind TEXT NOT NULL, -- NoticeKind: transition, reminder
+    kind TEXT NOT NULL, -- NoticeKind: transition, reminder, escalation
     number INTEGER NOT NULL, -- 0 for the transition itself, 1 for the first reminder of it
     person TEXT, -- none where a rule tells a webhook directly
     channel TEXT NOT NULL,
@@ -97,7 +97,9 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL,
     next_attempt_at INTEGER NOT NULL,
     idempotency_key TEXT NOT NULL UNIQUE,
-    last_result TEXT
+    last_result TEXT,
+    escalated_from INTEGER REFERENCES outbox (id), -- the notice in whose place it is sent
+    escalated_at INTEGER -- when others were told in its place
 );
 CREATE INDEX outbox_by_transition ON outbox (transition_id);
 CREATE INDEX outbox_due ON outbox (channel, next_attempt_at) WHERE state = 0;
@@ -127,4 +129,10 @@ CREATE TABLE commands (
     decided_at INTEGER
 );
 CREATE INDEX commands_open ON commands (id) WHERE outcome IS NULL;
+
+-- Signs the links in messages; who has this file can acknowledge alerts.
+CREATE TABLE link_key (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    key BLOB NOT NULL
+);
 ";

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secret, Secrets};
-use bakau_api::{ApiConfig, AppParts, AppState};
+use bakau_api::{ApiConfig, AppParts, AppState, MessageCharts};
 use bakau_clock::{Clock, SystemClock};
 use bakau_ingest::{LatestTable, SourceBoard, run_writer, start_committer};
 use bakau_model::Principal;
@@ -155,6 +155,8 @@ struct Consumers {
     latest: LatestTable,
     writer: JoinHandle<()>,
     alerts: Alerts,
+    /// Draws for messages once the HTTP side is there.
+    charts: MessageCharts,
     threads: [OwnThread; 2],
 }
 
@@ -173,10 +175,11 @@ impl Consumers {
         let latest = LatestTable::new();
         tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), stop.clone()));
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
-        let alerts = start_alerts(config, spool, &store, registry, clock, board, stop);
+        let charts = MessageCharts::default();
+        let alerts = start_alerts(config, spool, &store, registry, clock, (board, &charts), stop);
         let alerts = threads[1].spawn(alerts).await?.context("cannot start the alert engine")?;
         let writer = threads[0].spawn(run_writer(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
-        Ok(Self { store, latest, writer, alerts, threads })
+        Ok(Self { store, latest, writer, alerts, charts, threads })
     }
 }
 
@@ -215,6 +218,7 @@ impl Rooms {
             config: ApiConfig { open_read: config.http.open_read, spool_max_bytes: config.spool.max_bytes },
             stop: api_stop.clone(),
         });
+        consumers.charts.connect(state.clone());
         let api = tokio::spawn(bakau_api::serve(listener, bakau_api::router(state), api_stop.clone()));
         Ok(Self {
             addresses: Addresses { http, mqtt: ports.mqtt, mqtts: ports.mqtts },
@@ -344,13 +348,14 @@ fn start_alerts(
     store: &Arc<dyn Store>,
     registry: &Registry,
     clock: &Arc<dyn Clock>,
-    board: &SourceBoard,
+    (board, charts): (&SourceBoard, &MessageCharts),
     stop: &CancellationToken,
 ) -> impl Future<Output = Result<Alerts, AlertsError>> + Send + 'static {
     let mut settings = AlertsConfig::new(config.data.join("alerts.db"));
     settings.lateness_ms = i64::from(config.alerts.lateness_s) * 1_000;
     settings.public_url = config.http.public_url.clone();
     settings.sources = Arc::new(SourceStates(board.clone()));
+    settings.charts = Some(Arc::new(charts.clone()));
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let (spool, snapshots, stop) = (spool.clone(), registry.watch(), stop.clone());
     async move { Alerts::start(settings, spool, store, snapshots, Arc::new(Environment), clock, stop).await }

@@ -1,0 +1,186 @@
+//! One attempt to hand a notice to its recipient: renders, sends, and tells the answer.
+
+use std::sync::Arc;
+
+use bakau_model::UtcMillis;
+use bakau_registry::{Channel, MailSecurity, Person, Snapshot};
+use bytes::Bytes;
+
+use crate::{
+    ChartSource, Secrets,
+    channel::{
+        Answer,
+        email::{self, Letter, MailServer},
+        telegram::Bot,
+        webhook,
+    },
+    chart,
+    compose::{Circumstances, Links, Message, compose},
+    db::DueNotice,
+    link::{Grant, LinkKey, VALID_MS},
+};
+use bakau_model::Level;
+
+/// What sending needs; shared by every attempt.
+#[derive(Debug)]
+pub(crate) struct Courier {
+    pub(crate) client: reqwest::Client,
+    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) link_key: LinkKey,
+    pub(crate) charts: Option<Arc<dyn ChartSource>>,
+}
+
+impl Courier {
+    /// Sends a notice over its channel as the registry describes channel and person now.
+    pub(crate) async fn deliver(&self, notice: &DueNotice, snapshot: &Snapshot, now: UtcMillis) -> Answer {
+        let Some(channel) = snapshot.channels.get(&notice.channel) else {
+            let id = &notice.channel;
+            return Answer::NotConfigured(format!("channel '{id}' is not registered: add it with `bakau apply`"));
+        };
+        let sent = match channel {
+            Channel::Webhook { url, secret_env, .. } => self.webhook(notice, url, secret_env, now).await,
+            Channel::Email { .. } => self.email(notice, channel, snapshot).await,
+            Channel::Telegram { token_env, base_url, .. } => {
+                self.telegram_text(notice, snapshot, token_env, base_url).await
+            }
+        };
+        sent.unwrap_or_else(|answer| answer)
+    }
+
+    /// What follows a delivered text: Telegram's chart, which may be lost without harm.
+    pub(crate) async fn follow_up(&self, notice: &DueNotice, snapshot: &Snapshot) {
+        let Some(Channel::Telegram { token_env, base_url, .. }) = snapshot.channels.get(&notice.channel) else {
+            return;
+        };
+        let Ok((person, chat)) = chat(notice, snapshot) else { return };
+        let Some(token) = self.secrets.get(token_env) else { return };
+        let Some(png) = self.chart(notice, person).await else { return };
+        let bot = Bot { client: &self.client, base_url, token: &token, chat };
+        let answer = bot.chart(png, self.message(notice, person).caption()).await;
+        if !matches!(answer, Answer::Telegram { status: 200..=299, .. }) {
+            let detail = answer.detail();
+            tracing::warn!(channel = %notice.channel, detail, "a chart was not taken, its text was");
+        }
+    }
+
+    async fn webhook(&self, notice: &DueNotice, url: &str, env: &str, now: UtcMillis) -> Result<Answer, Answer> {
+        let secret = self.secret(env, "the signing secret")?;
+        let body = webhook::render(notice, self.public_url.as_deref());
+        let body =
+            body.map_err(|error| Answer::Impossible(format!("the notice cannot be written as JSON: {error}")))?;
+        let signature = webhook::sign(&secret, now, &body);
+        Ok(webhook::send(&self.client, url, &signature, &notice.idempotency_key, body).await)
+    }
+
+    async fn email(&self, notice: &DueNotice, channel: &Channel, snapshot: &Snapshot) -> Result<Answer, Answer> {
+        let Channel::Email { host, port, security, from, username, password_env, ca_file, .. } = channel else {
+            return Err(Answer::Impossible("this channel sends no mail".to_owned()));
+        };
+        let person = person(notice, snapshot)?;
+        let to = person.email.as_deref().ok_or_else(|| unreachable_by(person, "e-mail address"))?;
+        let password = match (username, password_env) {
+            (Some(_), Some(env)) => Some(self.secret(env, "the mail password")?),
+            (Some(_), None) | (None, Some(_) | None) => None,
+        };
+        if *security == MailSecurity::None && !is_this_machine(host) {
+            return Err(Answer::NotConfigured(format!(
+                "mail goes unprotected to this machine only, not to {host}: set security = \"starttls\" or \"tls\""
+            )));
+        }
+        let message = self.message(notice, person);
+        let chart = self.chart(notice, person).await;
+        let mail = email::letter(Letter {
+            from,
+            to_name: &person.name,
+            to,
+            subject: &message.subject,
+            text: message.text(),
+            html: message.html(chart.is_some()),
+            date: notice.created_at,
+            key: &notice.idempotency_key,
+            thread: &notice.facts.alert.to_string(),
+            urgent: message.is_urgent(),
+            chart,
+        });
+        let mail = mail.map_err(Answer::Impossible)?;
+        let login = username.as_deref().zip(password.as_ref());
+        let server = MailServer { host, port: *port, security: *security, from, ca_file: ca_file.as_deref(), login };
+        Ok(email::send(&server, &mail).await)
+    }
+
+    async fn telegram_text(
+        &self,
+        notice: &DueNotice,
+        snapshot: &Snapshot,
+        token_env: &str,
+        base_url: &str,
+    ) -> Result<Answer, Answer> {
+        let (person, chat) = chat(notice, snapshot)?;
+        let token = self.secret(token_env, "the bot's token")?;
+        let bot = Bot { client: &self.client, base_url, token: &token, chat };
+        Ok(bot.text(&self.message(notice, person).telegram()).await)
+    }
+
+    fn secret(&self, env: &str, what: &str) -> Result<crate::Secret, Answer> {
+        let missing = || Answer::NotConfigured(format!("{what} {env} is not set: set it and restart Bakau"));
+        self.secrets.get(env).ok_or_else(missing)
+    }
+
+    fn message(&self, notice: &DueNotice, person: &Person) -> Message {
+        let links = self.links(notice, person);
+        compose(
+            &notice.facts,
+            Circumstances {
+                kind: notice.kind,
+                person: &person.name,
+                language: person.language,
+                at: notice.created_at,
+                acknowledged: notice.acknowledged.as_ref(),
+                links: links.as_ref(),
+            },
+        )
+    }
+
+    fn links(&self, notice: &DueNotice, person: &Person) -> Option<Links> {
+        let base = self.public_url.as_deref()?.trim_end_matches('/');
+        let alert = notice.facts.alert;
+        let expires_at = notice.created_at.saturating_add(VALID_MS);
+        let token = || self.link_key.token(&Grant { alert, person: person.id.clone(), expires_at });
+        let open = notice.facts.level != Level::Normal;
+        Some(Links {
+            alert: format!("{base}/alerts/{alert}?lang={}", person.language.tag()),
+            acknowledge: open.then(|| format!("{base}/a/{}", token())),
+        })
+    }
+
+    async fn chart(&self, notice: &DueNotice, person: &Person) -> Option<Bytes> {
+        if !Message::wants_chart(&notice.facts, notice.kind) {
+            return None;
+        }
+        let datastream = notice.facts.datastream()?;
+        chart::bounded(self.charts.clone(), datastream, notice.created_at, person.language).await
+    }
+}
+
+fn person<'a>(notice: &DueNotice, snapshot: &'a Snapshot) -> Result<&'a Person, Answer> {
+    let Some(id) = &notice.person else {
+        return Err(Answer::Impossible("this channel reaches people, and the notice is for nobody".to_owned()));
+    };
+    let gone = || Answer::Impossible(format!("'{id}' is no longer in the list of people"));
+    snapshot.people.get(id).ok_or_else(gone)
+}
+
+fn chat<'a>(notice: &DueNotice, snapshot: &'a Snapshot) -> Result<(&'a Person, i64), Answer> {
+    let person = person(notice, snapshot)?;
+    let chat = person.telegram_chat.ok_or_else(|| unreachable_by(person, "Telegram chat"))?;
+    Ok((person, chat))
+}
+
+fn unreachable_by(person: &Person, what: &str) -> Answer {
+    Answer::Impossible(format!("'{}' has no {what} in the catalogue any more", person.id))
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,160 @@
+//! When to try a notice again, and when to give it up. Pure.
+
+use bakau_model::{Level, UtcMillis};
+
+use crate::{NoticeState, channel::Verdict};
+
+/// Waits between attempts double from `base_ms` up to a limit that depends on how urgent the notice is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryPolicy {
+    /// Wait after the first failed attempt; doubled after each further one.
+    pub base_ms: i64,
+    /// Longest wait between two attempts.
+    pub max_ms: i64,
+    /// Longest wait for *siaga* and *awas*: their receivers shall have them soon after a server is back.
+    pub urgent_max_ms: i64,
+    /// Shortest wait where somebody must put the configuration right first.
+    pub not_configured_ms: i64,
+    /// How old a notice may become; older ones are given up, because they are news no more.
+    pub give_up_ms: i64,
+    /// How long *siaga* and *awas* are tried before somebody else is told.
+    pub escalate_ms: i64,
+    /// Share of the wait that is random, 0 to 1.
+    pub jitter: f64,
+}
+
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+
+impl Default for RetryPolicy {
+    /// A mail server that is away for ten minutes or for a night's update loses nothing; a notice of yesterday is given
+    /// up.
+    fn default() -> Self {
+        Self {
+            base_ms: 5 * SECOND,
+            max_ms: 5 * MINUTE,
+            urgent_max_ms: MINUTE,
+            not_configured_ms: 2 * MINUTE,
+            give_up_ms: 12 * 60 * MINUTE,
+            escalate_ms: 5 * MINUTE,
+            jitter: 0.2,
+        }
+    }
+}
+
+/// What a failed attempt is judged by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tried {
+    /// 1 for the first attempt.
+    pub(crate) number: u32,
+    /// When the notice was made.
+    pub(crate) since: UtcMillis,
+    /// The highest level waiting for this recipient about this alert.
+    pub(crate) level: Level,
+    /// From 0 to 1.
+    pub(crate) random: f64,
+}
+
+impl RetryPolicy {
+    /// What follows from an attempt.
+    pub(crate) fn next(&self, tried: Tried, verdict: Verdict, now: UtcMillis) -> (NoticeState, UtcMillis) {
+        let wait_ms = match verdict {
+            Verdict::Sent => return (NoticeState::Sent, now),
+            Verdict::Failed => return (NoticeState::Failed, now),
+            Verdict::Retry { .. } | Verdict::NotConfigured if self.give_up_ms <= now.since(tried.since) => {
+                return (NoticeState::Failed, now);
+            }
+            Verdict::Retry { .. } => self.wait_ms(tried),
+            Verdict::NotConfigured => self.wait_ms(tried).max(self.not_configured_ms),
+        };
+        let after_wait = now.saturating_add(wait_ms);
+        match verdict {
+            Verdict::Retry { not_before: Some(wish) } => (NoticeState::Pending, wish.max(after_wait)),
+            Verdict::Retry { not_before: None } | Verdict::NotConfigured | Verdict::Sent | Verdict::Failed => {
+                (NoticeState::Pending, after_wait)
+            }
+        }
+    }
+
+    /// Whether somebody else must be told now, because this recipient was not reached.
+    pub(crate) fn escalates(&self, tried: Tried, verdict: Verdict, state: NoticeState, now: UtcMillis) -> bool {
+        match state {
+            NoticeState::Failed => true,
+            NoticeState::Sent | NoticeState::Cancelled => false,
+            NoticeState::Pending => {
+                let waited = verdict == Verdict::NotConfigured || self.escalate_ms <= now.since(tried.since);
+                waited && is_urgent(tried.level)
+            }
+        }
+    }
+
+    fn wait_ms(&self, tried: Tried) -> i64 {
+        let doubled = self.base_ms.saturating_mul(1_i64 << tried.number.saturating_sub(1).min(30));
+        let wait = doubled.min(if is_urgent(tried.level) { self.urgent_max_ms } else { self.max_ms });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most hours")]
+        let random_part = (wait as f64 * self.jitter.clamp(0.0, 1.0) * tried.random.clamp(0.0, 1.0)) as i64;
+        wait.saturating_add(random_part)
+    }
+}
+
+fn is_urgent(level: Level) -> bool {
+    Level::Siaga <= level
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(number: u32, level: Level) -> Tried {
+        Tried { number, since: UtcMillis::new(0), level, random: 0.0 }
+    }
+
+    fn waits(level: Level) -> Vec<i64> {
+        let policy = RetryPolicy::default();
+        (1..9).map(|number| policy.wait_ms(tried(number, level)) / SECOND).collect()
+    }
+
+    #[test]
+    fn waits_double_and_stay_within_a_minute_where_it_is_urgent() {
+        assert_eq!(waits(Level::Waspada), [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(waits(Level::Awas), [5, 10, 20, 40, 60, 60, 60, 60]);
+        let policy = RetryPolicy::default();
+        assert_eq!(policy.wait_ms(Tried { random: 1.0, ..tried(1, Level::Awas) }), 6_000);
+        assert_eq!(policy.wait_ms(tried(u32::MAX, Level::Normal)), 300_000);
+    }
+
+    #[test]
+    fn a_receivers_wish_is_the_shortest_wait_and_a_wrong_configuration_is_asked_now_and_then() {
+        let (policy, now) = (RetryPolicy::default(), UtcMillis::new(0));
+        let retry = Verdict::Retry { not_before: Some(UtcMillis::new(60_000)) };
+        let next = |number, verdict| policy.next(tried(number, Level::Waspada), verdict, now);
+        assert_eq!(next(1, retry), (NoticeState::Pending, UtcMillis::new(60_000)));
+        assert_eq!(next(6, retry), (NoticeState::Pending, UtcMillis::new(160_000)));
+        assert_eq!(next(1, Verdict::NotConfigured), (NoticeState::Pending, UtcMillis::new(120_000)));
+        assert_eq!(next(1, Verdict::Failed), (NoticeState::Failed, now));
+    }
+
+    #[test]
+    fn ten_minutes_away_lose_nothing_and_yesterdays_news_is_given_up() {
+        let policy = RetryPolicy::default();
+        let retry = Verdict::Retry { not_before: None };
+        let after = |minutes: i64| policy.next(tried(99, Level::Awas), retry, UtcMillis::new(minutes * MINUTE)).0;
+        assert_eq!(after(10), NoticeState::Pending);
+        assert_eq!(after(12 * 60), NoticeState::Failed);
+    }
+
+    #[test]
+    fn somebody_else_is_told_when_it_failed_or_urgent_news_waits_too_long() {
+        let policy = RetryPolicy::default();
+        let retry = Verdict::Retry { not_before: None };
+        let escalates = |level, verdict, state, minutes: i64| {
+            policy.escalates(tried(1, level), verdict, state, UtcMillis::new(minutes * MINUTE))
+        };
+        assert!(escalates(Level::Waspada, Verdict::Failed, NoticeState::Failed, 0));
+        assert!(!escalates(Level::Waspada, retry, NoticeState::Pending, 60));
+        assert!(!escalates(Level::Siaga, retry, NoticeState::Pending, 4));
+        assert!(escalates(Level::Siaga, retry, NoticeState::Pending, 5));
+        assert!(escalates(Level::Awas, Verdict::NotConfigured, NoticeState::Pending, 0));
+        assert!(!escalates(Level::Awas, Verdict::Sent, NoticeState::Sent, 60));
+    }
+}
