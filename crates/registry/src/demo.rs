@@ -46,12 +46,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_for_real_stations_and_the_device_example_are_valid() {
+    fn the_rules_for_real_stations_and_every_example_are_valid() {
         let mut files = demo_catalogue();
         files.retain(|file| !file.path.ends_with("rules.toml"));
         let add = |path: &str, text: &str| CatalogueFile { path: path.to_owned(), text: text.to_owned() };
         files.push(add("rules.toml", include_str!("../../../deploy/catalogue/rules.toml")));
         files.push(add("devices.toml", include_str!("../../../deploy/catalogue/devices.toml.example")));
+        files.push(add("networks.toml", include_str!("../../../deploy/catalogue/networks.toml.example")));
+        files.push(add("people.toml", include_str!("../../../deploy/catalogue/people.toml.example")));
         let errors = Catalogue::parse_with(&files, &Snapshot::default()).map(drop).unwrap_err_or_default();
         assert_eq!(errors, Vec::<String>::new());
     }

@@ -216,7 +216,7 @@ fn changes(
             (Some(_), None) if kept_for_history(key, merged) => {}
             (Some(_), None) => found.push(Change::Removed { kind, id }),
             (Some(before), Some(after)) => {
-                let fields = field_changes(before, after);
+                let fields = field_changes(kind, before, after);
                 if !fields.is_empty() {
                     found.push(Change::Changed { kind, id, fields });
                 }
@@ -245,16 +245,26 @@ fn kept_for_history((kind, id): &RowKey, merged: &Merged) -> bool {
     *kind == Kind::Deployment && datastream.is_some_and(|name| merged.retired.contains_key(&name))
 }
 
-fn field_changes(before: &Row, after: &Row) -> Vec<FieldChange> {
+fn field_changes(kind: Kind, before: &Row, after: &Row) -> Vec<FieldChange> {
     let (old, new) = (leaves(before), leaves(after));
     let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let differs = |path: &&&String| old.get(**path) != new.get(**path);
     let change = |path: &String| FieldChange {
-        path: path.clone(),
+        path: written_path(kind, path),
         before: old.get(path).cloned(),
         after: new.get(path).cloned(),
     };
     paths.iter().filter(differs).map(|path| change(path)).collect()
+}
+
+/// The path as people write it in a catalogue file, where the stored item has its parts sorted otherwise.
+fn written_path(kind: Kind, path: &str) -> String {
+    if kind != Kind::Rule {
+        return path.to_owned();
+    }
+    let of_rule = path.strip_prefix("condition.").and_then(|rest| rest.split_once('.')).map(|(_, field)| field);
+    let of_target = || path.strip_prefix("target.").map(|rest| rest.rsplit('.').next().unwrap_or(rest));
+    of_rule.or_else(of_target).unwrap_or(path).to_owned()
 }
 
 /// The values of a row by dotted path, after one trip through JSON, so that a number written to the file a moment ago

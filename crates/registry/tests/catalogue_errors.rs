@@ -200,6 +200,162 @@ fn every_mistake_of_every_file_is_reported_with_its_line() {
     assert_eq!(found, expected, "\n{}\n", found.join("\n"));
 }
 
+const PEOPLE: &str = r#"[[channel]]
+kind = "email"
+id = "mail"
+host = "mail.example.org"
+port = 0
+security = "none"
+from = "bakau at example.org"
+username = "bakau"
+
+[[channel]]
+kind = "sms"
+id = "sms"
+number = 5
+
+[[channel]]
+kind = "telegram"
+id = "bot"
+token_env = "12345:secret"
+base_url = "api.telegram.org"
+
+[[person]]
+id = "sari"
+name = "Sari"
+language = "su"
+email = "sari"
+
+[[person]]
+id = "budi"
+name = "Budi"
+
+[[notification]]
+id = "all"
+min_level = "normal"
+people = []
+channels = ["mail", "sms", "pager"]
+agencies = ["dlh"]
+
+[[person]]
+id = "tuti"
+name = "Tuti"
+telegram_chat = 12
+
+[[channel]]
+kind = "webhook"
+id = "hook"
+url = "https://hooks.example.org"
+secret_env = "HOOK"
+
+[[channel]]
+kind = "email"
+id = "letters"
+host = "localhost"
+port = 25
+security = "none"
+from = "bakau@localhost"
+
+[[notification]]
+id = "siaga"
+min_level = "siaga"
+people = ["tuti", "tutti"]
+channels = ["letters", "hook"]
+"#;
+
+const CONDITIONS: &str = r#"[[rule]]
+id = "a"
+name = "A"
+condition = "silent"
+waspada = { after_s = 5 }
+source = "x"
+
+[[rule]]
+id = "b"
+name = "B"
+condition = "silence"
+station = "mlg-01"
+direction = "above"
+waspada = { after_s = 900 }
+siaga = { after_s = 900 }
+source = "x"
+
+[[rule]]
+id = "c"
+name = "C"
+parameter = "ph_"
+datastream = "mlg-01/ph"
+direction = "outside"
+waspada = { low = { raise = 6, clear = 9 }, high = { raise = 9, clear = 8 } }
+siaga = { raise = 5, clear = 6 }
+repeat_s = 5
+source = "x"
+channels = ["letters"]
+
+[[rule]]
+id = "d"
+name = "D"
+condition = "source_down"
+kind = "air"
+source = "x"
+
+[[route]]
+id = "r"
+topic = "v3/{device}/{station}"
+format = "ttn"
+devices = { AA = "mlg-01", aa = "mlg-02" }
+time_zone = "WIB"
+
+[[route]]
+id = "s"
+topic = "tele/+/LWT"
+format = "status"
+status = { online = ["Online"], offline = ["Offline", "Online"], ofline = [] }
+
+[[route]]
+id = "t"
+topic = "m"
+format = "tts"
+[route.tts]
+time = "measured"
+[[route.tts.values]]
+path = "/t"
+parameter = "air_temperatur"
+unit = "Cel"
+
+[[datastream]]
+id = "mlg-01/ph"
+interval_s = 60
+[datastream.quality]
+fail = { min = 14, max = 0 }
+suspect = { min = -1, max = 15 }
+spike = { suspect = 3, fail = 2 }
+rate_per_min = {}
+flat_line = { tolerance = -1, suspect_s = 60 }
+
+[[station]]
+id = "mlg-01"
+name = "Satu"
+agency = "dlh"
+kind = "air"
+latitude = -7.9
+longitude = 112.6
+elevation_m = 90000
+water_class = { class = 5, source = "" }
+air_type = "cheap"
+"#;
+
+#[test]
+fn mistakes_about_people_rules_routes_and_quality_are_reported_too() {
+    let found = errors(&[file("people.toml", PEOPLE), file("rules.toml", CONDITIONS)]);
+    insta::assert_snapshot!(found.join("\n"));
+    let in_indonesian = Catalogue::parse(&[file("people.toml", PEOPLE), file("rules.toml", CONDITIONS)]).unwrap_err();
+    let in_indonesian: Vec<_> = in_indonesian.iter().map(|error| error.render(Language::Id)).collect();
+    assert!(20 <= found.len());
+    assert_eq!(in_indonesian.len(), found.len());
+    insta::assert_snapshot!(in_indonesian.join("\n"));
+}
+
 #[test]
 fn an_id_defined_twice_names_the_other_place() {
     let city = "[[city]]\nid = \"a\"\nname = \"A\"\ncode = \"35.74\"\n";
@@ -279,8 +435,9 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_cuts_of_a_catalogue_never_panic(from in 0..RULES.len(), length in 0..400_usize, noise in "[\\[\\]={}\"\\n#.a-z]{0,6}") {
-        let mut text = format!("{PLACES}{SERIES}{RULES}");
+    fn arbitrary_cuts_of_a_catalogue_never_panic(from in 0..8_000_usize, length in 0..400_usize, noise in "[\\[\\]={}\"\\n#.a-z]{0,6}") {
+        let mut text = format!("{PLACES}{SERIES}{RULES}{PEOPLE}{CONDITIONS}");
+        let from = from.min(text.len());
         let from = (from..=from + 4).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let to = (from + length..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(from);
         text.replace_range(from..to, &noise);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Principal, StationId, UtcMillis};
+use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Level, Principal, StationId, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Plan, Registry, RegistryError, demo_catalogue, token};
 
 const NOW: UtcMillis = UtcMillis::new(1_700_000_000_000);
@@ -128,13 +128,13 @@ async fn a_plan_shows_each_difference_and_the_audit_keeps_it_with_who_and_when()
     let changed = OXYGEN.replace("2.1", "1.8").replace("source = \"x\"", "source = \"y\"\nhold_s = 60");
     assert_eq!(
         apply(&registry, &changed, false).await,
-        "~ rule oxygen: condition.threshold.siaga.low.raise 2.1 -> 1.8, hold_s 0 -> 60, source x -> y"
+        "~ rule oxygen: siaga.low.raise 2.1 -> 1.8, hold_s 0 -> 60, source x -> y"
     );
     let audit = registry.audit(10).await.unwrap();
     assert_eq!(audit.len(), 2);
     assert_eq!((audit[0].revision, audit[0].at, audit[0].by.name()), (2, NOW, "sari"));
     assert_eq!(audit[0].summary, "0 ditambah, 1 diubah, 0 dihapus");
-    assert!(audit[0].difference.contains("condition.threshold.siaga.low.raise 2.1 -> 1.8"));
+    assert!(audit[0].difference.contains("siaga.low.raise 2.1 -> 1.8"));
     assert!(audit[1].difference.contains("+ station mlg-01"));
 }
 
@@ -378,4 +378,112 @@ async fn of_two_plans_applied_at_once_one_is_refused() {
     let (first, second) = tokio::join!(one.apply(first, &by, NOW), two.apply(second, &by, NOW));
     assert_eq!([&first, &second].iter().filter(|result| result.is_ok()).count(), 1, "{first:?} {second:?}");
     assert_eq!(one.audit(9).await.unwrap().len(), 1);
+}
+
+const PEOPLE: &str = r#"
+[[channel]]
+kind = "email"
+id = "mail"
+host = "mail.example.org"
+port = 465
+security = "tls"
+from = "bakau@example.org"
+
+[[person]]
+id = "sari"
+name = "Sari"
+email = "sari@example.org"
+
+[[notification]]
+id = "siaga"
+min_level = "siaga"
+people = ["sari"]
+channels = ["mail"]
+
+[[rule]]
+id = "silent"
+name = "Diam"
+condition = "silence"
+kind = "water"
+waspada = { after_s = 900 }
+source = "x"
+
+[[rule]]
+id = "warm"
+name = "Panas"
+parameter = "air_temperature"
+kind = "water"
+direction = "outside"
+waspada = { low = { raise = 10, clear = 12 }, high = { raise = 38, clear = 36 } }
+repeat_s = 3600
+source = "x"
+
+[[route]]
+id = "lora"
+topic = "v3/+/devices/+/up"
+format = "tts"
+devices = { "70B3D57ED0000001" = "mlg-01" }
+time_zone = "Asia/Makassar"
+tts = { values = [{ path = "/t", parameter = "air_temperature", unit = "Cel" }] }
+"#;
+
+#[tokio::test]
+async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_them_shown_in_the_words_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    apply(&registry, &format!("{BASE}{PEOPLE}"), false).await;
+    drop(registry);
+    let registry = open(directory.path()).await;
+    assert!(plan(&registry, &format!("{BASE}{PEOPLE}"), false).await.unwrap().is_empty());
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.people["sari"].language, Language::Id);
+    assert_eq!(snapshot.notifications["siaga"].about, bakau_registry::About::Both);
+    assert_eq!(snapshot.routes[0].devices["70B3D57ED0000001"].as_str(), "mlg-01");
+    let silent = &snapshot.rules["silent"];
+    assert_eq!(silent.condition.after_s(Level::Waspada), Some(900));
+    assert_eq!(snapshot.stations_of_rule(silent), ["mlg-01".parse().unwrap()]);
+    let changed = PEOPLE
+        .replace("after_s = 900", "after_s = 600")
+        .replace("clear = 36", "clear = 35")
+        .replace("\"air_temperature\"\nkind", "\"dew_point\"\nkind")
+        .replace("port = 465", "port = 587")
+        .replace("\"tls\"\nfrom", "\"starttls\"\nfrom")
+        .replace("sari@example.org", "piket@example.org")
+        .replace("min_level = \"siaga\"", "min_level = \"awas\"")
+        .replace("\"Asia/Makassar\"", "\"Asia/Jayapura\"");
+    assert_eq!(
+        apply(&registry, &changed, false).await,
+        "~ channel mail: port 465 -> 587, security tls -> starttls\n\
+         ~ person sari: email sari@example.org -> piket@example.org\n\
+         ~ notification siaga: min_level siaga -> awas\n\
+         ~ route lora: time_zone Asia/Makassar -> Asia/Jayapura\n\
+         ~ rule silent: waspada 900 -> 600\n\
+         ~ rule warm: waspada.high.clear 36.0 -> 35.0, parameter air_temperature -> dew_point"
+    );
+    let audit = registry.audit(1).await.unwrap();
+    assert_eq!((audit[0].revision, audit[0].at, audit[0].by.name()), (2, NOW, "sari"));
+    assert_eq!(audit[0].summary, "0 ditambah, 6 diubah, 0 dihapus");
+}
+
+#[tokio::test]
+async fn limits_of_a_datastream_override_those_of_its_parameter_and_survive_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let quality = "[datastream.quality]\nsuspect = { min = 1.0, max = 12.0 }\nspike = { suspect = 2.0, fail = 4.0 }\n";
+    let text = format!("{BASE}[[datastream]]\nid = \"mlg-01/do\"\ninterval_s = 60\n{quality}");
+    apply(&registry, &text, false).await;
+    drop(registry);
+    let registry = open(directory.path()).await;
+    assert!(plan(&registry, &text, false).await.unwrap().is_empty());
+    let snapshot = registry.snapshot();
+    let datastream = snapshot.datastream(&name("mlg-01/do")).unwrap();
+    let limits = datastream.limits;
+    assert_eq!(limits.suspect, Some(bakau_model::Range { min: 1.0, max: 12.0 }));
+    assert_eq!(limits.fail, snapshot.parameters["do"].fail);
+    let without = text.replace(quality, "");
+    assert_eq!(
+        apply(&registry, &without, false).await,
+        "~ datastream mlg-01/do: quality.spike.fail 4.0 -> (none), quality.spike.suspect 2.0 -> (none), \
+         quality.suspect.max 12.0 -> (none), quality.suspect.min 1.0 -> (none)"
+    );
 }

@@ -48,7 +48,7 @@ impl<'a> Walk<'_, 'a> {
                 self.body |= node.targets.contains(&Target::Body);
                 scanner.members(depth, |scanner, key, depth| match node.child(&key) {
                     Some(child) => {
-                        self.forget(child);
+                        self.forget(child, false);
                         self.value(scanner, child, depth)
                     }
                     None => scanner.skip(depth),
@@ -64,7 +64,7 @@ impl<'a> Walk<'_, 'a> {
             }
             Some(b'"') => {
                 let text = scanner.string()?;
-                self.text(node, text);
+                self.text(node, &text);
                 Ok(())
             }
             Some(b'-' | b'0'..=b'9') => {
@@ -106,11 +106,13 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// Of a repeated key the last one counts, so what an earlier one left below it goes.
-    fn forget(&mut self, node: &Node) {
+    /// Of a repeated key the last one counts, so what an earlier one left below it goes; what the first element of an
+    /// array said only goes with the whole array.
+    fn forget(&mut self, node: &Node, whole_array: bool) {
         for target in &node.targets {
             match target {
                 Target::Value(slot) => self.put(*slot, None),
+                Target::FirstTime(_) if !whole_array => {}
                 Target::Time(rank) | Target::FirstTime(rank) => self.put_time(*rank, RawTime::Absent),
                 Target::Device(rank) => self.put_device(*rank, None),
                 Target::Sets => {
@@ -125,10 +127,10 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         for (_, child) in &node.children {
-            self.forget(child);
+            self.forget(child, whole_array);
         }
         if let Some(each) = &node.each {
-            self.forget(each);
+            self.forget(each, true);
         }
     }
 
@@ -161,15 +163,16 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn text(&mut self, node: &Node, text: Cow<'a, str>) {
+    #[expect(clippy::ptr_arg, reason = "a text borrowed from the payload stays borrowed when it is kept as the time")]
+    fn text(&mut self, node: &Node, text: &Cow<'a, str>) {
         for target in &node.targets {
             match target {
-                Target::Value(slot) => self.put(*slot, Some(finite(plain_number(&text), &text))),
+                Target::Value(slot) => self.put(*slot, Some(finite(plain_number(text), text))),
                 Target::Time(rank) => self.put_time(*rank, RawTime::Text(text.clone())),
                 Target::FirstTime(rank) if matches!(self.times.get(*rank), Some(RawTime::Absent)) => {
                     self.put_time(*rank, RawTime::Text(text.clone()));
                 }
-                Target::Device(rank) => self.put_device(*rank, Some(&text)),
+                Target::Device(rank) => self.put_device(*rank, Some(text)),
                 Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
             }
         }

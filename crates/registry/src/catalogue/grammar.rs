@@ -4,8 +4,6 @@
 const MAX_TOPIC_BYTES: usize = 1024;
 /// The levels that stand for the id of the station or of the device.
 const PLACEHOLDER_LEVELS: [&str; 2] = ["{station}", "{device}"];
-/// The same for messages.
-pub(crate) const PLACEHOLDERS: &str = "{station} or {device}";
 
 /// Why a text is no topic filter, as a message key; `None` where it is one. A placeholder level counts as `+`.
 pub(crate) fn topic_problem(topic: &str) -> Option<&'static str> {

@@ -15,6 +15,7 @@ pub(crate) fn quality(fields: &mut Fields<'_, '_>, parameter: Option<QualityLimi
     let in_force = parameter.unwrap_or_default().overridden_by(own);
     if let (Some(fail), Some(suspect)) = (in_force.fail, in_force.suspect)
         && (own.fail.is_some() || own.suspect.is_some())
+        && fail.min < fail.max
         && (suspect.min < fail.min || fail.max < suspect.max)
     {
         let field = if own.suspect.is_some() { "suspect" } else { "fail" };
@@ -27,7 +28,7 @@ pub(crate) fn quality(fields: &mut Fields<'_, '_>, parameter: Option<QualityLimi
     if let Some(FlatLine { tolerance, suspect_s, fail_s }) = own.flat_line {
         let seconds = |seconds: Option<u32>| seconds.map(f64::from);
         if tolerance < 0.0 || !tolerance.is_finite() {
-            fields.error_at("flat_line", "not_positive", &[("key", &"flat_line.tolerance")]);
+            fields.error_at("flat_line", "not_negative", &[("key", &"flat_line.tolerance")]);
         }
         ordered(fields, "flat_line", seconds(suspect_s), seconds(fail_s));
     }

@@ -8,7 +8,7 @@ use super::{MAX_LIST, list, text, topic, unknown_parameter};
 use crate::{
     catalogue::{
         fields::Fields,
-        grammar::{PLACEHOLDERS, is_json_pointer, placeholder_levels},
+        grammar::{is_json_pointer, placeholder_levels},
     },
     parameters,
     snapshot::JsonValue,
@@ -36,7 +36,7 @@ pub(crate) fn route(fields: &mut Fields<'_, '_>, topic_filter: Option<&str>, in_
     topic(fields, "topic", topic_filter);
     let fixed = fields.is_written("station");
     match placeholder_levels(topic_filter) {
-        0 if !fixed && !in_payload => fields.error_at("topic", "station_unknown", &[("levels", &PLACEHOLDERS)]),
+        0 if !fixed && !in_payload => fields.error_at("topic", "station_unknown", &[]),
         1.. if fixed => fields.error_at("station", "station_twice", &[]),
         _ => {}
     }

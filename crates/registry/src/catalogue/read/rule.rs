@@ -49,8 +49,7 @@ pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     check::within(fields, "hold_s", hold_s.map(f64::from), 0.0, f64::from(check::MAX_HOLD_S));
     check::within(fields, "repeat_s", repeat_s.map(f64::from), MIN_REPEAT_S, MAX_REPEAT_S);
     check::list(fields, "channels", channels.as_ref().map_or(0, Vec::len));
-    let target = target(fields, kind);
-    let condition = condition(fields, kind);
+    let (target, condition) = (target(fields, kind), condition(fields, kind));
     if let Some(kind) = kind {
         let foreign: Vec<_> = KEYS.into_iter().filter(|key| !kind.keys().contains(key)).collect();
         check::foreign_keys(fields, &written, &foreign);
@@ -96,6 +95,7 @@ fn target(fields: &mut Fields<'_, '_>, condition: Option<Kind>) -> Option<RuleTa
 fn condition(fields: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<Condition> {
     let levels = ["waspada", "siaga", "awas"];
     let after = |fields: &mut Fields<'_, '_>| {
+        fields.pass("direction");
         let found = levels.map(|level| after_s(fields, level));
         check::after(fields, found);
         found
