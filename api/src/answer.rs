@@ -112,7 +112,7 @@ mod tests {
         };
         assert_eq!(answered(&tag), (304, tag.clone()));
         let compressed = tag_of_compressed(&tag).unwrap();
-        assert_eq!(answered(&format!("\"x\", {compressed}")), (304, compressed.clone()));
+        assert_eq!(answered(&format!("\"x\", {compressed}")), (304, compressed));
         assert_eq!(answered(&format!("W/{tag}")), (304, format!("W/{tag}")));
         assert_eq!(answered("*"), (304, tag.clone()));
         assert_eq!(answered("\"x\""), (200, tag.clone()));

@@ -28,8 +28,8 @@ use crate::{
 
 /// A day of one-minute values fits; what an interactive client can use at once.
 const DEFAULT_LIMIT: usize = 1_000;
-/// About 2 MB of JSON.
-const MAX_LIMIT: usize = 10_000;
+/// A week of one-minute values fits; about 3 MB of JSON.
+const MAX_LIMIT: usize = 20_000;
 /// The range without `from`.
 const DEFAULT_RANGE_MS: i64 = 86_400_000;
 

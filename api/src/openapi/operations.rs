@@ -121,7 +121,7 @@ pub(crate) const PARAMETERS: [Parameter; 37] = [
     query("to", "to", Form::Time, "2026-04-01T00:00:00+07:00"),
     query("flags", "flags", Form::Flags, "usable"),
     query("good", "flags", Form::Words(&["usable", "good"]), "good"),
-    query("rows", "limit", Form::Number(1, 10_000), "1000"),
+    query("rows", "limit", Form::Number(1, 20_000), "1000"),
     query("cursor", "cursor", Form::Text, ""),
     query("format", "format", FILE, "csv"),
     query("local", "local", YES_NO, "true"),

@@ -1,5 +1,6 @@
 //! The figures of the product: what operators, on-call staff and researchers wait for. One section by name, or all.
 
+mod api;
 mod idle;
 mod pages;
 mod steady;
@@ -7,7 +8,7 @@ mod steady;
 use anyhow::{Result, bail};
 
 /// Sections in the order they run.
-const SECTIONS: [&str; 4] = ["idle", "pages", "events", "steady"];
+const SECTIONS: [&str; 6] = ["idle", "latest", "week", "pages", "events", "steady"];
 
 pub(crate) async fn run(section: Option<&str>, quick: bool) -> Result<()> {
     if let Some(other) = section.filter(|section| !SECTIONS.contains(section)) {
@@ -16,6 +17,8 @@ pub(crate) async fn run(section: Option<&str>, quick: bool) -> Result<()> {
     for name in SECTIONS.into_iter().filter(|name| section.is_none_or(|section| section == *name)) {
         match name {
             "idle" => idle::run(quick).await?,
+            "latest" => api::latest(quick).await?,
+            "week" => api::week(quick).await?,
             "pages" => pages::run(quick).await?,
             "events" => steady::events(quick).await?,
             _ => steady::memory_and_lag(quick).await?,
