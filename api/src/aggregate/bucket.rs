@@ -179,6 +179,38 @@ mod tests {
         assert_eq!(bucket.expected(60_000, at("2026-03-10T00:30:00Z"), at("2026-03-11T00:00:00Z")), 30);
     }
 
+    /// Every bucket from an instant on until another one: each holds its own ends and nothing lies between two.
+    fn tile(step: Step, zone: &TimeZone, from: UtcMillis, to: UtcMillis) {
+        let mut here = from;
+        while here < to {
+            let bucket = step.bucket_of(here, zone).unwrap();
+            let name = zone.iana_name();
+            assert!((bucket.start..bucket.end).contains(&here), "{name:?} {step:?}: {here} is not in {bucket:?}");
+            assert_eq!(step.bucket_of(bucket.start, zone), Some(bucket), "{name:?} {step:?}: its start is elsewhere");
+            let last = bucket.end.saturating_add(-1);
+            assert_eq!(step.bucket_of(last, zone), Some(bucket), "{name:?} {step:?}: its end is elsewhere");
+            here = bucket.end;
+        }
+    }
+
+    #[test]
+    fn buckets_tile_the_last_clock_changes_of_every_zone_there_is() {
+        let now = at("2026-03-10T00:00:00Z");
+        let mut changes = 0;
+        for name in jiff::tz::db().available() {
+            let zone = zone(name.as_str()).unwrap();
+            for change in zone.preceding(now.to_jiff().unwrap()).take(2) {
+                let change = UtcMillis::from(change.timestamp());
+                changes += 1;
+                for (word, step) in Step::WORDS {
+                    let around = if word == "5m" { 2 * HOUR_MS } else { 30 * HOUR_MS };
+                    tile(step, &zone, change.saturating_add(-around), change.saturating_add(around));
+                }
+            }
+        }
+        assert!(500 < changes, "only {changes} clock changes were tried");
+    }
+
     proptest! {
         #[test]
         fn buckets_tile_time_without_gap_or_overlap(

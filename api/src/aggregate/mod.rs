@@ -5,6 +5,8 @@
 pub(crate) mod bucket;
 pub(crate) mod fold;
 
+use std::ops::ControlFlow;
+
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, Uri, header},
@@ -15,6 +17,7 @@ use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use self::{
     bucket::{Step, local},
@@ -30,8 +33,6 @@ use crate::{
 
 /// Buckets in one answer: a year of hours fits.
 const MAX_BUCKETS: i64 = 10_000;
-/// Observations read from the store at a time.
-const PAGE_ROWS: usize = 20_000;
 /// The range without `from`.
 const DEFAULT_RANGE_MS: i64 = 30 * 86_400_000;
 
@@ -119,19 +120,18 @@ pub(crate) async fn summaries(
     plan: Plan,
     zone: TimeZone,
 ) -> Result<Vec<Summary>, ApiError> {
-    let mut folder = Folder::new(plan, zone);
     let Span { from, to } = plan.span;
-    let (datastream, limit) = (datastream.number, PAGE_ROWS);
-    let mut query = RangeQuery { datastream, from, to, after: None, limit, newest_first: false };
-    loop {
-        let found = store.observations(&query).await;
-        let rows = found.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
-        for row in &rows {
-            folder.push(row.observation.observed_at, row.observation.value, row.observation.flag);
-        }
-        let Some(last) = rows.last().filter(|_| rows.len() == PAGE_ROWS) else { return Ok(folder.finish()) };
-        query.after = Some(last.observation.observed_at);
-    }
+    let query =
+        RangeQuery { datastream: datastream.number, from, to, after: None, limit: usize::MAX, newest_first: false };
+    // A client that has gone away, or a timeout, must not leave a decade being read for nobody.
+    let gone = CancellationToken::new();
+    let _guard = gone.clone().drop_guard();
+    let folded = bakau_store::fold(store, &query, Folder::new(plan, zone), move |folder: &mut Folder, row| {
+        let observation = &row.observation;
+        folder.push(observation.observed_at, observation.value, observation.flag);
+        if gone.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    folded.await.map(Folder::finish).map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))
 }
 
 impl Answer<'_> {
