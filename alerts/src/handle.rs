@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
-    Secrets, SettledQuery,
+    OutboxView, Secrets, SettledQuery,
     channel::webhook,
     db::{Command, Db, Outcome},
     deliver::Courier,
@@ -164,6 +164,14 @@ impl Alerts {
     /// When the database cannot be read.
     pub async fn get(&self, id: &AlertId) -> Result<Option<AlertDetail>, AlertsError> {
         Ok(self.db.detail(id).await?)
+    }
+
+    /// How many notices wait or were given up.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn outbox(&self) -> Result<OutboxView, AlertsError> {
+        Ok(self.db.outbox().await?)
     }
 
     /// Notices that failed or are being tried again, failed ones first; at most 1,000.

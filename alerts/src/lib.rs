@@ -50,7 +50,7 @@ pub use settled::{Episode, settle};
 pub use sources::{NoSources, Sources};
 pub use view::{
     Acknowledgement, AlertDetail, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState, NoticeView,
-    SettledQuery, TransitionView,
+    OutboxView, SettledQuery, TransitionView,
 };
 
 /// Longest note with an acknowledgement, in characters; it is shown in one line of a page.

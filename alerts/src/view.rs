@@ -254,6 +254,19 @@ pub struct DeliveryView {
     pub detail: String,
 }
 
+/// How the outbox is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OutboxView {
+    /// Notices that nobody has yet.
+    pub waiting: u64,
+    /// Those of them that were tried at least once.
+    pub retrying: u64,
+    /// Notices that were given up.
+    pub failed: u64,
+    /// Since when the oldest one waits.
+    pub oldest: Option<UtcMillis>,
+}
+
 /// An alert with its decision log and its notices.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertDetail {

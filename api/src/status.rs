@@ -7,7 +7,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::Response,
 };
-use bakau_alerts::NoticeState;
 use bakau_dashboards::view::Freshness;
 use bakau_model::AgencyId;
 use bakau_spool::{Consumer, SpoolSize};
@@ -24,9 +23,6 @@ use crate::{
     state::AppState,
     times,
 };
-
-/// Notices that are looked at for the age of the outbox.
-const NOTICES: usize = 1_000;
 
 /// Everything the status page shows; sentences in the reader's language.
 pub(crate) async fn status(
@@ -88,22 +84,19 @@ async fn alerts(state: &AppState) -> Value {
 
 /// Notices that nobody has yet; `null` where the alert database cannot be read.
 async fn outbox(state: &AppState) -> Value {
-    let problems = match state.alerts.delivery_problems(NOTICES).await {
-        Ok(problems) => problems,
+    match state.alerts.outbox().await {
+        Ok(outbox) => json!({
+            "waiting": outbox.waiting,
+            "retrying": outbox.retrying,
+            "failed": outbox.failed,
+            "oldest_at": outbox.oldest.map(answer::time),
+            "oldest_age_s": outbox.oldest.map(|at| state.clock.now().since(at).max(0) / 1_000),
+        }),
         Err(error) => {
             tracing::warn!(%error, "status without outbox");
-            return Value::Null;
+            Value::Null
         }
-    };
-    let retrying = problems.iter().filter(|notice| notice.state == NoticeState::Pending);
-    let first_attempts = retrying.clone().filter_map(|notice| notice.deliveries.first()).map(|attempt| attempt.at);
-    let oldest = first_attempts.min();
-    json!({
-        "retrying": retrying.count(),
-        "failed": problems.iter().filter(|notice| notice.state == NoticeState::Failed).count(),
-        "oldest_at": oldest.map(answer::time),
-        "oldest_age_s": oldest.map(|at| state.clock.now().since(at).max(0) / 1_000),
-    })
+    }
 }
 
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{Db, DbError, level, optional_person, optional_time, rule_id, time};
 use crate::{
     Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState,
-    NoticeView, TransitionView, engine::Reason, facts::Facts,
+    NoticeView, OutboxView, TransitionView, engine::Reason, facts::Facts,
 };
 
 const ALERTS: &str =
@@ -93,6 +93,26 @@ impl Db {
     pub(crate) async fn last_sequence(&self, id: &AlertId) -> Result<u32, DbError> {
         let select = sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM transitions WHERE alert = ?");
         Ok(select.bind(id.bytes().as_slice()).fetch_one(&self.read).await?)
+    }
+
+    /// How many notices wait or were given up.
+    pub(crate) async fn outbox(&self) -> Result<OutboxView, DbError> {
+        let select = sqlx::query(
+            "SELECT count(*) FILTER (WHERE state = 0) AS waiting,
+                    count(*) FILTER (WHERE state = 0 AND 0 < attempts) AS retrying,
+                    count(*) FILTER (WHERE state = 2) AS failed,
+                    min(created_at) FILTER (WHERE state = 0) AS oldest
+             FROM outbox",
+        );
+        let row = select.fetch_one(&self.read).await?;
+        let count = |name| row.try_get::<i64, _>(name).map(|count| u64::try_from(count).unwrap_or_default());
+        let oldest: Option<i64> = row.try_get("oldest")?;
+        Ok(OutboxView {
+            waiting: count("waiting")?,
+            retrying: count("retrying")?,
+            failed: count("failed")?,
+            oldest: oldest.map(UtcMillis::new),
+        })
     }
 
     /// Notices that failed or are being tried again: failed ones first, then the most tried.

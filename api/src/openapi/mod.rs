@@ -114,23 +114,23 @@ fn operation_value(route: &RouteInfo, operation: &Operation) -> Value {
         "security": security(route.access),
     });
     if route.method == "POST" {
-        let form = json!({
-            "type": "object",
-            "properties": {
-                "name": { "type": "string" },
-                "note": { "type": "string" },
-                "token": { "type": "string" },
-            },
-            "required": ["name", "token"],
-        });
-        let (kind, schema) = if route.page {
-            ("application/x-www-form-urlencoded", form)
-        } else {
-            ("application/json", schema::named("Acknowledgement"))
-        };
+        let (kind, schema) = body_of(route, operation);
         value["requestBody"] = json!({ "required": true, "content": { kind: { "schema": schema } } });
     }
     value
+}
+
+/// What a write expects.
+fn body_of(route: &RouteInfo, operation: &Operation) -> (&'static str, Value) {
+    let form = "application/x-www-form-urlencoded";
+    if !route.page {
+        return ("application/json", schema::named("Acknowledgement"));
+    }
+    // A signed link is the right by itself, and it knows who it was made for.
+    if operation.parameters.contains(&"link_token") {
+        return (form, schema::object([("?note", schema::text())]));
+    }
+    (form, schema::object([("name", schema::text()), ("?note", schema::text()), ("token", schema::text())]))
 }
 
 /// An empty requirement means that the token is not needed unless reading is closed.

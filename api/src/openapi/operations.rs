@@ -104,10 +104,11 @@ const STEP: Form = Form::Words(&["5m", "15m", "1h", "3h", "8h", "1d", "1mo", "1y
 const FILE: Form = Form::Words(&["json", "csv"]);
 
 /// Every parameter.
-pub(crate) const PARAMETERS: [Parameter; 37] = [
+pub(crate) const PARAMETERS: [Parameter; 38] = [
     query("lang", "lang", Form::Words(&["id", "en"]), "id"),
     path("station_id", "id", "prb-bjbr-01"),
     path("alert_id", "id", "a41d1d4c25c0a0e4b5a6"),
+    path("link_token", "token", ""),
     path("rule_id", "id", "do-low"),
     path("quarantine_id", "id", "1"),
     path("chart_station", "station", "prb-bjbr-01"),
@@ -202,7 +203,7 @@ const NO_ALERT: &[ProblemType] = &[ProblemType::AlertNotFound, ProblemType::Aler
 const NO_SPOOL: &[ProblemType] = &[ProblemType::SpoolUnavailable];
 
 /// Every route, in the order of [`crate::ROUTES`].
-pub(crate) const OPERATIONS: [Operation; 32] = [
+pub(crate) const OPERATIONS: [Operation; 34] = [
     get("/api/v1/stations", "stations", Tag::Registry, &["lang"], &[Body::Json("StationList")]).tagged(),
     get("/api/v1/stations/{id}", "station", Tag::Registry, &["station_id", "lang"], &[Body::Json("StationDetail")])
         .tagged()
@@ -311,6 +312,17 @@ pub(crate) const OPERATIONS: [Operation; 32] = [
     post("/alerts/{id}/acknowledge", "page_acknowledge", Tag::Pages, HTML),
     get("/status", "page_status", Tag::Pages, &["lang"], HTML),
     get("/api", "page_reference", Tag::Pages, &["lang"], HTML),
+    get("/a/{token}", "page_link", Tag::Pages, &["link_token", "lang"], HTML).fails(NO_ALERT),
+    Operation {
+        parameters: &["link_token", "lang"],
+        problems: &[
+            ProblemType::AlertNotFound,
+            ProblemType::InvalidBody,
+            ProblemType::BodyTooLarge,
+            ProblemType::AlertsUnavailable,
+        ],
+        ..post("/a/{token}", "page_link_acknowledge", Tag::Pages, HTML)
+    },
     get("/assets/{name}", "asset_file", Tag::Pages, &["asset"], &[Body::Other("text/css")]).tagged(),
     get("/problems/{key}", "problem", Tag::Operation, &["problem_key"], &[Body::Json("ProblemType")]),
     get("/healthz", "healthz", Tag::Operation, &[], &[Body::Other("text/plain")]),

@@ -427,7 +427,8 @@ fn status() -> Value {
     ]);
     let spool = object([("unconsumed_bytes", count()), ("unconsumed_messages", count()), ("max_bytes", count())]);
     let outbox = object([
-        ("retrying", about(count(), "notices that are being tried again")),
+        ("waiting", about(count(), "notices that nobody has yet")),
+        ("retrying", about(count(), "those of them that were tried at least once")),
         ("failed", count()),
         ("oldest_at", nullable(time())),
         ("oldest_age_s", nullable(count())),

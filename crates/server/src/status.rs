@@ -61,6 +61,7 @@ struct Lag {
 
 #[derive(Debug, Deserialize)]
 struct Outbox {
+    waiting: u64,
     retrying: u64,
     failed: u64,
     oldest_age_s: Option<i64>,
@@ -220,8 +221,10 @@ fn lag_line(lag: &Lag, words: &Messages) -> String {
 }
 
 fn outbox_line(outbox: &Outbox, words: &Messages) -> String {
-    let (retrying, failed) = (outbox.retrying.to_string(), outbox.failed.to_string());
-    let mut says = words.fill("status_outbox_size", &[("retrying", &retrying), ("failed", &failed)]);
+    let counts = [outbox.waiting, outbox.retrying, outbox.failed].map(|count| count.to_string());
+    let [waiting, retrying, failed] = &counts;
+    let values = [("waiting", waiting.as_str()), ("retrying", retrying.as_str()), ("failed", failed.as_str())];
+    let mut says = words.fill("status_outbox_size", &values);
     if let Some(age) = outbox.oldest_age_s {
         let _ = write!(says, "; {}", words.fill("status_outbox_age", &[("age", &age.to_string())]));
     }
@@ -268,7 +271,7 @@ mod tests {
         {"check":"store","name":"Penyimpanan","ok":false,"reasons":["Penyimpanan tidak menjawab."]}],
         "spool":{"unconsumed_bytes":1536,"unconsumed_messages":7,"max_bytes":2147483648},
         "store":{"behind_batches":3,"lag_ms":4200},"alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},
-        "outbox":{"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":60},
+        "outbox":{"waiting":2,"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":60},
         "sources":[{"name":"mosquitto","kind":"client","state":"blocked","reason":"refused","messages":12,
         "last_message_at_local":null}],
         "agencies":[{"id":"dlh","name":{"id":"Dinas Lingkungan Hidup","en":"Environment Agency"},"stations":4,
