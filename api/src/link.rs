@@ -127,7 +127,7 @@ fn state_of(link: &Link, fields: Fields, error: Option<&'static str>, language: 
     }
     match alert.closed_at {
         Some(at) => (LinkState::Closed(at), StatusCode::OK),
-        None if link.expired => (LinkState::Expired, StatusCode::GONE),
+        None if link.expired => (LinkState::Expired, StatusCode::OK),
         None => {
             let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             let error = error.map(|key| texts(language).text(key).to_owned());

@@ -46,24 +46,27 @@ impl Security {
     }
 }
 
-/// A mail as the server took it.
+/// A mail as the server took it, decoded.
 #[derive(Debug, Clone)]
 pub struct Mail {
     /// Envelope sender.
     pub from: String,
     /// Envelope recipients.
     pub to: Vec<String>,
-    /// Headers and body as sent.
-    pub data: String,
+    /// The plain text.
+    pub text: String,
+    /// The page.
+    pub html: String,
+    /// Bytes of each PNG.
+    pub pictures: Vec<u64>,
+    headers: Value,
 }
 
 impl Mail {
-    /// The value of a header, unfolded; as written, so perhaps encoded.
+    /// The value of a header, named in small letters; empty where there is none.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<String> {
-        let head = self.data.split("\r\n\r\n").next()?.replace("\r\n ", " ").replace("\r\n\t", " ");
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].as_str().unwrap_or_default()
     }
 }
 
@@ -162,7 +165,7 @@ impl Smtp {
         self.tell(&format!("answer {line}")).await
     }
 
-    /// Waits so many seconds before it answers a mail.
+    /// Waits so many seconds before it answers a mail it has taken.
     ///
     /// # Errors
     /// When the server has ended.
@@ -185,9 +188,16 @@ impl Heard {
         } else if line.starts_with("done ") {
             self.done += 1;
         } else if let Ok(mail) = serde_json::from_str::<Value>(line) {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let to = mail["to"].as_array().map(|to| to.iter().map(text).collect()).unwrap_or_default();
-            self.mails.push(Mail { from: text(&mail["from"]), to, data: text(&mail["data"]) });
+            let text = |key: &str| mail[key].as_str().unwrap_or_default().to_owned();
+            let list = |key: &str| mail[key].as_array().cloned().unwrap_or_default();
+            self.mails.push(Mail {
+                from: text("from"),
+                to: list("to").iter().filter_map(|to| to.as_str().map(str::to_owned)).collect(),
+                text: text("text"),
+                html: text("html"),
+                pictures: list("pictures").iter().filter_map(Value::as_u64).collect(),
+                headers: mail["headers"].clone(),
+            });
         }
     }
 }

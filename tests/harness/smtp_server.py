@@ -5,11 +5,13 @@ Standard output: "port N" once, then one JSON line per mail taken. Standard inpu
   away         close the port and every connection
   back         open the same port again
   answer TEXT  answer every mail with this line, such as "451 4.3.0 later"; "answer" alone takes mails again
-  slow N       wait N seconds before answering a mail
+  slow N       wait N seconds before answering a mail that was taken
 It ends when standard input is closed, so that it never outlives its test.
 """
 
 import asyncio
+import email
+import email.policy
 import json
 import logging
 import ssl
@@ -36,11 +38,21 @@ class Handler:
     slow = 0.0
 
     async def handle_DATA(self, server, session, envelope):
-        await asyncio.sleep(self.slow)
         if self.answer:
             return self.answer
-        mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "data": envelope.content.decode("utf-8", "replace")}
-        print(json.dumps(mail), flush=True)
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        parts = [part for part in mail.walk() if not part.is_multipart()]
+        texts = {part.get_content_type(): part.get_content() for part in parts if part.get_content_maintype() == "text"}
+        taken = {
+            "from": envelope.mail_from,
+            "to": envelope.rcpt_tos,
+            "headers": {name.lower(): str(value) for name, value in mail.items()},
+            "text": texts.get("text/plain", ""),
+            "html": texts.get("text/html", ""),
+            "pictures": [len(part.get_content()) for part in parts if part.get_content_type() == "image/png"],
+        }
+        print(json.dumps(taken), flush=True)
+        await asyncio.sleep(self.slow)
         return "250 2.0.0 taken"
 
 

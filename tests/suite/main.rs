@@ -3,5 +3,6 @@
 mod commands;
 mod kill;
 mod line;
+mod mail;
 mod refusals;
 mod replay;

@@ -1,0 +1,249 @@
+//! People are told: by mail from a real server with TLS and a login, by Telegram from a stand-in, and by each other's
+//! way where one fails; and what they answer from the link in a message counts.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use bakau_clock::{Clock, SystemClock};
+use bakau_model::UtcMillis;
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue,
+    kill::Way,
+    publish::{Answer, Publisher},
+    smtp::{Mail, PASSWORD, Security, Smtp},
+    telegram::{TOKEN, Telegram},
+    wait,
+};
+use reqwest::{StatusCode, redirect::Policy};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const TOPIC: &str = "bakau/beban-000000/data";
+const PUBLIC_URL: &str = "https://bakau.kota.example";
+
+/// Low oxygen alarms; Sari is told by the given channels.
+fn people(chat: i64, channels: &str) -> String {
+    format!(
+        r#"
+[[person]]
+id = "sari"
+name = "Sari Dewi"
+email = "sari@dlh.example"
+telegram_chat = {chat}
+
+[[notification]]
+id = "piket"
+min_level = "waspada"
+people = ["sari"]
+channels = {channels}
+
+[[rule]]
+id = "do-rendah"
+name = {{ id = "Oksigen rendah", en = "Low oxygen" }}
+datastream = "beban-000000/do"
+direction = "below"
+source = "PP 22/2021 Lampiran VIII"
+[rule.awas]
+raise = 0.5
+clear = 1.0
+"#
+    )
+}
+
+struct House {
+    bakau: Bakau,
+    smtp: Smtp,
+    telegram: Telegram,
+}
+
+impl House {
+    async fn open(folder: &Path, security: Security, channels: &str) -> Result<Self> {
+        let smtp = Smtp::start(&folder.join("smtp"), security).await?;
+        let telegram = Telegram::start().await?;
+        let configuration =
+            Way::Embedded.configuration(0).replace("[http]\n", &format!("[http]\npublic_url = \"{PUBLIC_URL}\"\n"));
+        let text =
+            catalogue::load(1) + &smtp.channel("surel") + &telegram.channel("telegram") + &people(4_711, channels);
+        let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &[("uji.toml", text)])?;
+        bakau.start().await?;
+        Ok(Self { bakau, smtp, telegram })
+    }
+
+    /// A value of oxygen, measured now.
+    async fn oxygen(&self, value: f64) -> Result<()> {
+        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
+        let publisher = Publisher { broker: self.bakau.mqtt()?, username, password };
+        let time = UtcMillis::new(SystemClock.now().get());
+        let payload = format!("{{\"time\":\"{time}\",\"do\":{value},\"ph\":7.0}}");
+        assert_eq!(publisher.publish(TOPIC, payload.as_bytes()).await?, Answer::Acknowledged);
+        Ok(())
+    }
+
+    async fn mails(&self, count: usize) -> Result<Vec<Mail>> {
+        let enough = async || Ok(Some(self.smtp.mails()).filter(|mails| count <= mails.len()));
+        let waited = wait::until(&format!("{count} mails"), PATIENCE, enough).await;
+        waited.with_context(|| self.bakau.log_tail())
+    }
+
+    /// The only alert, with notices.
+    async fn alert(&self) -> Result<Value> {
+        let listed = async || {
+            let alerts = self.bakau.json("/api/v1/alerts").await?;
+            Ok(alerts["alerts"][0]["id"].as_str().map(str::to_owned))
+        };
+        let id = wait::until("an alert", PATIENCE, listed).await?;
+        self.bakau.json(&format!("/api/v1/alerts/{id}")).await
+    }
+
+    /// The notice over a channel, once `met` holds for it.
+    async fn notice(&self, channel: &str, what: &str, met: impl Fn(&Value) -> bool) -> Result<Value> {
+        let look = async || {
+            let alert = self.alert().await?;
+            let notices = alert["notices"].as_array().cloned().unwrap_or_default();
+            Ok(notices.into_iter().find(|notice| notice["channel"] == channel && met(notice)))
+        };
+        wait::until(what, PATIENCE, look).await.with_context(|| self.bakau.log_tail())
+    }
+
+    fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.bakau.folder().join("bakau.log"))?)
+    }
+}
+
+/// The acknowledge link in a mail, as a path of the server under test.
+fn link(mail: &Mail) -> Result<String> {
+    let address = mail.text.lines().find_map(|line| line.strip_prefix(PUBLIC_URL)).context("the mail has a link")?;
+    assert!(address.starts_with("/a/"), "the first link acknowledges: {address}");
+    assert!(mail.html.contains(address), "the page has the same link");
+    Ok(address.to_owned())
+}
+
+async fn page(house: &House, path: &str) -> Result<(StatusCode, String)> {
+    let response = reqwest::get(house.bakau.url(path)?).await?;
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    assert_eq!((header("cache-control"), header("referrer-policy")), ("no-store", "no-referrer"));
+    assert!(header("x-robots-tag").contains("noindex"));
+    Ok((response.status(), response.text().await?))
+}
+
+fn check_mail(mail: &Mail) {
+    assert_eq!((mail.from.as_str(), mail.to.as_slice()), ("bakau@kota.example", &["sari@dlh.example".to_owned()][..]));
+    let subject = mail.header("subject");
+    assert!(subject.starts_with("[AWAS] ") && subject.contains(" 0,42 mg/L · Beban 0"), "{subject}");
+    assert_eq!(mail.header("auto-submitted"), "auto-generated");
+    assert!(mail.text.contains("PP 22/2021 Lampiran VIII") && mail.text.contains("bukan peringatan dini"));
+    assert!(mail.html.contains("cid:") && mail.pictures.iter().all(|bytes| 1_000 < *bytes), "{:?}", mail.pictures);
+    assert_eq!(mail.pictures.len(), 1, "one chart");
+}
+
+async fn acknowledge_from_the_link(house: &House, path: &str) -> Result<()> {
+    for _ in 0..2 {
+        let (status, text) = page(house, path).await?;
+        assert!(status.is_success() && text.contains("Sari Dewi") && text.contains("<form method=\"post\""), "{text}");
+    }
+    assert_eq!(house.alert().await?["acknowledged"], false, "looking changes nothing");
+    let (status, _) = page(house, &format!("{path}x")).await?;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let client = reqwest::Client::builder().redirect(Policy::none()).build()?;
+    let form = "note=menuju+lokasi";
+    let kind = "application/x-www-form-urlencoded";
+    let forged = client.post(house.bakau.url(&format!("{path}x"))?).header("content-type", kind).body(form);
+    assert_eq!(forged.send().await?.status(), StatusCode::NOT_FOUND);
+    let post = client.post(house.bakau.url(path)?).header("content-type", kind).body(form);
+    assert_eq!(post.send().await?.status(), StatusCode::SEE_OTHER);
+    let alert = house.alert().await?;
+    assert_eq!((&alert["acknowledged"], &alert["acknowledged_by"]), (&json!(true), &json!("Sari Dewi")));
+    assert_eq!(alert["note"], "menuju lokasi");
+    let (_, text) = page(house, path).await?;
+    assert!(text.contains("Sari Dewi") && text.contains("menuju lokasi") && !text.contains("<form"), "{text}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_awas_arrives_by_mail_with_chart_and_link_and_is_acknowledged_from_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
+    house.oxygen(5.0).await?;
+    house.oxygen(0.42).await?;
+    let mails = house.mails(1).await?;
+    check_mail(&mails[0]);
+    let path = link(&mails[0])?;
+    acknowledge_from_the_link(&house, &path).await?;
+    house.oxygen(5.0).await?;
+    let mails = house.mails(2).await?;
+    assert!(mails[1].header("subject").starts_with("[NORMAL] "), "{}", mails[1].header("subject"));
+    assert!(mails[1].text.contains("Nilai terburuk: 0,42 mg/L") && mails[1].text.contains("Diterima oleh: Sari Dewi"));
+    assert_eq!(mails[0].header("references"), mails[1].header("references"), "one thread");
+    assert_ne!(mails[0].header("message-id"), mails[1].header("message-id"));
+    let token = path.trim_start_matches("/a/");
+    let log = house.log()?;
+    assert!(!log.contains(token) && !log.contains(PASSWORD), "a secret is in the log");
+    house.bakau.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_was_refused_or_met_nobody_arrives_when_the_server_is_back() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path(), Security::Tls, "[\"surel\", \"telegram\"]").await?;
+    house.telegram.refuse(429, "Too Many Requests: retry after 1", json!({"retry_after": 1}));
+    house.smtp.away().await?;
+    house.oxygen(0.42).await?;
+    let called = async || Ok(house.telegram.calls().first().cloned());
+    let call = wait::until("a Telegram message", PATIENCE, called).await.with_context(|| house.bakau.log_tail())?;
+    assert_eq!((call.method.as_str(), &call.body["chat_id"]), ("sendMessage", &json!(4_711)));
+    let text = call.body["text"].as_str().unwrap_or_default().to_owned();
+    assert!(text.contains("<b>AWAS</b>") && text.contains("/a/"), "{text}");
+    let pictured = async || Ok(house.telegram.calls().get(1).cloned());
+    let picture = wait::until("the chart after it", PATIENCE, pictured).await?;
+    assert!(picture.method == "sendPhoto" && 1_000 < picture.bytes, "{picture:?}");
+    let waiting = house.notice("surel", "a failed attempt", |notice| notice["attempts"] != 0).await?;
+    assert_eq!(waiting["state"], "pending", "{waiting}");
+    house.smtp.answer("451 4.3.0 sebentar").await?;
+    house.smtp.back().await?;
+    let refused = |notice: &Value| notice["last_result"].as_str().is_some_and(|text| text.contains("451"));
+    house.notice("surel", "a refusal for the moment", refused).await?;
+    house.smtp.answer("").await?;
+    house.mails(1).await?;
+    house.notice("surel", "the delivery", |notice| notice["state"] == "sent").await?;
+    assert_eq!(house.smtp.mails().len(), 1, "once");
+    assert!(!house.log()?.contains(TOKEN), "the bot's token is in the log");
+    house.bakau.stop()
+}
+
+/// The server has taken the mail, and Bakau dies before it hears so.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_on_its_way_at_a_kill_is_sent_again_under_the_same_id() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
+    house.smtp.slow(30).await?;
+    house.oxygen(0.42).await?;
+    house.mails(1).await?;
+    house.bakau.kill()?;
+    house.smtp.slow(0).await?;
+    house.bakau.start().await?;
+    let mails = house.mails(2).await?;
+    assert_eq!(mails[0].header("message-id"), mails[1].header("message-id"), "mail programs show it once");
+    house.notice("surel", "the delivery", |notice| notice["state"] == "sent").await?;
+    assert_eq!(house.smtp.mails().len(), 2);
+    house.bakau.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_reached_by_mail_is_told_by_telegram() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
+    house.smtp.answer("550 5.1.1 no such user").await?;
+    house.oxygen(0.42).await?;
+    let called = async || Ok(house.telegram.calls().first().cloned());
+    let call = wait::until("a Telegram message", PATIENCE, called).await.with_context(|| house.bakau.log_tail())?;
+    assert!(call.body["text"].as_str().is_some_and(|text| text.contains("Diteruskan kepada Anda")), "{call:?}");
+    let failed = house.notice("surel", "the failure", |notice| notice["state"] == "failed").await?;
+    assert!(failed["last_result"].as_str().is_some_and(|text| text.contains("no such user")), "{failed}");
+    house.notice("telegram", "the delivery", |notice| notice["state"] == "sent").await?;
+    let metrics = reqwest::get(house.bakau.url("/metrics")?).await?.text().await?;
+    for line in ["bakau_alerts_escalations_total 1", "bakau_alerts_channel_oldest_seconds{channel=\"surel\"} 0"] {
+        assert!(metrics.contains(line), "{line}");
+    }
+    house.bakau.stop()
+}
