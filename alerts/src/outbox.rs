@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     NoticeState,
     channel::{Answer, Verdict, classify},
-    db::{Attempt, Backlog, Db, DbError, DueNotice, Escalation, Head},
+    db::{Attempt, Backlog, Db, DbError, DueNotice, Escalation, Head, Unreached},
     deliver::Courier,
     escalate,
     metrics::METRICS,
@@ -60,7 +60,7 @@ struct Sending {
     /// Being sent, or sent and not yet recorded.
     notices: BTreeSet<i64>,
     channels: BTreeMap<ChannelId, Line>,
-    unrecorded: Vec<(DueNotice, Attempt)>,
+    unrecorded: Vec<(DueNotice, Attempt, Option<Unreached>)>,
 }
 
 /// What is known of a channel.
@@ -188,8 +188,8 @@ impl Outbox {
         let number = notice.attempts.saturating_add(1);
         let tried = Tried { number, since: notice.created_at, level: notice.urgency, random: rand::random() };
         let (state, next_attempt_at) = self.retry.next(tried, verdict, now);
-        let escalates =
-            !notice.escalated && notice.acknowledged.is_none() && self.retry.escalates(tried, verdict, state, now);
+        let escalates = notice.acknowledged.is_none() && self.retry.escalates(tried, verdict, state, now);
+        let unreached = if state == NoticeState::Failed { Unreached::This } else { Unreached::Waiting };
         let attempt = Attempt {
             notice: notice.id,
             transition: notice.transition,
@@ -201,7 +201,7 @@ impl Outbox {
             detail: answer.detail(),
             state,
             next_attempt_at,
-            escalation: escalates.then(|| Escalation { alert: notice.facts.alert, at: now, ways: Vec::new() }),
+            escalations: Vec::new(),
         };
         tell(&notice, &attempt, verdict);
         if state == NoticeState::Sent && sending.follow_ups.len() < MOST_FOLLOW_UPS {
@@ -209,7 +209,7 @@ impl Outbox {
             let notice = notice.clone();
             sending.follow_ups.spawn(async move { courier.follow_up(&notice, &snapshot).await });
         }
-        sending.unrecorded.push((notice, attempt));
+        sending.unrecorded.push((notice, attempt, escalates.then_some(unreached)));
     }
 
     async fn record(&self, sending: &mut Sending) -> Result<(), DbError> {
@@ -218,23 +218,35 @@ impl Outbox {
         }
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let mut attempts = Vec::with_capacity(sending.unrecorded.len());
-        for (notice, attempt) in &mut sending.unrecorded {
-            if let Some(escalation) = &mut attempt.escalation {
-                let told = self.db.told(notice.transition).await?;
-                let ways = escalate::next_ways(&notice.facts, notice.person.as_ref(), &told, &snapshot);
-                let named = |way| escalate::recipient(&way, &snapshot).map(|recipient| (way, recipient));
-                escalation.ways = ways.into_iter().filter_map(named).collect();
+        for (notice, attempt, unreached) in &mut sending.unrecorded {
+            if let Some(which) = *unreached {
+                attempt.escalations = self.escalations(notice, which, &snapshot).await?;
             }
             attempts.push(&*attempt);
         }
         self.db.record_attempts(&attempts).await?;
-        for (notice, attempt) in sending.unrecorded.drain(..) {
+        for (notice, attempt, _) in sending.unrecorded.drain(..) {
             sending.notices.remove(&notice.id);
-            if let Some(escalation) = attempt.escalation {
-                tell_escalation(&notice, &escalation);
-            }
+            attempt.escalations.iter().for_each(|escalation| tell_escalation(&notice, escalation));
         }
         Ok(())
+    }
+
+    /// Who is told in place of a recipient who is not reached.
+    async fn escalations(
+        &self,
+        notice: &DueNotice,
+        which: Unreached,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<Escalation>, DbError> {
+        let mut escalations = self.db.unreached(notice, which, self.clock.now()).await?;
+        for escalation in &mut escalations {
+            let told = self.db.told(escalation.transition).await?;
+            let ways = escalate::next_ways(&escalation.facts, notice.person.as_ref(), &told, snapshot);
+            let named = |way| escalate::recipient(&way, snapshot).map(|recipient| (way, recipient));
+            escalation.ways = ways.into_iter().filter_map(named).collect();
+        }
+        Ok(escalations)
     }
 
     async fn finish(&self, mut sending: Sending) {
@@ -278,7 +290,7 @@ fn tell(notice: &DueNotice, attempt: &Attempt, verdict: Verdict) {
 }
 
 fn tell_escalation(notice: &DueNotice, escalation: &Escalation) {
-    let (channel, alert) = (&notice.channel, escalation.alert);
+    let (channel, alert) = (&notice.channel, escalation.facts.alert);
     if escalation.ways.is_empty() {
         tracing::error!(%channel, %alert, "a recipient was not reached and there is nobody else to tell");
         return;

@@ -179,7 +179,6 @@ pub(crate) fn notice(facts: Facts, person: Option<&Person>) -> DueNotice {
         idempotency_key: "k1".to_owned(),
         facts,
         acknowledged: None,
-        escalated: false,
     }
 }
 

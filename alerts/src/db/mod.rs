@@ -21,7 +21,7 @@ use crate::engine::{EngineSnapshot, Heard, Mute, SlotKey, SlotState, StateError}
 
 pub(crate) use commands::{Command, Outcome, StoredCommand};
 pub(crate) use commit::{Commit, Decision};
-pub(crate) use outbox::{Attempt, Backlog, DueNotice, Escalation, Head};
+pub(crate) use outbox::{Attempt, Backlog, DueNotice, Escalation, Head, Unreached};
 
 /// Why the alert database failed.
 #[derive(Debug, thiserror::Error)]

@@ -34,8 +34,6 @@ pub(crate) struct DueNotice {
     pub(crate) facts: Facts,
     /// Who has the alert in hand by now.
     pub(crate) acknowledged: Option<Acknowledgement>,
-    /// Somebody else has been told in its place.
-    pub(crate) escalated: bool,
 }
 
 /// What waits for one channel.
@@ -60,13 +58,24 @@ pub(crate) struct Attempt {
     pub(crate) detail: String,
     pub(crate) state: NoticeState,
     pub(crate) next_attempt_at: UtcMillis,
-    pub(crate) escalation: Option<Escalation>,
+    pub(crate) escalations: Vec<Escalation>,
 }
 
-/// Who is told in place of somebody who was not reached, with the recipient in each channel's own words.
+/// Which notices others are told of, when an attempt has reached nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreached {
+    /// The one that has failed for good.
+    This,
+    /// Everything urgent that waits for this recipient about this alert, itself included.
+    Waiting,
+}
+
+/// Who is told of a notice in place of its recipient, with the recipient in each channel's own words.
 #[derive(Debug)]
 pub(crate) struct Escalation {
-    pub(crate) alert: AlertId,
+    pub(crate) notice: i64,
+    pub(crate) transition: i64,
+    pub(crate) facts: Facts,
     pub(crate) at: UtcMillis,
     pub(crate) ways: Vec<(Way, String)>,
 }
@@ -114,7 +123,7 @@ impl Db {
     pub(crate) async fn notice(&self, head: &Head) -> Result<DueNotice, DbError> {
         let select = sqlx::query(
             "SELECT outbox.id, transition_id, outbox.kind AS notice_kind, person, channel, attempts, created_at,
-                    idempotency_key, escalated_at, facts, ack_by, ack_person, ack_at, ack_note
+                    idempotency_key, facts, ack_by, ack_person, ack_at, ack_note
              FROM outbox JOIN transitions ON transitions.id = transition_id JOIN alerts ON alerts.id = alert
              WHERE outbox.id = ?",
         );
@@ -131,8 +140,36 @@ impl Db {
             idempotency_key: row.try_get("idempotency_key")?,
             facts: serde_json::from_str(row.try_get("facts")?).map_err(|_| DbError::Damaged("transition"))?,
             acknowledged: acknowledgement(&row)?,
-            escalated: row.try_get::<Option<i64>, _>("escalated_at")?.is_some(),
         })
+    }
+
+    /// The notices that others are to be told of, once each.
+    pub(crate) async fn unreached(
+        &self,
+        notice: &DueNotice,
+        which: Unreached,
+        at: UtcMillis,
+    ) -> Result<Vec<Escalation>, DbError> {
+        let select = match which {
+            Unreached::This => sqlx::query(
+                "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
+                 WHERE outbox.id = ?1 AND escalated_at IS NULL",
+            ),
+            Unreached::Waiting => sqlx::query(
+                "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
+                 WHERE state = 0 AND escalated_at IS NULL AND ?2 <= to_level
+                 AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?1)
+                 AND alert = (SELECT alert FROM transitions WHERE id = ?3) ORDER BY outbox.id",
+            ),
+        };
+        let select = select.bind(notice.id).bind(Level::Siaga.code()).bind(notice.transition);
+        let rows = select.fetch_all(&self.read).await?;
+        let read = |row: &SqliteRow| {
+            let facts = serde_json::from_str(row.try_get("facts")?).map_err(|_| DbError::Damaged("transition"))?;
+            let (notice, transition) = (row.try_get("id")?, row.try_get("transition_id")?);
+            Ok(Escalation { notice, transition, facts, at, ways: Vec::new() })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// The people told of a transition so far, and how; whether or not it reached them.
@@ -148,8 +185,8 @@ impl Db {
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
         for attempt in attempts {
             record(&mut transaction, attempt).await?;
-            if let Some(escalation) = &attempt.escalation {
-                escalate(&mut transaction, attempt, escalation).await?;
+            for escalation in &attempt.escalations {
+                escalate(&mut transaction, escalation).await?;
             }
         }
         transaction.commit().await?;
@@ -183,25 +220,21 @@ async fn record(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<
     Ok(())
 }
 
-async fn escalate(
-    connection: &mut SqliteConnection,
-    attempt: &Attempt,
-    escalation: &Escalation,
-) -> Result<(), DbError> {
+async fn escalate(connection: &mut SqliteConnection, escalation: &Escalation) -> Result<(), DbError> {
     for ((person, channel), recipient) in &escalation.ways {
         let insert = sqlx::query(
             "INSERT INTO outbox (transition_id, kind, number, person, channel, recipient, state, created_at,
                                  next_attempt_at, idempotency_key, escalated_from)
              VALUES (?, ?, 0, ?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         );
-        let insert = insert.bind(attempt.transition).bind(NoticeKind::Escalation.key());
+        let insert = insert.bind(escalation.transition).bind(NoticeKind::Escalation.key());
         let insert = insert.bind(person.as_str()).bind(channel.as_str()).bind(recipient);
         let insert = insert.bind(escalation.at.get()).bind(escalation.at.get());
-        let insert = insert.bind(escalation_key(attempt.transition, escalation.alert, person, channel));
-        insert.bind(attempt.notice).execute(&mut *connection).await?;
+        let insert = insert.bind(escalation_key(escalation.transition, escalation.facts.alert, person, channel));
+        insert.bind(escalation.notice).execute(&mut *connection).await?;
     }
     let update = sqlx::query("UPDATE outbox SET escalated_at = ? WHERE id = ?");
-    update.bind(escalation.at.get()).bind(attempt.notice).execute(&mut *connection).await?;
+    update.bind(escalation.at.get()).bind(escalation.notice).execute(&mut *connection).await?;
     Ok(())
 }
 

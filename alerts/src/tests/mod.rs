@@ -3,6 +3,7 @@
 mod delivery;
 mod line;
 mod people;
+mod reach;
 mod settled;
 mod silence;
 mod sink;
@@ -68,6 +69,7 @@ impl House {
         let stop = CancellationToken::new();
         let mut config = AlertsConfig::new(self.dir.path().join("alerts.db"));
         config.retry.jitter = 0.0;
+        config.public_url = Some("https://bakau.example".to_owned());
         config.gather = Duration::from_millis(1);
         // Deadlines are looked at as often as the engine commits.
         config.commit_every = Duration::from_millis(20);
