@@ -268,5 +268,38 @@ mod tests {
                 let _ = Params::parse(&uri, &["from", "to"]).and_then(|params| params.span(UtcMillis::new(0), 1));
             }
         }
+
+        #[test]
+        fn any_value_of_any_parameter_is_read_or_refused_by_its_own_name(value in "\\PC{1,60}") {
+            let read = |name: &str| Params::parse(&format!("/x?{name}={}", encode(&value)).parse().unwrap(), &[
+                "flags", "limit", "from", "datastream", "station", "agency", "rule", "active",
+            ]).unwrap();
+            let refused = [
+                ("flags", read("flags").flags().err()),
+                ("limit", read("limit").limit(1, 10).err()),
+                ("from", read("from").time("from").err()),
+                ("datastream", read("datastream").datastream().err()),
+                ("station", read("station").station().err()),
+                ("agency", read("agency").agency().err()),
+                ("rule", read("rule").rule().err()),
+                ("active", read("active").flag("active").err()),
+            ];
+            for (name, error) in refused {
+                if let Some(error) = error {
+                    prop_assert_eq!(named(&error), name);
+                }
+            }
+        }
+
+        #[test]
+        fn flags_are_those_of_their_words_in_any_order(words in prop::collection::vec(0..FLAG_WORDS.len(), 1..6)) {
+            let text: Vec<&str> = words.iter().map(|word| FLAG_WORDS[*word].0).collect();
+            let uri = format!("/x?flags={}", text.join(","));
+            let flags = Params::parse(&uri.parse().unwrap(), &["flags"]).unwrap().flags().unwrap();
+            for flag in Flag::ALL {
+                let wanted = words.iter().any(|word| FLAG_WORDS[*word].1.contains(&flag));
+                prop_assert_eq!(flags.contain(flag), wanted);
+            }
+        }
     }
 }

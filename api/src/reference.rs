@@ -50,11 +50,11 @@ pub(crate) async fn page(State(state): State<AppState>, uri: Uri, headers: Heade
 
 /// The address the reader used, so that examples can be pasted as they are.
 fn base(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| {
-        !host.is_empty()
-            && host.len() <= MAX_HOST
-            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-    });
+    let plain = |host: &&str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+        !host.is_empty() && host.len() <= MAX_HOST && host.bytes().all(allowed)
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(plain);
     let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     host.map_or_else(|| PLACEHOLDER.to_owned(), |host| format!("{}://{host}", if secure { "https" } else { "http" }))
 }
@@ -107,61 +107,60 @@ fn form(parameter: &Parameter, language: Language) -> String {
     if parameter.required { format!("{}, {written}", texts(language).text("reference_required")) } else { written }
 }
 
+/// The range of the examples: a month and a year of oxygen in the mangrove.
+const MONTH: &str =
+    "datastream=prb-bjbr-01/do&from=2026-03-01T00:00:00%2B07:00&to=2026-04-01T00:00:00%2B07:00&format=csv";
+const YEAR: &str = "datastream=prb-bjbr-01/do&from=2026-01-01T00:00:00%2B07:00&to=2027-01-01T00:00:00%2B07:00\
+                    &step=1d&tz=Asia/Jakarta&format=csv";
+
 fn examples(base: &str, language: Language) -> Vec<ReferenceExample> {
-    let history =
-        "datastream=prb-bjbr-01/do&from=2026-03-01T00:00:00%2B07:00&to=2026-04-01T00:00:00%2B07:00&format=csv";
-    let means = "datastream=prb-bjbr-01/do&from=2026-01-01T00:00:00%2B07:00&to=2027-01-01T00:00:00%2B07:00&step=1d&tz=Asia/Jakarta&format=csv";
-    let [stations, history, means] = [
-        format!("{base}/api/v1/stations"),
-        format!("{base}/api/v1/observations?{history}"),
-        format!("{base}/api/v1/aggregates?{means}"),
-    ];
-    let title = |key| texts(language).fill(key, &[]);
+    let stations = format!("{base}/api/v1/stations");
+    let history = format!("{base}/api/v1/observations?{MONTH}");
+    let means = format!("{base}/api/v1/aggregates?{YEAR}");
+    let example = |title, code| ReferenceExample { title: texts(language).fill(title, &[]), code };
     vec![
-        ReferenceExample {
-            title: title("reference_example_stations"),
-            code: vec![
-                ("curl", format!("curl --compressed '{stations}'")),
-                ("R", format!("stations <- jsonlite::fromJSON(\"{stations}\")$stations")),
-                ("Python", format!("import requests\nstations = requests.get(\"{stations}\").json()[\"stations\"]")),
-            ],
-        },
-        ReferenceExample {
-            title: title("reference_example_history"),
-            code: vec![
-                ("curl", format!("curl --compressed -o do.csv '{history}'")),
-                (
-                    "R",
-                    format!(
-                        "do <- read.csv(\"{history}\")\n\
-                         do$observed_at <- as.POSIXct(sub(\"Z$\", \"\", do$observed_at), format = \"%Y-%m-%dT%H:%M:%OS\", tz = \"UTC\")\n\
-                         do <- subset(do, flag %in% c(1, 2, 3))"
-                    ),
-                ),
-                (
-                    "Python",
-                    format!(
-                        "import pandas as pd\n\
-                         do = pd.read_csv(\"{history}\")\n\
-                         do[\"observed_at\"] = pd.to_datetime(do[\"observed_at\"], format=\"ISO8601\")\n\
-                         do = do[do[\"flag\"].isin([1, 2, 3])]"
-                    ),
-                ),
-            ],
-        },
-        ReferenceExample {
-            title: title("reference_example_means"),
-            code: vec![
-                ("curl", format!("curl --compressed '{means}'")),
-                ("R", format!("days <- read.csv(\"{means}\")\ndays <- subset(days, completeness >= 0.75)")),
-                (
-                    "Python",
-                    format!(
-                        "import pandas as pd\ndays = pd.read_csv(\"{means}\")\ndays = days[days[\"completeness\"] >= 0.75]"
-                    ),
-                ),
-            ],
-        },
+        example("reference_example_stations", stations_code(&stations)),
+        example("reference_example_history", history_code(&history)),
+        example("reference_example_means", means_code(&means)),
+    ]
+}
+
+type Code = Vec<(&'static str, String)>;
+
+fn stations_code(url: &str) -> Code {
+    vec![
+        ("curl", format!("curl --compressed '{url}'")),
+        ("R", format!("stations <- jsonlite::fromJSON(\"{url}\")$stations")),
+        ("Python", format!("import requests\nstations = requests.get(\"{url}\").json()[\"stations\"]")),
+    ]
+}
+
+fn history_code(url: &str) -> Code {
+    let r = format!(
+        "do <- read.csv(\"{url}\")\n\
+         do$observed_at <- as.POSIXct(sub(\"Z$\", \"\", do$observed_at),\n                             \
+         format = \"%Y-%m-%dT%H:%M:%OS\", tz = \"UTC\")\n\
+         do <- subset(do, flag %in% c(1, 2, 3))"
+    );
+    let python = format!(
+        "import pandas as pd\n\
+         do = pd.read_csv(\"{url}\")\n\
+         do[\"observed_at\"] = pd.to_datetime(do[\"observed_at\"], format=\"ISO8601\")\n\
+         do = do[do[\"flag\"].isin([1, 2, 3])]"
+    );
+    vec![("curl", format!("curl --compressed -o do.csv '{url}'")), ("R", r), ("Python", python)]
+}
+
+fn means_code(url: &str) -> Code {
+    let python = format!(
+        "import pandas as pd\n\
+         days = pd.read_csv(\"{url}\")\n\
+         days = days[days[\"completeness\"] >= 0.75]"
+    );
+    vec![
+        ("curl", format!("curl --compressed '{url}'")),
+        ("R", format!("days <- read.csv(\"{url}\")\ndays <- subset(days, completeness >= 0.75)")),
+        ("Python", python),
     ]
 }
 

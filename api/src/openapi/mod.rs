@@ -153,7 +153,8 @@ fn parameter_value(parameter: &Parameter) -> Value {
         Form::Flags => schema::text(),
     };
     if let Form::Flags = parameter.form {
-        schema["pattern"] = "^(good|not_evaluated|suspect|fail|missing|usable|all)(,(good|not_evaluated|suspect|fail|missing|usable|all))*$".into();
+        let word = "(good|not_evaluated|suspect|fail|missing|usable|all)";
+        schema["pattern"] = format!("^{word}(,{word})*$").into();
     }
     let mut value = json!({
         "name": parameter.name,
