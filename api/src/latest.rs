@@ -1,8 +1,9 @@
 //! `GET /api/v1/latest`: the present value of every datastream, from memory.
 
 use std::{
-    collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::Write as _,
+    ops::Range,
     sync::Arc,
 };
 
@@ -12,15 +13,20 @@ use axum::{
     response::Response,
 };
 use bakau_ingest::LatestEntry;
+use bakau_model::DatastreamId;
 use bakau_registry::Snapshot;
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
 use crate::{answer, catalogue, error::ApiError, query::Params, state::AppState, times::Times};
 
 /// The answer as last built, and what it was built from.
 #[derive(Debug, Default)]
-pub(crate) struct LatestCache(Mutex<Option<Arc<Built>>>);
+pub(crate) struct LatestCache {
+    built: Mutex<Option<Arc<Built>>>,
+    skeleton: Mutex<Option<Arc<Skeleton>>>,
+}
 
 #[derive(Debug)]
 struct Built {
@@ -41,7 +47,7 @@ pub(crate) async fn latest(State(state): State<AppState>, uri: Uri, headers: Hea
             let datastream = snapshot.datastreams.get(&entry.observation.datastream);
             datastream.is_some_and(|datastream| datastream.station == station)
         });
-        let body = Bytes::from(body(&snapshot, &entries));
+        let body = Bytes::from(body(&state.own.latest_cache.skeleton(&snapshot), &entries));
         let etag = answer::etag(&body);
         return Ok(answer::conditional(&headers, &etag, || answer::json_bytes(body)));
     }
@@ -52,55 +58,101 @@ pub(crate) async fn latest(State(state): State<AppState>, uri: Uri, headers: Hea
 impl LatestCache {
     /// The answer for these values: the one already built, unless something has changed.
     fn get(&self, snapshot: &Snapshot, entries: Vec<LatestEntry>) -> Arc<Built> {
-        if let Some(built) = &*self.0.lock()
+        if let Some(built) = &*self.built.lock()
             && built.revision == snapshot.revision
             && built.entries == entries
         {
             return Arc::clone(built);
         }
-        let body = Bytes::from(body(snapshot, &entries));
+        let body = Bytes::from(body(&self.skeleton(snapshot), &entries));
         let etag = etag_of(snapshot.revision, &entries);
         let built = Arc::new(Built { revision: snapshot.revision, entries, body, etag });
-        *self.0.lock() = Some(Arc::clone(&built));
+        *self.built.lock() = Some(Arc::clone(&built));
         built
+    }
+
+    /// What answers repeat: what was written last, unless the registry has changed.
+    fn skeleton(&self, snapshot: &Snapshot) -> Arc<Skeleton> {
+        let mut kept = self.skeleton.lock();
+        match &*kept {
+            Some(skeleton) if skeleton.revision == snapshot.revision => Arc::clone(skeleton),
+            Some(_) | None => Arc::clone(kept.insert(Arc::new(Skeleton::new(snapshot)))),
+        }
+    }
+}
+
+/// What each answer repeats until the registry changes.
+#[derive(Debug)]
+struct Skeleton {
+    revision: u64,
+    /// In order of number, as the present values are.
+    rows: Vec<SkeletonRow>,
+    text: Vec<u8>,
+    zones: Vec<TimeZone>,
+}
+
+#[derive(Debug)]
+struct SkeletonRow {
+    datastream: DatastreamId,
+    /// Where in `text` the beginning of its object is.
+    start: Range<usize>,
+    /// Which of `zones` its station is in.
+    zone: usize,
+}
+
+impl Skeleton {
+    /// Names and keys need no escaping: their grammar has no character that JSON escapes.
+    fn new(snapshot: &Snapshot) -> Self {
+        let mut zones: Vec<&str> = Vec::new();
+        let (mut rows, mut text) = (Vec::with_capacity(snapshot.datastreams.len()), Vec::new());
+        for datastream in snapshot.datastreams.values() {
+            let name = catalogue::zone_name(snapshot, &datastream.station);
+            let zone = zones.iter().position(|known| *known == name).unwrap_or_else(|| {
+                zones.push(name);
+                zones.len() - 1
+            });
+            let begin = text.len();
+            // Writing to a Vec cannot fail; nor below.
+            let _ = write!(
+                text,
+                "{{\"datastream\":\"{}\",\"station\":\"{}\",\"parameter\":\"{}\",\"unit\":",
+                datastream.name, datastream.station, datastream.parameter
+            );
+            let _ = serde_json::to_writer(&mut text, datastream.unit.as_str());
+            text.extend_from_slice(b",\"observed_at\":\"");
+            rows.push(SkeletonRow { datastream: datastream.number, start: begin..text.len(), zone });
+        }
+        let zones = zones.into_iter().map(|name| TimeZone::get(name).unwrap_or(TimeZone::UTC)).collect();
+        Self { revision: snapshot.revision, rows, text, zones }
     }
 }
 
 /// Bytes of one datastream in the answer, about.
 const ROW_BYTES: usize = 320;
 
-/// Written by hand, because at 10,000 datastreams a tree of values costs more than the answer. Names and keys need no
-/// escaping: their grammar has no character that JSON escapes.
-fn body(snapshot: &Snapshot, entries: &[LatestEntry]) -> Vec<u8> {
+/// Written by hand, because at 10,000 datastreams a tree of values costs more than the answer.
+fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + ROW_BYTES * entries.len());
     let (mut observed, mut received) = (Times::utc(), Times::utc());
-    let mut locals: HashMap<&str, Times> = HashMap::new();
+    let mut locals: Vec<Times> = skeleton.zones.iter().cloned().map(Times::local).collect();
+    let mut rows = skeleton.rows.iter().peekable();
     out.extend_from_slice(b"{\"latest\":[");
     let mut first = true;
-    for entry in entries {
-        let observation = &entry.observation;
-        let Some(datastream) = snapshot.datastreams.get(&observation.datastream) else { continue };
-        let zone = catalogue::zone_name(snapshot, &datastream.station);
-        let local = locals.entry(zone).or_insert_with(|| Times::local(catalogue::zone(snapshot, &datastream.station)));
+    for LatestEntry { observation, .. } in entries {
+        while rows.next_if(|row| row.datastream < observation.datastream).is_some() {}
+        // A value of a datastream that is no longer registered.
+        let Some(row) = rows.next_if(|row| row.datastream == observation.datastream) else { continue };
         if !std::mem::take(&mut first) {
             out.push(b',');
         }
-        for (name, text) in [
-            ("{\"datastream\":\"", datastream.name.as_str()),
-            ("\",\"station\":\"", datastream.station.as_str()),
-            ("\",\"parameter\":\"", datastream.parameter.as_str()),
-        ] {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(text.as_bytes());
-        }
-        out.extend_from_slice(b"\",\"unit\":");
-        // Writing to a Vec cannot fail; a number that is not finite becomes null.
-        let _ = serde_json::to_writer(&mut out, datastream.unit.as_str());
-        out.extend_from_slice(b",\"observed_at\":\"");
+        out.extend_from_slice(&skeleton.text[row.start.clone()]);
         observed.append(&mut out, observation.observed_at);
         out.extend_from_slice(b"\",\"observed_at_local\":\"");
-        local.append(&mut out, observation.observed_at);
+        if let Some(local) = locals.get_mut(row.zone) {
+            local.append(&mut out, observation.observed_at);
+        }
         out.extend_from_slice(b"\",\"value\":");
+        // A number that is not finite becomes null.
         let _ = serde_json::to_writer(&mut out, &observation.value);
         out.extend_from_slice(b",\"flag\":");
         out.push(b'0' + observation.flag.code() % 10);
@@ -176,14 +228,20 @@ mod tests {
     #[test]
     fn what_is_written_by_hand_is_json() {
         let (snapshot, entries) = many(10);
-        let value: Value = serde_json::from_slice(&body(&snapshot, &entries)).unwrap();
+        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &entries)).unwrap();
         let rows = value["latest"].as_array().unwrap();
         assert_eq!(rows.len(), 10);
         assert_eq!((&rows[0]["value"], &rows[0]["unit"]), (&Value::Null, &"\"odd\"".into()));
         assert_eq!(rows[1]["value"], 1.0 / 7.0);
         assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
         assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
-        assert_eq!(body(&snapshot, &[]), b"{\"latest\":[]}");
+        assert_eq!(body(&Skeleton::new(&snapshot), &[]), b"{\"latest\":[]}");
+        // One that is registered without a value, and one with a value that is registered no more.
+        let mut fewer = snapshot.clone();
+        fewer.datastreams.remove(&DatastreamId::new(4));
+        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&fewer), &entries[1..])).unwrap();
+        let names = value["latest"].as_array().unwrap().iter().map(|row| row["datastream"].as_str().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), [1, 2, 3, 5, 6, 7, 8, 9].map(|n| format!("station-{n}/do")));
     }
 
     #[test]
