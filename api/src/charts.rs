@@ -251,8 +251,8 @@ pub(crate) fn time_zone(snapshot: &Snapshot, datastream: &Datastream) -> TimeZon
 
 /// The values at which rules raise alerts on a datastream.
 pub(crate) fn limits(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitLine> {
-    let watches = |rule: &&Arc<Rule>| snapshot.datastreams_of_rule(rule).contains(&datastream.number);
-    snapshot.rules.values().filter(watches).flat_map(|rule| limit_lines(rule)).collect()
+    let watching = snapshot.rules.values().filter(|rule| snapshot.watches(rule, datastream));
+    watching.flat_map(|rule| limit_lines(rule)).collect()
 }
 
 /// The raise values of a rule.

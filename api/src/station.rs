@@ -100,7 +100,7 @@ fn rules_of(snapshot: &Snapshot, datastream: &Datastream) -> Value {
         RuleTarget::Stations { .. } | RuleTarget::Station(_) | RuleTarget::Sources(_) => false,
     };
     let rules = snapshot.rules.values().filter(|rule| of_values(&rule.target));
-    let mine = rules.filter(|rule| snapshot.datastreams_of_rule(rule).contains(&datastream.number));
+    let mine = rules.filter(|rule| snapshot.watches(rule, datastream));
     mine.map(|rule| json!(rule.id)).collect()
 }
 

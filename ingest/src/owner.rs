@@ -52,7 +52,7 @@ impl Devices {
         let of_station =
             |id: &str| Owner::Station { id: id.to_owned(), slots: identify::resolve(snapshot, slots, Some(id)) };
         match (routed.device, routed.station) {
-            (Some(device), _) => match self.station(device) {
+            (Some(device), _) => match self.station(device, snapshot) {
                 Some(station) => of_station(&station),
                 None => Owner::Unknown(self.unknown(&[device])),
             },
@@ -68,10 +68,11 @@ impl Devices {
         slots: &[Slot],
         snapshot: &Snapshot,
     ) -> Result<&[Resolved], Fault> {
-        let known = devices.iter().find(|device| self.resolved.contains_key(*device) || self.station(device).is_some());
+        let is_known = |id: &str| self.resolved.contains_key(id) || self.station(id, snapshot).is_some();
+        let known = devices.iter().find(|device| is_known(device));
         let Some(device) = known else { return Err(self.unknown(devices)) };
         if !self.resolved.contains_key(device) {
-            let station = self.station(device);
+            let station = self.station(device, snapshot);
             if MAX_DEVICES <= self.resolved.len() {
                 self.resolved.clear();
             }
@@ -80,21 +81,25 @@ impl Devices {
         Ok(self.resolved.get(device).map_or(&[][..], Vec::as_slice))
     }
 
-    /// The station of a device id; without a table the id itself, if it can be one.
-    fn station(&self, device: &str) -> Option<String> {
-        if self.stations.is_empty() {
-            return StationId::new(device).ok().map(|station| station.to_string());
-        }
-        self.stations.get(&device.to_ascii_lowercase()).map(ToString::to_string)
+    /// The station of a device id; without a table the id itself, if a station has it.
+    fn station(&self, device: &str, snapshot: &Snapshot) -> Option<String> {
+        let station = if self.stations.is_empty() {
+            snapshot.stations.get_key_value(device).map(|(station, _)| station)
+        } else {
+            self.stations.get(&device.to_ascii_lowercase())
+        };
+        station.map(ToString::to_string)
     }
 
     fn unknown(&self, devices: &[impl AsRef<str>]) -> Fault {
         let quoted: Vec<String> = devices.iter().map(|device| format!("'{}'", device.as_ref())).collect();
         let detail = match (quoted.is_empty(), self.stations.is_empty()) {
             (true, _) => "neither topic, route nor payload says which device or station it is from".to_owned(),
-            (false, true) => {
-                format!("{} is no station id: name its station in devices of the route", quoted.join(", "))
-            }
+            (false, true) => format!(
+                "{} is no registered station: name the station of this device in devices of route '{}'",
+                quoted.join(" or "),
+                self.route
+            ),
             (false, false) => format!(
                 "device {} is not among the devices of route '{}': add it to the catalogue",
                 quoted.join(" or "),

@@ -284,25 +284,32 @@ impl Snapshot {
         deployments.iter().find(in_force).map_or(DeploymentId::new(0), |deployment| deployment.number)
     }
 
+    /// Whether a rule looks at a datastream; rules about stations look at all datastreams of those stations.
+    #[must_use]
+    pub fn watches(&self, rule: &Rule, datastream: &Datastream) -> bool {
+        let of_kind = |wanted: Option<StationKind>| {
+            let kind = || self.stations.get(&datastream.station).map(|station| station.kind);
+            wanted.is_none_or(|wanted| kind() == Some(wanted))
+        };
+        match &rule.target {
+            RuleTarget::Datastream(name) => {
+                *name == datastream.name || self.datastream(name).is_some_and(|found| found.number == datastream.number)
+            }
+            RuleTarget::Parameter { parameter, kind } => datastream.parameter == *parameter && of_kind(*kind),
+            RuleTarget::Stations { kind } => of_kind(*kind),
+            RuleTarget::Station(station) => datastream.station == *station,
+            RuleTarget::Sources(_) => false,
+        }
+    }
+
     /// The datastreams a rule looks at, by number: for rules about stations all datastreams of those stations.
     #[must_use]
     pub fn datastreams_of_rule(&self, rule: &Rule) -> Vec<DatastreamId> {
-        let kind_of = |station: &StationId| self.stations.get(station).map(|station| station.kind);
-        let of_kind = |station: &StationId, wanted: Option<StationKind>| {
-            wanted.is_none_or(|wanted| kind_of(station) == Some(wanted))
-        };
-        let looks_at = |datastream: &Datastream| match &rule.target {
-            RuleTarget::Datastream(name) => {
-                self.datastream(name).is_some_and(|found| found.number == datastream.number)
-            }
-            RuleTarget::Parameter { parameter, kind } => {
-                datastream.parameter == *parameter && of_kind(&datastream.station, *kind)
-            }
-            RuleTarget::Stations { kind } => of_kind(&datastream.station, *kind),
-            RuleTarget::Station(station) => datastream.station == *station,
-            RuleTarget::Sources(_) => false,
-        };
-        self.datastreams.values().filter(|datastream| looks_at(datastream)).map(|found| found.number).collect()
+        if let RuleTarget::Datastream(name) = &rule.target {
+            return self.datastream(name).map(|datastream| datastream.number).into_iter().collect();
+        }
+        let watched = self.datastreams.values().filter(|datastream| self.watches(rule, datastream));
+        watched.map(|datastream| datastream.number).collect()
     }
 
     /// The stations a rule is about, by id; none for rules about sources.

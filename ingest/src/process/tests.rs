@@ -180,8 +180,14 @@ fn a_device_nobody_knows_is_named_once() {
 fn without_a_table_of_devices_the_device_id_is_the_stations() {
     let (processed, _) = run_on(vec![chirpstack("d/{device}", &[])], &uplink("d/s1", "bb"));
     assert_eq!(processed.outcome, Outcome::Decoded);
+    let named = r#"{"deviceInfo":{"devEui":"70b3d57ed0000001","deviceName":"s1"},"object":{"do":1}}"#;
+    let (processed, _) = run_on(vec![chirpstack("d/+", &[])], &envelope("d/x", named));
+    assert_eq!(processed.outcome, Outcome::Decoded, "the name is a station's where the EUI is none");
     let (_, findings) = run_on(vec![chirpstack("d/+", &[])], &uplink("d/x", "Sensor 1"));
-    assert_eq!(findings.quarantine[0].detail, "'Sensor 1' is no station id: name its station in devices of the route");
+    assert_eq!(
+        findings.quarantine[0].detail,
+        "'Sensor 1' is no registered station: name the station of this device in devices of route 'r'"
+    );
     let (_, findings) = run_on(vec![chirpstack("d/+", &[])], &envelope("d/x", r#"{"object":{"do":1}}"#));
     let detail = "neither topic, route nor payload says which device or station it is from";
     assert_eq!(findings.quarantine[0].detail, detail);
