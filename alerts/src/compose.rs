@@ -135,8 +135,9 @@ impl Message {
         }
         if chart {
             page += &format!(
-                "<p style=\"margin:0 0 12px\"><img src=\"cid:{CHART_CID}\" width=\"600\" alt=\"\" \
-                 style=\"max-width:100%;height:auto;border:0\"></p>\n"
+                "<p style=\"margin:0 0 12px\"><img src=\"cid:{CHART_CID}\" width=\"600\" alt=\"{}\" \
+                 style=\"max-width:100%;height:auto;border:0\"></p>\n",
+                escape(&self.subject)
             );
         }
         page += "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:0 0 12px\">\n";

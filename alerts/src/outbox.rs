@@ -114,7 +114,8 @@ impl Outbox {
             self.take(done, sending);
         }
         while sending.follow_ups.try_join_next().is_some() {}
-        self.record(sending).await?;
+        // On a full disk nothing can be recorded, but what is owed can still be read and sent.
+        let recorded = self.record(sending).await;
         let now = self.clock.now();
         let backlog = self.db.backlog().await?;
         measure(&backlog, sending, now);
@@ -127,7 +128,7 @@ impl Outbox {
                 pause = pause.min(self.send_due(&waiting.channel, now, sending).await?);
             }
         }
-        Ok(pause)
+        recorded.map(|()| pause)
     }
 
     /// Starts what a channel may send now; gives the time until its pace allows more.
