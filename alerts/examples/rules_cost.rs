@@ -1,9 +1,10 @@
 //! What the rules cost: CPU per million messages of two values, and packet to outbox under a steady load.
 //!
-//! `cargo run --release -p bakau-alerts --example rules_cost -- [messages per second] [seconds] [datastreams]`
+//! `cargo run --release -p bakau-alerts --example rules_cost -- [messages per second] [seconds] [datastreams] [everything]`
 //!
 //! A feeder thread appends batches to a real spool at the offered rate (0: as fast as it can); only the other threads
-//! (alert room and its SQLite) are counted. Every datastream has a rule; one value in 10,000 crosses its limit.
+//! (alert room and its SQLite) are counted. Every datastream has a rule; one value in 10,000 crosses its limit. With
+//! `everything` = 1 each also has quality control and a rule about its silence, and so has each station of ten.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measuring program")]
 
 use std::{
@@ -16,9 +17,10 @@ use std::{
 use bakau_alerts::{Alerts, AlertsConfig, FixedSecrets};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::{
-    DatastreamId, DeploymentId, Envelope, Flag, Observation, Qos, RuleId, SourceName, TimeSource, UtcMillis,
+    DatastreamId, DeploymentId, Envelope, Flag, FlatLine, Observation, Qos, QualityLimits, Range, RuleId, SourceName,
+    StationId, StationKind, Step, TimeSource, UtcMillis,
 };
-use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Threshold};
+use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig};
 use bakau_store::{Store, embedded::EmbeddedStore};
 use tokio::sync::watch;
@@ -31,12 +33,13 @@ fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).map(|text| text.parse().expect("a number")).collect();
     let number = |place: usize, default| numbers.get(place).copied().unwrap_or(default);
     let (rate, seconds, datastreams) = (number(0, 5_000), number(1, 10), number(2, 1_000));
+    let registered = if number(3, 0) == 0 { snapshot(datastreams) } else { everything(snapshot(datastreams)) };
     let dir = tempfile::tempdir().unwrap();
     let config = SpoolConfig { path: dir.path().join("spool.db"), max_bytes: 1 << 34, keep_messages: 65_535 };
     let (mut spool, reader) = Spool::open(&config).unwrap();
     let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&dir.path().join("series.db")).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (snapshots, stop) = (watch::Sender::new(Arc::new(snapshot(datastreams))), CancellationToken::new());
+    let (snapshots, stop) = (watch::Sender::new(Arc::new(registered)), CancellationToken::new());
     let alerts = runtime
         .block_on(Alerts::start(
             AlertsConfig::new(dir.path().join("alerts.db")),
@@ -84,7 +87,7 @@ fn main() {
 fn snapshot(datastreams: u64) -> Snapshot {
     let mut snapshot = Snapshot { revision: 1, ..Snapshot::default() };
     for number in 1..=datastreams {
-        let name: bakau_model::DatastreamName = format!("st-{number}/do").parse().unwrap();
+        let name: bakau_model::DatastreamName = format!("st-{}/do@{number}", number / 10).parse().unwrap();
         let id = RuleId::new(&format!("rule-{number}")).unwrap();
         let datastream = Arc::new(Datastream {
             number: DatastreamId::new(u32::try_from(number).unwrap()),
@@ -116,6 +119,55 @@ fn snapshot(datastreams: u64) -> Snapshot {
         snapshot.rules.insert(id, Arc::new(rule));
     }
     snapshot
+}
+
+/// Adds quality control, and rules about the silence of each datastream and each station.
+fn everything(mut snapshot: Snapshot) -> Snapshot {
+    for datastream in snapshot.datastreams.values_mut() {
+        let limits = QualityLimits {
+            fail: Some(Range { min: 0.0, max: 20.0 }),
+            spike: Some(Step { suspect: Some(5.0), fail: None }),
+            rate_per_min: Some(Step { suspect: Some(500.0), fail: None }),
+            flat_line: Some(FlatLine { tolerance: 0.01, suspect_s: Some(21_600), fail_s: None }),
+            ..QualityLimits::default()
+        };
+        *datastream = Arc::new(Datastream { limits, ..Datastream::clone(datastream) });
+        let id = datastream.station.clone();
+        snapshot.stations.entry(id.clone()).or_insert_with(|| station(id));
+    }
+    let targets =
+        [RuleTarget::Stations { kind: None }, RuleTarget::Parameter { parameter: "do".parse().unwrap(), kind: None }];
+    for (id, target) in ["silent-station", "silent-datastream"].into_iter().zip(targets) {
+        let id = RuleId::new(id).unwrap();
+        let rule = Rule {
+            id: id.clone(),
+            name: "silent".into(),
+            target,
+            condition: Condition::Silence { waspada: Some(60), siaga: None, awas: None },
+            hold_s: 0,
+            repeat_s: None,
+            source: "measuring".to_owned(),
+            channels: Vec::new(),
+        };
+        snapshot.rules.insert(id, Arc::new(rule));
+    }
+    snapshot
+}
+
+fn station(id: StationId) -> Station {
+    Station {
+        name: id.as_str().into(),
+        id,
+        agency: "dlh".parse().unwrap(),
+        kind: StationKind::Water,
+        latitude: 0.0,
+        longitude: 0.0,
+        time_zone: "Asia/Jakarta".to_owned(),
+        elevation_m: None,
+        description: None,
+        water_class: None,
+        air_type: None,
+    }
 }
 
 fn draft(from: u64, count: u64, datastreams: u64, elapsed: Duration) -> BatchDraft {
