@@ -180,6 +180,7 @@ impl Runner {
                 }
             }
         }
+        self.engine.mark_unsaved();
         self.commit().await;
     }
 

@@ -144,7 +144,7 @@ impl<'a> Settler<'a> {
 
     /// Whether what follows no longer depends on what was seen so far, apart from quality control.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.machine == Machine::default()
+        self.machine.is_at_rest()
     }
 
     fn settle(&mut self, judged: Judged) -> Option<Episode> {

@@ -140,6 +140,12 @@ impl Machine {
         self.level
     }
 
+    /// Whether nothing is crossed and nothing raised.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        self.excursion.is_none()
+    }
+
     /// The stretch going on now.
     #[must_use]
     pub const fn excursion(&self) -> Option<Excursion> {

@@ -28,6 +28,10 @@ pub use rules::{RuleSet, WatchedRule};
 pub use state::{Evaluated, Judge, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
 pub use types::{Effect, Input, Measured, Mute, Reason, Refusal, Reminder, Requester, SourceView, Transition};
 
+/// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
+/// that may be evaluated once more; at rest that matters only if it is beyond a limit, and then the next value ends it.
+const SAVED_AT_REST_EVERY_MS: i64 = 10_000;
+
 /// The state that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EngineSnapshot {
@@ -45,6 +49,8 @@ struct Slot {
     rule: Arc<Rule>,
     state: SlotState,
     dirty: bool,
+    /// When it was last marked to be written, where it has looked further since.
+    behind_since: Option<UtcMillis>,
     /// The deadline of silence that is waited for.
     awaits_silence: Option<UtcMillis>,
     awaits_reminder: bool,
@@ -120,6 +126,7 @@ impl Engine {
         for number in self.dirty.drain(..) {
             let slot = &mut self.slots[number as usize];
             slot.dirty = false;
+            slot.behind_since = None;
             changed.push((slot.key.clone(), slot.state.encode(self.revision)));
         }
         for key in self.retired_dirty.drain(..) {
@@ -129,6 +136,15 @@ impl Engine {
             }
         }
         changed
+    }
+
+    /// Marks everything that is not written yet, before an orderly stop.
+    pub fn mark_unsaved(&mut self) {
+        for number in 0..self.slots.len() {
+            if self.slots[number].behind_since.is_some() {
+                self.mark_dirty(number);
+            }
+        }
     }
 
     /// The signs of life to be written since the last call.
@@ -177,8 +193,12 @@ impl Engine {
                 continue;
             }
             *last = Some(evaluated);
+            let rested = machine.is_at_rest();
             let change = machine.observe(limits, measured.observed_at, value, measured.flag);
-            if !slot.dirty {
+            // How far a rule at rest has looked is all that is new; most values of most rules change no more than that.
+            let only_looked = rested && machine.is_at_rest();
+            let since = *slot.behind_since.get_or_insert(now);
+            if !slot.dirty && (!only_looked || SAVED_AT_REST_EVERY_MS <= now.since(since)) {
                 slot.dirty = true;
                 self.dirty.push(number);
             }

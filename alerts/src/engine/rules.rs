@@ -83,7 +83,8 @@ pub(crate) fn datastreams<'a>(rule: &Rule, snapshot: &'a Snapshot) -> Vec<&'a Ar
 impl Engine {
     pub(super) fn change_rules(&mut self, now: UtcMillis, rules: &RuleSet) -> Vec<Effect> {
         let mut unsaved: BTreeSet<SlotKey> = std::mem::take(&mut self.retired_dirty).into_iter().collect();
-        unsaved.extend(self.slots.iter().filter(|slot| slot.dirty).map(|slot| slot.key.clone()));
+        let behind = |slot: &&Slot| slot.dirty || slot.behind_since.is_some();
+        unsaved.extend(self.slots.iter().filter(behind).map(|slot| slot.key.clone()));
         self.dirty.clear();
         self.life.started.get_or_insert(now);
         let mut known = std::mem::take(&mut self.retired);
@@ -219,6 +220,7 @@ impl Slot {
             rule,
             state,
             dirty: false,
+            behind_since: None,
             awaits_silence: None,
             awaits_reminder: false,
             waits_for_station: false,

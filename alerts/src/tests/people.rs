@@ -27,7 +27,7 @@ fn notification(id: &str, min_level: Level, people: &[&str]) -> Notification {
 
 fn registered(rule: Rule, notifications: Vec<Notification>) -> Arc<Snapshot> {
     let mut snapshot = snapshot(NOWHERE, 1, [Rule { channels: Vec::new(), ..rule }]);
-    let (id, token_env) = (ChannelId::new("bot").unwrap(), "NOT_SET".to_owned());
+    let (id, token_env) = (ChannelId::new("bot").unwrap(), "HOOK_SECRET".to_owned());
     snapshot.channels.insert(id.clone(), Channel::Telegram { id, token_env, base_url: NOWHERE.to_owned() });
     snapshot.people = ["budi", "sari", "tono"].map(|id| (PersonId::new(id).unwrap(), person(id))).into();
     snapshot.notifications = notifications.into_iter().map(|one| (one.id.clone(), one)).collect();

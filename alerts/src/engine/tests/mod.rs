@@ -260,6 +260,32 @@ fn a_damaged_or_newer_state_is_refused() {
     assert_eq!(SlotState::decode(&newer), Err(StateError::Newer(2)));
 }
 
+#[test]
+fn a_state_is_written_when_it_matters_and_sometimes_otherwise() {
+    let mut engine = engine(600);
+    let written = |engine: &mut Engine| engine.take_dirty().len();
+    let feed = |engine: &mut Engine, seconds: i64, value: f64| {
+        let now = minute(0).saturating_add(seconds * 1_000);
+        let measured = Measured { observed_at: now, received_at: now, ..measured(0, value) };
+        engine.step(now, Input::Observation(measured));
+    };
+    feed(&mut engine, 1, 6.0);
+    feed(&mut engine, 9, 6.0);
+    assert_eq!(written(&mut engine), 0, "a calm rule has only looked further");
+    feed(&mut engine, 11, 6.0);
+    assert_eq!(written(&mut engine), 1);
+    feed(&mut engine, 12, 3.0);
+    assert_eq!(written(&mut engine), 1, "a hold has begun");
+    feed(&mut engine, 13, 3.0);
+    assert_eq!(written(&mut engine), 1, "a hold goes on");
+    feed(&mut engine, 14, 6.0);
+    assert_eq!(written(&mut engine), 1, "a hold is broken");
+    feed(&mut engine, 15, 6.0);
+    assert_eq!(written(&mut engine), 0);
+    engine.mark_unsaved();
+    assert_eq!(written(&mut engine), 1, "an orderly stop leaves nothing behind");
+}
+
 fn history() -> impl Strategy<Value = (u32, Vec<(i64, f64, Flag)>)> {
     let value = prop_oneof![0.0f64..6.0, Just(4.0), Just(4.5), Just(2.0), Just(0.5)];
     let flag = prop_oneof![4 => Just(Flag::NotEvaluated), 1 => Just(Flag::Fail)];
