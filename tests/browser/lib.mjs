@@ -75,7 +75,10 @@ export async function tabTo(page, what, fits, most = 120) {
 async function assertFocusVisible(page, what) {
   const visible = await page.evaluate(() => {
     const element = document.activeElement, box = element.getBoundingClientRect(), style = getComputedStyle(element);
-    const marked = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
+    // A symbol of the map is ringed instead.
+    const ring = element instanceof SVGElement && element.querySelector('circle');
+    const ringed = ring && parseFloat(getComputedStyle(ring).strokeWidth) >= 3;
+    const marked = ringed || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
     return marked && box.width > 0 && box.height > 0;
   });
   assert.ok(visible, `the focus on ${what} cannot be seen`);

@@ -84,6 +84,5 @@ test('alert: a person takes it in hand with name and note, from a phone, with th
     assert.equal(await page.locator('input[name=token]').count(), 0, 'it cannot be taken twice');
   });
   const after = await api(`/api/v1/alerts/${open[0].id}`);
-  const { by, note } = (after.alert ?? after).acknowledged;
-  assert.deepEqual({ by, note }, { by: 'Siti Rahma', note: 'Petugas menuju lokasi.' });
+  assert.deepEqual([after.acknowledged_by, after.note], ['Siti Rahma', 'Petugas menuju lokasi.']);
 });
