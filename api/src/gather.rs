@@ -5,13 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{AlertDetail, AlertView, NoticeState};
+use bakau_alerts::{AlertDetail, AlertKind, AlertView, NoticeState};
 use bakau_dashboards::view::{
-    AlertRow, DeliveryRow, DeliveryState, Freshness, InstrumentRow, LimitLine, Named, ParameterPanel, SourceKind,
-    SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
+    AlertRow, AlertTopic, DeliveryRow, DeliveryState, Freshness, InstrumentRow, LimitLine, Named, ParameterPanel,
+    SourceKind, SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::LatestEntry;
-use bakau_model::{DatastreamId, DatastreamName, Flag, Level, RuleId, StationId, Text, Unit, UtcMillis};
+use bakau_model::{
+    AgencyId, DatastreamId, DatastreamName, Flag, Language, Level, RuleId, StationId, Text, Unit, UtcMillis,
+};
 use bakau_registry::{Datastream, Snapshot, Station};
 
 use crate::{catalogue, charts, state::AppState};
@@ -165,18 +167,25 @@ impl<'a> Gatherer<'a> {
     }
 
     /// An alert as a page may show it: open pages never name people, so who acknowledged is not in it.
-    pub(crate) fn alert_row(&self, alert: &AlertView) -> Option<AlertRow> {
-        let name = alert.datastream.as_ref()?;
-        let datastream = self.snapshot.datastream(name);
-        let station_id = station_of(name);
-        let station = self.snapshot.stations.get(&station_id);
+    pub(crate) fn alert_row(&self, alert: &AlertView) -> AlertRow {
+        let datastream = alert.datastream.as_ref().and_then(|name| self.snapshot.datastream(name));
         let label = datastream.map(|datastream| catalogue::label(&self.snapshot, datastream));
-        Some(AlertRow {
+        let parameter = || alert.datastream.as_ref().map(|name| Text::from(name.parameter()));
+        let station = alert.station.as_ref();
+        let registered = station.and_then(|id| self.snapshot.stations.get(id)).map(|station| station.name.clone());
+        let source = alert.source.as_ref().map(|source| source.as_str());
+        let written = station.map(StationId::as_str).or(source).unwrap_or_default();
+        AlertRow {
             id: alert.id.to_string(),
-            station: station_id,
-            station_name: station.map_or_else(|| name.station().into(), |station| station.name.clone()),
-            datastream: name.clone(),
-            label: label.unwrap_or_else(|| name.parameter().into()),
+            topic: match alert.kind {
+                AlertKind::Threshold => AlertTopic::Threshold,
+                AlertKind::Silence => AlertTopic::Silence,
+                AlertKind::SourceDown => AlertTopic::SourceDown,
+            },
+            station: alert.station.clone(),
+            subject: registered.unwrap_or_else(|| Text::from(written)),
+            datastream: alert.datastream.clone(),
+            label: label.or_else(parameter),
             rule_name: alert.rule_name.clone(),
             level: alert.level,
             peak: alert.peak,
@@ -188,7 +197,25 @@ impl<'a> Gatherer<'a> {
             decided_at: alert.decided_at,
             closed_at: alert.closed_at,
             acknowledged: None,
-        })
+        }
+    }
+
+    /// Where the figures of a rule come from.
+    pub(crate) fn rule_source(&self, rule: &RuleId) -> Option<String> {
+        self.snapshot.rules.get(rule).map(|rule| rule.source.clone()).filter(|source| !source.is_empty())
+    }
+
+    /// Agencies and stations to choose from, by name.
+    pub(crate) fn choices(&self, language: Language) -> (Vec<Named<AgencyId>>, Vec<Named<StationId>>) {
+        let agencies = self.snapshot.agencies.values();
+        let mut agencies: Vec<_> =
+            agencies.map(|agency| Named { id: agency.id.clone(), name: agency.name.clone() }).collect();
+        agencies.sort_by(|a, b| a.name.get(language).cmp(b.name.get(language)));
+        let stations = self.snapshot.stations.values();
+        let mut stations: Vec<_> =
+            stations.map(|station| Named { id: station.id.clone(), name: station.name.clone() }).collect();
+        stations.sort_by(|a, b| a.name.get(language).cmp(b.name.get(language)));
+        (agencies, stations)
     }
 
     /// The raise values of a rule.
@@ -225,6 +252,7 @@ impl<'a> Gatherer<'a> {
             };
             Some(DeliveryRow {
                 channel: notice.channel.to_string(),
+                recipient: notice.person.as_ref().map_or_else(String::new, |_| masked(&notice.recipient)),
                 level: level_of(notice.transition),
                 state,
                 attempts: notice.attempts,
@@ -263,7 +291,7 @@ fn stale_after(datastream: &Datastream) -> i64 {
     STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS)
 }
 
-#[expect(clippy::expect_used, reason = "the station part of a datastream name has the grammar of a station id")]
-fn station_of(datastream: &DatastreamName) -> StationId {
-    StationId::new(datastream.station()).expect("a checked part")
+/// The first letter of a receiver: enough to tell two apart, too little to name one.
+fn masked(recipient: &str) -> String {
+    recipient.chars().next().map(|first| format!("{first}…")).unwrap_or_default()
 }

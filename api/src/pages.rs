@@ -6,16 +6,16 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use bakau_alerts::{AlertDetail, AlertId, AlertQuery};
+use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery};
 use bakau_dashboards::{
     assets,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertPageView, AlertsView, CheckRow, Frame, Grouping, OverviewFilter, OverviewView,
-        ProblemView, SpoolStatus, StationView, StatusView, Window,
+        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, CheckRow, Frame, Grouping, OverviewFilter,
+        OverviewView, ProblemView, SpoolStatus, StationView, StatusView, Window,
     },
 };
-use bakau_model::{Language, StationKind, UtcMillis};
+use bakau_model::{Language, Level, StationKind, UtcMillis};
 use bakau_spool::Consumer;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ use serde_json::json;
 use crate::{
     access::Writer,
     alerts::{find, problem as alerts_problem, take_in_hand},
-    answer, catalogue, charts,
+    answer, catalogue,
     error::{ApiError, ProblemType},
     gather::Gatherer,
     health,
@@ -36,6 +36,7 @@ use crate::{
 
 /// Zone of pages that are about no station in particular.
 const PLATFORM_ZONE: &str = "Asia/Jakarta";
+const DAY_MS: i64 = 86_400_000;
 /// Alerts on one page of the list.
 const ALERTS_PER_PAGE: usize = 50;
 /// Alerts on a station's page.
@@ -93,31 +94,46 @@ pub(crate) async fn station(
         instruments: gatherer.instruments(station),
         parameters: gatherer.panels(station),
         window,
-        alerts: alerts.iter().filter_map(|alert| gatherer.alert_row(alert)).collect(),
+        alerts: alerts.iter().map(|alert| gatherer.alert_row(alert)).collect(),
     };
     show(&uri, page::station(&view))
 }
 
-/// `/alerts`: active alerts, or all with `?all=true`.
+/// `/alerts`: open alerts, or all with `?all=true`.
 pub(crate) async fn alerts(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["all", "before"])?;
-    let all = params.flag("all")?.unwrap_or(false);
+    let params = Params::parse(&uri, &["all", "level", "agency", "station", "kind", "days", "before"])?;
+    let filter = AlertFilter {
+        all: params.flag("all")?.unwrap_or(false),
+        level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
+        agency: params.id("agency")?,
+        station: params.station()?,
+        topic: params.choice("kind", &AlertTopic::ALL.map(|topic| (topic.key(), topic)))?,
+        days: params.number("days", 1..=3_660)?.and_then(|days| u16::try_from(days).ok()),
+    };
     let before = params.text("before");
     let before = before.map(str::parse::<AlertId>).transpose();
     let before = before.map_err(|_| ApiError::parameter("before", params.text("before"), "parameter_alert"))?;
-    let query = AlertQuery { active_only: !all, before, limit: ALERTS_PER_PAGE + 1, ..AlertQuery::default() };
+    let frame = frame(&state, &uri, &headers, None);
+    let query = AlertQuery {
+        active_only: !filter.all,
+        agency: filter.agency.clone(),
+        station: filter.station.clone(),
+        kind: filter.topic.and_then(|topic| AlertKind::from_key(topic.key())),
+        min_level: filter.level,
+        from: filter.days.map(|days| frame.generated_at.saturating_add(-i64::from(days) * DAY_MS)),
+        before,
+        limit: ALERTS_PER_PAGE + 1,
+        ..AlertQuery::default()
+    };
     let mut found = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
     let more = ALERTS_PER_PAGE < found.len();
     found.truncate(ALERTS_PER_PAGE);
-    let next = found.last().filter(|_| more).map(|last| format!("/alerts?all={all}&before={}", last.id));
+    let join = if filter.path().contains('?') { '&' } else { '?' };
+    let next = found.last().filter(|_| more).map(|last| format!("{}{join}before={}", filter.path(), last.id));
     let gatherer = Gatherer::new(&state);
-    let view = AlertsView {
-        frame: frame(&state, &uri, &headers, None),
-        all,
-        alerts: found.iter().filter_map(|alert| gatherer.alert_row(alert)).collect(),
-        next,
-    };
-    show(&uri, page::alerts(&view))
+    let (agencies, stations) = gatherer.choices(frame.language);
+    let alerts = found.iter().map(|alert| gatherer.alert_row(alert)).collect();
+    show(&uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
 }
 
 /// `/alerts/{id}`: one alert and the form that takes it in hand.
@@ -129,7 +145,7 @@ pub(crate) async fn alert(
 ) -> Result<Response, ApiError> {
     Params::parse(&uri, &[])?;
     let (_, detail) = find(&state.alerts, &id).await?;
-    let view = alert_view(&state, &uri, &headers, &detail)?;
+    let view = alert_view(&state, &uri, &headers, &detail);
     show(&uri, page::alert(&view))
 }
 
@@ -172,7 +188,7 @@ pub(crate) async fn acknowledge(
     let (_, detail) = find(&state.alerts, &id).await?;
     let here = format!("/alerts/{}?lang={}", detail.alert.id, language.tag());
     let here = here.parse().map_err(|_| ApiError::defect("alert address is no address"))?;
-    let mut view = alert_view(&state, &here, &headers, &detail)?;
+    let mut view = alert_view(&state, &here, &headers, &detail);
     view.form_error = Some(error.detail_text(language));
     view.form = AcknowledgeForm { name: fields.name, note: fields.note };
     let mut response = show(&uri, page::alert(&view))?;
@@ -180,27 +196,22 @@ pub(crate) async fn acknowledge(
     Ok(response)
 }
 
-fn alert_view(
-    state: &AppState,
-    uri: &Uri,
-    headers: &HeaderMap,
-    detail: &AlertDetail,
-) -> Result<AlertPageView, ApiError> {
+fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDetail) -> AlertPageView {
     let gatherer = Gatherer::new(state);
-    let unknown = || ApiError::new(ProblemType::AlertNotFound).with("alert", &detail.alert.id.to_string());
-    let alert = gatherer.alert_row(&detail.alert).ok_or_else(unknown)?;
-    let datastream = detail.alert.datastream.as_ref().and_then(|name| gatherer.snapshot().datastream(name));
-    let zone = datastream.map(|datastream| charts::time_zone(gatherer.snapshot(), datastream));
-    Ok(AlertPageView {
+    let alert = gatherer.alert_row(&detail.alert);
+    let station = detail.alert.station.as_ref().and_then(|station| gatherer.snapshot().stations.get(station));
+    let zone = station.and_then(|station| TimeZone::get(&station.time_zone).ok());
+    AlertPageView {
         frame: frame(state, uri, headers, zone),
         limits: gatherer.rule_limits(&detail.alert.rule),
+        rule_source: gatherer.rule_source(&detail.alert.rule),
         transitions: gatherer.transitions(detail),
         deliveries: gatherer.deliveries(detail),
         can_acknowledge: detail.alert.acknowledged.is_none() && detail.alert.closed_at.is_none(),
         form_error: None,
         form: AcknowledgeForm::default(),
         alert,
-    })
+    }
 }
 
 /// `/status`: how Bakau itself is doing.

@@ -3,7 +3,7 @@
 //! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
 //! `/assets/{name}`, to charts as [`ChartLink`] writes them and to `/api/v1/observations` for a file of values.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, cmp::Reverse};
 
 use askama::Template;
 use bakau_model::{
@@ -16,8 +16,8 @@ use crate::{
     live,
     say::Say,
     view::{
-        AlertPageView, AlertRow, AlertsView, Frame, Freshness, Grouping, OverviewView, ProblemView, ReferenceView,
-        SourceState, StationView, StatusView, Window,
+        AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, Frame, Freshness, Grouping, OverviewView,
+        ProblemView, ReferenceView, SourceState, StationView, StatusView, Window,
     },
 };
 use overview::Layout;
@@ -56,7 +56,7 @@ macro_rules! page {
 
 page!(Overview, "overview.html", "stations" { o: Layout<'a> });
 page!(Station, "station.html", "stations" { v: &'a StationView });
-page!(Alerts, "alerts.html", "alerts" { v: &'a AlertsView });
+page!(Alerts, "alerts.html", "alerts" { v: &'a AlertsView, a: AlertParts<'a> });
 page!(Alert, "alert.html", "alerts" { v: &'a AlertPageView, acknowledge_path: String });
 page!(Status, "status.html", "status" { v: &'a StatusView, ledgers: [Ledger; 2] });
 page!(Reference, "reference.html", "api" { v: &'a ReferenceView });
@@ -84,7 +84,7 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
-    Alerts::render_in(&view.frame, live::EVENTS_PATH.to_owned(), view)
+    Alerts::render_in(&view.frame, live::EVENTS_PATH.to_owned(), view, AlertParts::new(view))
 }
 
 /// The page of one alert.
@@ -93,7 +93,8 @@ pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
 /// When the template fails.
 pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
     let acknowledge = format!("{}/acknowledge", view.alert.path());
-    Alert::render_in(&view.frame, live::of_station(&view.alert.station), view, acknowledge)
+    let events = view.alert.station.as_ref().map_or_else(|| live::EVENTS_PATH.to_owned(), live::of_station);
+    Alert::render_in(&view.frame, events, view, acknowledge)
 }
 
 /// The page about Bakau itself.
@@ -131,6 +132,35 @@ pub fn problem(view: &ProblemView) -> Result<String, PageError> {
 /// When the template fails.
 pub fn link(view: &LinkView) -> Result<String, PageError> {
     Link::render_in(&view.frame, String::new(), view)
+}
+
+/// Alerts in the order and under the headings they are listed.
+struct AlertParts<'a> {
+    filtered: bool,
+    parts: Vec<(&'static str, &'static str, Vec<&'a AlertRow>)>,
+}
+
+impl<'a> AlertParts<'a> {
+    fn new(view: &'a AlertsView) -> Self {
+        let part = |id, key, takes: &dyn Fn(&AlertRow) -> bool| {
+            let mut alerts: Vec<&AlertRow> = view.alerts.iter().filter(|alert| takes(alert)).collect();
+            // Among those still open the worst first; closed ones stay newest first.
+            alerts.sort_by_key(|alert| {
+                (alert.closed_at.is_some(), Reverse(alert.closed_at.is_none().then_some(alert.level)))
+            });
+            (id, key, alerts)
+        };
+        let open = |alert: &AlertRow| alert.closed_at.is_none();
+        let parts = [
+            part("environment", "alerts_environment", &|alert| open(alert) && !alert.topic.is_technical()),
+            part("technical", "alerts_technical", &|alert| open(alert) && alert.topic.is_technical()),
+            part("history", "alerts_history", &|alert| !open(alert)),
+        ];
+        Self {
+            filtered: view.filter.with_all(false) != AlertFilter::default(),
+            parts: parts.into_iter().filter(|(_, _, alerts)| !alerts.is_empty()).collect(),
+        }
+    }
 }
 
 /// A ledger as lines of (message key, count), the sum first.
@@ -175,6 +205,8 @@ pub struct ChartLink<'a> {
     pub datastream: &'a DatastreamName,
     /// Time covered, ending now.
     pub window: Window,
+    /// Time covered instead, where given.
+    pub between: Option<(UtcMillis, UtcMillis)>,
     /// Language of words and numbers.
     pub language: Language,
 }
@@ -183,10 +215,12 @@ impl ChartLink<'_> {
     /// Path and query of the chart as `svg` or `png`, in pixels.
     #[must_use]
     pub fn url(&self, format: &str, width: u32, height: u32, dark: bool) -> String {
-        let Self { datastream, window, language } = self;
+        let Self { datastream, window, between, language } = self;
         let theme = if dark { "&theme=dark" } else { "" };
-        let (range, lang) = (window.key(), language.tag());
-        format!("/charts/{datastream}.{format}?range={range}&lang={lang}&width={width}&height={height}{theme}")
+        let time =
+            between.map_or_else(|| format!("range={}", window.key()), |(from, to)| format!("from={from}&to={to}"));
+        let lang = language.tag();
+        format!("/charts/{datastream}.{format}?{time}&lang={lang}&width={width}&height={height}{theme}")
     }
 
     /// Path and query of the values as CSV, ending at that moment.

@@ -7,7 +7,7 @@ use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, 
 use crate::{
     format,
     page::ChartLink,
-    view::{AlertRow, DeliveryState, Frame, LimitLine, SourceKind, StationView, ValueCell, Window},
+    view::{AlertRow, AlertTopic, DeliveryState, Frame, LimitLine, SourceKind, StationView, ValueCell, Window},
 };
 
 #[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
@@ -15,6 +15,11 @@ static MESSAGES: LazyLock<[Messages; 2]> = LazyLock::new(|| {
     [include_str!("../messages/id.toml"), include_str!("../messages/en.toml")]
         .map(|file| Messages::parse(file).expect("message files are flat tables of texts"))
 });
+
+/// Time shown before the onset and after the end of an alert.
+const AROUND_MS: i64 = 6 * 3_600_000;
+/// The most that is shown of a long alert: a chart's own bound is 367 days.
+const LONGEST_AROUND_MS: i64 = 360 * 86_400_000;
 
 /// The texts of a language.
 pub(crate) fn messages(language: Language) -> &'static Messages {
@@ -253,7 +258,7 @@ impl<'a> Say<'a> {
 
     pub(crate) fn chart<'d>(&self, datastream: &'d DatastreamName, window: impl Borrow<Window>) -> ChartLink<'d> {
         let window = *window.borrow();
-        ChartLink { datastream, window, language: self.frame.language }
+        ChartLink { datastream, window, between: None, language: self.frame.language }
     }
 
     /// What a chart shows, for those who do not see it.
@@ -269,12 +274,53 @@ impl<'a> Say<'a> {
 
     pub(crate) fn alert_alt(&self, alert: &AlertRow) -> String {
         let values = [
-            ("parameter", alert.label.get(self.frame.language)),
-            ("station", alert.station_name.get(self.frame.language)),
-            ("range", self.window(Window::Week)),
+            ("parameter", self.alert_label(alert)),
+            ("station", self.text(&alert.subject)),
+            ("time", &self.when(alert.onset)),
             ("value", &self.measure(alert.value, alert.decimals, &alert.unit)),
         ];
-        self.messages.fill("chart_alt", &values)
+        self.messages.fill("alert_chart_alt", &values)
+    }
+
+    /// What an alert is about, besides where.
+    pub(crate) fn alert_label<'x>(&self, alert: &'x AlertRow) -> &'x str {
+        let technical = match alert.topic {
+            AlertTopic::Threshold => "",
+            AlertTopic::Silence => self.t("alert_silent"),
+            AlertTopic::SourceDown => self.t("alert_source_down"),
+        };
+        match &alert.label {
+            Some(label) if technical.is_empty() => self.text(label),
+            Some(_) | None => technical,
+        }
+    }
+
+    /// Where and what.
+    pub(crate) fn alert_title(&self, alert: &AlertRow) -> String {
+        let place = self.text(&alert.subject);
+        match &alert.label {
+            Some(label) if alert.topic.is_technical() => {
+                format!("{place} · {}: {}", self.text(label), self.alert_label(alert))
+            }
+            Some(_) | None => format!("{place} · {}", self.alert_label(alert)),
+        }
+    }
+
+    pub(crate) fn topic(&self, topic: impl Borrow<AlertTopic>) -> &'static str {
+        match *topic.borrow() {
+            AlertTopic::Threshold => self.t("topic_threshold"),
+            AlertTopic::Silence => self.t("topic_silence"),
+            AlertTopic::SourceDown => self.t("topic_source"),
+        }
+    }
+
+    /// What the value did: from a while before the onset to a while after the end, or now.
+    pub(crate) fn alert_chart<'d>(&self, alert: &AlertRow, datastream: &'d DatastreamName) -> ChartLink<'d> {
+        let now = self.frame.generated_at;
+        let end = alert.closed_at.map_or(now, |closed| closed.saturating_add(AROUND_MS)).min(now);
+        let from = alert.onset.saturating_add(-AROUND_MS).max(end.saturating_add(-LONGEST_AROUND_MS));
+        let between = (from < end).then_some((from, end));
+        ChartLink { datastream, window: Window::Day, between, language: self.frame.language }
     }
 
     /// Path of this page in another language.

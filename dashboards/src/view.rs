@@ -7,7 +7,8 @@ use bakau_model::{DatastreamName, Flag, Language, Level, Text, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
 pub use alerts::{
-    AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState, TransitionRow,
+    AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeliveryRow,
+    DeliveryState, TransitionRow,
 };
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};

@@ -7,10 +7,10 @@ use std::io::Write;
 use bakau_dashboards::{
     assets, page,
     view::{
-        AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, CheckRow, DeliveryRow, DeliveryState,
-        Frame, Freshness, Grouping, LimitLine, Named, OverviewFilter, OverviewView, ParameterPanel, ProblemView,
-        SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationView, StatusView, TransitionRow,
-        ValueCell, Window,
+        AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
+        DeliveryRow, DeliveryState, Frame, Freshness, Grouping, LimitLine, Named, OverviewFilter, OverviewView,
+        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationView,
+        StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
@@ -61,10 +61,11 @@ fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> Sta
 fn alert_row(name: &str) -> AlertRow {
     AlertRow {
         id: "9f2c41d0".to_owned(),
-        station: "prb-bjbr-01".parse().unwrap(),
-        station_name: Text::from(name),
-        datastream: "prb-bjbr-01/do@150cm".parse().unwrap(),
-        label: Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() },
+        topic: AlertTopic::Threshold,
+        station: Some("prb-bjbr-01".parse().unwrap()),
+        subject: Text::from(name),
+        datastream: Some("prb-bjbr-01/do@150cm".parse().unwrap()),
+        label: Some(Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() }),
         rule_name: Text { id: "Oksigen rendah".to_owned(), en: "Low oxygen".to_owned() },
         level: Level::Siaga,
         peak: Level::Awas,
@@ -77,6 +78,12 @@ fn alert_row(name: &str) -> AlertRow {
         closed_at: None,
         acknowledged: None,
     }
+}
+
+fn silence(name: &str) -> AlertRow {
+    let (topic, datastream, label, value) = (AlertTopic::Silence, None, None, None);
+    let level = Level::Waspada;
+    AlertRow { id: "77aa41d0".to_owned(), topic, datastream, label, value, level, ..alert_row(name) }
 }
 
 fn overview(language: Language) -> OverviewView {
@@ -118,6 +125,7 @@ fn alert(language: Language, text: &str) -> AlertPageView {
     let (from, to, observed_at) = (Level::Normal, Level::Siaga, now());
     let delivery = DeliveryRow {
         channel: "piket".to_owned(),
+        recipient: "s…".to_owned(),
         level: Level::Siaga,
         state: DeliveryState::Failed,
         attempts: 5,
@@ -128,6 +136,7 @@ fn alert(language: Language, text: &str) -> AlertPageView {
         frame: frame(language, "/alerts/9f2c41d0"),
         alert,
         limits: Vec::new(),
+        rule_source: Some(text.to_owned()),
         transitions: vec![TransitionRow { from, to, observed_at, decided_at: now(), value: None }],
         deliveries: vec![delivery],
         can_acknowledge: true,
@@ -166,7 +175,14 @@ fn problem(language: Language, text: &str) -> ProblemView {
 
 fn alerts(language: Language, name: &str) -> AlertsView {
     let next = Some("/alerts?before=9f".to_owned());
-    AlertsView { frame: frame(language, "/alerts"), all: false, alerts: vec![alert_row(name)], next }
+    AlertsView {
+        frame: frame(language, "/alerts"),
+        filter: AlertFilter::default(),
+        agencies: vec![Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") }],
+        stations: vec![Named { id: "prb-bjbr-01".parse().unwrap(), name: Text::from(name) }],
+        alerts: vec![alert_row(name), silence(name)],
+        next,
+    }
 }
 
 fn every_page(language: Language, text: &str) -> Vec<(&'static str, String)> {
@@ -216,7 +232,11 @@ fn every_message_key_a_page_uses_exists() {
     for (name, html) in every_page(Language::Id, "x") {
         for word in html.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
             // A missing text shows its key, and keys hold an underscore; so do the ages handed to the script.
-            let known = word.starts_with("second_") || word.starts_with("minute_") || word.starts_with("hour_");
+            // So does one word of `?kind=`.
+            let known = word == "source_down"
+                || word.starts_with("second_")
+                || word.starts_with("minute_")
+                || word.starts_with("hour_");
             assert!(!word.contains('_') || known || word.starts_with("day_"), "{name}: {word}");
         }
     }
@@ -249,6 +269,20 @@ fn the_overview_shows_what_is_asked_for_in_groups_and_counts_who_reports() {
     assert!(html.contains(">Surabaya</a>") && !html.contains(">Batu</a>") && html.contains("(1 dari 4)"));
     view.filter.kind = Some(StationKind::Air);
     assert!(page::overview(&view).unwrap().contains("Tidak ada stasiun yang cocok"));
+}
+
+#[test]
+fn technical_alerts_stand_apart_and_are_never_taken_for_the_environment() {
+    let mut view = alerts(Language::Id, "BeeJay Bakau 01");
+    let html = page::alerts(&view).unwrap();
+    let place = |text: &str| html.find(text).unwrap();
+    assert!(place("Oksigen terlarut</a>") < place("<h2 id=\"technical\">"));
+    assert!(place("<h2 id=\"technical\">") < place("BeeJay Bakau 01 · tidak mengirim data"));
+    view.alerts[0].closed_at = Some(now());
+    view.filter = AlertFilter { all: true, days: Some(7), level: Some(Level::Siaga), ..AlertFilter::default() };
+    assert_eq!(view.filter.path(), "/alerts?all=true&level=siaga&days=7");
+    let html = page::alerts(&view).unwrap();
+    assert!(html.find("id=\"technical\"").unwrap() < html.find("id=\"history\"").unwrap());
 }
 
 #[test]

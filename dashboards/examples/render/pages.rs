@@ -1,9 +1,10 @@
 use bakau_dashboards::{
     page,
     view::{
-        AcknowledgeForm, AcknowledgementRow, AlertPageView, AlertRow, AlertsView, CheckRow, DeliveryRow, DeliveryState,
-        Frame, Freshness, InstrumentRow, Named, OverviewFilter, OverviewView, ParameterPanel, ProblemView, SourceKind,
-        SourceRow, SourceState, SpoolStatus, StationCard, StationView, StatusView, TransitionRow, ValueCell, Window,
+        AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
+        DeliveryRow, DeliveryState, Frame, Freshness, InstrumentRow, Named, OverviewFilter, OverviewView,
+        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationView,
+        StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
@@ -145,10 +146,11 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
     let at = |text: &str| UtcMillis::parse(text).unwrap();
     AlertRow {
         id: id.to_owned(),
-        station: "prb-bjbr-01".parse().unwrap(),
-        station_name: Text::from("BeeJay Bakau 01"),
-        datastream: "prb-bjbr-01/do".parse().unwrap(),
-        label: text("Oksigen terlarut", "Dissolved oxygen"),
+        topic: AlertTopic::Threshold,
+        station: Some("prb-bjbr-01".parse().unwrap()),
+        subject: Text::from("BeeJay Bakau 01"),
+        datastream: Some("prb-bjbr-01/do".parse().unwrap()),
+        label: Some(text("Oksigen terlarut", "Dissolved oxygen")),
         rule_name: text("Oksigen rendah", "Low oxygen"),
         level,
         peak,
@@ -170,13 +172,18 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
 fn alerts(language: Language, all: bool) -> AlertsView {
     let active = alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false);
     let mut air = alert("77aa41d07be1a8c3", Level::Waspada, Level::Awas, false);
-    air.station_name = Text::from("Alun-alun Batu");
-    (air.label, air.rule_name) = (text("PM2,5", "PM2.5"), text("Udara tidak sehat", "Unhealthy air"));
+    air.subject = Text::from("Alun-alun Batu");
+    (air.label, air.rule_name) = (Some(text("PM2,5", "PM2.5")), text("Udara tidak sehat", "Unhealthy air"));
     (air.value, air.unit, air.decimals) = (Some(61.0), Unit::new("ug/m3"), 0);
     let closed = alert("31bb41d07be1a8c3", Level::Normal, Level::Waspada, true);
-    let alerts = if all { vec![active, air, closed.clone(), closed] } else { vec![active, air] };
+    let mut silent = alert("78aa41d07be1a8c3", Level::Waspada, Level::Waspada, false);
+    (silent.topic, silent.datastream, silent.label) = (AlertTopic::Silence, None, None);
+    (silent.subject, silent.rule_name) = (Text::from("Pelabuhan Mayangan"), text("Stasiun diam", "Silent station"));
+    let alerts = if all { vec![active, air, silent, closed.clone(), closed] } else { vec![active, air, silent] };
     let next = all.then(|| "/alerts?all=true&before=31bb41d07be1a8c3".to_owned());
-    AlertsView { frame: frame(language, if all { "/alerts?all=true" } else { "/alerts" }), all, alerts, next }
+    let filter = AlertFilter { all, ..AlertFilter::default() };
+    let (agencies, stations) = (Vec::new(), Vec::new());
+    AlertsView { frame: frame(language, &filter.path()), filter, agencies, stations, alerts, next }
 }
 
 fn station(language: Language) -> StationView {
@@ -225,6 +232,7 @@ fn alert_page(language: Language) -> AlertPageView {
     };
     let delivery = |level, state, detail: Option<&str>| DeliveryRow {
         channel: "piket-probolinggo".to_owned(),
+        recipient: "s…".to_owned(),
         level,
         state,
         attempts: 2,
@@ -235,6 +243,7 @@ fn alert_page(language: Language) -> AlertPageView {
         frame: frame(language, "/alerts/9f2c41d07be1a8c3"),
         alert: alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false),
         limits: limits(),
+        rule_source: Some("PP 22/2021 Lampiran VIII".to_owned()),
         transitions: vec![
             row(Level::Normal, Level::Waspada, "2026-03-10T06:10:00Z", 3.91),
             row(Level::Waspada, Level::Siaga, "2026-03-10T07:40:00Z", 1.82),

@@ -1,8 +1,43 @@
 //! Alerts: the list, and one of them.
 
-use bakau_model::{DatastreamName, Level, StationId, Text, Unit, UtcMillis};
+use bakau_model::{AgencyId, DatastreamName, Level, StationId, Text, Unit, UtcMillis};
 
-use super::{Frame, LimitLine};
+use super::{Frame, LimitLine, Named};
+
+/// What an alert is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertTopic {
+    /// A value crossed a threshold: the environment.
+    Threshold,
+    /// A station or a datastream no longer says anything.
+    Silence,
+    /// A source brings no messages.
+    SourceDown,
+}
+
+impl AlertTopic {
+    /// Every topic.
+    pub const ALL: [Self; 3] = [Self::Threshold, Self::Silence, Self::SourceDown];
+
+    /// The word in `?kind=`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Threshold => "threshold",
+            Self::Silence => "silence",
+            Self::SourceDown => "source_down",
+        }
+    }
+
+    /// Whether it says something about equipment and nothing about the environment.
+    #[must_use]
+    pub const fn is_technical(self) -> bool {
+        match self {
+            Self::Threshold => false,
+            Self::Silence | Self::SourceDown => true,
+        }
+    }
+}
 
 /// Who has taken care of an alert.
 #[derive(Debug, Clone)]
@@ -20,14 +55,16 @@ pub struct AcknowledgementRow {
 pub struct AlertRow {
     /// Id; the page links to `/alerts/{id}`.
     pub id: String,
-    /// The station.
-    pub station: StationId,
-    /// Its name.
-    pub station_name: Text,
-    /// The datastream.
-    pub datastream: DatastreamName,
-    /// Name of the parameter.
-    pub label: Text,
+    /// What it is about.
+    pub topic: AlertTopic,
+    /// The station; none where it is about a source.
+    pub station: Option<StationId>,
+    /// Name of the station, or of the source.
+    pub subject: Text,
+    /// The datastream; none where it is about a whole station or a source.
+    pub datastream: Option<DatastreamName>,
+    /// Name of the parameter; none where there is no datastream.
+    pub label: Option<Text>,
     /// Name of the rule.
     pub rule_name: Text,
     /// Level now.
@@ -52,14 +89,63 @@ pub struct AlertRow {
     pub acknowledged: Option<AcknowledgementRow>,
 }
 
-/// The list of alerts (`/alerts`, `/alerts?all=true`), newest first.
+/// Which alerts are listed, as `?all=&level=&agency=&station=&kind=&days=` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertFilter {
+    /// Whether closed alerts are listed too.
+    pub all: bool,
+    /// Only those that reached this level.
+    pub level: Option<Level>,
+    /// Only those of stations of an agency.
+    pub agency: Option<AgencyId>,
+    /// Only those of a station.
+    pub station: Option<StationId>,
+    /// Only those about this.
+    pub topic: Option<AlertTopic>,
+    /// Only those that were open in so many days before now.
+    pub days: Option<u16>,
+}
+
+impl AlertFilter {
+    /// The periods offered, in days.
+    pub const PERIODS: [u16; 4] = [1, 7, 30, 365];
+
+    /// Path and query of the list it filters.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let days = self.days.map(|days| days.to_string());
+        let parts = [
+            ("all", self.all.then_some("true")),
+            ("level", self.level.map(Level::key)),
+            ("agency", self.agency.as_ref().map(AgencyId::as_str)),
+            ("station", self.station.as_ref().map(StationId::as_str)),
+            ("kind", self.topic.map(AlertTopic::key)),
+            ("days", days.as_deref()),
+        ];
+        let parts = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        let query = parts.collect::<Vec<_>>().join("&");
+        if query.is_empty() { "/alerts".to_owned() } else { format!("/alerts?{query}") }
+    }
+
+    /// The same, with or without closed alerts.
+    #[must_use]
+    pub fn with_all(&self, all: bool) -> Self {
+        Self { all, ..self.clone() }
+    }
+}
+
+/// The list of alerts (`/alerts`): open ones first, the worst at the top.
 #[derive(Debug, Clone)]
 pub struct AlertsView {
     /// Around the content.
     pub frame: Frame,
-    /// Whether closed alerts are listed too.
-    pub all: bool,
-    /// The alerts.
+    /// Which alerts are listed.
+    pub filter: AlertFilter,
+    /// Agencies to choose from.
+    pub agencies: Vec<Named<AgencyId>>,
+    /// Stations to choose from.
+    pub stations: Vec<Named<StationId>>,
+    /// The alerts, newest decision first.
     pub alerts: Vec<AlertRow>,
     /// Path and query of the next page.
     pub next: Option<String>,
@@ -96,6 +182,8 @@ pub enum DeliveryState {
 pub struct DeliveryRow {
     /// The channel.
     pub channel: String,
+    /// Who is told, masked; empty where no person is.
+    pub recipient: String,
     /// Level it told.
     pub level: Level,
     /// Where it is.
@@ -119,6 +207,8 @@ pub struct AlertPageView {
     pub alert: AlertRow,
     /// Limits of its rule.
     pub limits: Vec<LimitLine>,
+    /// Where the rule's figures come from; `None` where the rule is gone.
+    pub rule_source: Option<String>,
     /// Changes of level, oldest first.
     pub transitions: Vec<TransitionRow>,
     /// Notifications, oldest first.
