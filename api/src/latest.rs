@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
         assert_eq!(body(&Skeleton::new(&snapshot), &[]), b"{\"latest\":[]}");
         // One that is registered without a value, and one with a value that is registered no more.
-        let mut fewer = snapshot.clone();
+        let mut fewer = snapshot;
         fewer.datastreams.remove(&DatastreamId::new(4));
         let value: Value = serde_json::from_slice(&body(&Skeleton::new(&fewer), &entries[1..])).unwrap();
         let names = value["latest"].as_array().unwrap().iter().map(|row| row["datastream"].as_str().unwrap());

@@ -21,11 +21,11 @@ const HOUR: Step = Step::Fixed { ms: HOUR_MS };
 
 /// The step that suits a chart over `span`; `None` where single values do.
 pub(crate) fn step_for(span: Span, interval_ms: i64) -> Option<Step> {
-    let step = match span.to.since(span.from) {
-        ..=SINGLE_MS => return None,
-        ..=HOURLY_MS => HOUR,
-        _ => Step::Day,
-    };
+    let length = span.to.since(span.from);
+    if length <= SINGLE_MS {
+        return None;
+    }
+    let step = if length <= HOURLY_MS { HOUR } else { Step::Day };
     (2 * interval_ms <= step.least_ms()).then_some(step)
 }
 
