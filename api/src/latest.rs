@@ -220,7 +220,11 @@ mod tests {
                 received_at: observed_at.saturating_add(250),
                 flag: Flag::Good,
             };
-            entries.push(LatestEntry { observation, previous_received_at: None });
+            entries.push(LatestEntry {
+                observation,
+                tests: bakau_model::TestResults::NONE,
+                previous_received_at: None,
+            });
         }
         (snapshot, entries)
     }

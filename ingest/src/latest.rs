@@ -1,7 +1,8 @@
 //! The present values of all datastreams, in memory.
 //!
 //! Loaded from the store and from the part of the spool that the store does not have yet, then kept up with the live
-//! tail of the spool. A tail that was too fast is read again from the spool, so nothing is missed.
+//! tail of the spool. A tail that was too fast is read again from the spool, so nothing is missed. Flags are those of
+//! quality control at this moment: a store that is away does not hold them up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,12 +10,21 @@ use std::{
     time::Duration,
 };
 
-use bakau_model::{Batch, DatastreamId, Observation, Seq, UtcMillis};
+use bakau_model::{
+    Batch, DatastreamId, Observation, QualityLimits, Seq, StationId, StationStatus, TestResults, UtcMillis,
+};
+use bakau_quality::{Flagger, Stream, flag};
+use bakau_registry::Snapshot;
 use bakau_spool::SpoolReader;
-use bakau_store::Store;
+use bakau_store::{Store, stream_before};
 use parking_lot::RwLock;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 use tokio_util::sync::CancellationToken;
+
+use crate::limits::limits_of;
 
 /// How often changed datastreams are announced: often enough to look live, seldom enough for hundreds of open pages.
 const ANNOUNCE: Duration = Duration::from_millis(250);
@@ -25,6 +35,9 @@ const ANNOUNCEMENTS: usize = 64;
 /// Observations read from the spool at once when catching up.
 const CATCH_UP_OBSERVATIONS: usize = 50_000;
 
+/// Stored values from which the quality control of a datastream goes on after a start: a day at one value per minute.
+const WARM_UP_VALUES: usize = 1_500;
+
 /// Pause before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -33,6 +46,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct LatestEntry {
     /// The observation with the greatest `observed_at`; of two with the same, the one received later.
     pub observation: Observation,
+    /// One flag per test of quality control; the spike test waits for the next value.
+    pub tests: TestResults,
     /// When the value before it was received.
     pub previous_received_at: Option<UtcMillis>,
 }
@@ -40,6 +55,7 @@ pub struct LatestEntry {
 #[derive(Debug)]
 struct Shared {
     entries: RwLock<BTreeMap<DatastreamId, LatestEntry>>,
+    statuses: RwLock<BTreeMap<StationId, StationStatus>>,
     announcements: broadcast::Sender<Arc<[DatastreamId]>>,
 }
 
@@ -60,7 +76,8 @@ impl LatestTable {
     #[must_use]
     pub fn new() -> Self {
         let announcements = broadcast::Sender::new(ANNOUNCEMENTS);
-        Self { shared: Arc::new(Shared { entries: RwLock::default(), announcements }) }
+        let (entries, statuses) = (RwLock::default(), RwLock::default());
+        Self { shared: Arc::new(Shared { entries, statuses, announcements }) }
     }
 
     /// The present value of one datastream.
@@ -75,6 +92,12 @@ impl LatestTable {
         self.shared.entries.read().values().copied().collect()
     }
 
+    /// What was last said about whether a station's device is there, since the process started.
+    #[must_use]
+    pub fn status(&self, station: &StationId) -> Option<StationStatus> {
+        self.shared.statuses.read().get(station).cloned()
+    }
+
     /// Which datastreams changed, at most four times a second. A listener that lags takes a snapshot instead.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<[DatastreamId]>> {
@@ -82,16 +105,23 @@ impl LatestTable {
     }
 
     /// Takes one observation in if it is the newest of its datastream; returns whether it is.
-    pub fn offer(&self, observation: &Observation) -> bool {
-        offer(&mut self.shared.entries.write(), observation)
+    pub fn offer(&self, observation: &Observation, tests: TestResults) -> bool {
+        offer(&mut self.shared.entries.write(), observation, tests)
     }
 
     /// Loads what store and spool hold, then follows the spool until stopped.
-    pub async fn run(self, store: Arc<dyn Store>, spool: SpoolReader, stop: CancellationToken) {
+    pub async fn run(
+        self,
+        store: Arc<dyn Store>,
+        spool: SpoolReader,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        stop: CancellationToken,
+    ) {
         // Subscribed before loading, so that nothing falls between the two.
         let mut tail = spool.subscribe();
         let Some(cursor) = self.load(&*store, &stop).await else { return };
-        let mut follower = Follower { table: self, spool, seen: cursor, changed: BTreeSet::new() };
+        let (changed, flagger) = (BTreeSet::new(), Flagger::new());
+        let mut follower = Follower { table: self, store, spool, snapshots, flagger, seen: cursor, changed };
         follower.catch_up().await;
         follower.announce();
         let mut tick = tokio::time::interval(ANNOUNCE);
@@ -100,7 +130,7 @@ impl LatestTable {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => follower.announce(),
                 received = tail.recv() => match received {
-                    Ok(batch) => follower.take(&batch),
+                    Ok(batch) => follower.take(&batch).await,
                     Err(RecvError::Lagged(_)) => follower.catch_up().await,
                     // The spool is closed: nothing will change any more.
                     Err(RecvError::Closed) => return,
@@ -119,7 +149,7 @@ impl LatestTable {
                 Ok((cursor, stored)) => {
                     let mut entries = self.shared.entries.write();
                     for stored in stored {
-                        offer(&mut entries, &stored.observation);
+                        offer(&mut entries, &stored.observation, stored.tests);
                     }
                     return Some(cursor);
                 }
@@ -137,40 +167,92 @@ impl LatestTable {
     }
 }
 
-fn offer(entries: &mut BTreeMap<DatastreamId, LatestEntry>, observation: &Observation) -> bool {
+fn offer(entries: &mut BTreeMap<DatastreamId, LatestEntry>, observation: &Observation, tests: TestResults) -> bool {
     let Some(entry) = entries.get_mut(&observation.datastream) else {
-        entries.insert(observation.datastream, LatestEntry { observation: *observation, previous_received_at: None });
+        let entry = LatestEntry { observation: *observation, tests, previous_received_at: None };
+        entries.insert(observation.datastream, entry);
         return true;
     };
-    // At the same instant the later arrival corrects, as in the store.
-    let order = |observation: &Observation| (observation.observed_at, observation.received_at);
-    if order(observation) < order(&entry.observation) || *observation == entry.observation {
+    if !is_present(observation, entry) || (*observation, tests) == (entry.observation, entry.tests) {
         return false;
     }
-    entry.previous_received_at = Some(entry.observation.received_at);
-    entry.observation = *observation;
+    *entry =
+        LatestEntry { observation: *observation, tests, previous_received_at: Some(entry.observation.received_at) };
     true
+}
+
+/// At the same instant the later arrival corrects, as in the store.
+fn is_present(observation: &Observation, entry: &LatestEntry) -> bool {
+    let order = |observation: &Observation| (observation.observed_at, observation.received_at);
+    order(&entry.observation) <= order(observation)
 }
 
 /// Keeps a table up with the spool.
 struct Follower {
     table: LatestTable,
+    store: Arc<dyn Store>,
     spool: SpoolReader,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    flagger: Flagger,
     seen: Seq,
     changed: BTreeSet<DatastreamId>,
 }
 
 impl Follower {
-    fn take(&mut self, batch: &Batch) {
+    async fn take(&mut self, batch: &Batch) {
         if batch.seq <= self.seen {
             return;
         }
         self.seen = batch.seq;
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        self.warm_up(batch, &snapshot).await;
+        self.take_statuses(&batch.statuses);
         let mut entries = self.table.shared.entries.write();
         for sourced in &batch.observations {
-            if offer(&mut entries, &sourced.observation) {
-                self.changed.insert(sourced.observation.datastream);
+            let mut observation = sourced.observation;
+            let entry = entries.get(&observation.datastream);
+            if entry.is_some_and(|entry| !is_present(&observation, entry)) {
+                continue;
             }
+            let limits = limits_of(&snapshot, observation.datastream);
+            let mut tests = TestResults::NONE;
+            // Without limits the flag is the one that the observation came with.
+            if limits != QualityLimits::default() {
+                tests = self.flagger.judge(&limits, &observation).results;
+                observation.flag = flag(observation.value, tests);
+            }
+            if offer(&mut entries, &observation, tests) {
+                self.changed.insert(observation.datastream);
+            }
+        }
+    }
+
+    /// The later one counts; one that the broker had kept is of unknown age and only fills a gap.
+    fn take_statuses(&self, statuses: &[StationStatus]) {
+        let mut known = self.table.shared.statuses.write();
+        for status in statuses {
+            let held = known.get(&status.station);
+            if held.is_none_or(|held| !status.retained && held.at <= status.at) {
+                known.insert(status.station.clone(), status.clone());
+            }
+        }
+    }
+
+    /// Lets the quality control of datastreams seen for the first time since the start go on where the store is.
+    async fn warm_up(&mut self, batch: &Batch, snapshot: &Snapshot) {
+        for sourced in &batch.observations {
+            let Observation { datastream, observed_at, .. } = sourced.observation;
+            if self.flagger.knows(datastream) {
+                continue;
+            }
+            let limits = limits_of(snapshot, datastream);
+            let mut stream = Stream::new();
+            if limits != QualityLimits::default() && self.table.get(datastream).is_some() {
+                let stored = stream_before(&*self.store, &limits, datastream, observed_at, WARM_UP_VALUES).await;
+                // Without the store the tests begin anew, as for a new datastream.
+                stream = stored.unwrap_or_default();
+            }
+            self.flagger.resume(datastream, stream);
         }
     }
 
@@ -181,7 +263,11 @@ impl Follower {
             let read = tokio::task::spawn_blocking(move || spool.read_after(seen, CATCH_UP_OBSERVATIONS)).await;
             match read {
                 Ok(Ok(batches)) if batches.is_empty() => return,
-                Ok(Ok(batches)) => batches.iter().for_each(|batch| self.take(batch)),
+                Ok(Ok(batches)) => {
+                    for batch in &batches {
+                        self.take(batch).await;
+                    }
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "present values may be incomplete until the next readings");
                     return;
@@ -206,8 +292,10 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
+    use bakau_model::{Flag, FlatLine, QualityTest};
+
     use super::*;
-    use crate::testing::{House, observation};
+    use crate::testing::{House, nothing_registered, observation, registered};
 
     fn value(table: &LatestTable, datastream: u32) -> Option<f64> {
         table.get(DatastreamId::new(datastream)).and_then(|entry| entry.observation.value)
@@ -216,11 +304,11 @@ mod tests {
     #[test]
     fn the_greatest_measured_time_wins_and_at_the_same_time_the_later_arrival() {
         let table = LatestTable::new();
-        assert!(table.offer(&observation(1, 1_000, 5, 1.0)));
-        assert!(!table.offer(&observation(1, 900, 6, 2.0)), "late data is not the present");
-        assert!(table.offer(&observation(1, 1_000, 7, 3.0)), "a correction is");
-        assert!(!table.offer(&observation(1, 1_000, 6, 4.0)));
-        assert!(table.offer(&observation(1, 2_000, 8, 5.0)));
+        assert!(table.offer(&observation(1, 1_000, 5, 1.0), TestResults::NONE));
+        assert!(!table.offer(&observation(1, 900, 6, 2.0), TestResults::NONE), "late data is not the present");
+        assert!(table.offer(&observation(1, 1_000, 7, 3.0), TestResults::NONE), "a correction is");
+        assert!(!table.offer(&observation(1, 1_000, 6, 4.0), TestResults::NONE));
+        assert!(table.offer(&observation(1, 2_000, 8, 5.0), TestResults::NONE));
         let entry = table.get(DatastreamId::new(1)).unwrap();
         assert_eq!((entry.observation.value, entry.previous_received_at), (Some(5.0), Some(UtcMillis::new(7))));
     }
@@ -236,7 +324,12 @@ mod tests {
         let table = LatestTable::new();
         let mut announced = table.subscribe();
         let stop = CancellationToken::new();
-        let running = tokio::spawn(table.clone().run(Arc::clone(&house.store), house.reader.clone(), stop.clone()));
+        let running = tokio::spawn(table.clone().run(
+            Arc::clone(&house.store),
+            house.reader.clone(),
+            nothing_registered(),
+            stop.clone(),
+        ));
         assert_eq!(&*announced.recv().await.unwrap(), [DatastreamId::new(2), DatastreamId::new(3)]);
         assert_eq!((value(&table, 1), value(&table, 2), value(&table, 3)), (Some(1.0), Some(22.0), Some(3.0)));
 
@@ -256,11 +349,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn flags_go_on_after_a_start_where_the_store_is_and_statuses_are_kept() {
+        let flat_line = Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_600), fail_s: None });
+        let limits = QualityLimits { flat_line, ..QualityLimits::default() };
+        let mut house = House::new();
+        let minutes = |range: std::ops::Range<i64>| -> Vec<_> {
+            range.map(|minute| observation(1, minute * 60_000, minute, 7.0)).collect()
+        };
+        house.spool(&minutes(0..70));
+        let written = house.reader.read_after(Seq::START, 10).unwrap();
+        house.store.write(&written, Vec::new()).await.unwrap();
+
+        let table = LatestTable::new();
+        let mut announced = table.subscribe();
+        let stop = CancellationToken::new();
+        let running =
+            table.clone().run(Arc::clone(&house.store), house.reader.clone(), registered(limits), stop.clone());
+        let running = tokio::spawn(running);
+        let s1 = StationId::new("s1").unwrap();
+        let said =
+            |online, retained, at| StationStatus { station: s1.clone(), online, retained, at: UtcMillis::new(at) };
+        house.spool_with(&minutes(70..71), vec![said(true, true, 1), said(false, false, 2), said(true, true, 3)]);
+        announced.recv().await.unwrap();
+        let entry = table.get(DatastreamId::new(1)).unwrap();
+        assert_eq!((entry.observation.observed_at.get(), entry.observation.flag), (70 * 60_000, Flag::Suspect));
+        assert_eq!(entry.tests.get(QualityTest::FlatLine), Flag::Suspect, "stuck since before the start");
+        assert_eq!(table.status(&s1), Some(said(false, false, 2)), "a kept message is no news");
+        stop.cancel();
+        running.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_table_that_lags_reads_the_gap_from_the_spool() {
         let mut house = House::new();
         let table = LatestTable::new();
         let stop = CancellationToken::new();
-        let running = tokio::spawn(table.clone().run(Arc::clone(&house.store), house.reader.clone(), stop.clone()));
+        let running = tokio::spawn(table.clone().run(
+            Arc::clone(&house.store),
+            house.reader.clone(),
+            nothing_registered(),
+            stop.clone(),
+        ));
         let mut announced = table.subscribe();
         house.spool(&[observation(1, 0, 0, 0.0)]);
         announced.recv().await.unwrap();

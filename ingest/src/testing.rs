@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TimeSource, UtcMillis};
-use bakau_registry::Snapshot;
+use bakau_model::{
+    DatastreamId, DatastreamName, DeploymentId, Flag, Observation, Parameter, QualityLimits, StationId, StationStatus,
+    TimeSource, Unit, UtcMillis,
+};
+use bakau_registry::{Datastream, Snapshot};
 use bakau_spool::{BatchDraft, Spool, SpoolConfig, SpoolReader};
 use bakau_store::{Store, embedded::EmbeddedStore};
 use tempfile::TempDir;
@@ -29,7 +32,13 @@ impl House {
 
     /// Spools one batch with these observations.
     pub(crate) fn spool(&mut self, observations: &[Observation]) {
+        self.spool_with(observations, Vec::new());
+    }
+
+    /// Spools one batch with these observations and statuses.
+    pub(crate) fn spool_with(&mut self, observations: &[Observation], statuses: Vec<StationStatus>) {
         let draft = BatchDraft {
+            statuses,
             envelopes: vec![envelope("bakau/s1/data", "{}")],
             observations: observations.iter().map(|observation| (0, *observation)).collect(),
             ..BatchDraft::default()
@@ -41,6 +50,23 @@ impl House {
 /// Snapshots of a registry in which nothing is registered: no limits, no verdicts.
 pub(crate) fn nothing_registered() -> watch::Receiver<Arc<Snapshot>> {
     watch::channel(Arc::default()).1
+}
+
+/// Snapshots of a registry with datastream 1, which has these limits.
+pub(crate) fn registered(limits: QualityLimits) -> watch::Receiver<Arc<Snapshot>> {
+    let name = DatastreamName::new("s1", "do", None).unwrap();
+    let datastream = Datastream {
+        number: DatastreamId::new(1),
+        station: StationId::new("s1").unwrap(),
+        name,
+        parameter: Parameter::new("do").unwrap(),
+        unit: Unit::new("mg/L"),
+        interval_ms: 60_000,
+        vertical_datum: None,
+        limits,
+    };
+    let datastreams = [(datastream.number, Arc::new(datastream))].into();
+    watch::channel(Arc::new(Snapshot { datastreams, ..Snapshot::default() })).1
 }
 
 pub(crate) fn observation(datastream: u32, observed_at: i64, received_at: i64, value: f64) -> Observation {

@@ -1,8 +1,9 @@
-//! Benchmarks in a release build: `cargo xtask bench line|product [SECTION] [--quick]`. Figures only; nothing here passes or fails.
+//! Benchmarks in a release build: `cargo xtask bench line|product|quality [SECTION] [--quick]`. Figures only; nothing here passes or fails.
 
 mod figures;
 mod line;
 mod product;
+mod quality;
 mod rig;
 
 use anyhow::{Result, bail};
@@ -10,7 +11,7 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which benchmark: `line` or `product`.
+    /// Which benchmark: `line`, `product` or `quality`.
     name: String,
     /// Only this section of `product`.
     section: Option<String>,
@@ -26,6 +27,7 @@ async fn main() -> Result<()> {
     match arguments.name.as_str() {
         "line" => line::run(arguments.quick).await,
         "product" => product::run(arguments.section.as_deref(), arguments.quick).await,
-        other => bail!("unknown benchmark '{other}'; there are: line, product"),
+        "quality" => quality::run(),
+        other => bail!("unknown benchmark '{other}'; there are: line, product, quality"),
     }
 }

@@ -33,7 +33,7 @@ enum Task {
     },
     /// Benchmarks, in a release build; figures only, no pass or fail by time.
     Bench {
-        /// Which one: `line` or `product`.
+        /// Which one: `line`, `product` or `quality`.
         name: String,
         /// Only this section of `product`.
         section: Option<String>,

@@ -157,7 +157,7 @@ impl Rig {
         );
         let alerts = alerts.await.unwrap();
         let latest = LatestTable::new();
-        tokio::spawn(latest.clone().run(Arc::clone(&store), reader.clone(), stop.clone()));
+        tokio::spawn(latest.clone().run(Arc::clone(&store), reader.clone(), registry.watch(), stop.clone()));
         tokio::spawn(run_writer(Arc::clone(&store), reader.clone(), registry.watch(), stop.clone()));
         let board = SourceBoard::default();
         let source = SourceName::new("broker").unwrap();

@@ -173,7 +173,7 @@ impl Consumers {
         // Before anything is appended, so that new positions never fall below what the store has already seen.
         spool.report(Consumer::Store, store.cursor().await?);
         let latest = LatestTable::new();
-        tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), stop.clone()));
+        tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
         let charts = MessageCharts::default();
         let alerts = start_alerts(config, spool, &store, registry, clock, (board, &charts), stop);
