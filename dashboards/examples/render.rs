@@ -34,7 +34,7 @@ fn main() {
         tell(&format!("{name}, SVG"), || chart::svg(&spec).unwrap().len());
         tell(&format!("{name}, PNG"), || chart::png(&spec).unwrap().len());
     }
-    tell("overview of 12 stations", || pages::overview_size());
+    tell("overview of 12 stations", pages::overview_size);
 }
 
 /// Draws again and again and prints bytes, median and 95th percentile.

@@ -87,46 +87,14 @@ impl Db {
     }
 }
 
+/// Writes one decision; gives the alert whose view it changed.
 async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Result<Option<AlertId>, DbError> {
     match decision {
         Decision::Transition { facts, recipients, muted_until, received_at } => {
-            write_alert(connection, facts).await?;
-            let transition = write_transition(connection, facts, *muted_until, *received_at).await?;
-            let told = told(connection, facts.alert).await?;
-            let recipients = if facts.previous_level < facts.level { recipients } else { &told };
-            let notice = Notice {
-                transition,
-                alert: facts.alert,
-                sequence: facts.sequence,
-                number: 0,
-                at: facts.decided_at,
-                muted_until: *muted_until,
-            };
-            write_notices(connection, &notice, recipients).await?;
-            if facts.level == Level::Normal {
-                cancel_reminders(connection, facts.alert, "the alert is over").await?;
-            }
-            return Ok(Some(facts.alert));
+            record_transition(connection, facts, recipients, (*muted_until, *received_at)).await?;
+            Ok(Some(facts.alert))
         }
-        Decision::Reminder(reminder) => {
-            let select = sqlx::query_scalar("SELECT id FROM transitions WHERE alert = ? AND sequence = ?");
-            let select = select.bind(reminder.alert.bytes().as_slice()).bind(reminder.sequence);
-            let Some(transition) = select.fetch_optional(&mut *connection).await? else { return Ok(None) };
-            let told = told(connection, reminder.alert).await?;
-            // Who has not got the last one needs no second one.
-            cancel_reminders(connection, reminder.alert, "a newer reminder followed").await?;
-            let notice = Notice {
-                transition,
-                alert: reminder.alert,
-                sequence: reminder.sequence,
-                number: reminder.number,
-                at: reminder.decided_at,
-                muted_until: reminder.muted_until,
-            };
-            write_notices(connection, &notice, &told).await?;
-            // Its notices have changed, so it is shown and the outbox is woken.
-            return Ok(Some(reminder.alert));
-        }
+        Decision::Reminder(reminder) => record_reminder(connection, reminder).await,
         Decision::Acknowledged { alert, by, note, at } => {
             let update =
                 sqlx::query("UPDATE alerts SET ack_by = ?, ack_person = ?, ack_at = ?, ack_note = ? WHERE id = ?");
@@ -139,17 +107,65 @@ async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Resul
             update.execute(&mut *connection).await?;
             // Nobody needs to be reminded of what somebody has in hand. First notices stay owed.
             cancel_reminders(connection, *alert, "acknowledged").await?;
-            return Ok(Some(*alert));
+            Ok(Some(*alert))
         }
         Decision::Muted(mute) => {
             let insert = sqlx::query("INSERT OR REPLACE INTO mutes (rule, until, by) VALUES (?, ?, ?)");
             insert.bind(mute.rule.as_str()).bind(mute.until.get()).bind(&mute.by).execute(&mut *connection).await?;
+            Ok(None)
         }
         Decision::MuteEnded(rule) => {
             sqlx::query("DELETE FROM mutes WHERE rule = ?").bind(rule.as_str()).execute(&mut *connection).await?;
+            Ok(None)
         }
     }
-    Ok(None)
+}
+
+/// A change of level and the notices it owes: to the recipients of the rule on the way up, to whoever was told on the way
+/// down.
+async fn record_transition(
+    connection: &mut SqliteConnection,
+    facts: &Facts,
+    recipients: &[Recipient],
+    (muted_until, received_at): (Option<UtcMillis>, Option<UtcMillis>),
+) -> Result<(), DbError> {
+    write_alert(connection, facts).await?;
+    let transition = write_transition(connection, facts, muted_until, received_at).await?;
+    let told = told(connection, facts.alert).await?;
+    let recipients = if facts.previous_level < facts.level { recipients } else { &told };
+    let notice = Notice {
+        transition,
+        alert: facts.alert,
+        sequence: facts.sequence,
+        number: 0,
+        at: facts.decided_at,
+        muted_until,
+    };
+    write_notices(connection, &notice, recipients).await?;
+    if facts.level == Level::Normal {
+        cancel_reminders(connection, facts.alert, "the alert is over").await?;
+    }
+    Ok(())
+}
+
+/// A reminder to everybody who was told; its notices have changed, so the alert is shown and the outbox is woken.
+async fn record_reminder(connection: &mut SqliteConnection, reminder: &Reminder) -> Result<Option<AlertId>, DbError> {
+    let select = sqlx::query_scalar("SELECT id FROM transitions WHERE alert = ? AND sequence = ?");
+    let select = select.bind(reminder.alert.bytes().as_slice()).bind(reminder.sequence);
+    let Some(transition) = select.fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let told = told(connection, reminder.alert).await?;
+    // Who has not got the last one needs no second one.
+    cancel_reminders(connection, reminder.alert, "a newer reminder followed").await?;
+    let notice = Notice {
+        transition,
+        alert: reminder.alert,
+        sequence: reminder.sequence,
+        number: reminder.number,
+        at: reminder.decided_at,
+        muted_until: reminder.muted_until,
+    };
+    write_notices(connection, &notice, &told).await?;
+    Ok(Some(reminder.alert))
 }
 
 async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result<(), DbError> {

@@ -46,26 +46,26 @@ impl Coast {
         let mut path = String::new();
         for ring in &self.0 {
             let ring: Vec<Spot> = ring.iter().map(|(longitude, latitude)| view.spot(*longitude, *latitude)).collect();
-            write_ring(&cut(ring, view.height), &mut path);
+            write_ring(&cut(&ring, view.height), &mut path);
         }
         path
     }
 }
 
 /// Cuts a ring to the drawing, one edge after the other (Sutherland and Hodgman).
-fn cut(ring: Vec<Spot>, height: f64) -> Vec<Spot> {
+fn cut(ring: &[Spot], height: f64) -> Vec<Spot> {
     let left = |spot: &Spot| spot.0 + BEYOND;
     let right = |spot: &Spot| WIDTH + BEYOND - spot.0;
     let top = |spot: &Spot| spot.1 + BEYOND;
     let bottom = move |spot: &Spot| height + BEYOND - spot.1;
     let ring = cut_edge(ring, left);
-    let ring = cut_edge(ring, right);
-    let ring = cut_edge(ring, top);
-    cut_edge(ring, bottom)
+    let ring = cut_edge(&ring, right);
+    let ring = cut_edge(&ring, top);
+    cut_edge(&ring, bottom)
 }
 
 /// Keeps the part of a ring where `inside` is not negative.
-fn cut_edge(ring: Vec<Spot>, inside: impl Fn(&Spot) -> f64) -> Vec<Spot> {
+fn cut_edge(ring: &[Spot], inside: impl Fn(&Spot) -> f64) -> Vec<Spot> {
     let mut kept = Vec::with_capacity(ring.len() + 4);
     let next = ring.iter().cycle().skip(1);
     for (a, b) in ring.iter().zip(next) {
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn cutting_keeps_what_is_inside_and_closes_along_the_edge() {
         let square = vec![(-100.0, 10.0), (50.0, 10.0), (50.0, 40.0), (-100.0, 40.0)];
-        assert_eq!(cut(square, 100.0), [(-BEYOND, 10.0), (50.0, 10.0), (50.0, 40.0), (-BEYOND, 40.0)]);
-        assert!(cut(vec![(-50.0, 0.0), (-40.0, 0.0), (-40.0, 9.0)], 100.0).is_empty());
+        assert_eq!(cut(&square, 100.0), [(-BEYOND, 10.0), (50.0, 10.0), (50.0, 40.0), (-BEYOND, 40.0)]);
+        assert!(cut(&[(-50.0, 0.0), (-40.0, 0.0), (-40.0, 9.0)], 100.0).is_empty());
     }
 
     #[test]
