@@ -42,12 +42,17 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     rooms.announce();
     let demo = DemoConfig { broker, credentials, seed: arguments.seed, ..DemoConfig::default() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stations = tokio::spawn(run_demo(demo, clock, stop.clone()));
-    rooms.run_until(stop).await?;
-    if let Ok(Err(error)) = stations.await {
-        warn!(%error, "simulated stations ended with an error");
-    }
-    Ok(())
+    // The stations say goodbye before the broker ends, or their last wills would call each of them silent.
+    let gone = CancellationToken::new();
+    let told = gone.clone();
+    tokio::spawn(async move {
+        if let Err(error) = run_demo(demo, clock, stop.clone()).await {
+            warn!(%error, "simulated stations ended with an error");
+        }
+        stop.cancelled().await;
+        told.cancel();
+    });
+    rooms.run_until(gone).await
 }
 
 /// Publishes the history and waits until store and alerts have it.

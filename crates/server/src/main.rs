@@ -124,6 +124,12 @@ struct ReplayArguments {
     /// First measured time not replayed, RFC 3339.
     #[arg(long)]
     to: Option<String>,
+    /// Publish in a random order, always the same for a seed; the rows of the file must be in order of time.
+    #[arg(long, value_name = "SEED")]
+    shuffle: Option<u64>,
+    /// With --shuffle: how late a row may come, such as 2h.
+    #[arg(long, default_value = "2h", requires = "shuffle")]
+    lateness: demo::Span,
 }
 
 fn main() -> ExitCode {

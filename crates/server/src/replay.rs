@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use bakau_model::UtcMillis;
-use bakau_simulate::replay::{ReplayMap, ReplayOptions, replay};
+use bakau_simulate::replay::{ReplayMap, ReplayOptions, Shuffle, replay};
 
 use crate::ReplayArguments;
 
@@ -15,6 +15,8 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> Result<()> {
         None => None,
     };
     let time = |text: &Option<String>| text.as_deref().map(UtcMillis::parse).transpose();
+    let lateness_ms = i64::try_from(arguments.lateness.0.as_millis()).context("the lateness is too long")?;
+    let shuffle = arguments.shuffle.map(|seed| Shuffle { seed, lateness_ms });
     let options = ReplayOptions {
         broker: arguments.broker,
         username: arguments.username.clone(),
@@ -22,6 +24,7 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> Result<()> {
         speed: arguments.speed,
         from: time(&arguments.from)?,
         to: time(&arguments.to)?,
+        shuffle,
     };
     let report = replay(&arguments.file, &map, &options).await?;
     println!(

@@ -253,7 +253,7 @@ pub async fn run(plan: &LoadPlan, progress: &Arc<Progress>, stop: &CancellationT
     for connection in 0..connections {
         let login = plan.logins.get(connection as usize % plan.logins.len().max(1)).cloned();
         let client_id = format!("{}client-{connection}", plan.content.station_prefix);
-        let target = Target { broker: plan.broker, client_id, login };
+        let target = Target { broker: plan.broker, client_id, login, will: None };
         let effort = Effort { window: plan.window, patience: plan.patience };
         let mut lane = Lane {
             content: plan.content.clone(),

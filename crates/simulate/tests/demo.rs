@@ -55,9 +55,7 @@ async fn the_catalogue_is_of_four_cities_all_kinds_and_many_agencies() {
 #[tokio::test]
 async fn every_level_of_a_demo_rule_is_held_within_the_first_forty_seconds() {
     let snapshot = registered().await;
-    let of_oxygen =
-        |rule: &&Arc<bakau_registry::Rule>| rule.datastream().is_some_and(|name| name.as_str() == "prb-bjbr-01/do");
-    let rule = snapshot.rules.values().find(of_oxygen).unwrap();
+    let rule = &snapshot.rules["do-mangrove"];
     let limit = |level| rule.band(level).unwrap().thresholds().next().unwrap().raise;
     let [waspada, siaga, awas] = bakau_model::Level::RAISED.map(limit);
     for hour in 0..24 {

@@ -192,7 +192,7 @@ async fn one_message_tells_what_the_broker_did_with_it() {
     let login = Some(Login { username: "u".to_owned(), password: "p".to_owned() });
     let ask = async |script: Script, wait: Duration| {
         let (broker, received) = broker(&[script]).await;
-        let target = Target { broker, client_id: "c".to_owned(), login: login.clone() };
+        let target = Target { broker, client_id: "c".to_owned(), login: login.clone(), will: None };
         (publish_once(&target, &message, wait).await, received)
     };
     let long = Duration::from_secs(20);
@@ -215,7 +215,8 @@ async fn a_file_is_replayed_over_a_broken_connection_in_its_order() {
     let map = "station = 's'\ntopic = 'r/{station}'\ntime = 'time'\n[[column]]\nname = 't'\nkey = 'x'\nunit = 'Cel'\n";
     let map = ReplayMap::parse(map).unwrap();
     let (broker, received) = broker(&[Script::Drop { acked: 100, unanswered: 3 }, Script::Serve]).await;
-    let options = ReplayOptions { broker, username: None, password: None, speed: None, from: None, to: None };
+    let options =
+        ReplayOptions { broker, username: None, password: None, speed: None, from: None, to: None, shuffle: None };
     let report = replay(&file, &map, &options).await.unwrap();
     assert_eq!((report.rows, report.messages, report.values, report.empty), (600, 600, 600, 0));
     let acked: Vec<_> = drain(received).into_iter().filter(|message| message.acked).collect();

@@ -21,6 +21,10 @@ const STEP_MS: i64 = 300_000;
 /// Rows in one message: half a day, some 20 kB.
 const ROWS: usize = 144;
 
+/// Messages of a station on their way: enough for one commit after the other, few enough that all stations together need
+/// little memory.
+const WINDOW: usize = 8;
+
 /// A stretch of time a station has no history of, start inclusive, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
@@ -98,9 +102,10 @@ pub async fn fill(
         let mut past = Past { station, instants: Box::new(instants), rows: Vec::new(), told: Arc::clone(&told) };
         let login = Login { username: device.username, password: device.password };
         let client_id = format!("sim-{}-history", device.station);
-        let target = Target { broker: plan.broker, client_id, login: Some(login) };
+        let target = Target { broker: plan.broker, client_id, login: Some(login), will: None };
         let stop = stop.clone();
-        tasks.spawn(async move { publish_all(&target, &Effort::default(), &mut past, &stop).await });
+        let effort = Effort { window: WINDOW, ..Effort::default() };
+        tasks.spawn(async move { publish_all(&target, &effort, &mut past, &stop).await });
     }
     while let Some(ended) = tasks.join_next().await {
         // A panic in a task is a programming error; the other stations go on.

@@ -7,12 +7,13 @@ mod sites;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
+use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    fault::Fault,
-    mqtt::{Effort, Login, Next, PublishError, Source, Target, publish_all},
+    fault::{Fault, FaultKind},
+    mqtt::{Effort, Login, Message, Next, PublishError, Source, Target, publish_all},
     station::Station,
 };
 
@@ -96,9 +97,12 @@ pub async fn run_demo(config: DemoConfig, clock: Arc<dyn Clock>, stop: Cancellat
         let station = Station { site, seed: config.seed, start, faults };
         // Spread over the interval, so that pages move all the time.
         let due = config.pace.calm * n / stations;
-        let mut beat = Beat { station, clock: Arc::clone(&clock), pace: config.pace, due, last: None };
+        let will = status(&device.station, "offline");
+        let mut beat =
+            Beat { station, clock: Arc::clone(&clock), pace: config.pace, due, last: None, is_online: false };
         let login = Login { username: device.username, password: device.password };
-        let target = Target { broker: config.broker, client_id: format!("sim-{}", device.station), login: Some(login) };
+        let client_id = format!("sim-{}", device.station);
+        let target = Target { broker: config.broker, client_id, login: Some(login), will: Some(will) };
         let stop = stop.clone();
         tasks.spawn(async move {
             let effort = Effort { patience: None, ..Effort::default() };
@@ -123,9 +127,23 @@ struct Beat {
     due: Duration,
     /// When it last said something: its rain gauge counts from there.
     last: Option<Duration>,
+    /// Whether it said that it is there since it was last gone.
+    is_online: bool,
+}
+
+/// An availability message of a station.
+fn status(station: &str, says: &'static str) -> Message {
+    Message { topic: format!("bakau/{station}/status"), payload: Bytes::from_static(says.as_bytes()) }
 }
 
 impl Beat {
+    /// When the silence ends that lasts now.
+    fn silent_until(&self, elapsed: Duration) -> Option<Duration> {
+        let silences = self.station.faults.iter().filter(|fault| fault.kind == FaultKind::Silence);
+        let ends = silences.map(|fault| (fault.from, fault.from.saturating_add(fault.lasts)));
+        ends.filter(|(from, end)| *from <= elapsed && elapsed < *end).map(|(_, end)| end).max()
+    }
+
     /// The beat after one: the next calm one, or an eventful one that comes before it.
     fn following(&self, beat: Duration) -> Duration {
         let eventful = beat + self.pace.eventful.max(Duration::from_millis(1));
@@ -140,6 +158,14 @@ impl Beat {
 
 impl Source for Beat {
     fn next(&mut self, elapsed: Duration) -> Result<Next, PublishError> {
+        if let Some(until) = self.silent_until(elapsed) {
+            (self.is_online, self.due) = (false, until);
+            return Ok(Next::Gone(until));
+        }
+        if !self.is_online {
+            self.is_online = true;
+            return Ok(Next::Message(status(&self.station.site.id, "online")));
+        }
         if elapsed < self.due {
             return Ok(Next::NotBefore(self.due));
         }
@@ -163,12 +189,11 @@ mod tests {
     use bakau_model::UtcMillis;
 
     use super::*;
-    use crate::fault::FaultKind;
 
     fn beat(faults: Vec<Fault>) -> Beat {
         let clock = Arc::new(ManualClock::new(UtcMillis::new(1_770_000_000_000)));
         let station = Station { site: sites().remove(0), seed: 1, start: clock.now(), faults };
-        Beat { station, clock, pace: Pace::default(), due: Duration::from_secs(1), last: None }
+        Beat { station, clock, pace: Pace::default(), due: Duration::from_secs(1), last: None, is_online: true }
     }
 
     fn next(beat: &mut Beat, ms: u64) -> Next {
@@ -196,6 +221,17 @@ mod tests {
             }
         }
         assert_eq!(beats, [1, 11, 13, 15, 17, 27, 37]);
+    }
+
+    #[test]
+    fn a_silent_station_is_gone_without_a_goodbye_and_says_so_when_it_is_back() {
+        let kind = FaultKind::Silence;
+        let mut beat = beat(vec![Fault { kind, from: Duration::from_secs(5), lasts: Duration::from_secs(60) }]);
+        assert!(matches!(next(&mut beat, 1_000), Next::Message(_)));
+        assert!(matches!(next(&mut beat, 5_001), Next::Gone(until) if until == Duration::from_secs(65)));
+        let Next::Message(first) = next(&mut beat, 65_000) else { panic!("it is back") };
+        assert_eq!((first.topic.as_str(), &first.payload[..]), ("bakau/btu-alun-01/status", &b"online"[..]));
+        assert!(matches!(next(&mut beat, 65_001), Next::Message(_)));
     }
 
     #[test]

@@ -32,6 +32,9 @@ const KEEP_ALIVE_S: u16 = 60;
 /// which the embedded broker commits or disconnects.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a goodbye may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Bytes gathered before they are handed to the socket: many small messages in one system call.
 const WRITE_CHUNK: usize = 64 * 1024;
 
@@ -42,6 +45,8 @@ pub enum Next {
     Message(Message),
     /// None before this much time has passed since the start.
     NotBefore(Duration),
+    /// The device dies: the connection breaks without a goodbye, and nothing comes before this much time has passed.
+    Gone(Duration),
     /// None any more.
     End,
 }
@@ -77,6 +82,7 @@ pub async fn publish_all(
         ended: false,
         progress: Instant::now(),
         wake: Duration::ZERO,
+        gone: None,
     };
     let mut backoff = BACKOFF.0;
     loop {
@@ -90,6 +96,12 @@ pub async fn publish_all(
                 match sender.run(reader, writer, input, stop).await? {
                     Ended::Done => return Ok(()),
                     Ended::Lost(trouble) => trouble,
+                    Ended::Gone(until) => {
+                        tokio::select! {
+                            () = stop.cancelled() => return Ok(()),
+                            () = sleep(until.saturating_sub(sender.started.elapsed())) => continue,
+                        }
+                    }
                 }
             }
             Ok(Err(Failed::Refused(reason))) => {
@@ -133,7 +145,7 @@ pub(super) async fn connect(target: &Target) -> Result<(OwnedReadHalf, OwnedWrit
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
     let mut out = BytesMut::new();
-    packet::connect(&mut out, &target.client_id, target.login.as_ref(), KEEP_ALIVE_S);
+    packet::connect(&mut out, target, KEEP_ALIVE_S);
     writer.write_all(&out).await?;
     let mut input = BytesMut::with_capacity(4_096);
     loop {
@@ -199,6 +211,8 @@ impl Flight {
 enum Ended {
     Done,
     Lost(String),
+    /// The source is gone until so much time after the start.
+    Gone(Duration),
 }
 
 struct Sender<'a> {
@@ -211,6 +225,8 @@ struct Sender<'a> {
     progress: Instant,
     /// Time since the start before which the source has nothing.
     wake: Duration,
+    /// Until when the source is gone, once it says so.
+    gone: Option<Duration>,
 }
 
 impl Sender<'_> {
@@ -229,6 +245,9 @@ impl Sender<'_> {
         let (mut heard, mut spoke) = (Instant::now(), Instant::now());
         loop {
             self.fill(&mut out)?;
+            if let Some(until) = self.gone.take() {
+                return Ok(Ended::Gone(until));
+            }
             if self.ended && self.flight.waiting.is_empty() {
                 // The broker has everything; whether it hears the goodbye does not matter.
                 let _goodbye = writer.write_all(&packet::DISCONNECT).await;
@@ -241,7 +260,11 @@ impl Sender<'_> {
                 return Ok(Ended::Lost("no answer for too long".to_owned()));
             }
             let outcome = tokio::select! {
-                () = stop.cancelled() => return Ok(Ended::Done),
+                () = stop.cancelled() => {
+                    // An ordered end is no death: the broker is told, if it takes the two bytes at once.
+                    let _goodbye = timeout(GOODBYE_TIMEOUT, writer.write_all(&packet::DISCONNECT)).await;
+                    return Ok(Ended::Done);
+                }
                 read = reader.read_buf(&mut input) => match read {
                     Ok(0) => return Ok(Ended::Lost("the broker closed the connection".to_owned())),
                     Ok(_) => { heard = Instant::now(); self.take_answers(&mut input) }
@@ -278,6 +301,10 @@ impl Sender<'_> {
                     if instant <= elapsed {
                         return Ok(());
                     }
+                }
+                Next::Gone(until) => {
+                    self.gone = Some(until);
+                    return Ok(());
                 }
                 Next::End => self.ended = true,
             }

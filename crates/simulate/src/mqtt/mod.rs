@@ -23,6 +23,8 @@ pub struct Target {
     pub client_id: String,
     /// User name and password; anonymous where absent.
     pub login: Option<Login>,
+    /// What the broker publishes when the connection breaks without a goodbye.
+    pub will: Option<Message>,
 }
 
 /// MQTT user name and password.

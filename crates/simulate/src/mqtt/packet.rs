@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 
-use super::{Login, Message, PublishError};
+use super::{Message, PublishError, Target};
 
 /// Longest "remaining length" of a packet (section 2.2.3).
 const MAX_REMAINING: usize = 268_435_455;
@@ -53,14 +53,23 @@ fn put_text(out: &mut BytesMut, text: &str) {
     out.put_slice(bytes);
 }
 
-/// CONNECT with a clean session (section 3.1).
-pub(super) fn connect(out: &mut BytesMut, client_id: &str, login: Option<&Login>, keep_alive_s: u16) {
+/// CONNECT with a clean session and, where there is one, a last will at QoS 1 (section 3.1).
+pub(super) fn connect(out: &mut BytesMut, target: &Target, keep_alive_s: u16) {
+    let (login, will) = (target.login.as_ref(), target.will.as_ref());
     let mut body = BytesMut::new();
     put_text(&mut body, "MQTT");
     body.put_u8(4);
-    body.put_u8(0b0000_0010 | if login.is_some() { 0b1100_0000 } else { 0 });
+    let (login_bits, will_bits) =
+        (if login.is_some() { 0b1100_0000 } else { 0 }, if will.is_some() { 0b1100 } else { 0 });
+    body.put_u8(0b0000_0010 | login_bits | will_bits);
     body.put_u16(keep_alive_s);
-    put_text(&mut body, client_id);
+    put_text(&mut body, &target.client_id);
+    if let Some(will) = will {
+        put_text(&mut body, &will.topic);
+        let length = will.payload.len().min(usize::from(u16::MAX));
+        body.put_u16(u16::try_from(length).unwrap_or(u16::MAX));
+        body.put_slice(&will.payload[..length]);
+    }
     if let Some(login) = login {
         put_text(&mut body, &login.username);
         put_text(&mut body, &login.password);
@@ -127,6 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::mqtt::Login;
 
     #[test]
     fn a_publish_is_laid_out_as_the_standard_says() {
@@ -137,11 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_carries_client_id_and_login() {
+    fn a_connect_carries_client_id_login_and_last_will() {
         let mut out = BytesMut::new();
-        let login = Login { username: "u".to_owned(), password: "p".to_owned() };
-        connect(&mut out, "c", Some(&login), 30);
+        let login = Some(Login { username: "u".to_owned(), password: "p".to_owned() });
+        let broker = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut target = Target { broker, client_id: "c".to_owned(), login, will: None };
+        connect(&mut out, &target, 30);
         assert_eq!(&out[..], b"\x10\x13\x00\x04MQTT\x04\xC2\x00\x1E\x00\x01c\x00\x01u\x00\x01p");
+        out.clear();
+        target.will = Some(Message { topic: "a/b".to_owned(), payload: "off".into() });
+        connect(&mut out, &target, 30);
+        let expected = b"\x10\x1D\x00\x04MQTT\x04\xCE\x00\x1E\x00\x01c\x00\x03a/b\x00\x03off\x00\x01u\x00\x01p";
+        assert_eq!(&out[..], expected);
     }
 
     #[test]

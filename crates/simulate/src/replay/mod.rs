@@ -3,6 +3,7 @@
 pub mod cell;
 mod map;
 mod rows;
+mod shuffle;
 
 use std::{
     io,
@@ -18,6 +19,7 @@ use crate::mqtt::{Effort, Login, Next, PublishError, Source, Target, publish_all
 
 pub use map::{ReplayColumn, ReplayMap};
 pub use rows::{Row, Rows};
+pub use shuffle::{Shuffle, Shuffled};
 
 /// Where and how fast to replay.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct ReplayOptions {
     pub from: Option<UtcMillis>,
     /// Only rows before this instant.
     pub to: Option<UtcMillis>,
+    /// Another order than that of the file, whose rows must be in order of time then.
+    pub shuffle: Option<Shuffle>,
 }
 
 impl std::fmt::Debug for ReplayOptions {
@@ -115,12 +119,17 @@ pub enum ReplayError {
 /// When a row cannot be read (what came before it was published) or the broker does not take the messages.
 pub async fn replay(file: &Path, map: &ReplayMap, options: &ReplayOptions) -> Result<ReplayReport, ReplayError> {
     let rows = Rows::open(file, map)?;
+    let rows: Box<dyn Iterator<Item = Result<Row, ReplayError>> + Send> = match options.shuffle {
+        Some(shuffle) => Box::new(Shuffled::new(rows, shuffle)),
+        None => Box::new(rows),
+    };
     let mut tape = Tape { rows, options: options.clone(), first: None, held: None, report: ReplayReport::default() };
     let login = options.username.clone().map(|username| {
         let password = options.password.clone().unwrap_or_default();
         Login { username, password }
     });
-    let target = Target { broker: options.broker, client_id: format!("bakau-replay-{}", map.station), login };
+    let target =
+        Target { broker: options.broker, client_id: format!("bakau-replay-{}", map.station), login, will: None };
     match publish_all(&target, &Effort::default(), &mut tape, &CancellationToken::new()).await {
         Ok(()) => Ok(tape.report),
         Err(PublishError::Source(cause)) => Err(match cause.downcast::<ReplayError>() {
@@ -133,7 +142,7 @@ pub async fn replay(file: &Path, map: &ReplayMap, options: &ReplayOptions) -> Re
 
 /// The rows within the limits, each at its time.
 struct Tape {
-    rows: Rows,
+    rows: Box<dyn Iterator<Item = Result<Row, ReplayError>> + Send>,
     options: ReplayOptions,
     /// Time of the first row within the limits.
     first: Option<UtcMillis>,
@@ -196,12 +205,12 @@ mod tests {
             .unwrap();
         let map = "station = 's'\ntopic = 't'\ntime = 'time'\n[[column]]\nname = 't'\nkey = 'x'\nunit = 'Cel'\n";
         let rows = Rows::open(&path, &ReplayMap::parse(map).unwrap()).unwrap();
-        Tape { rows, options, first: None, held: None, report: ReplayReport::default() }
+        Tape { rows: Box::new(rows), options, first: None, held: None, report: ReplayReport::default() }
     }
 
     fn options() -> ReplayOptions {
         let broker = SocketAddr::from(([127, 0, 0, 1], 1));
-        ReplayOptions { broker, username: None, password: None, speed: None, from: None, to: None }
+        ReplayOptions { broker, username: None, password: None, speed: None, from: None, to: None, shuffle: None }
     }
 
     #[test]
