@@ -21,6 +21,7 @@ use crate::{
     history,
     link::LinkKey,
     outbox::Outbox,
+    reserve::Reserve,
     runner::{Runner, Setup, Shared},
 };
 
@@ -86,6 +87,7 @@ impl Alerts {
             commit_every: config.commit_every,
             gather: config.gather,
             shared: shared.clone(),
+            reserve: Reserve::open(&config.path),
         };
         let outbox = Outbox {
             db: db.clone(),

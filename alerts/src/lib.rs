@@ -23,6 +23,7 @@ mod message;
 mod metrics;
 mod outbox;
 mod pace;
+mod reserve;
 mod retry;
 mod routes;
 mod runner;

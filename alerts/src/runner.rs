@@ -5,6 +5,8 @@
 //! again while evaluation goes on: neither the store nor a receiver nor a full disk blinds the engine.
 
 mod forgotten;
+mod refused;
+mod rules;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,9 +26,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     AlertView, Sources,
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Effect, Engine, Input, Measured, Mute, Requester, RuleSet, SourceView, Transition},
+    engine::{Effect, Engine, Input, Measured, Mute, Requester, SourceView, Transition},
     facts::Facts,
     metrics::METRICS,
+    reserve::Reserve,
     routes::recipients,
     warm,
 };
@@ -40,8 +43,6 @@ const MOST_UNCOMMITTED: usize = 10_000;
 
 /// Rules wait this long for the memory of quality control after a start, and no longer.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(2);
-/// A source that is down is told of after minutes, not seconds.
-const LOOK_AT_SOURCES_EVERY: Duration = Duration::from_secs(1);
 
 /// What engine, handle and outbox share.
 #[derive(Debug, Clone)]
@@ -83,6 +84,7 @@ pub(crate) struct Runner {
     last_try: Instant,
     last_look: Instant,
     failing: bool,
+    reserve: Reserve,
 }
 
 /// What a runner is started with.
@@ -99,6 +101,7 @@ pub(crate) struct Setup {
     pub(crate) commit_every: Duration,
     pub(crate) gather: Duration,
     pub(crate) shared: Shared,
+    pub(crate) reserve: Reserve,
 }
 
 impl Runner {
@@ -129,12 +132,13 @@ impl Runner {
             last_try: Instant::now(),
             last_look: Instant::now(),
             failing: false,
+            reserve: setup.reserve,
         }
     }
 
     /// Runs until `stop`, then commits what is left.
     pub(crate) async fn run(mut self) {
-        let mut arrivals = self.spool.watch();
+        let (mut arrivals, mut refused) = (self.spool.watch(), self.spool.refused());
         let mut spool_open = true;
         self.take_rules(true);
         self.close_forgotten().await;
@@ -168,6 +172,7 @@ impl Runner {
                     spool_open = changed.is_ok();
                     self.gather().await;
                 }
+                batch = refused::next(&mut refused) => self.take_refused(&batch),
                 // None: every state has been read.
                 Some((datastream, stream)) = states.recv() => self.take_state(datastream, stream),
                 () = self.shared.requests.notified() => look_at_requests = true,
@@ -206,42 +211,6 @@ impl Runner {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(self.gather) => {}
         }
-    }
-
-    fn take_rules(&mut self, first: bool) {
-        if !first && !self.snapshots.has_changed().unwrap_or(false) {
-            return;
-        }
-        self.snapshot = Arc::clone(&self.snapshots.borrow_and_update());
-        self.change_rules();
-    }
-
-    fn change_rules(&mut self) {
-        let now = self.clock.now();
-        let names = self.source_views.iter().map(|source| source.name.clone()).collect();
-        let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot, &names)));
-        self.decide(effects, None, None);
-        let effects = self.engine.step(now, Input::Sources(self.source_views.clone()));
-        self.decide(effects, None, None);
-    }
-
-    /// Tells the engine what has changed with the sources; a new one may have rules.
-    fn take_sources(&mut self) {
-        if self.last_look.elapsed() < LOOK_AT_SOURCES_EVERY {
-            return;
-        }
-        self.last_look = Instant::now();
-        let views = self.sources.sources();
-        if views == self.source_views {
-            return;
-        }
-        let same = views.iter().map(|source| &source.name).eq(self.source_views.iter().map(|source| &source.name));
-        self.source_views = views;
-        if !same {
-            return self.change_rules();
-        }
-        let effects = self.engine.step(self.clock.now(), Input::Sources(self.source_views.clone()));
-        self.decide(effects, None, None);
     }
 
     async fn take_requests(&mut self) {
@@ -320,6 +289,12 @@ impl Runner {
             let (from, to) = (self.pending.cursor, batch.seq);
             tracing::error!(%from, %to, missing, "spool batches are gone before alerts saw them: were spool.db or alerts.db replaced?");
         }
+        self.weigh(now, batch);
+        self.pending.cursor = batch.seq;
+    }
+
+    /// Evaluates what a batch holds.
+    fn weigh(&mut self, now: UtcMillis, batch: &Batch) {
         for sourced in &batch.observations {
             let observation = &sourced.observation;
             if !self.engine.watches(observation.datastream) {
@@ -342,7 +317,6 @@ impl Runner {
             let effects = self.engine.step(now, Input::Status { station, online, kept, at });
             self.decide(effects, Some(at), None);
         }
-        self.pending.cursor = batch.seq;
     }
 
     /// The quality of a value as far as it can be known at its arrival.
@@ -417,8 +391,14 @@ impl Runner {
             return;
         }
         match self.db.commit(pending).await {
-            Ok(views) => self.committed(views),
-            Err(error) => self.not_committed(&error),
+            Ok(views) => {
+                self.committed(views);
+                self.reserve.renew().await;
+            }
+            Err(error) => {
+                self.not_committed(&error);
+                self.reserve.give_back();
+            }
         }
     }
 

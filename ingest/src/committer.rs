@@ -276,7 +276,11 @@ impl Committer {
         self.refuse_taken(refusal);
         let until = Instant::now() + self.retry;
         while Instant::now() < until && !self.stop.is_cancelled() {
-            self.intake.refuse_queued(refusal);
+            // What is queued goes into the next try, because the spool shows what it refuses to the alert engine. Only
+            // when held messages fill the group already is nothing gained by that.
+            if self.config.group_messages <= self.taken.envelopes.len() {
+                self.intake.refuse_queued(refusal);
+            }
             std::thread::sleep(LINGER_STEP * 20);
         }
         self.retry = (self.retry * 2).min(RETRY.1);

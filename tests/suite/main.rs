@@ -3,6 +3,7 @@
 mod browser;
 mod commands;
 mod formats;
+mod full_disk;
 mod kill;
 mod line;
 mod mail;

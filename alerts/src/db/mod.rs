@@ -13,7 +13,7 @@ use std::{path::Path, time::Duration};
 
 use bakau_model::{Level, PersonId, RuleId, Seq, UtcMillis};
 use sqlx::{
-    Row, SqlitePool,
+    Connection as _, Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
@@ -81,6 +81,9 @@ impl Db {
             .max_lifetime(None)
             // The writer is ours: asking it whether it is alive before each use would double small transactions.
             .test_before_acquire(false)
+            // A full disk makes SQLite roll back by itself; sqlx then believes for ever that the transaction is open, and
+            // could never begin another one. A fresh connection can.
+            .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await?;
         migrate(&write, path).await?;

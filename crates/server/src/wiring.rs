@@ -39,6 +39,10 @@ const REGISTRY_POLL: Duration = Duration::from_secs(1);
 /// Consumed messages kept in the spool, so that repeated deliveries are recognised after a restart.
 const KEEP_MESSAGES: u64 = 65_535;
 
+/// The last of the disk belongs to decisions: more than the reserve of the alert room (16 MiB), so that the spool does not
+/// take what that gives back.
+const KEEP_FREE_BYTES: u64 = 32 << 20;
+
 /// What is listening, for whoever wants to say so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addresses {
@@ -80,7 +84,9 @@ pub(crate) fn open_store(data: &Path) -> Result<Arc<EmbeddedStore>> {
 pub(crate) fn open_spool(config: &Config) -> Result<(Spool, SpoolReader)> {
     let path = config.data.join("spool.db");
     let spool = SpoolConfig { path: path.clone(), max_bytes: config.spool.max_bytes, keep_messages: KEEP_MESSAGES };
-    Spool::open(&spool).with_context(|| format!("cannot open {}", path.display()))
+    let (mut spool, reader) = Spool::open(&spool).with_context(|| format!("cannot open {}", path.display()))?;
+    spool.keep_free(KEEP_FREE_BYTES);
+    Ok((spool, reader))
 }
 
 /// Secrets come from the environment and from nowhere else.

@@ -61,6 +61,13 @@ impl SpoolReader {
         self.shared.live.subscribe()
     }
 
+    /// What the spool had no room for, at each try, under the position it would have had: nothing of it is durable or
+    /// acknowledged, and the same messages come again. For whoever must act on values before they can be kept.
+    #[must_use]
+    pub fn refused(&self) -> broadcast::Receiver<Arc<Batch>> {
+        self.shared.refused.subscribe()
+    }
+
     /// The next batches after `seq` in order, at most `max_observations` in all but at least one batch if there is any.
     ///
     /// A batch whose blob is damaged is logged, counted and returned empty, so that a consumer moves past it.

@@ -15,12 +15,16 @@ use crate::{Consumer, tail::Tail};
 /// Batches a live follower may be behind before it loses the oldest; each is at most a group, so memory stays small.
 const LIVE_BATCHES: usize = 64;
 
+/// Refused batches kept for a listener that is busy; what it misses is refused again within seconds, or spooled.
+const REFUSED_BATCHES: usize = 16;
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) path: std::path::PathBuf,
     pub(crate) tail: Mutex<Tail>,
     pub(crate) last: watch::Sender<Seq>,
     pub(crate) live: broadcast::Sender<Arc<Batch>>,
+    pub(crate) refused: broadcast::Sender<Arc<Batch>>,
     /// For consumers that are behind the tail.
     pub(crate) consumers: Mutex<Connection>,
     /// For pages and the API, so that a slow page never delays a consumer.
@@ -35,6 +39,7 @@ impl Shared {
             tail: Mutex::new(Tail::new(last)),
             last: watch::Sender::new(last),
             live: broadcast::Sender::new(LIVE_BATCHES),
+            refused: broadcast::Sender::new(REFUSED_BATCHES),
             consumers: Mutex::new(consumers),
             pages: Mutex::new(pages),
             cursors: [const { AtomicU64::new(0) }; Consumer::ALL.len()],

@@ -60,6 +60,7 @@ pub struct Spool {
     /// Bytes spooled up to the slower cursor, as of the last look; never too high.
     consumed_bytes: u64,
     max_bytes: u64,
+    keep_free_bytes: u64,
     keep_messages: u64,
     window_messages: usize,
     quarantine_keep_bytes: u64,
@@ -105,6 +106,7 @@ impl Spool {
             trimmed_messages: oldest.messages,
             consumed_bytes: oldest.bytes,
             max_bytes: config.max_bytes,
+            keep_free_bytes: 0,
             keep_messages: config.keep_messages.max(1),
             window_messages: window,
             quarantine_keep_bytes: quarantine::KEEP_BYTES,
@@ -147,9 +149,16 @@ impl Spool {
         if has_messages {
             envelopes::encode(&mut self.envelope_blob, seq, draft.registry_revision, &draft.envelopes);
             observations::encode(&mut self.observation_blob, &batch);
-            self.check_room()?;
         }
-        let written = self.write(draft, &batch)?;
+        let room = if has_messages { self.check_room().and_then(|()| self.check_disk()) } else { Ok(()) };
+        let written = match room.and_then(|()| self.write(draft, &batch)) {
+            Ok(written) => written,
+            Err(error) => {
+                // Nobody listening is no failure.
+                drop(self.shared.refused.send(Arc::new(batch)));
+                return Err(error);
+            }
+        };
         self.log_written = true;
         self.quarantine_grew |= !draft.quarantine.is_empty();
         let batch = Arc::new(batch);
@@ -215,6 +224,26 @@ impl Spool {
             }
         }
         newest_first.truncate(self.window_messages);
+        Ok(())
+    }
+
+    /// Leaves so much of the disk to those who must write when nothing more can be spooled. 0 at first.
+    pub fn keep_free(&mut self, bytes: u64) {
+        self.keep_free_bytes = bytes;
+    }
+
+    /// Refuses to take what is left of the disk.
+    fn check_disk(&self) -> Result<(), SpoolError> {
+        if self.keep_free_bytes == 0 {
+            return Ok(());
+        }
+        // A file system that cannot tell is trusted until a write fails.
+        let Ok(disk) = rustix::fs::statvfs(&self.shared.path) else { return Ok(()) };
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.keep_free_bytes {
+            let mib = self.keep_free_bytes >> 20;
+            let message = format!("the disk is nearly full: the last {mib} MiB are kept for alerts; free space there");
+            return Err(SpoolError::new(SpoolErrorKind::Full, message));
+        }
         Ok(())
     }
 
