@@ -1,14 +1,14 @@
 //! From handles of the other rooms to the plain values that pages show.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
-use bakau_alerts::{AlertDetail, AlertKind, AlertView, NoticeState};
+use bakau_alerts::{AlertDetail, AlertKind, AlertView, Episode, NoticeState};
 use bakau_dashboards::view::{
-    AlertRow, AlertTopic, DeliveryRow, DeliveryState, Freshness, InstrumentRow, LimitLine, Named, ParameterPanel,
-    SourceKind, SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
+    AlertRow, AlertTopic, DeliveryRow, DeliveryState, EpisodeRow, Freshness, InstrumentRow, LimitLine, Named,
+    ParameterPanel, SourceKind, SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
@@ -30,7 +30,6 @@ pub(crate) struct Gatherer<'a> {
     now: UtcMillis,
     latest: HashMap<DatastreamId, LatestEntry>,
     levels: HashMap<DatastreamName, Level>,
-    watched: HashSet<DatastreamName>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -47,7 +46,6 @@ impl<'a> Gatherer<'a> {
         let snapshot = state.snapshot();
         Self {
             state,
-            watched: snapshot.rules.values().filter_map(|rule| rule.datastream().cloned()).collect(),
             snapshot,
             now: state.clock.now(),
             latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
@@ -89,8 +87,8 @@ impl<'a> Gatherer<'a> {
         // An alert that is active counts even when its data has stopped; "normal" needs data to say so.
         let level = (any_current || Level::Normal < worst).then_some(worst);
         let freshness = self.freshness(&values);
-        // Worst first, then those with rules, so that the few the overview shows are those that matter.
-        values.sort_by_key(|cell| std::cmp::Reverse((cell.level, self.watched.contains(&cell.datastream))));
+        // The few that the overview shows are those that matter.
+        values.sort_by_key(|cell| (std::cmp::Reverse(cell.level), telling(cell.datastream.parameter())));
         StationCard {
             id: station.id.clone(),
             name: station.name.clone(),
@@ -200,6 +198,21 @@ impl<'a> Gatherer<'a> {
         }
     }
 
+    /// An episode of the settled history.
+    pub(crate) fn episode_row(&self, datastream: &Datastream, episode: &Episode) -> EpisodeRow {
+        let rule = self.snapshot.rules.get(&episode.rule);
+        EpisodeRow {
+            label: catalogue::label(&self.snapshot, datastream),
+            rule_name: rule.map_or_else(|| episode.rule.as_str().into(), |rule| rule.name.clone()),
+            peak: episode.peak,
+            onset: episode.onset,
+            end: episode.end,
+            peak_value: episode.peak_value,
+            unit: datastream.unit.clone(),
+            decimals: catalogue::decimals(&self.snapshot, datastream),
+        }
+    }
+
     /// Where the figures of a rule come from.
     pub(crate) fn rule_source(&self, rule: &RuleId) -> Option<String> {
         self.snapshot.rules.get(rule).map(|rule| rule.source.clone()).filter(|source| !source.is_empty())
@@ -289,6 +302,30 @@ impl<'a> Gatherer<'a> {
 /// A value older than this is stale.
 fn stale_after(datastream: &Datastream) -> i64 {
     STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS)
+}
+
+/// What people look for first at a station, of air, water and mangrove alike.
+const TELLING: [&str; 14] = [
+    "pm25",
+    "pm10",
+    "do",
+    "water_level",
+    "salinity",
+    "rain",
+    "ph",
+    "turbidity",
+    "flow",
+    "o3",
+    "no2",
+    "water_temperature",
+    "air_temperature",
+    "humidity",
+];
+
+/// Position of a parameter among those people look for; what is not listed comes after, what a device says of itself last.
+fn telling(parameter: &str) -> usize {
+    let listed = TELLING.iter().position(|known| *known == parameter);
+    listed.unwrap_or_else(|| TELLING.len() + usize::from(parameter.starts_with("battery") || parameter == "rssi"))
 }
 
 /// The first letter of a receiver: enough to tell two apart, too little to name one.

@@ -1,21 +1,24 @@
 //! Pages for people: values are gathered here and drawn by `bakau_dashboards`.
 
+use std::cmp::Reverse;
+
 use axum::{
     body::Bytes,
     extract::{Form, FromRequest as _, Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery};
+use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery, SettledQuery};
 use bakau_dashboards::{
     assets,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, CheckRow, Frame, Grouping, OverviewFilter,
-        OverviewView, ProblemView, SpoolStatus, StationView, StatusView, Window,
+        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, CheckRow, EpisodeRow, Frame, Grouping,
+        OverviewFilter, OverviewView, ProblemView, SpoolStatus, StationClass, StationView, StatusView, Window,
     },
 };
 use bakau_model::{Language, Level, StationKind, UtcMillis};
+use bakau_registry::{AirType, Station};
 use bakau_spool::Consumer;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -24,7 +27,7 @@ use serde_json::json;
 use crate::{
     access::Writer,
     alerts::{find, problem as alerts_problem, take_in_hand},
-    answer, catalogue,
+    answer, catalogue, charts,
     error::{ApiError, ProblemType},
     gather::Gatherer,
     health,
@@ -41,6 +44,9 @@ const DAY_MS: i64 = 86_400_000;
 const ALERTS_PER_PAGE: usize = 50;
 /// Alerts on a station's page.
 const STATION_ALERTS: usize = 10;
+/// Time the settled history on a station's page covers, and its most rows.
+const SETTLED_MS: i64 = 30 * DAY_MS;
+const SETTLED_ROWS: usize = 200;
 /// Time the ledgers on the status page cover.
 const STATUS_LEDGER_MS: i64 = 3_600_000;
 /// How long the language is remembered, in seconds.
@@ -71,7 +77,8 @@ pub(crate) async fn station(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["range"])?;
+    let params = Params::parse(&uri, &["range", "history"])?;
+    let settled = params.choice("history", &[("settled", true)])?.unwrap_or(false);
     let words = Window::ALL.map(|window| (window.key(), window));
     let window = params.choice("range", &words)?.unwrap_or_default();
     let gatherer = Gatherer::new(&state);
@@ -91,12 +98,46 @@ pub(crate) async fn station(
         silent_after_ms: card.silent_after_ms,
         latitude: station.latitude,
         longitude: station.longitude,
+        elevation_m: station.elevation_m,
+        description: station.description.clone(),
+        class: station_class(station),
         instruments: gatherer.instruments(station),
         parameters: gatherer.panels(station),
         window,
         alerts: alerts.iter().map(|alert| gatherer.alert_row(alert)).collect(),
+        episodes: if settled { Some(episodes(&state, &gatherer, station).await?) } else { None },
     };
     show(&uri, page::station(&view))
+}
+
+/// What the values of a station are held to.
+fn station_class(station: &Station) -> Option<StationClass> {
+    let water = station.water_class.as_ref();
+    let water = water.map(|class| StationClass::Water { class: class.class, source: class.source.clone() });
+    water.or_else(|| {
+        station.air_type.map(|air_type| match air_type {
+            AirType::Reference => StationClass::AirReference,
+            AirType::Lcs => StationClass::AirIndicative,
+        })
+    })
+}
+
+/// The settled history of a station's datastreams, newest first.
+async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) -> Result<Vec<EpisodeRow>, ApiError> {
+    let to = state.clock.now();
+    let mut rows = Vec::new();
+    for datastream in gatherer.snapshot().datastreams_of(&station.id) {
+        if charts::limits(gatherer.snapshot(), datastream).is_empty() {
+            continue;
+        }
+        let from = to.saturating_add(-SETTLED_MS);
+        let query = SettledQuery { datastream: Some(datastream.name.clone()), rule: None, from, to };
+        let found = state.alerts.settled(&query).await.map_err(|error| alerts_problem(&error))?;
+        rows.extend(found.iter().map(|episode| gatherer.episode_row(datastream, episode)));
+    }
+    rows.sort_by_key(|row| Reverse(row.onset));
+    rows.truncate(SETTLED_ROWS);
+    Ok(rows)
 }
 
 /// `/alerts`: open alerts, or all with `?all=true`.

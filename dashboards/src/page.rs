@@ -17,7 +17,7 @@ use crate::{
     say::Say,
     view::{
         AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, Frame, Freshness, Grouping, OverviewView,
-        ProblemView, ReferenceView, SourceState, StationView, StatusView, Window,
+        ProblemView, ReferenceView, SourceState, StationClass, StationView, StatusView, Window,
     },
 };
 use overview::Layout;
@@ -223,12 +223,17 @@ impl ChartLink<'_> {
         format!("/charts/{datastream}.{format}?{time}&lang={lang}&width={width}&height={height}{theme}")
     }
 
-    /// Path and query of the values as CSV, ending at that moment.
+    /// Path and query of the values as `csv` or `json`, ending at that moment: means where the chart shows means.
     #[must_use]
-    pub fn csv(&self, now: impl Borrow<UtcMillis>) -> String {
+    pub fn data(&self, now: impl Borrow<UtcMillis>, format: &str) -> String {
         let now = now.borrow();
         let from = now.saturating_add(-self.window.millis());
-        format!("/api/v1/observations?datastream={}&from={from}&to={now}&format=csv", self.datastream)
+        let (path, step) = match self.window {
+            Window::Day | Window::Week => ("observations", ""),
+            Window::Month => ("aggregates", "&step=1h"),
+            Window::Year => ("aggregates", "&step=1d"),
+        };
+        format!("/api/v1/{path}?datastream={}&from={from}&to={now}{step}&format={format}", self.datastream)
     }
 }
 
@@ -251,6 +256,10 @@ impl AlertRow {
 
 fn station_path(id: &StationId) -> String {
     format!("/stations/{id}")
+}
+
+fn settled_path(id: &StationId) -> String {
+    format!("/stations/{id}?history=settled")
 }
 
 fn agency_path(id: &AgencyId) -> String {

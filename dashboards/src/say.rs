@@ -165,6 +165,11 @@ impl<'a> Say<'a> {
         format!("{}{space}{}", self.number(value, decimals), unit.symbol())
     }
 
+    /// A value that is known, with its unit.
+    pub(crate) fn measured(&self, value: impl Borrow<f64>, decimals: impl Borrow<u8>, unit: &Unit) -> String {
+        self.measure(Some(*value.borrow()), decimals, unit)
+    }
+
     pub(crate) fn limit(&self, limit: &LimitLine) -> String {
         format::shortest(limit.value, self.frame.language)
     }
@@ -259,6 +264,17 @@ impl<'a> Say<'a> {
     pub(crate) fn chart<'d>(&self, datastream: &'d DatastreamName, window: impl Borrow<Window>) -> ChartLink<'d> {
         let window = *window.borrow();
         ChartLink { datastream, window, between: None, language: self.frame.language }
+    }
+
+    /// How to name the data of a station in a report.
+    pub(crate) fn cite(&self, station: &StationView) -> String {
+        let values = [
+            ("agency", self.text(&station.agency)),
+            ("station", self.text(&station.name)),
+            ("id", station.id.as_str()),
+            ("time", &self.local(self.frame.generated_at)),
+        ];
+        self.fill_all("cite", &values)
     }
 
     /// What a chart shows, for those who do not see it.

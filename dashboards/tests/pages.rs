@@ -9,8 +9,8 @@ use bakau_dashboards::{
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
         DeliveryRow, DeliveryState, Frame, Freshness, Grouping, LimitLine, Named, OverviewFilter, OverviewView,
-        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationView,
-        StatusView, TransitionRow, ValueCell, Window,
+        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
+        StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
@@ -112,10 +112,14 @@ fn station(language: Language, name: &str) -> StationView {
         silent_after_ms: 240_000,
         latitude: -7.7385,
         longitude: 113.221,
+        elevation_m: Some(3.0),
+        description: None,
+        class: Some(StationClass::Water { class: 2, source: "PP 22/2021".to_owned() }),
         instruments: Vec::new(),
         parameters: vec![ParameterPanel { cell, limits, interval_ms: 600_000, vertical_datum: None }],
         window: Window::Week,
         alerts: vec![alert_row(name)],
+        episodes: None,
     }
 }
 

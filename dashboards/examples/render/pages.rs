@@ -3,8 +3,8 @@ use bakau_dashboards::{
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
         DeliveryRow, DeliveryState, Frame, Freshness, InstrumentRow, Named, OverviewFilter, OverviewView,
-        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationView,
-        StatusView, TransitionRow, ValueCell, Window,
+        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
+        StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
@@ -215,6 +215,9 @@ fn station(language: Language) -> StationView {
         silent_after_ms: 240_000,
         latitude: -7.7385,
         longitude: 113.221,
+        elevation_m: Some(3.0),
+        description: None,
+        class: Some(StationClass::Water { class: 2, source: "PP 22/2021".to_owned() }),
         instruments: vec![
             instrument(text("Oksigen terlarut", "Dissolved oxygen"), "EXO2"),
             instrument(text("Suhu air", "Water temperature"), "EXO2"),
@@ -222,6 +225,7 @@ fn station(language: Language) -> StationView {
         parameters: panels,
         window: Window::Day,
         alerts: alerts(language, true).alerts,
+        episodes: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The page of one station.
 
-use bakau_model::{Level, StationId, StationKind, Text, UtcMillis};
+use bakau_model::{Level, StationId, StationKind, Text, Unit, UtcMillis};
 
 use super::{AlertRow, Frame, Freshness, LimitLine, ValueCell, Window};
 
@@ -32,6 +32,43 @@ pub struct InstrumentRow {
     pub since: UtcMillis,
 }
 
+/// The class the values of a station are held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StationClass {
+    /// River or lake class 1 to 4, and what assigns it.
+    Water {
+        /// 1 to 4.
+        class: u8,
+        /// The decree, or on which assumption it stands.
+        source: String,
+    },
+    /// Reference-grade air monitors.
+    AirReference,
+    /// Low-cost air sensors, whose values are indicative.
+    AirIndicative,
+}
+
+/// One episode of the settled history.
+#[derive(Debug, Clone)]
+pub struct EpisodeRow {
+    /// Name of the parameter.
+    pub label: Text,
+    /// Name of the rule.
+    pub rule_name: Text,
+    /// Worst level.
+    pub peak: Level,
+    /// When it began to hold.
+    pub onset: UtcMillis,
+    /// When it ended; `None` while it lasts.
+    pub end: Option<UtcMillis>,
+    /// Worst value, in `unit`.
+    pub peak_value: f64,
+    /// Canonical unit.
+    pub unit: Unit,
+    /// Decimal places to show.
+    pub decimals: u8,
+}
+
 /// The page of one station (`/stations/{id}?range=day|week|month`).
 #[derive(Debug, Clone)]
 pub struct StationView {
@@ -57,6 +94,12 @@ pub struct StationView {
     pub latitude: f64,
     /// Degrees east, WGS 84.
     pub longitude: f64,
+    /// Metres above mean sea level.
+    pub elevation_m: Option<f64>,
+    /// What people should know about the place.
+    pub description: Option<Text>,
+    /// The class its values are held to.
+    pub class: Option<StationClass>,
     /// Instruments now deployed; may be empty.
     pub instruments: Vec<InstrumentRow>,
     /// Datastreams with newest value, limits and chart.
@@ -65,4 +108,6 @@ pub struct StationView {
     pub window: Window,
     /// Alerts of this station, newest first; a few.
     pub alerts: Vec<AlertRow>,
+    /// Episodes of the past weeks, computed anew from what is stored; `None` where nobody asked for them.
+    pub episodes: Option<Vec<EpisodeRow>>,
 }
