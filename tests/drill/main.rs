@@ -1,4 +1,4 @@
-//! Fault drills in a release build: `cargo xtask drill kill [--long]`.
+//! Fault drills in a release build: `cargo xtask drill kill [--long]`, `cargo xtask drill broker`.
 
 use anyhow::{Result, bail};
 use bakau_tests::kill::{KillPlan, Way, run};
@@ -6,7 +6,7 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which drill: `kill`.
+    /// Which drill: `kill` or `broker`.
     name: String,
     /// 20 kills instead of 5.
     #[arg(long)]
@@ -18,33 +18,36 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.name.as_str() {
         "kill" => kill(if arguments.long { 20 } else { 5 }).await,
-        other => bail!("unknown drill '{other}'; there is: kill"),
+        "broker" => drill(Way::Mosquitto, 0, 10).await,
+        other => bail!("unknown drill '{other}'; there are: kill, broker"),
     }
 }
 
 async fn kill(kills: u64) -> Result<()> {
-    for way in [Way::Mosquitto, Way::Embedded] {
-        let broker_restarts = if way == Way::Mosquitto { kills / 2 } else { 0 };
-        // Two seconds of load between two faults: it goes on while Bakau comes back.
-        let (rate, messages) = (20_000.0, 40_000 * (kills + broker_restarts + 1));
-        let plan = KillPlan { way, kills, broker_restarts, messages, rate };
-        println!(
-            "{way:?}: {kills} x kill -9 of bakau, {broker_restarts} x SIGTERM of mosquitto, {messages} messages at {rate}/s"
-        );
-        let folder = tempfile::tempdir()?;
-        let report = run(&plan, folder.path()).await?;
-        println!(
-            "  acknowledged {}, values expected {}, held exactly once {}, superseded {}, rows {}",
-            report.acknowledged,
-            report.verdict.expected,
-            report.verdict.found,
-            report.verdict.superseded,
-            report.verdict.rows
-        );
-        println!(
-            "  ledger lines balanced {}, slowest restart {:.2?}, {:.1?} altogether",
-            report.ledger_lines, report.slowest_restart, report.elapsed
-        );
-    }
+    drill(Way::Mosquitto, kills, kills / 2).await?;
+    drill(Way::Embedded, kills, 0).await
+}
+
+async fn drill(way: Way, kills: u64, broker_restarts: u64) -> Result<()> {
+    // Two seconds of load between two faults: it goes on while Bakau comes back.
+    let (rate, messages) = (20_000.0, 40_000 * (kills + broker_restarts + 1));
+    let plan = KillPlan { way, kills, broker_restarts, messages, rate };
+    println!(
+        "{way:?}: {kills} x kill -9 of bakau, {broker_restarts} x SIGTERM of mosquitto, {messages} messages at {rate}/s"
+    );
+    let folder = tempfile::tempdir()?;
+    let report = run(&plan, folder.path()).await?;
+    println!(
+        "  acknowledged {}, values expected {}, held exactly once {}, superseded {}, rows {}",
+        report.acknowledged,
+        report.verdict.expected,
+        report.verdict.found,
+        report.verdict.superseded,
+        report.verdict.rows
+    );
+    println!(
+        "  ledger lines balanced {}, slowest restart {:.2?}, {:.1?} altogether",
+        report.ledger_lines, report.slowest_restart, report.elapsed
+    );
     Ok(())
 }

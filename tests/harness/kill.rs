@@ -202,7 +202,8 @@ async fn kill_again_and_again(
         let reached = async || Ok((threshold <= progress.acknowledged()).then_some(()));
         wait::until("the load to go on", PATIENCE, reached).await.with_context(|| bakau.log_tail())?;
         // Restarts of the broker come between kills, not after all of them.
-        if let Some(broker) = broker.as_deref_mut().filter(|_| 0 < restarts_left && turn % 2 == 0) {
+        let its_turn = 0 < restarts_left && (turn % 2 == 0 || plan.kills == 0);
+        if let Some(broker) = broker.as_deref_mut().filter(|_| its_turn) {
             restarts_left -= 1;
             broker.stop()?;
             broker.resume().await?;

@@ -1,4 +1,4 @@
-//! kill -9 of Bakau under load; the long variant is `cargo xtask drill kill --long`.
+//! kill -9 of Bakau and restarts of mosquitto under load; the long variants are `cargo xtask drill kill --long` and `drill broker`.
 
 use anyhow::Result;
 use bakau_tests::kill::{KillPlan, Way, run};
@@ -18,5 +18,14 @@ async fn everything_acknowledged_by_mosquitto_survives_five_kills_and_two_broker
     let plan = KillPlan { way: Way::Mosquitto, kills: 5, broker_restarts: 2, messages: 40_000, rate: 6_000.0 };
     let report = run(&plan, folder.path()).await?;
     assert_eq!(report.verdict.found, 80_000);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clean_restarts_of_mosquitto_under_load_lose_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let plan = KillPlan { way: Way::Mosquitto, kills: 0, broker_restarts: 3, messages: 30_000, rate: 6_000.0 };
+    let report = run(&plan, folder.path()).await?;
+    assert_eq!(report.verdict.found, 60_000);
     Ok(())
 }
