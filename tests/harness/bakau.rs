@@ -54,7 +54,7 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 impl Bakau {
-    /// Prepares a folder: writes `bakau.toml` and applies the catalogue files.
+    /// Prepares a folder: writes `bakau.toml` and applies the catalogue files, if any.
     ///
     /// # Errors
     /// When `bakau apply` refuses the catalogue.
@@ -68,6 +68,9 @@ impl Bakau {
             let path = folder.join("catalogue").join(name);
             fs::write(&path, text)?;
             arguments.push(path.display().to_string());
+        }
+        if catalogue.is_empty() {
+            return Ok(me);
         }
         let output = me.command(&arguments)?.output()?;
         if !output.status.success() {
