@@ -12,7 +12,8 @@ use bakau_dashboards::view::{
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
-    AgencyId, DatastreamId, DatastreamName, Flag, Language, Level, RuleId, StationId, Text, Unit, UtcMillis,
+    AgencyId, DatastreamId, DatastreamName, Flag, Language, Level, RuleId, StationId, StationStatus, Text, Unit,
+    UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -86,7 +87,7 @@ impl<'a> Gatherer<'a> {
         let any_current = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
         // An alert that is active counts even when its data has stopped; "normal" needs data to say so.
         let level = (any_current || Level::Normal < worst).then_some(worst);
-        let freshness = self.freshness(&values);
+        let freshness = self.freshness(&station.id, datastreams, &values);
         // The few that the overview shows are those that matter.
         values.sort_by_key(|cell| (std::cmp::Reverse(cell.level), telling(cell.datastream.parameter())));
         StationCard {
@@ -107,11 +108,18 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    fn freshness(&self, values: &[ValueCell]) -> Freshness {
+    fn freshness(&self, station: &StationId, datastreams: &[&Datastream], values: &[ValueCell]) -> Freshness {
         let Some(newest) = values.iter().filter_map(|cell| cell.observed_at).max() else {
             return Freshness::NeverReported;
         };
         let age_ms = self.now.since(newest).max(0);
+        let entries = datastreams.iter().filter_map(|datastream| self.latest.get(&datastream.number));
+        let heard = entries.map(|entry| entry.observation.received_at).max();
+        // Any value that came after it has taken the word back.
+        let gone = |status: StationStatus| !status.online && heard.is_none_or(|heard| heard <= status.at);
+        if self.state.latest.status(station).is_some_and(gone) {
+            return Freshness::Offline { age_ms };
+        }
         let live = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
         if live { Freshness::Live { age_ms } } else { Freshness::Stale { age_ms } }
     }
