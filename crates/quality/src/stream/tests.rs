@@ -83,6 +83,21 @@ fn neighbourhood_ends_at_long_gaps_and_uneven_ones_are_no_ground_for_a_spike() {
 }
 
 #[test]
+fn the_margin_reaches_past_a_spike_to_the_value_before_it() {
+    let at = |minute: i64, value: f64| (UtcMillis::new(minute * MINUTE), Some(value));
+    let limits = QualityLimits { flat_line: None, ..water() };
+    let whole = vec![at(0, 8.0), at(110, 14.0), at(220, 8.0)];
+    let before = UtcMillis::new(220 * MINUTE - margin(&limits).before);
+    let near: Series = whole.iter().copied().filter(|&(at, _)| before <= at).collect();
+    let rate = |series: &Series| results(&limits, series, QualityTest::RateOfChange).pop();
+    assert_eq!(
+        (rate(&whole), rate(&near)),
+        (Some(2), Some(2)),
+        "the value before the spike is too far away for a rate"
+    );
+}
+
+#[test]
 fn values_less_than_a_minute_apart_count_as_a_minute() {
     let series = vec![(UtcMillis::new(0), Some(8.0)), (UtcMillis::new(1), Some(8.4)), (UtcMillis::new(2), Some(9.0))];
     assert_eq!(results(&water(), &series, QualityTest::RateOfChange), [2, 1, 3]);
