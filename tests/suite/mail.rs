@@ -5,7 +5,6 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
