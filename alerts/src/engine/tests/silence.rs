@@ -122,11 +122,11 @@ fn every(minutes: i64, range: std::ops::RangeInclusive<i64>, datastream: Datastr
 
 type Case = (&'static str, Vec<WatchedRule>, Vec<(i64, Event)>, i64, &'static [&'static str]);
 
-fn cases() -> Vec<Case> {
-    use Event::{Kept, Missing, Offline, Online, Restart, Source, Value};
+/// How long silence lasts.
+fn deadlines() -> Vec<Case> {
+    use Event::Value;
     let (do_, temp) = (DATASTREAM, OTHER);
     let station_only = || vec![station_rule()];
-    let both = || vec![station_rule(), datastream_rule()];
     vec![
         ("a station that reports", station_only(), every(5, 0..=60, do_), 60, &[]),
         (
@@ -164,6 +164,16 @@ fn cases() -> Vec<Case> {
             40,
             &["20 station-silent normal>waspada stale since 5", "31 station-silent waspada>normal returned since 5"],
         ),
+    ]
+}
+
+/// What stations say themselves.
+fn words_of_the_station() -> Vec<Case> {
+    use Event::{Kept, Missing, Offline, Online, Value};
+    let do_ = DATASTREAM;
+    let station_only = || vec![station_rule()];
+    let both = || vec![station_rule(), datastream_rule()];
+    vec![
         (
             "a station that says that its sensors miss is alive, the sensor is not",
             both(),
@@ -203,6 +213,16 @@ fn cases() -> Vec<Case> {
             5,
             &["2 station-silent normal>waspada offline since 2"],
         ),
+    ]
+}
+
+/// What silence is about, and what a restart of Bakau means.
+fn subjects_and_restarts() -> Vec<Case> {
+    use Event::{Restart, Source, Value};
+    let (do_, temp) = (DATASTREAM, OTHER);
+    let station_only = || vec![station_rule()];
+    let both = || vec![station_rule(), datastream_rule()];
+    vec![
         (
             "nobody is silent for the time that Bakau did not run",
             station_only(),
@@ -257,7 +277,8 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn histories_of_silence_give_the_expected_transitions() {
-    for (name, in_force, events, until, expected) in cases() {
+    let cases = [deadlines(), words_of_the_station(), subjects_and_restarts()].into_iter().flatten();
+    for (name, in_force, events, until, expected) in cases {
         assert_eq!(history(&in_force, &events, until), *expected, "{name}");
     }
 }

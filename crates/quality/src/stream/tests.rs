@@ -146,59 +146,73 @@ fn a_correction_of_the_newest_value_is_judged_as_if_the_first_had_not_been() {
 
 // === against the definitions, written down without a state ===
 
-fn by_definition(limits: &QualityLimits, series: &Series) -> Vec<TestResults> {
-    let range = |value: f64| gross_range(limits, value);
-    let usable: Vec<usize> =
-        (0..series.len()).filter(|&n| series[n].1.is_some_and(|value| range(value) != Flag::Fail)).collect();
-    let (at, value) = (|n: usize| series[n].0.get(), |n: usize| series[n].1.unwrap());
-    let neighbour = |place: usize, step: isize| {
-        let other = *usable.get(place.checked_add_signed(step)?)?;
-        ((at(other) - at(usable[place])).abs() <= NEIGHBOUR_GAP_MS).then_some(other)
-    };
-    let spike = |place: usize| -> Flag {
-        let (Some(limits), Some(before), Some(after)) = (&limits.spike, neighbour(place, -1), neighbour(place, 1))
-        else {
+/// The tests by their words, looking at the whole series for every value.
+struct Definition<'a> {
+    limits: &'a QualityLimits,
+    series: &'a Series,
+    /// Places of the values that can be neighbours.
+    usable: Vec<usize>,
+}
+
+impl Definition<'_> {
+    fn at(&self, place: usize) -> i64 {
+        self.series[self.usable[place]].0.get()
+    }
+
+    fn value(&self, place: usize) -> f64 {
+        self.series[self.usable[place]].1.unwrap()
+    }
+
+    fn neighbour(&self, place: usize, step: isize) -> Option<usize> {
+        let other = place.checked_add_signed(step).filter(|other| *other < self.usable.len())?;
+        ((self.at(other) - self.at(place)).abs() <= NEIGHBOUR_GAP_MS).then_some(other)
+    }
+
+    fn spike(&self, place: usize) -> Flag {
+        let (before, after) = (self.neighbour(place, -1), self.neighbour(place, 1));
+        let (Some(limits), Some(before), Some(after)) = (&self.limits.spike, before, after) else {
             return Flag::NotEvaluated;
         };
-        let here = usable[place];
-        let (short, long) = (at(here) - at(before), at(after) - at(here));
+        let (short, long) = (self.at(place) - self.at(before), self.at(after) - self.at(place));
         if GAP_RATIO * short.min(long) < short.max(long) {
             return Flag::NotEvaluated;
         }
-        let (here, before, after) = (value(here), value(before), value(after));
+        let (here, before, after) = (self.value(place), self.value(before), self.value(after));
         let same_side = (here > before) == (here > after);
         beyond(limits, if same_side { (here - before).abs().min((here - after).abs()) } else { 0.0 })
-    };
-    let rate = |place: usize| -> Flag {
-        let (Some(limits), Some(before)) = (&limits.rate_per_min, neighbour(place, -1)) else {
+    }
+
+    fn rate(&self, place: usize) -> Flag {
+        let (Some(limits), Some(before)) = (&self.limits.rate_per_min, self.neighbour(place, -1)) else {
             return Flag::NotEvaluated;
         };
-        let from = match spike(place - 1) {
-            Flag::Suspect | Flag::Fail => usable[place - 2],
+        let from = match self.spike(place - 1) {
+            Flag::Suspect | Flag::Fail => place - 2,
             _ => before,
         };
-        let gap = at(usable[place]) - at(from);
+        let gap = self.at(place) - self.at(from);
         if NEIGHBOUR_GAP_MS < gap {
             return Flag::NotEvaluated;
         }
-        beyond(limits, (value(usable[place]) - value(from)).abs() / (gap as f64 / MINUTE_MS).max(1.0))
-    };
-    let flat_line = |place: usize| -> Flag {
-        let Some(limits) = &limits.flat_line else { return Flag::NotEvaluated };
+        beyond(limits, (self.value(place) - self.value(from)).abs() / (gap as f64 / MINUTE_MS).max(1.0))
+    }
+
+    fn flat_line(&self, place: usize) -> Flag {
+        let Some(limits) = &self.limits.flat_line else { return Flag::NotEvaluated };
         let Some(longest) = flat::longest_window_ms(limits) else { return Flag::NotEvaluated };
         let mut first = place;
-        while neighbour(first, -1).is_some() {
-            first -= 1;
+        while let Some(before) = self.neighbour(first, -1) {
+            first = before;
         }
-        let now = at(usable[place]);
+        let now = self.at(place);
         let flat_for = |seconds: Option<u32>| {
             let window = i64::from(seconds?) * 1_000;
-            if window == 0 || now - window < at(usable[first]) {
+            if window == 0 || now - window < self.at(first) {
                 return None;
             }
             let slot = flat::slot_ms(longest);
             let start = (now - window).div_euclid(slot) * slot;
-            let values = usable[first..=place].iter().filter(|&&n| start <= at(n)).map(|&n| value(n));
+            let values = (first..=place).filter(|&n| start <= self.at(n)).map(|n| self.value(n));
             let (min, max) = values.fold((f64::MAX, f64::MIN), |(min, max), v| (min.min(v), max.max(v)));
             Some(max - min <= limits.tolerance)
         };
@@ -208,16 +222,23 @@ fn by_definition(limits: &QualityLimits, series: &Series) -> Vec<TestResults> {
             (None, None) => Flag::NotEvaluated,
             _ => Flag::Good,
         }
-    };
+    }
+}
+
+fn by_definition(limits: &QualityLimits, series: &Series) -> Vec<TestResults> {
+    let range = |value: f64| gross_range(limits, value);
+    let usable: Vec<usize> =
+        (0..series.len()).filter(|&n| series[n].1.is_some_and(|value| range(value) != Flag::Fail)).collect();
+    let definition = Definition { limits, series, usable };
     let mut all: Vec<_> = series
         .iter()
         .map(|(_, value)| TestResults::NONE.with(QualityTest::GrossRange, value.map_or(Flag::NotEvaluated, range)))
         .collect();
-    for (place, &n) in usable.iter().enumerate() {
+    for (place, &n) in definition.usable.iter().enumerate() {
         all[n] = all[n]
-            .with(QualityTest::Spike, spike(place))
-            .with(QualityTest::RateOfChange, rate(place))
-            .with(QualityTest::FlatLine, flat_line(place));
+            .with(QualityTest::Spike, definition.spike(place))
+            .with(QualityTest::RateOfChange, definition.rate(place))
+            .with(QualityTest::FlatLine, definition.flat_line(place));
     }
     all
 }
