@@ -56,7 +56,10 @@ static STORE_LAG_OBSERVATIONS: LazyLock<Option<IntGauge>> =
     LazyLock::new(|| registered(IntGauge::new("bakau_store_lag_batches", "Spool batches not yet in the store")));
 
 static STORE_LAG_SECONDS: LazyLock<Option<prometheus::Gauge>> = LazyLock::new(|| {
-    registered(prometheus::Gauge::new("bakau_store_lag_seconds", "Time since the store last held everything spooled"))
+    registered(prometheus::Gauge::new(
+        "bakau_store_lag_seconds",
+        "Age of the oldest spooled batch that is not in the store",
+    ))
 });
 
 static CROWDED_RANGES: LazyLock<Option<prometheus::IntCounter>> = LazyLock::new(|| {

@@ -7,6 +7,7 @@
 mod verdicts;
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -89,12 +90,12 @@ impl Writer {
 
     async fn follow(&mut self, stop: &CancellationToken) {
         let mut last_write = None;
-        let mut level_since = Instant::now();
+        let mut waiting = Waiting::default();
         loop {
             let newest = *self.arrivals.borrow_and_update();
+            let behind = waiting.behind(newest, self.cursor, Instant::now());
+            metrics::store_lag(newest.get().saturating_sub(self.cursor.get()), behind.as_secs_f64());
             if newest <= self.cursor {
-                level_since = Instant::now();
-                metrics::store_lag(0, 0.0);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     // The spool is gone: nothing will come any more.
@@ -102,7 +103,6 @@ impl Writer {
                 }
                 continue;
             }
-            metrics::store_lag(newest.get().saturating_sub(self.cursor.get()), level_since.elapsed().as_secs_f64());
             let stopping = stop.is_cancelled();
             let written = match self.next_group(last_write, stop).await {
                 Some(group) if !group.is_empty() => self.write(&group).await,
@@ -195,6 +195,28 @@ impl Writer {
             () = stop.cancelled() => false,
             () = tokio::time::sleep(pause) => true,
         }
+    }
+}
+
+/// When batches that are not in the store yet were first seen: under a steady load the store is never level with the
+/// spool, and still only as late as the oldest batch it lacks.
+#[derive(Debug, Default)]
+struct Waiting(VecDeque<(Seq, Instant)>);
+
+impl Waiting {
+    /// Marks kept; while more wait, the oldest still tells how late the store is.
+    const MAX_MARKS: usize = 4_096;
+
+    /// How long ago the oldest batch above `cursor` was seen; `newest` is the last one in the spool.
+    fn behind(&mut self, newest: Seq, cursor: Seq, now: Instant) -> Duration {
+        while self.0.front().is_some_and(|(seq, _)| *seq <= cursor) {
+            self.0.pop_front();
+        }
+        let is_new = cursor < newest && self.0.back().is_none_or(|(seq, _)| *seq < newest);
+        if is_new && self.0.len() < Self::MAX_MARKS {
+            self.0.push_back((newest, now));
+        }
+        self.0.front().map_or(Duration::ZERO, |(_, seen)| now.saturating_duration_since(*seen))
     }
 }
 

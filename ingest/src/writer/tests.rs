@@ -177,3 +177,16 @@ async fn stopping_writes_what_is_in_the_spool() {
     run_writer(Arc::clone(&house.store), house.reader.clone(), nothing_registered(), stop).await;
     assert_eq!(stored(&*house.store).await, 20);
 }
+
+#[test]
+fn a_store_under_steady_load_is_as_late_as_the_oldest_batch_it_lacks() {
+    let (start, mut waiting) = (Instant::now(), Waiting::default());
+    let second = |n: u64| start + Duration::from_secs(n);
+    let mut behind = |newest, cursor, at| waiting.behind(Seq::new(newest), Seq::new(cursor), second(at)).as_secs();
+    assert_eq!(behind(0, 0, 0), 0);
+    assert_eq!(behind(10, 0, 1), 0);
+    assert_eq!(behind(20, 0, 3), 2, "the first ten wait since the first second");
+    assert_eq!(behind(30, 10, 4), 1, "the next ten wait since the third");
+    assert_eq!(behind(30, 30, 5), 0);
+    assert_eq!(behind(40, 30, 9), 0);
+}
