@@ -156,15 +156,27 @@ fn sync_directory(path: &Path) -> Result<(), SpoolError> {
         .map_err(|error| SpoolError::io("making its directory durable", error))
 }
 
-/// Takes the lock that keeps a second process from writing; held as long as the file is.
+/// The lock that keeps a second process from writing; held as long as this is.
+#[derive(Debug)]
+pub(crate) struct WriterLock(File);
+
+impl Drop for WriterLock {
+    /// Closing the file alone would not do: a process that is being started at this moment holds a copy of the descriptor
+    /// until it runs its own program, and with it the lock.
+    fn drop(&mut self) {
+        drop(self.0.unlock());
+    }
+}
+
+/// Takes the writer's lock.
 ///
 /// A file of its own, because closing any handle of the database file would release SQLite's locks on it.
-pub(crate) fn lock(path: &Path) -> Result<File, SpoolError> {
+pub(crate) fn lock(path: &Path) -> Result<WriterLock, SpoolError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = File::create(Path::new(&name)).map_err(|error| SpoolError::io("opening its lock file", error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(WriterLock(file)),
         Err(std::fs::TryLockError::WouldBlock) => {
             let message =
                 format!("the spool {} is in use by another Bakau; stop it or use another --data", path.display());
@@ -181,6 +193,18 @@ mod tests {
     fn refused(connection: &Connection, path: &Path, sql: &str) -> SpoolError {
         connection.execute_batch(sql).unwrap();
         open_writer(path).map(|_| ()).unwrap_err()
+    }
+
+    #[test]
+    fn the_lock_is_free_at_once_even_while_a_copy_of_its_descriptor_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool.db");
+        let held = lock(&path).unwrap();
+        let copy = held.0.try_clone().unwrap();
+        assert_eq!(lock(&path).map(|_| ()).unwrap_err().kind(), SpoolErrorKind::Refused);
+        drop(held);
+        lock(&path).unwrap();
+        drop(copy);
     }
 
     #[test]

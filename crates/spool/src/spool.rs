@@ -1,7 +1,6 @@
 //! The single writer.
 
 use std::{
-    fs::File,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -70,7 +69,7 @@ pub struct Spool {
     raw: RawWriter,
     envelope_blob: Vec<u8>,
     observation_blob: Vec<u8>,
-    _lock: File,
+    _lock: schema::WriterLock,
 }
 
 impl Spool {
