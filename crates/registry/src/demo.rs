@@ -17,8 +17,15 @@ pub fn demo_catalogue() -> Vec<CatalogueFile> {
             }),+]
         };
     }
-    let mut files =
-        files!("cities.toml", "agencies.toml", "stations.toml", "routes.toml", "channels.toml", "rules.toml");
+    let mut files = files!(
+        "cities.toml",
+        "agencies.toml",
+        "stations.toml",
+        "routes.toml",
+        "networks.toml",
+        "channels.toml",
+        "rules.toml"
+    );
     for file in files.iter_mut().filter(|file| file.path.ends_with("rules.toml")) {
         file.text = with_short_holds(&file.text);
     }
@@ -52,7 +59,6 @@ mod tests {
         let add = |path: &str, text: &str| CatalogueFile { path: path.to_owned(), text: text.to_owned() };
         files.push(add("rules.toml", include_str!("../../../deploy/catalogue/rules.toml")));
         files.push(add("devices.toml", include_str!("../../../deploy/catalogue/devices.toml.example")));
-        files.push(add("networks.toml", include_str!("../../../deploy/catalogue/networks.toml.example")));
         files.push(add("people.toml", include_str!("../../../deploy/catalogue/people.toml.example")));
         let errors = Catalogue::parse_with(&files, &Snapshot::default()).map(drop).unwrap_err_or_default();
         assert_eq!(errors, Vec::<String>::new());

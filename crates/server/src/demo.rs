@@ -1,5 +1,7 @@
 //! `bakau demo`: the whole platform and its simulated stations in one process, with no configuration.
 
+#[cfg(test)]
+mod payloads;
 mod progress;
 
 use std::{sync::Arc, time::Duration};
@@ -8,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::{Language, Principal, StationId, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Registry, Snapshot, demo_catalogue, token};
-use bakau_simulate::demo::{Credentials, DemoConfig, Gap, HistoryPlan, fill, run_demo};
+use bakau_simulate::demo::{Credentials, DemoConfig, Gap, HistoryPlan, fill, run_demo, topics};
 use bakau_store::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -140,9 +142,9 @@ fn devices(credentials: &[Credentials]) -> String {
     let entry = |device: &Credentials| {
         let (username, station) = (&device.username, &device.station);
         let digest = token::digest_hex(&device.password);
-        format!(
-            "[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [\"bakau/{station}/#\"]\n"
-        )
+        let topics: Vec<_> = topics(station).iter().map(|topic| format!("\"{topic}\"")).collect();
+        let publish = topics.join(", ");
+        format!("[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [{publish}]\n")
     };
     credentials.iter().map(entry).collect()
 }

@@ -1,6 +1,7 @@
 //! Stations that do not exist and series that were measured elsewhere, published over real MQTT.
 //!
 //! - [`site`] and [`station`]: places whose values are pure functions of (seed, site, time), and stations there, with faults.
+//! - [`wire`]: how devices of several makes write what a station measured.
 //! - [`demo`]: publishes such stations at an interval, for `bakau demo`.
 //! - [`load`]: many devices and many messages, with a record of what was acknowledged.
 //! - [`replay`]: measured CSV files as messages, values as the file has them.
@@ -15,3 +16,4 @@ mod physics;
 pub mod replay;
 pub mod site;
 pub mod station;
+pub mod wire;

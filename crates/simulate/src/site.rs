@@ -2,6 +2,8 @@
 
 use bakau_model::StationKind;
 
+use crate::wire::Wire;
+
 /// A city's weather.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
@@ -223,6 +225,8 @@ pub struct Site {
     pub place: Place,
     /// What is measured.
     pub channels: Vec<Channel>,
+    /// The device that sends it.
+    pub wire: Wire,
 }
 
 impl Site {

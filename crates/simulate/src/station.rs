@@ -62,11 +62,11 @@ impl Station {
         Some(Report { time, values })
     }
 
-    /// The JSON message of an instant on `bakau/{station}/data`; `None` while it is silent.
+    /// The message of an instant as its device sends it; `None` while it is silent.
     #[must_use]
     pub fn message(&self, at: UtcMillis, window: Duration) -> Option<Message> {
         let report = self.report(at, window)?;
-        Some(Message { topic: format!("bakau/{}/data", self.site.id), payload: report.payload() })
+        Some(self.site.wire.message(&self.site.id, &report))
     }
 
     fn honest(&self, at: UtcMillis, window: Duration) -> Vec<(Channel, f64)> {

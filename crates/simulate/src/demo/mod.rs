@@ -7,19 +7,18 @@ mod sites;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
-use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     fault::{Fault, FaultKind},
-    mqtt::{Effort, Login, Message, Next, PublishError, Source, Target, publish_all},
+    mqtt::{Effort, Login, Next, PublishError, Source, Target, publish_all},
     station::Station,
 };
 
 pub use history::{Gap, HistoryPlan, STEP, fill};
 pub use show::faults;
-pub use sites::sites;
+pub use sites::{sites, topics};
 
 /// The device of one station.
 #[derive(Clone)]
@@ -97,12 +96,12 @@ pub async fn run_demo(config: DemoConfig, clock: Arc<dyn Clock>, stop: Cancellat
         let station = Station { site, seed: config.seed, start, faults };
         // Spread over the interval, so that pages move all the time.
         let due = config.pace.calm * n / stations;
-        let will = status(&device.station, "offline");
+        let will = station.site.wire.status(&device.station, false);
         let mut beat =
             Beat { station, clock: Arc::clone(&clock), pace: config.pace, due, last: None, is_online: false };
         let login = Login { username: device.username, password: device.password };
         let client_id = format!("sim-{}", device.station);
-        let target = Target { broker: config.broker, client_id, login: Some(login), will: Some(will) };
+        let target = Target { broker: config.broker, client_id, login: Some(login), will };
         let stop = stop.clone();
         tasks.spawn(async move {
             let effort = Effort { patience: None, ..Effort::default() };
@@ -129,11 +128,6 @@ struct Beat {
     last: Option<Duration>,
     /// Whether it said that it is there since it was last gone.
     is_online: bool,
-}
-
-/// An availability message of a station.
-fn status(station: &str, says: &'static str) -> Message {
-    Message { topic: format!("bakau/{station}/status"), payload: Bytes::from_static(says.as_bytes()) }
 }
 
 impl Beat {
@@ -164,7 +158,10 @@ impl Source for Beat {
         }
         if !self.is_online {
             self.is_online = true;
-            return Ok(Next::Message(status(&self.station.site.id, "online")));
+            let site = &self.station.site;
+            if let Some(message) = site.wire.status(&site.id, true) {
+                return Ok(Next::Message(message));
+            }
         }
         if elapsed < self.due {
             return Ok(Next::NotBefore(self.due));
@@ -192,7 +189,9 @@ mod tests {
 
     fn beat(faults: Vec<Fault>) -> Beat {
         let clock = Arc::new(ManualClock::new(UtcMillis::new(1_770_000_000_000)));
-        let station = Station { site: sites().remove(0), seed: 1, start: clock.now(), faults };
+        // Bakau's own JSON, with a last will.
+        let site = sites().into_iter().find(|site| site.id == "prb-bjbr-01").unwrap();
+        let station = Station { site, seed: 1, start: clock.now(), faults };
         Beat { station, clock, pace: Pace::default(), due: Duration::from_secs(1), last: None, is_online: true }
     }
 
@@ -230,7 +229,7 @@ mod tests {
         assert!(matches!(next(&mut beat, 1_000), Next::Message(_)));
         assert!(matches!(next(&mut beat, 5_001), Next::Gone(until) if until == Duration::from_secs(65)));
         let Next::Message(first) = next(&mut beat, 65_000) else { panic!("it is back") };
-        assert_eq!((first.topic.as_str(), &first.payload[..]), ("bakau/btu-alun-01/status", &b"online"[..]));
+        assert_eq!((first.topic.as_str(), &first.payload[..]), ("bakau/prb-bjbr-01/status", &b"online"[..]));
         assert!(matches!(next(&mut beat, 65_001), Next::Message(_)));
     }
 

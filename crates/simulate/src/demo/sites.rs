@@ -9,6 +9,7 @@ use crate::site::{
     },
     Place, Region, River, Site,
 };
+use crate::wire::Wire;
 
 /// Every simulated station.
 #[must_use]
@@ -20,8 +21,30 @@ pub fn sites() -> Vec<Site> {
     all
 }
 
+/// Every topic that the device of a station publishes to, what its logger uploads later included.
+#[must_use]
+pub fn topics(station: &str) -> Vec<String> {
+    wire(station).topics(station)
+}
+
+/// The device at a station, as `deploy/catalogue/networks.toml` knows it.
+fn wire(station: &str) -> Wire {
+    match station {
+        "btu-alun-01" => Wire::Airgradient("ecda3b1eaaaf"),
+        "btu-brantas-01" => Wire::Senml("urn:dev:mac:70b3d57ed0000011"),
+        "mlg-arjosari-01" => Wire::Airgradient("d83bda1b4e07"),
+        "mlg-wendit-01" => Wire::Senml("urn:dev:mac:70b3d57ed0000012"),
+        "mlg-bango-01" => Wire::Chirpstack("24e124713d000021"),
+        "prb-bjbr-02" => Wire::Chirpstack("70b3d57ed0000022"),
+        "prb-mayangan-01" => Wire::Tts("dermaga-01", "70B3D57ED0000031"),
+        "prb-kota-01" => Wire::Tasmota("tasmota_4F2A10"),
+        "psr-gembong-01" => Wire::Logger("gembong"),
+        _ => Wire::Json,
+    }
+}
+
 fn site(id: &str, region: Region, elevation_m: f64, place: Place, channels: &[Channel]) -> Site {
-    Site { id: id.to_owned(), region, elevation_m, place, channels: channels.to_vec() }
+    Site { id: id.to_owned(), region, elevation_m, place, channels: channels.to_vec(), wire: wire(id) }
 }
 
 fn batu() -> Vec<Site> {
