@@ -9,6 +9,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// No room left; it works again once there is.
     Full,
+    /// The other side says no, and goes on saying so until somebody changes its settings or ours.
+    Refused,
     /// The data is damaged; trying again does not help.
     Corrupt,
     /// The data was written by a newer version of Bakau.
@@ -22,7 +24,7 @@ impl StoreErrorKind {
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
-            Self::Unavailable | Self::Full => true,
+            Self::Unavailable | Self::Full | Self::Refused => true,
             Self::Corrupt | Self::NewerFormat | Self::Other => false,
         }
     }
@@ -31,6 +33,7 @@ impl StoreErrorKind {
         match self {
             Self::Unavailable => "the store is not available at the moment",
             Self::Full => "the store has no room left: free disk space",
+            Self::Refused => "the store refuses to work until its settings are changed",
             Self::Corrupt => "the store is damaged: run `bakau verify` and restore a backup",
             Self::NewerFormat => "the store was written by a newer version of Bakau: start that version",
             Self::Other => "the store failed",

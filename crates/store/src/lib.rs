@@ -11,6 +11,8 @@ pub mod conformance;
 pub mod embedded;
 mod error;
 mod fold;
+#[cfg(feature = "influx")]
+pub mod influx;
 mod metrics;
 mod types;
 

@@ -4,11 +4,11 @@
 //! in WAL mode, so readers see the last commit and never wait for the writer. `synchronous` is NORMAL: power loss may
 //! take the last commits, but rows, ledger and cursor go together and the spool still has the batches.
 
-mod read;
-mod schema;
+pub(crate) mod read;
+pub(crate) mod schema;
 mod table;
-mod verify;
-mod write;
+pub(crate) mod verify;
+pub(crate) mod write;
 
 use std::{
     collections::BTreeMap,
@@ -63,9 +63,7 @@ impl EmbeddedStore {
         let thread = std::thread::Builder::new().name("bakau-store".to_owned());
         let spawned = thread.spawn(move || run_writer(connection, &jobs));
         spawned.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
-        let slots = Arc::new(Semaphore::new(READERS));
-        let readers = Readers { path: path.to_owned(), slots, idle: Arc::default() };
-        Ok(Self { writer, writer_slots: Arc::new(Semaphore::new(WAITING_WRITES)), readers })
+        Ok(Self { writer, writer_slots: Arc::new(Semaphore::new(WAITING_WRITES)), readers: Readers::new(path) })
     }
 }
 
@@ -115,14 +113,18 @@ fn checkpoint(connection: &Connection) {
 // === the readers ===
 
 /// Connections that only read: opened when needed, kept for the next question.
-struct Readers {
+pub(crate) struct Readers {
     path: PathBuf,
     slots: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
-    async fn run<T: Send + 'static>(
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), slots: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
+    }
+
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

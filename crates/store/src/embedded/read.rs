@@ -10,14 +10,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::{RangeQuery, Reflagged, StoreCounts, StoreError, StoredObservation, Superseded, metrics};
 
 /// Columns of both tables of values in the order that [`RawRow::read`] expects.
-pub(super) const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at";
 
 /// A row as SQLite holds it, before anything of it is believed.
-pub(super) struct RawRow {
-    pub(super) datastream: i64,
-    pub(super) observed_at: i64,
-    pub(super) revision: i64,
+pub(crate) struct RawRow {
+    pub(crate) datastream: i64,
+    pub(crate) observed_at: i64,
+    pub(crate) revision: i64,
     value: Option<f64>,
     flag: i64,
     tests: i64,
@@ -27,7 +27,7 @@ pub(super) struct RawRow {
 }
 
 impl RawRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             datastream: row.get(0)?,
             observed_at: row.get(1)?,
@@ -42,7 +42,7 @@ impl RawRow {
     }
 
     /// The row in our types, or what is wrong with it.
-    pub(super) fn check(&self) -> Result<StoredObservation, &'static str> {
+    pub(crate) fn check(&self) -> Result<StoredObservation, &'static str> {
         let datastream = u32::try_from(self.datastream).map_err(|_| "the datastream number is out of range")?;
         let revision = u32::try_from(self.revision).ok().filter(|&revision| revision != 0);
         let (flag, tests) = verdict(self.flag, self.tests)?;
@@ -67,14 +67,14 @@ impl RawRow {
     }
 
     /// The row in our types; a damaged one is named and left out, so that the others stay readable.
-    fn accept(&self) -> Option<StoredObservation> {
+    pub(crate) fn accept(&self) -> Option<StoredObservation> {
         let checked = self.check();
         checked.map_err(|what| metrics::damaged_row(self.datastream, self.observed_at, what)).ok()
     }
 }
 
 /// A flag and its tests, or what is wrong with them.
-fn verdict(flag: i64, tests: i64) -> Result<(Flag, TestResults), &'static str> {
+pub(crate) fn verdict(flag: i64, tests: i64) -> Result<(Flag, TestResults), &'static str> {
     let flag = u8::try_from(flag).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")?;
     let tests = u32::try_from(tests).ok().and_then(TestResults::from_code).ok_or("a test has no QARTOD code")?;
     if tests != TestResults::NONE && flag != Flag::Missing && flag != tests.aggregate() {
@@ -84,7 +84,7 @@ fn verdict(flag: i64, tests: i64) -> Result<(Flag, TestResults), &'static str> {
 }
 
 /// Smallest and greatest `observed_at` (both inclusive) a query asks for; `None` when it asks for nothing.
-fn bounds(query: &RangeQuery) -> Option<(i64, i64)> {
+pub(crate) fn bounds(query: &RangeQuery) -> Option<(i64, i64)> {
     let (from, last) = (query.from.get(), query.to.get().checked_sub(1)?);
     let (from, last) = match query.after.map(UtcMillis::get) {
         None => (from, last),
@@ -94,7 +94,7 @@ fn bounds(query: &RangeQuery) -> Option<(i64, i64)> {
     (from <= last).then_some((from, last))
 }
 
-pub(super) fn observations(connection: &Connection, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
+pub(crate) fn observations(connection: &Connection, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
     let mut found = Vec::new();
     scan(connection, query, &mut |row| {
         found.push(*row);
@@ -103,7 +103,7 @@ pub(super) fn observations(connection: &Connection, query: &RangeQuery) -> Resul
     Ok(found)
 }
 
-pub(super) fn scan(
+pub(crate) fn scan(
     connection: &Connection,
     query: &RangeQuery,
     visit: &mut dyn FnMut(&StoredObservation) -> ControlFlow<()>,
@@ -128,7 +128,7 @@ pub(super) fn scan(
     Ok(())
 }
 
-pub(super) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
+pub(crate) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
     let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
     let direction = if query.newest_first { "DESC" } else { "ASC" };
     let mut statement = connection.prepare_cached(&format!(
@@ -152,7 +152,7 @@ pub(super) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<
 }
 
 /// A replaced flag, or what is wrong with its row.
-pub(super) fn check_reflagged(row: &Row<'_>) -> rusqlite::Result<Result<Reflagged, &'static str>> {
+pub(crate) fn check_reflagged(row: &Row<'_>) -> rusqlite::Result<Result<Reflagged, &'static str>> {
     let (datastream, observed_at, revision): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (recorded_at, flag, tests): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
     let check = || {
@@ -169,7 +169,7 @@ pub(super) fn check_reflagged(row: &Row<'_>) -> rusqlite::Result<Result<Reflagge
     Ok(checked)
 }
 
-pub(super) fn reflagged(connection: &Connection, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
+pub(crate) fn reflagged(connection: &Connection, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
     let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
     let direction = if query.newest_first { "DESC" } else { "ASC" };
     let mut statement = connection.prepare_cached(&format!(
@@ -187,7 +187,7 @@ pub(super) fn reflagged(connection: &Connection, query: &RangeQuery) -> Result<V
 }
 
 /// One seek per datastream from the greatest number downwards: its last row is the one before the next number.
-pub(super) fn latest(connection: &Connection) -> Result<Vec<StoredObservation>, StoreError> {
+pub(crate) fn latest(connection: &Connection) -> Result<Vec<StoredObservation>, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
     let mut last_below = snapshot.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM recent WHERE datastream < ?1 ORDER BY datastream DESC, observed_at DESC LIMIT 1"
@@ -202,7 +202,7 @@ pub(super) fn latest(connection: &Connection) -> Result<Vec<StoredObservation>, 
     Ok(found)
 }
 
-pub(super) fn extent(
+pub(crate) fn extent(
     connection: &Connection,
     datastream: DatastreamId,
 ) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
@@ -216,7 +216,7 @@ pub(super) fn extent(
     Ok(first.zip(last).map(|(first, last)| (UtcMillis::new(first), UtcMillis::new(last))))
 }
 
-pub(super) fn ledger(
+pub(crate) fn ledger(
     connection: &Connection,
     from: UtcMillis,
     to: UtcMillis,
@@ -240,7 +240,7 @@ pub(super) fn ledger(
 }
 
 /// A count of a row; a negative one is damage.
-pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }

@@ -27,7 +27,10 @@ const AUTOCHECKPOINT_PAGES: i64 = 8_192;
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 
 /// Migrations in order; `user_version` is the number of those that were applied. Released ones are never edited.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[TABLES];
+
+/// Tables of values, versions, flags, counts and the cursor; the journal of the InfluxDB backend has them too.
+pub(crate) const TABLES: &str = "
     CREATE TABLE recent (
         datastream INTEGER NOT NULL,
         observed_at INTEGER NOT NULL,
@@ -75,7 +78,7 @@ const MIGRATIONS: &[&str] = &["
         seq INTEGER NOT NULL
     );
     INSERT INTO cursor (id, seq) VALUES (1, 0);
-"];
+";
 
 /// The one connection that writes: creates or migrates the file.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
@@ -94,7 +97,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// One of the connections that only read.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

@@ -11,13 +11,13 @@ use crate::{StoreError, StoreVerify};
 
 /// Problems found so far; only the first ones are kept as sentences.
 #[derive(Default)]
-struct Problems {
+pub(crate) struct Problems {
     sentences: Vec<String>,
     more: u64,
 }
 
 impl Problems {
-    fn add(&mut self, sentence: impl FnOnce() -> String) {
+    pub(crate) fn add(&mut self, sentence: impl FnOnce() -> String) {
         if self.sentences.len() + 1 < StoreVerify::MAX_PROBLEMS {
             self.sentences.push(sentence());
         } else {
@@ -25,7 +25,7 @@ impl Problems {
         }
     }
 
-    fn finish(mut self) -> Vec<String> {
+    pub(crate) fn finish(mut self) -> Vec<String> {
         if self.more != 0 {
             self.sentences.push(format!("and {} further problems", self.more));
         }
@@ -52,7 +52,7 @@ pub(super) fn verify(connection: &Connection) -> Result<StoreVerify, StoreError>
     Ok(StoreVerify { rows, superseded, reflagged, problems: problems.finish() })
 }
 
-fn check_pages(connection: &Connection, problems: &mut Problems) -> Result<(), StoreError> {
+pub(crate) fn check_pages(connection: &Connection, problems: &mut Problems) -> Result<(), StoreError> {
     let mut statement = connection.prepare("PRAGMA quick_check(100)")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -64,7 +64,11 @@ fn check_pages(connection: &Connection, problems: &mut Problems) -> Result<(), S
     Ok(())
 }
 
-fn check_rows(connection: &Connection, table: &'static str, problems: &mut Problems) -> Result<u64, StoreError> {
+pub(crate) fn check_rows(
+    connection: &Connection,
+    table: &'static str,
+    problems: &mut Problems,
+) -> Result<u64, StoreError> {
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM {table}"))?;
     let mut rows = statement.query([])?;
     let mut count = 0;

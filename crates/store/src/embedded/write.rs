@@ -23,45 +23,51 @@ pub(super) fn write(
     if !verdicts.is_sorted_by_key(verdict_key) {
         verdicts.sort_unstable_by_key(verdict_key);
     }
-    write_rows(&transaction, &mut group, &verdicts)?;
+    write_rows(&transaction, &mut group, &verdicts, &mut |_, _| {})?;
     let mut counts = StoreCounts::default();
     for line in &group.lines {
         counts += line.counts;
     }
     add_to_ledger(&transaction, &group.lines)?;
-    let seq = i64::try_from(group.cursor.get())
-        .map_err(|_| StoreError::new(StoreErrorKind::Other, "the batch number is beyond 63 bits"))?;
-    transaction.prepare_cached("UPDATE cursor SET seq = ?1 WHERE id = 1")?.execute([seq])?;
+    write_cursor(&transaction, group.cursor)?;
     transaction.commit()?;
     Ok(WriteReceipt { counts, cursor: group.cursor })
 }
 
 /// The cursor as stored.
-pub(super) fn read_cursor(connection: &Connection) -> Result<Seq, StoreError> {
+pub(crate) fn read_cursor(connection: &Connection) -> Result<Seq, StoreError> {
     let seq: Option<i64> =
         connection.prepare_cached("SELECT seq FROM cursor WHERE id = 1")?.query_row([], |row| row.get(0)).optional()?;
     let seq = seq.and_then(|seq| u64::try_from(seq).ok());
     seq.map(Seq::new).ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "the cursor is missing or negative"))
 }
 
+/// Moves the cursor.
+pub(crate) fn write_cursor(transaction: &Transaction<'_>, cursor: Seq) -> Result<(), StoreError> {
+    let seq = i64::try_from(cursor.get())
+        .map_err(|_| StoreError::new(StoreErrorKind::Other, "the batch number is beyond 63 bits"))?;
+    transaction.prepare_cached("UPDATE cursor SET seq = ?1 WHERE id = 1")?.execute([seq])?;
+    Ok(())
+}
+
 /// Counts of one ledger line within a group.
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     minute: UtcMillis,
     source: &'a SourceName,
-    counts: StoreCounts,
+    pub(crate) counts: StoreCounts,
 }
 
 /// The observations above the cursor, each with its ledger line, and the order to write them in.
-struct Group<'a> {
-    rows: Vec<(&'a Observation, usize)>,
+pub(crate) struct Group<'a> {
+    pub(crate) rows: Vec<(&'a Observation, usize)>,
     /// (datastream, `observed_at`, index into `rows`): sorted, so that arrival order is kept inside a key.
-    order: Vec<(u32, i64, usize)>,
-    lines: Vec<Line<'a>>,
-    cursor: Seq,
+    pub(crate) order: Vec<(u32, i64, usize)>,
+    pub(crate) lines: Vec<Line<'a>>,
+    pub(crate) cursor: Seq,
 }
 
 impl<'a> Group<'a> {
-    fn collect(batches: &'a [Arc<Batch>], before: Seq) -> Self {
+    pub(crate) fn collect(batches: &'a [Arc<Batch>], before: Seq) -> Self {
         let size = batches.iter().map(|batch| batch.observations.len()).sum();
         let (rows, order) = (Vec::with_capacity(size), Vec::with_capacity(size));
         let mut group = Self { rows, order, lines: Vec::new(), cursor: before };
@@ -103,12 +109,19 @@ impl<'a> Group<'a> {
     }
 }
 
-const fn verdict_key(verdict: &Verdict) -> (u32, i64) {
+pub(crate) const fn verdict_key(verdict: &Verdict) -> (u32, i64) {
     (verdict.datastream.get(), verdict.observed_at.get())
 }
 
 /// Rows and verdicts side by side, both in order of their keys, so that each page is touched once.
-fn write_rows(transaction: &Transaction<'_>, group: &mut Group<'_>, verdicts: &[Verdict]) -> Result<(), StoreError> {
+///
+/// `stored` is told each new key.
+pub(crate) fn write_rows(
+    transaction: &Transaction<'_>,
+    group: &mut Group<'_>,
+    verdicts: &[Verdict],
+    stored: &mut dyn FnMut(u32, i64),
+) -> Result<(), StoreError> {
     let mut table = Table::prepare(transaction)?;
     let Group { rows, order, lines, .. } = group;
     let mut verdicts = verdicts.iter().peekable();
@@ -126,7 +139,10 @@ fn write_rows(transaction: &Transaction<'_>, group: &mut Group<'_>, verdicts: &[
             let verdict = verdict.filter(|_| stays <= place);
             let counts = &mut lines[line].counts;
             match table.put(observation, verdict)? {
-                Outcome::Stored => counts.stored += 1,
+                Outcome::Stored => {
+                    counts.stored += 1;
+                    stored(datastream, observed_at);
+                }
                 Outcome::Duplicate => counts.duplicate += 1,
                 Outcome::Corrected => counts.corrected += 1,
             }
@@ -135,7 +151,7 @@ fn write_rows(transaction: &Transaction<'_>, group: &mut Group<'_>, verdicts: &[
     verdicts.try_for_each(|verdict| table.judge(verdict))
 }
 
-fn add_to_ledger(transaction: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), StoreError> {
+pub(crate) fn add_to_ledger(transaction: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), StoreError> {
     let mut add = transaction.prepare_cached(
         "INSERT INTO ledger (minute, source, stored, duplicate, corrected) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (minute, source) DO UPDATE SET stored = stored + excluded.stored,

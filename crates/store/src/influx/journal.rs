@@ -1,0 +1,383 @@
+//! Bakau's own file beside the server: everything that must not depend on it.
+//!
+//! Cursor, ledger, replaced values and flags are tables like those of the embedded store. `recent` holds only the newest
+//! rows of each datastream, from `floor` on without gaps, so that what a new value is (new, repeated, correction) is
+//! nearly always decided here. A write is one transaction with the body for the server as `pending`; the body stays
+//! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+
+use bakau_model::{Batch, DatastreamId, Seq, UtcMillis};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{
+    RefusedPoint,
+    point::{self, Unfit},
+    send::Refused,
+};
+use crate::{
+    StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    embedded::{
+        read::{COLUMNS, RawRow},
+        schema::TABLES,
+        write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
+    },
+};
+
+/// "BkIn": tells a journal from any other SQLite file.
+const APPLICATION_ID: i32 = 0x426B_496E;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Rows of a datastream kept in `recent`: repeats and verdicts about a spike concern the last few.
+const KEPT_ROWS: i64 = 32;
+
+/// An hour, the grain of the counts that are compared with the server.
+pub(super) const HOUR_MS: i64 = 3_600_000;
+
+const OWN_TABLES: &str = "
+    CREATE TABLE series (
+        datastream INTEGER PRIMARY KEY,
+        station TEXT NOT NULL,
+        parameter TEXT NOT NULL,
+        first_at INTEGER NOT NULL,
+        floor INTEGER NOT NULL,
+        UNIQUE (station, parameter)
+    );
+    CREATE TABLE hours (
+        datastream INTEGER NOT NULL,
+        hour INTEGER NOT NULL,
+        stored INTEGER NOT NULL,
+        PRIMARY KEY (datastream, hour)
+    ) WITHOUT ROWID;
+    CREATE TABLE refused (
+        series TEXT NOT NULL,
+        observed_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        line TEXT NOT NULL,
+        PRIMARY KEY (series, observed_at)
+    ) WITHOUT ROWID;
+    CREATE TABLE pending (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        seq INTEGER NOT NULL,
+        stored INTEGER NOT NULL,
+        duplicate INTEGER NOT NULL,
+        corrected INTEGER NOT NULL,
+        body TEXT NOT NULL
+    );
+";
+
+/// Station and parameter (with qualifier) under which a datastream is written, fixed at its first value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Series {
+    pub(super) datastream: DatastreamId,
+    pub(super) station: String,
+    pub(super) parameter: String,
+    pub(super) first_at: i64,
+    /// From here on `recent` has every row.
+    pub(super) floor: i64,
+}
+
+/// What the server has yet to confirm.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) receipt: WriteReceipt,
+    pub(super) body: String,
+}
+
+/// Opens the file, creating it.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if tables != 0 && id != APPLICATION_ID {
+        let message = format!("'{}' is a database of another program, not a journal of Bakau", path.display());
+        return Err(StoreError::new(StoreErrorKind::Other, message));
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    if tables == 0 {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(OWN_TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.commit()?;
+    }
+    Ok(connection)
+}
+
+/// Every series, or that of one datastream.
+pub(super) fn series(connection: &Connection, of: Option<DatastreamId>) -> Result<Vec<Series>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT datastream, station, parameter, first_at, floor FROM series WHERE ?1 IS NULL OR datastream = ?1",
+    )?;
+    let rows = statement.query_map([of.map(DatastreamId::get)], |row| {
+        let datastream = DatastreamId::new(row.get(0)?);
+        let (station, parameter, first_at, floor) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        Ok(Series { datastream, station, parameter, first_at, floor })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, stored, duplicate, corrected, body FROM pending WHERE id = 1")?;
+    let found = statement.query_row([], |row| {
+        let counts = StoreCounts { stored: row.get(1)?, duplicate: row.get(2)?, corrected: row.get(3)? };
+        Ok(Pending { receipt: WriteReceipt { counts, cursor: Seq::new(row.get(0)?) }, body: row.get(4)? })
+    });
+    Ok(found.optional()?)
+}
+
+/// After 204: the cursor moves, the body goes, refused points are kept.
+pub(super) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refused]) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for Refused { line, reason } in refused {
+        let key = line.split_once(" value=").map_or(line.as_str(), |(key, _)| key);
+        let at: i64 = line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
+        keep_refused(&transaction, key, at, reason, line)?;
+    }
+    write_cursor(&transaction, cursor)?;
+    transaction.execute("DELETE FROM pending", [])?;
+    Ok(transaction.commit()?)
+}
+
+fn keep_refused(
+    transaction: &Transaction<'_>,
+    series: &str,
+    at: i64,
+    reason: &str,
+    line: &str,
+) -> Result<bool, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO refused (series, observed_at, reason, line) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    )?;
+    Ok(statement.execute(params![series, at, reason, line])? == 1)
+}
+
+/// Instants of a write below the floor of their datastream: what the server holds there decides.
+pub(super) fn unknown(
+    connection: &Connection,
+    batches: &[Arc<Batch>],
+    verdicts: &[Verdict],
+) -> Result<Vec<(Series, BTreeSet<i64>)>, StoreError> {
+    let before = read_cursor(connection)?;
+    let observations = batches.iter().filter(|batch| before < batch.seq).flat_map(|batch| &batch.observations);
+    let mut keys: Vec<(u32, i64)> = observations
+        .map(|sourced| (sourced.observation.datastream.get(), sourced.observation.observed_at.get()))
+        .chain(verdicts.iter().map(verdict_key))
+        .collect();
+    keys.sort_unstable();
+    let mut found = Vec::new();
+    for keys in keys.chunk_by(|a, b| a.0 == b.0) {
+        let Some(&(datastream, _)) = keys.first() else { continue };
+        let Some(series) = series(connection, Some(DatastreamId::new(datastream)))?.pop() else { continue };
+        let below: BTreeSet<i64> = keys.iter().map(|key| key.1).filter(|&at| at < series.floor).collect();
+        if !below.is_empty() {
+            found.push((series, below));
+        }
+    }
+    Ok(found)
+}
+
+/// Decides a write and stores the intent: one transaction. `loaded` is what the server holds at the unknown instants.
+/// `Ok(None)` when there is nothing to do.
+pub(super) fn intend(
+    connection: &mut Connection,
+    batches: &[Arc<Batch>],
+    mut verdicts: Vec<Verdict>,
+    loaded: &[StoredObservation],
+    name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
+) -> Result<Option<Pending>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let before = read_cursor(&transaction)?;
+    let mut group = Group::collect(batches, before);
+    if group.cursor == before && verdicts.is_empty() {
+        return Ok(None);
+    }
+    verdicts.sort_unstable_by_key(verdict_key);
+    let touched = touched(&mut group, &verdicts);
+    Names { transaction: &transaction, name }.ensure(&touched)?;
+    leave_out_unfit(&transaction, &mut group)?;
+    keep_loaded(&transaction, loaded)?;
+    let mut hours = transaction.prepare_cached(
+        "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, 1)
+         ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + 1",
+    )?;
+    let mut failed = None;
+    write_rows(&transaction, &mut group, &verdicts, &mut |datastream, at| {
+        failed = hours.execute((datastream, at.div_euclid(HOUR_MS) * HOUR_MS)).err().or(failed.take());
+    })?;
+    drop(hours);
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    let body = body(&transaction, &touched)?;
+    prune(&transaction, &touched)?;
+    let mut counts = StoreCounts::default();
+    for line in &group.lines {
+        counts += line.counts;
+    }
+    add_to_ledger(&transaction, &group.lines)?;
+    let pending = Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body };
+    let StoreCounts { stored, duplicate, corrected } = counts;
+    transaction.execute(
+        "INSERT INTO pending (id, seq, stored, duplicate, corrected, body) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+        params![group.cursor.get(), stored, duplicate, corrected, pending.body],
+    )?;
+    transaction.commit()?;
+    Ok(Some(pending))
+}
+
+/// Keys of values and verdicts, in order.
+fn touched(group: &mut Group<'_>, verdicts: &[Verdict]) -> BTreeSet<(u32, i64)> {
+    group.order.iter().map(|&(datastream, at, _)| (datastream, at)).chain(verdicts.iter().map(verdict_key)).collect()
+}
+
+/// Gives new datastreams their series.
+struct Names<'a> {
+    transaction: &'a Transaction<'a>,
+    name: &'a dyn Fn(DatastreamId) -> Option<(String, String)>,
+}
+
+impl Names<'_> {
+    fn ensure(&self, touched: &BTreeSet<(u32, i64)>) -> Result<(), StoreError> {
+        let mut known = None;
+        for &(datastream, _) in touched {
+            if known.replace(datastream) == Some(datastream) {
+                continue;
+            }
+            let datastream = DatastreamId::new(datastream);
+            if !series(self.transaction, Some(datastream))?.is_empty() {
+                continue;
+            }
+            let Some((station, parameter)) = (self.name)(datastream) else {
+                let message = format!("the registry has no name for datastream {datastream}");
+                return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+            };
+            let add = "INSERT INTO series (datastream, station, parameter, first_at, floor)
+                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (station, parameter) DO NOTHING";
+            let mut add = self.transaction.prepare_cached(add)?;
+            if add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])? == 0 {
+                // The name belonged to another datastream once; its points stay its own.
+                let parameter = format!("{parameter}~{datastream}");
+                add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Values that cannot become points go to quarantine and count as stored there.
+fn leave_out_unfit(transaction: &Transaction<'_>, group: &mut Group<'_>) -> Result<(), StoreError> {
+    let Group { rows, order, lines, .. } = group;
+    let mut failed = None;
+    order.retain(|&(datastream, at, index)| {
+        let (observation, line) = rows[index];
+        let Err(unfit) = point::check(observation) else { return true };
+        let (series, shown) = (format!("datastream {datastream}"), format!("{:?}", observation.value));
+        match keep_refused(transaction, &series, at, &unfit.to_string(), &shown) {
+            Ok(true) => lines[line].counts.stored += 1,
+            Ok(false) => lines[line].counts.duplicate += 1,
+            Err(error) => failed = Some(error),
+        }
+        false
+    });
+    failed.map_or(Ok(()), Err)
+}
+
+/// Rows from the server, so that the decision finds them where it looks.
+fn keep_loaded(transaction: &Transaction<'_>, loaded: &[StoredObservation]) -> Result<(), StoreError> {
+    let mut add = transaction.prepare_cached(
+        "INSERT INTO recent (datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+    )?;
+    for StoredObservation { observation, revision, tests } in loaded {
+        add.execute(params![
+            observation.datastream.get(),
+            observation.observed_at.get(),
+            revision,
+            observation.value,
+            observation.flag.code(),
+            tests.code(),
+            observation.deployment.get(),
+            observation.time_source.code(),
+            observation.received_at.get(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The lines of all touched rows as they are now.
+fn body(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Result<String, StoreError> {
+    let mut find = transaction
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at = ?2"))?;
+    let mut body = String::with_capacity(touched.len() * 128);
+    let mut current: Option<(u32, Result<String, Unfit>)> = None;
+    for &(datastream, at) in touched {
+        let Some(row) = find.query_row((datastream, at), RawRow::read).optional()? else { continue };
+        let Some(row) = row.accept() else { continue };
+        if current.as_ref().is_none_or(|(of, _)| *of != datastream) {
+            let series = series(transaction, Some(DatastreamId::new(datastream)))?.pop();
+            let key = series.map_or(Err(Unfit::Tag), |series| point::series_key(&series.station, &series.parameter));
+            current = Some((datastream, key));
+        }
+        let Some((_, key)) = &current else { continue };
+        let encoded = match key {
+            Ok(key) => point::encode(key, &row, &mut body),
+            Err(unfit) => Err(*unfit),
+        };
+        if let Err(unfit) = encoded {
+            let shown = format!("{:?}", row.observation.value);
+            keep_refused(transaction, &format!("datastream {datastream}"), at, &unfit.to_string(), &shown)?;
+        }
+    }
+    Ok(body)
+}
+
+/// Keeps `recent` small: only the newest rows of each datastream, without gaps from the floor on.
+fn prune(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Result<(), StoreError> {
+    let mut first = transaction.prepare_cached(
+        "UPDATE series SET first_at = min(first_at, ifnull((SELECT min(observed_at) FROM recent WHERE datastream = ?1), \
+         first_at)) WHERE datastream = ?1",
+    )?;
+    let mut floor = transaction.prepare_cached(
+        "UPDATE series SET floor = max(floor, ifnull((SELECT observed_at FROM recent WHERE datastream = ?1
+         ORDER BY observed_at DESC LIMIT 1 OFFSET ?2), floor)) WHERE datastream = ?1",
+    )?;
+    let mut remove = transaction.prepare_cached(
+        "DELETE FROM recent WHERE datastream = ?1
+         AND observed_at < (SELECT floor FROM series WHERE datastream = ?1)",
+    )?;
+    let datastreams: BTreeSet<u32> = touched.iter().map(|key| key.0).collect();
+    for datastream in datastreams {
+        first.execute([datastream])?;
+        floor.execute((datastream, KEPT_ROWS - 1))?;
+        remove.execute([datastream])?;
+    }
+    Ok(())
+}
+
+/// Least and greatest instant of a datastream.
+pub(super) fn extent(
+    connection: &Connection,
+    datastream: DatastreamId,
+) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT first_at, (SELECT max(observed_at) FROM recent WHERE datastream = ?1) FROM series WHERE datastream = ?1",
+    )?;
+    let found: Option<(i64, Option<i64>)> =
+        statement.query_row([datastream.get()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.and_then(|(first, last)| last.map(|last| (UtcMillis::new(first), UtcMillis::new(last)))))
+}
+
+/// Points in quarantine.
+pub(super) fn refused(connection: &Connection, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
+    let mut statement = connection.prepare("SELECT series, observed_at, reason, line FROM refused LIMIT ?1")?;
+    let found = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        let (series, observed_at) = (row.get(0)?, UtcMillis::new(row.get(1)?));
+        Ok(RefusedPoint { series, observed_at, reason: row.get(2)?, line: row.get(3)? })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,294 @@
+//! The InfluxDB 2 backend (ADR 0021): current values on the server, everything else in a journal of Bakau's own.
+//!
+//! A write is decided and stored in the journal first, body included, and sent then; the cursor moves on 204 alone.
+//! Until then readers may see a part of the new values. After a crash or a failure the pending body is sent again
+//! before anything else: points overwrite themselves, so nothing is lost or counted twice.
+
+mod answer;
+mod flux;
+mod http;
+mod journal;
+mod point;
+mod send;
+mod verify;
+
+use std::{collections::BTreeMap, fmt, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use bakau_model::{Batch, DatastreamId, DatastreamName, LedgerKey, Seq, UtcMillis};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+pub use self::{
+    answer::{Hold, Next, decide},
+    http::InfluxConfig,
+    point::{INSTANTS, MEASUREMENT, MISSING},
+};
+use self::{
+    flux::FluxRange,
+    http::Server,
+    journal::{Pending, Series},
+};
+use crate::{
+    RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
+    Verdict, Visit, WriteReceipt,
+    embedded::{Readers, read},
+    metrics,
+};
+
+/// Points joined at once: a few tens of megabytes at most.
+const PAGE_POINTS: usize = 250_000;
+
+/// How a datastream is called: asked once, when its first value is written.
+pub type Names = Arc<dyn Fn(DatastreamId) -> Option<DatastreamName> + Send + Sync>;
+
+/// Observations in InfluxDB 2.
+#[derive(Debug)]
+pub struct InfluxStore(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    names: Names,
+    /// The connection that writes the journal; held during a whole write, which keeps writes in order.
+    writer: tokio::sync::Mutex<Arc<Mutex<Connection>>>,
+    readers: Readers,
+    /// Why the last write failed: the server's own health says nothing about that.
+    failure: Mutex<Option<(StoreErrorKind, String)>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InfluxStore").field("config", &self.server.config).finish_non_exhaustive()
+    }
+}
+
+impl InfluxStore {
+    /// Opens the journal, creating it; the server need not be there yet.
+    ///
+    /// # Errors
+    /// When the journal cannot be opened or the settings make no sense.
+    pub fn open(journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
+        let server = Server::new(config)?;
+        let connection = journal::open(journal)?;
+        metrics::at_cursor(crate::embedded::write::read_cursor(&connection)?);
+        let writer = tokio::sync::Mutex::new(Arc::new(Mutex::new(connection)));
+        let readers = Readers::new(journal);
+        Ok(Self(Arc::new(Inner { server, names, writer, readers, failure: Mutex::new(None) })))
+    }
+
+    /// Points in quarantine, at most `limit`: confirmed by nobody, and in no answer of this store.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn refused(&self, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
+        self.0.readers.run(move |connection| journal::refused(connection, limit)).await
+    }
+}
+
+/// A point in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedPoint {
+    /// Measurement and tags, or the number of the datastream.
+    pub series: String,
+    /// The instant of the value.
+    pub observed_at: UtcMillis,
+    /// Why it is not stored.
+    pub reason: String,
+    /// The line, or the value where there is none; cut at a few hundred bytes.
+    pub line: String,
+}
+
+impl Inner {
+    /// Sends what the journal says is not confirmed yet.
+    async fn finish(&self, connection: &Arc<Mutex<Connection>>, pending: Pending) -> Result<WriteReceipt, StoreError> {
+        let refused = send::send(&self.server, &pending.body).await?;
+        if !refused.is_empty() {
+            tracing::error!(points = refused.len(), reason = refused[0].reason, "points refused by influxdb");
+        }
+        let receipt = pending.receipt;
+        on(connection, move |connection| journal::confirm(connection, receipt.cursor, &refused)).await?;
+        Ok(receipt)
+    }
+
+    async fn write_all(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
+        let connection = self.writer.lock().await;
+        let mut counts = StoreCounts::default();
+        if let Some(pending) = on(&connection, |connection| journal::pending(connection)).await? {
+            counts += self.finish(&connection, pending).await?.counts;
+        }
+        let (group, asked) = (batches.to_vec(), verdicts.clone());
+        let unknown = on(&connection, move |connection| journal::unknown(connection, &group, &asked)).await?;
+        let mut loaded = Vec::new();
+        for (series, instants) in unknown {
+            let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { continue };
+            let (first, last) = (UtcMillis::new(first), UtcMillis::new(last));
+            let query = RangeQuery {
+                datastream: series.datastream,
+                from: first,
+                to: last.saturating_add(1),
+                after: None,
+                limit: usize::MAX,
+                newest_first: false,
+            };
+            self.pages(&query, |page| {
+                loaded.extend(page.into_iter().filter(|row| instants.contains(&row.observation.observed_at.get())));
+                async { Ok(ControlFlow::Continue(())) }
+            })
+            .await?;
+        }
+        let (group, names) = (batches.to_vec(), Arc::clone(&self.names));
+        let intended = on(&connection, move |connection| {
+            let name = |datastream| names(datastream).map(|name| parts(&name));
+            journal::intend(connection, &group, verdicts, &loaded, &name)
+        });
+        let cursor = match intended.await? {
+            Some(pending) => {
+                let receipt = self.finish(&connection, pending).await?;
+                counts += receipt.counts;
+                receipt.cursor
+            }
+            None => on(&connection, |connection| crate::embedded::write::read_cursor(connection)).await?,
+        };
+        Ok(WriteReceipt { counts, cursor })
+    }
+
+    /// The values of a range in pages, in reading order, until `page` breaks off.
+    async fn pages<F: Future<Output = Result<ControlFlow<()>, StoreError>>>(
+        &self,
+        query: &RangeQuery,
+        mut page: impl FnMut(Vec<StoredObservation>) -> F,
+    ) -> Result<(), StoreError> {
+        let datastream = query.datastream;
+        let found = self.readers.run(move |connection| {
+            let extent = journal::extent(connection, datastream)?;
+            Ok((journal::series(connection, Some(datastream))?.pop(), extent))
+        });
+        let (Some(Series { station, parameter, .. }), Some((first, last))) = found.await? else { return Ok(()) };
+        let (mut query, mut left) = (query.clone(), query.limit);
+        while left != 0 {
+            let Some((from, to)) = read::bounds(&query) else { break };
+            let (from, to) = (from.max(first.get()).max(INSTANTS.0.get()), to.min(last.get()).min(INSTANTS.1.get()));
+            if to < from {
+                break;
+            }
+            let limit = left.min(PAGE_POINTS);
+            let (station, parameter) = (station.clone(), parameter.clone());
+            let newest_first = query.newest_first;
+            let range = FluxRange { station, parameter, first: from, last: to, newest_first, limit };
+            let points = flux::points(&self.server, &range).await?;
+            query.after = points.last().map(|point| point.at);
+            let full = points.len() == limit;
+            let checked = points.iter().filter_map(|point| {
+                let row = point.check(datastream);
+                row.map_err(|what| metrics::damaged_row(datastream.get().into(), point.at.get(), what)).ok()
+            });
+            let rows: Vec<StoredObservation> = checked.collect();
+            left -= rows.len();
+            if page(rows).await?.is_break() || !full {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Station and parameter with its qualifier.
+fn parts(name: &DatastreamName) -> (String, String) {
+    let parameter = match name.qualifier() {
+        Some(qualifier) => format!("{}@{qualifier}", name.parameter()),
+        None => name.parameter().to_owned(),
+    };
+    (name.station().to_owned(), parameter)
+}
+
+/// Runs work on the journal where it may block.
+async fn on<T: Send + 'static>(
+    connection: &Arc<Mutex<Connection>>,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let connection = Arc::clone(connection);
+    let working = tokio::task::spawn_blocking(move || work(&mut connection.lock()));
+    working.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?
+}
+
+// === impl Store ===
+
+#[async_trait]
+impl Store for InfluxStore {
+    async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
+        let started = Instant::now();
+        let (inner, group) = (Arc::clone(&self.0), batches.to_vec());
+        // A task of its own: an abandoned call must not leave the journal in the middle of a write.
+        let writing = tokio::spawn(async move { inner.write_all(&group, verdicts).await });
+        let outcome = writing.await.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Unavailable, error)));
+        *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        if let Ok(receipt) = &outcome
+            && !batches.is_empty()
+        {
+            metrics::written(receipt, started.elapsed());
+        }
+        outcome
+    }
+
+    async fn cursor(&self) -> Result<Seq, StoreError> {
+        self.0.readers.run(crate::embedded::write::read_cursor).await
+    }
+
+    async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
+        let mut found = Vec::new();
+        self.0
+            .pages(query, |page| {
+                found.extend(page);
+                async { Ok(ControlFlow::Continue(())) }
+            })
+            .await?;
+        Ok(found)
+    }
+
+    async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError> {
+        let visit = Arc::new(Mutex::new(visit));
+        self.0
+            .pages(query, |page| {
+                let visit = Arc::clone(&visit);
+                async move {
+                    let visiting = tokio::task::spawn_blocking(move || page.iter().try_for_each(&mut *visit.lock()));
+                    visiting.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))
+                }
+            })
+            .await
+    }
+
+    async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
+        self.0.readers.run(read::latest).await
+    }
+
+    async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
+        self.0.readers.run(move |connection| journal::extent(connection, datastream)).await
+    }
+
+    async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
+        let query = query.clone();
+        self.0.readers.run(move |connection| read::superseded(connection, &query)).await
+    }
+
+    async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
+        let query = query.clone();
+        self.0.readers.run(move |connection| read::reflagged(connection, &query)).await
+    }
+
+    async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
+        self.0.readers.run(move |connection| read::ledger(connection, from, to)).await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        let failure = self.0.failure.lock().clone();
+        if let Some((kind, message)) = failure {
+            return Err(StoreError::new(kind, message));
+        }
+        self.cursor().await.map(drop)
+    }
+
+    async fn verify(&self) -> Result<StoreVerify, StoreError> {
+        verify::verify(&self.0).await
+    }
+}

@@ -1,0 +1,82 @@
+//! Reading everything again: the journal's tables, and the server's points counted by datastream and hour.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use bakau_model::UtcMillis;
+use rusqlite::Connection;
+
+use super::{Inner, journal, point::series_key};
+use crate::{
+    RangeQuery, StoreError, StoreVerify,
+    embedded::verify::{Problems, check_pages, check_rows},
+};
+
+/// Rows by hour.
+type Hours = BTreeMap<i64, i64>;
+
+/// What the journal says the server holds of each series.
+struct Expected {
+    series: Vec<(journal::Series, Hours)>,
+    superseded: u64,
+    reflagged: u64,
+    problems: Problems,
+}
+
+pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
+    let Expected { series, superseded, reflagged, mut problems } = store.readers.run(expected).await?;
+    let mut rows = 0;
+    for (series, written) in series {
+        let (from, to) = (UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX));
+        let datastream = series.datastream;
+        let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
+        let mut visible = Hours::new();
+        store
+            .pages(&query, |page| {
+                rows += page.len() as u64;
+                for row in page {
+                    let at = row.observation.observed_at.get();
+                    *visible.entry(at.div_euclid(journal::HOUR_MS) * journal::HOUR_MS).or_default() += 1;
+                }
+                async { Ok(ControlFlow::Continue(())) }
+            })
+            .await?;
+        for (hour, count) in &written {
+            let seen = visible.remove(hour).unwrap_or_default();
+            if seen != *count {
+                let hour = UtcMillis::new(*hour);
+                problems.add(|| {
+                    format!("{datastream} in the hour of {hour}: {count} values were confirmed, {seen} are visible")
+                });
+            }
+        }
+        for (hour, seen) in visible {
+            problems.add(|| format!("{datastream} in the hour of {hour} ms: {seen} values that nobody wrote"));
+        }
+    }
+    Ok(StoreVerify { rows, superseded, reflagged, problems: problems.finish() })
+}
+
+fn expected(connection: &Connection) -> Result<Expected, StoreError> {
+    let mut problems = Problems::default();
+    check_pages(connection, &mut problems)?;
+    let superseded = check_rows(connection, "superseded", &mut problems)?;
+    check_rows(connection, "recent", &mut problems)?;
+    let reflagged = connection.query_row("SELECT count(*) FROM reflagged", [], |row| row.get(0))?;
+    let mut hours = connection.prepare("SELECT hour, stored FROM hours WHERE datastream = ?1")?;
+    let mut refused = connection.prepare("SELECT observed_at FROM refused WHERE series = ?1 OR series = ?2")?;
+    let mut expected = Vec::new();
+    for series in journal::series(connection, None)? {
+        let written = hours.query_map([series.datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut written = written.collect::<Result<Hours, _>>()?;
+        let key = series_key(&series.station, &series.parameter).unwrap_or_default();
+        let number = format!("datastream {}", series.datastream);
+        for at in refused.query_map([key, number], |row| row.get::<_, i64>(0))? {
+            let hour = at?.div_euclid(journal::HOUR_MS) * journal::HOUR_MS;
+            if let Some(count) = written.get_mut(&hour) {
+                *count -= 1;
+            }
+        }
+        expected.push((series, written));
+    }
+    Ok(Expected { series: expected, superseded, reflagged, problems })
+}
