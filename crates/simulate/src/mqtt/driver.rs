@@ -33,7 +33,7 @@ const KEEP_ALIVE_S: u16 = 60;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a goodbye may take.
-const GOODBYE_TIMEOUT: Duration = Duration::from_millis(200);
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes gathered before they are handed to the socket: many small messages in one system call.
 const WRITE_CHUNK: usize = 64 * 1024;
@@ -161,6 +161,15 @@ pub(super) async fn connect(target: &Target) -> Result<(OwnedReadHalf, OwnedWrit
     }
 }
 
+/// An ordered end is no death: the broker is told, and closes the connection once it knows. A broker that ends before it
+/// has read the goodbye would take the connection for a broken one and publish the last will.
+async fn say_goodbye(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) -> io::Result<()> {
+    writer.write_all(&packet::DISCONNECT).await?;
+    let mut rest = [0; 256];
+    while reader.read(&mut rest).await? != 0 {}
+    Ok(())
+}
+
 /// What a CONNACK return code means (MQTT 3.1.1, section 3.2.2.3).
 fn refusal(code: u8) -> Failed {
     match code {
@@ -261,8 +270,7 @@ impl Sender<'_> {
             }
             let outcome = tokio::select! {
                 () = stop.cancelled() => {
-                    // An ordered end is no death: the broker is told, if it takes the two bytes at once.
-                    let _goodbye = timeout(GOODBYE_TIMEOUT, writer.write_all(&packet::DISCONNECT)).await;
+                    let _goodbye = timeout(GOODBYE_TIMEOUT, say_goodbye(&mut reader, &mut writer)).await;
                     return Ok(Ended::Done);
                 }
                 read = reader.read_buf(&mut input) => match read {
