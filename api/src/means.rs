@@ -58,7 +58,7 @@ mod tests {
         let start = UtcMillis::parse(start).unwrap();
         let bucket = Bucket { start, end: start.saturating_add(HOUR_MS) };
         let least = value.map(|value| value - 1.0);
-        Summary { bucket, value, min: least, max: value.map(|value| value + 4.0), count: 2, expected: 6 }
+        Summary { bucket, value, min: least, max: value.map(|value| value + 4.0), count: 2, covered: 2.0, expected: 6 }
     }
 
     #[test]

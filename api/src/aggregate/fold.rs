@@ -54,14 +54,16 @@ pub(crate) struct Summary {
     pub(crate) max: Option<f64>,
     /// Usable values.
     pub(crate) count: u64,
+    /// How many of the expected intervals they stand for.
+    pub(crate) covered: f64,
     /// Observations expected in the part of the bucket that was asked for.
     pub(crate) expected: u64,
 }
 
 impl Summary {
-    /// Usable values per expected one, at most 1; `None` where none was expected.
+    /// Share of the expected intervals that usable values stand for, at most 1; `None` where none was expected.
     pub(crate) fn completeness(&self) -> Option<f64> {
-        (0 < self.expected).then(|| (self.count as f64 / self.expected as f64).min(1.0))
+        (0 < self.expected).then(|| (self.covered / self.expected as f64).min(1.0))
     }
 }
 
@@ -86,6 +88,8 @@ pub(crate) struct Folder {
     plan: Plan,
     zone: TimeZone,
     current: Option<Open>,
+    /// The usable value before.
+    last: Option<UtcMillis>,
     done: Vec<Summary>,
 }
 
@@ -93,6 +97,8 @@ pub(crate) struct Folder {
 struct Open {
     bucket: Bucket,
     count: u64,
+    /// Milliseconds that the values stand for.
+    covered_ms: i64,
     min: f64,
     max: f64,
     /// Sum of values or energies, or of sines.
@@ -107,7 +113,7 @@ impl Folder {
     /// For a range whose buckets lie in `zone`.
     pub(crate) fn new(plan: Plan, zone: TimeZone) -> Self {
         let current = plan.step.bucket_of(plan.span.from, &zone).map(Open::new);
-        Self { plan, zone, current, done: Vec::new() }
+        Self { plan, zone, current, last: None, done: Vec::new() }
     }
 
     /// Takes the next observation.
@@ -115,9 +121,20 @@ impl Folder {
         self.advance(at);
         let wanted = if self.plan.good_only { flag == Flag::Good } else { flag.is_usable() };
         let Some(value) = value.filter(|value| wanted && value.is_finite()) else { return };
+        let covered_ms = self.stands_for(at);
         if let Some(open) = &mut self.current {
+            open.covered_ms = open.covered_ms.saturating_add(covered_ms);
             open.add(value, self.plan.kind);
         }
+    }
+
+    /// The time that a usable value stands for: the interval, or the time since the one before where a station sends more
+    /// often than it must, so that many values of one hour do not hide that there are none of the next. A quarter of
+    /// the interval is what arrival may be early.
+    fn stands_for(&mut self, at: UtcMillis) -> i64 {
+        let interval = self.plan.interval_ms.max(1);
+        let since = self.last.replace(at).map_or(interval, |last| at.since(last));
+        if since < interval - interval / 4 { since } else { interval }
     }
 
     /// Every summary, earliest first.
@@ -140,7 +157,16 @@ impl Folder {
 
 impl Open {
     const fn new(bucket: Bucket) -> Self {
-        Self { bucket, count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, cosines: 0.0, lost: 0.0 }
+        Self {
+            bucket,
+            count: 0,
+            covered_ms: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            sum: 0.0,
+            cosines: 0.0,
+            lost: 0.0,
+        }
     }
 
     fn add(&mut self, value: f64, kind: Kind) {
@@ -176,6 +202,7 @@ impl Open {
             min: any.then_some(self.min),
             max: any.then_some(self.max),
             count: self.count,
+            covered: self.covered_ms as f64 / plan.interval_ms.max(1) as f64,
             expected: self.bucket.expected(plan.interval_ms, plan.span.from, plan.span.to),
         }
     }
@@ -236,6 +263,20 @@ mod tests {
         assert_eq!((found[1].value, found[1].count, found[2].count), (None, 0, 0));
         let strict = Plan { good_only: true, ..plan(Kind::Mean) };
         assert_eq!(fold(strict, &[(0, Some(1.0), good), (10, Some(3.0), Flag::Suspect)])[0].count, 1);
+    }
+
+    #[test]
+    fn many_values_of_half_an_hour_do_not_hide_that_the_other_half_has_none() {
+        // Expected every ten minutes, sent every minute: for the first half of the second hour only.
+        let every_minute = |minutes: std::ops::Range<i64>| minutes.map(|minute| (minute, Some(1.0), Flag::Good));
+        let values: Vec<_> = every_minute(0..90).collect();
+        let found = fold(plan(Kind::Mean), &values);
+        let completeness: Vec<_> = found.iter().map(|summary| summary.completeness().unwrap()).collect();
+        assert_eq!((found[1].count, found[1].expected), (30, 6));
+        assert_eq!(completeness, [1.0, 0.5, 0.0]);
+        // Two minutes early or late is still the interval.
+        let jitter = [0, 12, 20, 32, 40, 52].map(|minute| (minute, Some(1.0), Flag::Good));
+        assert_eq!(fold(plan(Kind::Mean), &jitter)[0].completeness(), Some(1.0));
     }
 
     #[test]

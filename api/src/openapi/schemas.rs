@@ -210,7 +210,10 @@ fn aggregates() -> Value {
         ("max", nullable(number())),
         ("count", count()),
         ("expected", about(count(), "observations at the expected interval")),
-        ("completeness", about(nullable(number()), "count / expected")),
+        (
+            "completeness",
+            about(nullable(number()), "share of the expected intervals that usable values stand for; at most 1"),
+        ),
     ]);
     object([
         ("datastream", text()),
