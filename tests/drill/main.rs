@@ -1,4 +1,7 @@
-//! Fault drills in a release build: `cargo xtask drill kill [--long]`, `cargo xtask drill broker`.
+//! Drills in a release build: `cargo xtask drill kill [--long]`, `cargo xtask drill broker`,
+//! `cargo xtask drill orders [--long]`.
+
+mod orders;
 
 use anyhow::{Result, bail};
 use bakau_tests::kill::{KillPlan, Way, run};
@@ -6,9 +9,9 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which drill: `kill` or `broker`.
+    /// Which drill: `kill`, `broker` or `orders`.
     name: String,
-    /// 20 kills instead of 5.
+    /// 20 kills instead of 5, 20 orders of arrival instead of 3.
     #[arg(long)]
     long: bool,
 }
@@ -19,7 +22,8 @@ async fn main() -> Result<()> {
     match arguments.name.as_str() {
         "kill" => kill(if arguments.long { 20 } else { 5 }).await,
         "broker" => drill(Way::Mosquitto, 0, 10).await,
-        other => bail!("unknown drill '{other}'; there are: kill, broker"),
+        "orders" => orders::orders(if arguments.long { 20 } else { 3 }).await,
+        other => bail!("unknown drill '{other}'; there are: kill, broker, orders"),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod kill;
 pub mod mosquitto;
 pub mod process;
 pub mod publish;
+pub mod series;
 pub mod sink;
 pub mod smtp;
 pub mod telegram;

@@ -23,11 +23,11 @@ enum Task {
         /// Run only the tests whose name contains this.
         filter: Option<String>,
     },
-    /// Fault drills, in a release build.
+    /// Drills, in a release build.
     Drill {
-        /// Which one: `kill`.
+        /// Which one: `kill`, `broker` or `orders`.
         name: String,
-        /// The long variant (20 kills).
+        /// The long variant (20 kills, 20 orders of arrival).
         #[arg(long)]
         long: bool,
     },
