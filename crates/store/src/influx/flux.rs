@@ -91,7 +91,7 @@ pub(super) async fn points(server: &Server, range: &FluxRange) -> Result<Vec<Raw
 struct Columns {
     header: Option<Places>,
     value: Vec<(i64, f64)>,
-    lag: Vec<(i64, f64)>,
+    lag: Vec<(i64, i64)>,
     flag: Vec<(i64, i64)>,
     meta: Vec<(i64, i64)>,
 }
@@ -128,7 +128,7 @@ impl Columns {
         let number = || value.parse::<f64>().map_err(broken);
         match cell(places.field) {
             "value" => self.value.push((at, number()?)),
-            "lag" => self.lag.push((at, number()?)),
+            "lag" => self.lag.push((at, whole()?)),
             "flag" => self.flag.push((at, whole()?)),
             "meta" => self.meta.push((at, whole()?)),
             _ => {}

@@ -86,7 +86,7 @@ async fn values_that_were_confirmed_and_are_not_visible_are_named() {
     let files = Files::new().await;
     let store = files.store().await;
     store.write(&[batch(1, "a", &[observation(1, 1, Some(1.0))])], Vec::new()).await.unwrap();
-    let stranger = "observation,parameter=do@150cm,station=s1 value=1,flag=2i,lag=0,meta=1125899906842624i 0";
+    let stranger = "observation,parameter=do@150cm,station=s1 value=1,flag=2i,lag=0i,meta=1125899906842624i 0";
     files.influxd.intrude(&files.config().bucket, stranger).await;
     let journal = rusqlite::Connection::open(files.journal()).unwrap();
     journal.execute("UPDATE hours SET stored = 3", []).unwrap();
