@@ -2,6 +2,7 @@
 
 use std::{
     hash::{Hash, Hasher},
+    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -15,6 +16,7 @@ use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_registry::{Band, Datastream, Rule, Snapshot};
 use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     aggregate::{
@@ -33,8 +35,6 @@ use crate::{
 const DAY_MS: i64 = 86_400_000;
 /// Longest time axis, a little more than a leap year.
 const MAX_RANGE_MS: i64 = 367 * DAY_MS;
-/// Observations read from the store at a time.
-const PAGE_ROWS: usize = 10_000;
 /// Observations one chart may read: a year of one-minute values fits twice.
 const MAX_ROWS: usize = 1_200_000;
 /// Columns that differ by less than this many pixels look alike.
@@ -201,32 +201,30 @@ pub(crate) async fn read_points(
     buckets: u32,
     zone: &TimeZone,
 ) -> Result<Drawn, ApiError> {
-    let mut query = RangeQuery {
+    let query = RangeQuery {
         datastream: datastream.number,
         from: span.from,
         to: span.to,
         after: None,
-        limit: PAGE_ROWS,
+        // One more than a chart may read tells that there are too many.
+        limit: MAX_ROWS + 1,
         newest_first: false,
     };
-    let mut collector = Collector::new(datastream, span, buckets, zone);
-    let mut rows = 0;
-    loop {
-        let page = state.store.observations(&query).await;
-        let page = page.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
-        rows += page.len();
-        if MAX_ROWS < rows {
-            return Err(ApiError::new(ProblemType::RangeTooLarge).with("allowed", &MAX_ROWS.to_string()));
-        }
-        for stored in &page {
-            let observation = &stored.observation;
-            collector.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
-        }
-        query.after = page.last().map(|last| last.observation.observed_at);
-        if page.len() < PAGE_ROWS {
-            return Ok(collector.finish());
-        }
+    // A client that has gone away, or a timeout, must not leave a year being read for nobody.
+    let gone = CancellationToken::new();
+    let _guard = gone.clone().drop_guard();
+    let start = (Collector::new(datastream, span, buckets, zone), 0);
+    let read = bakau_store::fold(&*state.store, &query, start, move |(collector, rows), row| {
+        let observation = &row.observation;
+        collector.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
+        *rows += 1;
+        if gone.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let (collector, rows) = read.await.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+    if MAX_ROWS < rows {
+        return Err(ApiError::new(ProblemType::RangeTooLarge).with("allowed", &MAX_ROWS.to_string()));
     }
+    Ok(collector.finish())
 }
 
 /// Where points were left out, only a hole longer than a bucket can be told from a gap.

@@ -2,13 +2,15 @@
 
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
-use plotters::prelude::{BitMapBackend, SVGBackend};
+use plotters::prelude::SVGBackend;
 
-use canvas::{Canvas, Smooth};
+use canvas::Canvas;
+use raster::Raster;
 
 mod canvas;
 mod draw;
 mod encode;
+mod raster;
 mod scale;
 mod series;
 mod tell;
@@ -16,8 +18,6 @@ mod theme;
 
 /// An SVG is drawn this much larger and shown smaller, since plotters counts whole pixels.
 const SVG_FINE: u32 = 4;
-/// A PNG is drawn this much larger and averaged ([`encode::halve`]), for smooth edges.
-const PNG_FINE: u32 = 2;
 
 /// Least width in pixels at which axis labels still fit.
 pub const MIN_WIDTH: u32 = 240;
@@ -127,7 +127,7 @@ pub fn svg(spec: &ChartSpec) -> Result<String, ChartError> {
     spec.check()?;
     let mut document = String::with_capacity(32 * 1024);
     let size = (spec.width * SVG_FINE, spec.height * SVG_FINE);
-    draw::draw(spec, Canvas::svg(SVGBackend::with_string(&mut document, size), SVG_FINE)?)?;
+    drop(draw::draw(spec, Canvas::svg(SVGBackend::with_string(&mut document, size), SVG_FINE)?)?);
     let body = document.split_once('>').map_or("", |(_, body)| body);
     let (width, height) = (spec.width, spec.height);
     let title = format!("{} {}", spec.title, spec.subtitle);
@@ -148,12 +148,9 @@ pub fn svg(spec: &ChartSpec) -> Result<String, ChartError> {
 /// When the size is out of bounds, the time axis has no length or there are too many points.
 pub fn png(spec: &ChartSpec) -> Result<Vec<u8>, ChartError> {
     spec.check()?;
-    let size = (spec.width * PNG_FINE, spec.height * PNG_FINE);
-    let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
-    let backend = Smooth::new(BitMapBackend::with_buffer(&mut pixels, size));
-    draw::draw(spec, Canvas::bitmap(backend, PNG_FINE)?)?;
-    let pixels = encode::halve(&pixels, spec.width as usize);
-    encode::png(&pixels, spec.width, spec.height)
+    let canvas = Canvas::bitmap(Raster::new(spec.width, spec.height), raster::FINE)?;
+    let raster = draw::draw(spec, canvas)?;
+    encode::png(&raster.into_pixels(), spec.width, spec.height)
 }
 
 impl ChartSpec {

@@ -138,5 +138,12 @@ pub(super) fn timed() -> Vec<(&'static str, ChartSpec)> {
     let level = spec("BeeJay Bakau 01 · Muka air", "m", 2, 7.0, MINUTE, |h| tide(h) + 0.02 * noise(h * 60.0));
     let pm = |h: f64| (30.0 + 18.0 * day(h) + 25.0 * noise(h) + 8.0 * noise(h / 30.0)).max(2.0);
     let air = ChartSpec { limits, ..spec("Alun-alun Batu · PM2,5", "ug/m3", 0, 7.0, MINUTE, pm) };
-    vec![("day of 10 minutes", case("limits")), ("week of minutes, tide", level), ("week of minutes, PM2.5", air)]
+    let jumps = |h: f64| ((h * 60.0).round() * 37.0 % 1401.0) / 100.0;
+    let jumps = ChartSpec { width: 800, ..spec("Beban 0 · Oksigen terlarut", "mg/L", 2, 7.0, MINUTE, jumps) };
+    vec![
+        ("day of 10 minutes", case("limits")),
+        ("week of minutes, tide", level),
+        ("week of minutes, PM2.5", air),
+        ("week of minutes, jumping at each, 800 x 320", jumps),
+    ]
 }

@@ -6,7 +6,7 @@ use plotters::style::{
     FontDesc, FontFamily, FontStyle, RGBColor, TextStyle, register_font,
     text_anchor::{HPos, Pos, VPos},
 };
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend, DrawingErrorKind};
 
 use super::ChartError;
 
@@ -133,8 +133,10 @@ impl<B: DrawingBackend> Canvas<B> {
         Ok(if kept.is_empty() { kept } else { format!("{}…", kept.trim_end()) })
     }
 
-    pub(super) fn finish(mut self) -> Result<(), ChartError> {
-        self.backend.present().map_err(failed)
+    /// The backend with everything drawn.
+    pub(super) fn finish(mut self) -> Result<B, ChartError> {
+        self.backend.present().map_err(failed)?;
+        Ok(self.backend)
     }
 
     fn style(&self, look: Type, align: Align) -> TextStyle<'static> {
@@ -177,148 +179,5 @@ impl BackendStyle for Stroke {
 
     fn stroke_width(&self) -> u32 {
         self.width
-    }
-}
-
-/// A backend whose lines have round ends and joints and smooth edges; plotters' own thick lines have neither.
-pub(super) struct Smooth<B> {
-    inner: B,
-    size: (u32, u32),
-    coverage: Vec<u8>,
-}
-
-impl<B: DrawingBackend> Smooth<B> {
-    pub(super) fn new(inner: B) -> Self {
-        let size = inner.get_size();
-        Self { inner, size, coverage: vec![0; size.0 as usize * size.1 as usize] }
-    }
-
-    /// Marks how much of each pixel near a stretch of the line it covers, and widens `bounds` to what it touched.
-    fn cover(&mut self, a: BackendCoord, b: BackendCoord, width: u32, bounds: &mut Bounds) {
-        let reach = width as f32 / 2.0;
-        let margin = (reach + 0.5).ceil() as i32;
-        let clamp = |value: i32, end: u32| value.clamp(0, i32::try_from(end).unwrap_or(i32::MAX));
-        let (left, right) = (clamp(a.0.min(b.0) - margin, self.size.0), clamp(a.0.max(b.0) + margin + 1, self.size.0));
-        let (top, bottom) = (clamp(a.1.min(b.1) - margin, self.size.1), clamp(a.1.max(b.1) + margin + 1, self.size.1));
-        let along = ((b.0 - a.0) as f32, (b.1 - a.1) as f32);
-        let per_length = 1.0 / (along.0 * along.0 + along.1 * along.1).max(f32::MIN_POSITIVE);
-        // Only the rim needs a root: most pixels are wholly inside or outside.
-        let (inside, outside) = ((reach - 0.5).max(0.0).powi(2), (reach + 0.5).powi(2));
-        for y in top..bottom {
-            let row = y as usize * self.size.0 as usize;
-            let dy = (y - a.1) as f32;
-            for (x, covered) in (left..right).zip(&mut self.coverage[row + left as usize..row + right as usize]) {
-                let dx = (x - a.0) as f32;
-                let part = ((dx * along.0 + dy * along.1) * per_length).clamp(0.0, 1.0);
-                let (away_x, away_y) = (dx - part * along.0, dy - part * along.1);
-                let distance = away_x * away_x + away_y * away_y;
-                if distance <= inside {
-                    *covered = 255;
-                } else if distance < outside {
-                    *covered = (*covered).max(((reach + 0.5 - distance.sqrt()) * 255.0) as u8);
-                }
-            }
-        }
-        bounds.widen(left, top, right, bottom);
-    }
-
-    /// Paints what was covered and forgets it.
-    fn paint(&mut self, bounds: Bounds, color: BackendColor) -> Result<(), DrawingErrorKind<B::ErrorType>> {
-        for y in bounds.top..bounds.bottom {
-            for x in bounds.left..bounds.right {
-                let index = y as usize * self.size.0 as usize + x as usize;
-                let covered = std::mem::take(&mut self.coverage[index]);
-                if covered != 0 {
-                    let alpha = color.alpha * f64::from(covered) / 255.0;
-                    self.inner.draw_pixel((x, y), BackendColor { alpha, ..color })?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    left: i32,
-    top: i32,
-    right: i32,
-    bottom: i32,
-}
-
-impl Bounds {
-    const NONE: Self = Self { left: i32::MAX, top: i32::MAX, right: 0, bottom: 0 };
-
-    fn widen(&mut self, left: i32, top: i32, right: i32, bottom: i32) {
-        self.left = self.left.min(left);
-        self.top = self.top.min(top);
-        self.right = self.right.max(right);
-        self.bottom = self.bottom.max(bottom);
-    }
-}
-
-impl<B: DrawingBackend> DrawingBackend for Smooth<B> {
-    type ErrorType = B::ErrorType;
-
-    fn get_size(&self) -> (u32, u32) {
-        self.size
-    }
-
-    fn ensure_prepared(&mut self) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        self.inner.ensure_prepared()
-    }
-
-    fn present(&mut self) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        self.inner.present()
-    }
-
-    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        self.inner.draw_pixel(at, color)
-    }
-
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
-        &mut self,
-        path: I,
-        style: &S,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        let mut bounds = Bounds::NONE;
-        let mut last: Option<BackendCoord> = None;
-        for spot in path {
-            self.cover(last.unwrap_or(spot), spot, style.stroke_width(), &mut bounds);
-            last = Some(spot);
-        }
-        self.paint(bounds, style.color())
-    }
-
-    fn draw_rect<S: BackendStyle>(
-        &mut self,
-        from: BackendCoord,
-        to: BackendCoord,
-        style: &S,
-        fill: bool,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        self.inner.draw_rect(from, to, style, fill)
-    }
-
-    fn draw_circle<S: BackendStyle>(
-        &mut self,
-        center: BackendCoord,
-        radius: u32,
-        style: &S,
-        _fill: bool,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        // A dot is a line without length.
-        let mut bounds = Bounds::NONE;
-        self.cover(center, center, radius * 2, &mut bounds);
-        self.paint(bounds, style.color())
-    }
-
-    fn draw_text<S: BackendTextStyle>(
-        &mut self,
-        text: &str,
-        style: &S,
-        at: BackendCoord,
-    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        self.inner.draw_text(text, style, at)
     }
 }

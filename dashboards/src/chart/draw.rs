@@ -41,8 +41,8 @@ impl Plot {
     }
 }
 
-/// Draws the chart on a canvas.
-pub(super) fn draw<B: DrawingBackend>(spec: &ChartSpec, canvas: Canvas<B>) -> Result<(), ChartError> {
+/// Draws the chart on a canvas, and gives back what it was drawn with.
+pub(super) fn draw<B: DrawingBackend>(spec: &ChartSpec, canvas: Canvas<B>) -> Result<B, ChartError> {
     let theme = Theme::of(spec.dark);
     let mut chart = Chart { spec, canvas, theme, small: Type { em: 11.0, bold: false, color: theme.muted } };
     chart.draw()?;

@@ -7,24 +7,9 @@ use std::{
 
 use super::ChartError;
 
-/// Averages each square of two by two RGB pixels to one.
-pub(super) fn halve(pixels: &[u8], width: usize) -> Vec<u8> {
-    let row = width * 2 * 3;
-    let mut small = Vec::with_capacity(pixels.len() / 4);
-    for band in pixels.chunks_exact(row * 2) {
-        let (upper, lower) = band.split_at(row);
-        for (above, below) in upper.as_chunks::<6>().0.iter().zip(lower.as_chunks::<6>().0) {
-            small.extend::<[u8; 3]>(std::array::from_fn(|channel| {
-                let sum = |two: &[u8; 6]| u16::from(two[channel]) + u16::from(two[channel + 3]);
-                ((sum(above) + sum(below) + 2) / 4) as u8
-            }));
-        }
-    }
-    small
-}
-
-/// Encodes RGB pixels with a palette of at most 40 colours (fewer compress better, and more are not seen); shades of smoothed edges are merged until they fit.
-pub(super) fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, ChartError> {
+/// Encodes pixels (red, green and blue in a number) with a palette of at most 40 colours; fewer compress better, and
+/// more are not seen: shades of smoothed edges are merged until they fit.
+pub(super) fn png(pixels: &[u32], width: u32, height: u32) -> Result<Vec<u8>, ChartError> {
     let (palette, indices) = index(pixels);
     let mut file = Vec::with_capacity(24 * 1024);
     let mut encoder = png::Encoder::new(&mut file, width, height);
@@ -32,7 +17,7 @@ pub(super) fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Cha
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette);
     // Lines on a flat ground hardly get smaller with more effort, but take much longer.
-    encoder.set_deflate_compression(png::DeflateCompression::Level(4));
+    encoder.set_deflate_compression(png::DeflateCompression::Level(3));
     encoder.set_filter(png::Filter::NoFilter);
     let failed = |error: png::EncodingError| ChartError::Drawing(error.to_string());
     let mut writer = encoder.write_header().map_err(failed)?;
@@ -43,10 +28,10 @@ pub(super) fn png(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Cha
 
 type Color = [u8; 3];
 
-/// Counts and places of colours; they are our own, so no key is chosen to collide.
-type ColorMap<T> = HashMap<Color, T, BuildHasherDefault<ColorHasher>>;
+/// Places of colours; they are our own, so no key is chosen to collide.
+type ColorMap = HashMap<u32, usize, BuildHasherDefault<ColorHasher>>;
 
-/// Multiplies the three bytes with a large odd number.
+/// Multiplies the colour with a large odd number.
 #[derive(Debug, Default)]
 struct ColorHasher(u64);
 
@@ -56,52 +41,44 @@ impl Hasher for ColorHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let key = bytes.iter().fold(self.0, |key, byte| key << 8 | u64::from(*byte));
-        self.0 = key.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, color: u32) {
+        self.0 = (self.0 << 8 ^ u64::from(color)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
 }
 
-fn index(pixels: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let colors = || pixels.as_chunks::<3>().0.iter().copied();
-    let mut counts: ColorMap<u32> = ColorMap::default();
-    let mut last = None;
-    let mut run = 0;
-    // Long runs of one colour are the rule: count them before looking them up.
-    for color in colors() {
-        if last == Some(color) {
-            run += 1;
-            continue;
-        }
-        if let Some(last) = last.replace(color) {
-            *counts.entry(last).or_default() += run;
-        }
-        run = 1;
+/// The palette and the place in it of each pixel.
+fn index(pixels: &[u32]) -> (Vec<u8>, Vec<u8>) {
+    let mut known = ColorMap::default();
+    let mut colors: Vec<(u32, Color)> = Vec::new();
+    // Long runs of one colour are the rule: look each up once.
+    let runs: Vec<(usize, usize)> = pixels
+        .chunk_by(|a, b| a == b)
+        .map(|run| {
+            let place = *known.entry(run[0]).or_insert_with(|| {
+                let [_, r, g, b] = run[0].to_be_bytes();
+                colors.push((0, [r, g, b]));
+                colors.len() - 1
+            });
+            colors[place].0 += run.len() as u32;
+            (place, run.len())
+        })
+        .collect();
+    let palette = palette(&colors);
+    let places: Vec<u8> = colors.iter().map(|(_, color)| nearest(&palette, *color)).collect();
+    let mut indices = Vec::with_capacity(pixels.len());
+    for (place, length) in runs {
+        indices.resize(indices.len() + length, places[place]);
     }
-    if let Some(last) = last {
-        *counts.entry(last).or_default() += run;
-    }
-    let palette = palette(&counts);
-    let mut places: ColorMap<u8> = ColorMap::default();
-    for color in counts.into_keys() {
-        places.insert(color, nearest(&palette, color));
-    }
-    let mut known = None;
-    let indices = colors().map(|color| match known {
-        Some((last, place)) if last == color => place,
-        _ => {
-            let place = places.get(&color).copied().unwrap_or_default();
-            known = Some((color, place));
-            place
-        }
-    });
-    let indices = indices.collect();
     (palette.concat(), indices)
 }
 
 /// The most used colours exactly, then one for each cell of an ever coarser grid of the others.
-fn palette(counts: &ColorMap<u32>) -> Vec<Color> {
+fn palette(counted: &[(u32, Color)]) -> Vec<Color> {
     const SIZE: usize = 40;
-    let mut ranked: Vec<(u32, Color)> = counts.iter().map(|(color, count)| (*count, *color)).collect();
+    let mut ranked = counted.to_vec();
     ranked.sort_unstable_by(|a, b| b.cmp(a));
     if ranked.len() <= SIZE {
         return ranked.into_iter().map(|(_, color)| color).collect();
@@ -134,17 +111,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shrinking_averages_and_keeps_flat_colours() {
-        assert_eq!(halve(&[0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0], 1), [128, 128, 128]);
-        assert_eq!(halve(&[7; 24], 2), [7; 6]);
-    }
-
-    #[test]
     fn many_colours_become_a_palette_that_keeps_the_ground_exactly() {
-        let mut pixels: Vec<u8> = (0..3000u32).flat_map(|i| [(i % 251) as u8, (i / 7 % 241) as u8, 90]).collect();
-        pixels.extend([255; 3000]);
+        let mut pixels: Vec<u32> = (0..3000u32).map(|i| (i % 251) << 16 | (i / 7 % 241) << 8 | 90).collect();
+        pixels.extend([0x00ff_ffff; 1000]);
         let (palette, indices) = index(&pixels);
-        assert!(palette.len() <= 768);
+        assert!(palette.len() <= 120);
         assert_eq!(indices.len(), 4000);
         let ground = usize::from(indices[3999]) * 3;
         assert_eq!(palette[ground..ground + 3], [255, 255, 255]);
