@@ -1,17 +1,22 @@
-//! Drills in a release build: `cargo xtask drill kill [--long]`, `cargo xtask drill broker`,
-//! `cargo xtask drill orders [--long]`.
+//! Drills in a release build: `cargo xtask drill NAME [--long]`.
 
+mod mail;
 mod orders;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
-use bakau_tests::kill::{KillPlan, Way, run};
+use bakau_tests::{
+    broker_kill,
+    kill::{KillPlan, Way, run},
+};
 use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which drill: `kill`, `broker` or `orders`.
+    /// Which drill: `kill`, `broker`, `broker-kill`, `mail` or `orders`.
     name: String,
-    /// 20 kills instead of 5, 20 orders of arrival instead of 3.
+    /// 20 kills instead of 5, a mail server away for ten minutes instead of half a one, 20 orders of arrival instead of 3.
     #[arg(long)]
     long: bool,
 }
@@ -22,14 +27,37 @@ async fn main() -> Result<()> {
     match arguments.name.as_str() {
         "kill" => kill(if arguments.long { 20 } else { 5 }).await,
         "broker" => drill(Way::Mosquitto, 0, 10).await,
+        "broker-kill" => broker_kill().await,
+        "mail" => mail::drill(Duration::from_secs(if arguments.long { 600 } else { 30 })).await,
         "orders" => orders::orders(if arguments.long { 20 } else { 3 }).await,
-        other => bail!("unknown drill '{other}'; there are: kill, broker, orders"),
+        other => bail!("unknown drill '{other}'; there are: kill, broker, broker-kill, mail, orders"),
     }
 }
 
 async fn kill(kills: u64) -> Result<()> {
     drill(Way::Mosquitto, kills, kills / 2).await?;
     drill(Way::Embedded, kills, 0).await
+}
+
+async fn broker_kill() -> Result<()> {
+    let (kills, rate) = (5, 20_000.0);
+    println!("{kills} x kill -9 of mosquitto under {rate} messages/s");
+    let folder = tempfile::tempdir()?;
+    let report = broker_kill::run(kills, rate, folder.path()).await?;
+    println!("  acknowledged to devices by mosquitto {}, held exactly once {}", report.acknowledged, report.held);
+    println!(
+        "  lost in broker {}, {} of them on the wire when it was killed; sessions forgotten {}",
+        report.lost_in_broker, report.lost_on_the_wire, report.sessions_forgotten
+    );
+    println!(
+        "  acknowledged to mosquitto by Bakau {}, lost by Bakau {}, delivered again {}, rows {}",
+        report.taken, report.lost_by_bakau, report.repeats, report.rows
+    );
+    println!(
+        "  Bakau noticed {} restarts and {} lost sessions; ledger lines balanced {}, {:.1?} altogether",
+        report.restarts, report.sessions_lost, report.ledger_lines, report.elapsed
+    );
+    Ok(())
 }
 
 async fn drill(way: Way, kills: u64, broker_restarts: u64) -> Result<()> {

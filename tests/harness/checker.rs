@@ -39,6 +39,27 @@ fn open(path: &Path) -> Result<Connection> {
 /// # Errors
 /// When a value is missing or differs: the first ten are named.
 pub fn check(data: &Path, expected: impl IntoIterator<Item = Expected>) -> Result<Verdict> {
+    let mut wrong = Vec::new();
+    let verdict = compare(data, expected, |value, held| {
+        if wrong.len() < 10 {
+            wrong.push(format!("{value:?}, held: {held:?}"));
+        }
+    })?;
+    if verdict.found != verdict.expected {
+        bail!("{} of {} acknowledged values are held; missing:\n{}", verdict.found, verdict.expected, wrong.join("\n"));
+    }
+    Ok(verdict)
+}
+
+/// Compares values with the store's rows and hands over each that is missing or differs, with what is held instead.
+///
+/// # Errors
+/// When the files cannot be read.
+pub fn compare(
+    data: &Path,
+    expected: impl IntoIterator<Item = Expected>,
+    mut wrong: impl FnMut(Expected, Option<f64>),
+) -> Result<Verdict> {
     let registry = open(&data.join("registry.db"))?;
     let mut numbers = HashMap::new();
     let mut names = registry.prepare("SELECT name, number FROM datastream_number")?;
@@ -53,19 +74,14 @@ pub fn check(data: &Path, expected: impl IntoIterator<Item = Expected>) -> Resul
         superseded: series.query_row("SELECT count(*) FROM superseded", [], |row| row.get(0))?,
         ..Verdict::default()
     };
-    let mut wrong = Vec::new();
     for value in expected {
         verdict.expected += 1;
         let number = numbers.get(&value.datastream);
         let mut held = find.query((number, value.observed_at))?;
         match held.next()?.map(|row| row.get::<_, Option<f64>>(0)).transpose()?.flatten() {
             Some(found) if found.to_bits() == value.value.to_bits() => verdict.found += 1,
-            other if wrong.len() < 10 => wrong.push(format!("{value:?}, held: {other:?}")),
-            _ => {}
+            held => wrong(value, held),
         }
-    }
-    if verdict.found != verdict.expected {
-        bail!("{} of {} acknowledged values are held; missing:\n{}", verdict.found, verdict.expected, wrong.join("\n"));
     }
     Ok(verdict)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bakau_simulate::{
-    load::{self, AckLog, LoadContent, LoadPlan, Progress},
+    load::{self, LoadContent, LoadPlan, Progress},
     mqtt::Login,
 };
 use tokio_util::sync::CancellationToken;
@@ -110,16 +110,14 @@ impl Way {
     }
 }
 
-/// The two values of each acknowledged message.
-pub fn expected<'a>(content: &'a LoadContent, acks: &'a AckLog) -> impl Iterator<Item = Expected> + 'a {
-    acks.iter().flat_map(|n| {
-        let message = content.message(n);
-        let values = content.keys.clone().into_iter().zip(message.values);
-        values.map(move |(parameter, value)| Expected {
-            datastream: format!("{}/{parameter}", message.station),
-            observed_at: message.observed_at.get(),
-            value,
-        })
+/// The two values of a message.
+pub fn expected(content: &LoadContent, n: u64) -> impl Iterator<Item = Expected> {
+    let message = content.message(n);
+    let values = content.keys.clone().into_iter().zip(message.values);
+    values.map(move |(parameter, value)| Expected {
+        datastream: format!("{}/{parameter}", message.station),
+        observed_at: message.observed_at.get(),
+        value,
     })
 }
 
@@ -153,7 +151,8 @@ pub async fn run(plan: &KillPlan, folder: &Path) -> Result<KillReport> {
     }
     let ledger_lines = wait_settled(&bakau, 2 * plan.messages).await?;
     bakau.stop()?;
-    let verdict = checker::check(&bakau.data(""), expected(&load_plan.content, &report.acknowledged))?;
+    let values = report.acknowledged.iter().flat_map(|n| expected(&load_plan.content, n));
+    let verdict = checker::check(&bakau.data(""), values)?;
     if verdict.rows != verdict.expected || verdict.superseded != 0 {
         bail!("the store holds other rows than were acknowledged: {verdict:?}");
     }

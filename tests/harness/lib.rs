@@ -4,6 +4,7 @@
 //! Nothing here sleeps to wait for something: every wait polls a condition with a deadline and says what it waited for.
 
 pub mod bakau;
+pub mod broker_kill;
 pub mod browser;
 pub mod catalogue;
 pub mod certificates;
@@ -15,6 +16,7 @@ pub mod publish;
 pub mod series;
 pub mod sink;
 pub mod smtp;
+pub mod tap;
 pub mod telegram;
 pub mod wait;
 

@@ -79,6 +79,36 @@ impl Mosquitto {
         self.process.take().context("mosquitto is not running")?.terminate()
     }
 
+    /// `kill -9`: what it has not saved is forgotten.
+    ///
+    /// # Errors
+    /// When it was not running any more.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.take().context("mosquitto is not running")?.kill()
+    }
+
+    /// Whether it has ever saved what it holds.
+    #[must_use]
+    pub fn saved(&self) -> bool {
+        self.database().is_file()
+    }
+
+    /// Has it save what it holds now, as it does by itself every `autosave_interval`.
+    ///
+    /// # Errors
+    /// When it does not within 10 s.
+    pub async fn save(&self) -> Result<()> {
+        let written = || fs::metadata(self.database()).and_then(|found| found.modified()).ok();
+        let before = written();
+        self.process.as_ref().context("mosquitto is not running")?.signal("USR1")?;
+        let saved = async || Ok((written() != before).then_some(()));
+        wait::until("mosquitto to save", Duration::from_secs(10), saved).await
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.join("mosquitto.db")
+    }
+
     /// Starts it again on the same port and files.
     ///
     /// # Errors

@@ -62,13 +62,22 @@ impl Process {
         Ok(())
     }
 
+    /// Sends a signal such as `USR1`.
+    ///
+    /// # Errors
+    /// When `kill` is not installed.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let (signal, pid) = (format!("-{name}"), self.child.id().to_string());
+        Command::new("kill").args([&signal, &pid]).status().context("could not run kill")?;
+        Ok(())
+    }
+
     /// SIGTERM, then waits for a clean end.
     ///
     /// # Errors
     /// When it does not end in 30 s or ends with an error.
     pub fn terminate(mut self) -> Result<()> {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().context("could not run kill")?;
+        self.signal("TERM")?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match self.child.try_wait()? {

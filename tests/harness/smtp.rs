@@ -6,7 +6,7 @@ use std::{
     path::Path,
     process::{ChildStdin, Command, Stdio},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -59,6 +59,8 @@ pub struct Mail {
     pub html: String,
     /// Bytes of each PNG.
     pub pictures: Vec<u64>,
+    /// When it came.
+    pub at: Instant,
     headers: Value,
 }
 
@@ -196,6 +198,7 @@ impl Heard {
                 text: text("text"),
                 html: text("html"),
                 pictures: list("pictures").iter().filter_map(Value::as_u64).collect(),
+                at: Instant::now(),
                 headers: mail["headers"].clone(),
             });
         }

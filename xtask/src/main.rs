@@ -25,9 +25,9 @@ enum Task {
     },
     /// Drills, in a release build.
     Drill {
-        /// Which one: `kill`, `broker` or `orders`.
+        /// Which one: `kill`, `broker`, `broker-kill`, `mail` or `orders`.
         name: String,
-        /// The long variant (20 kills, 20 orders of arrival).
+        /// The long variant (20 kills, a mail server away for ten minutes, 20 orders of arrival).
         #[arg(long)]
         long: bool,
     },
