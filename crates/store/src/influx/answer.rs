@@ -52,7 +52,7 @@ impl Hold {
         match self {
             Self::Token => "InfluxDB does not accept the token: it is wrong or was revoked",
             Self::Right => "the token may not write into the bucket",
-            Self::Bucket => "InfluxDB knows no such organization or bucket: run `bakau store init`",
+            Self::Bucket => "InfluxDB knows no such organization or bucket: make it, or correct the names",
             Self::Redirect => "the address of InfluxDB leads to another server",
             Self::NotInflux => "what answers at the address of InfluxDB is something else",
             Self::Unexpected => "InfluxDB gives an unexpected answer",
