@@ -2,7 +2,6 @@
 
 use std::{
     hash::{Hash, Hasher},
-    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -16,7 +15,6 @@ use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_registry::{Band, Datastream, Rule, Snapshot};
 use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     aggregate::{
@@ -28,6 +26,7 @@ use crate::{
     language::{self, texts},
     means,
     query::{Params, Span},
+    range,
     state::AppState,
     thin::Thinner,
 };
@@ -210,17 +209,13 @@ pub(crate) async fn read_points(
         limit: MAX_ROWS + 1,
         newest_first: false,
     };
-    // A client that has gone away, or a timeout, must not leave a year being read for nobody.
-    let gone = CancellationToken::new();
-    let _guard = gone.clone().drop_guard();
     let start = (Collector::new(datastream, span, buckets, zone), 0);
-    let read = bakau_store::fold(&*state.store, &query, start, move |(collector, rows), row| {
+    let read = range::fold(&*state.store, &query, start, |(collector, rows), row| {
         let observation = &row.observation;
         collector.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
         *rows += 1;
-        if gone.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let (collector, rows) = read.await.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+    let (collector, rows) = read.await?;
     if MAX_ROWS < rows {
         return Err(ApiError::new(ProblemType::RangeTooLarge).with("allowed", &MAX_ROWS.to_string()));
     }

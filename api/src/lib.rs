@@ -31,6 +31,7 @@ mod page_token;
 mod pages;
 mod quarantine;
 mod query;
+mod range;
 mod reference;
 mod router;
 mod rows;

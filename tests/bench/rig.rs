@@ -62,9 +62,7 @@ pub(crate) struct Run {
 /// The load's oxygen jumps between 0 and 14 mg/L: about every third message of a crossing station changes the level.
 fn rules(plan: &Plan, url: &str) -> String {
     use std::fmt::Write as _;
-    let mut text = format!(
-        "\n[[channel]]\nid = \"sink\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_env = \"BAKAU_TEST_SECRET\"\n"
-    );
+    let mut text = catalogue::webhook(url);
     for index in 0..plan.stations {
         let station = catalogue::station(index);
         let (raise, clear) = if index < plan.crossing { (7.0, 6.0) } else { (40.0, 39.0) };

@@ -59,12 +59,10 @@ impl House {
         let smtp = Smtp::start(&folder.join("smtp"), Security::Starttls).await?;
         let (telegram, sink) = (Telegram::start().await?, Sink::start(0).await?);
         let mut text = catalogue::load(FALLS.len()) + &smtp.channel("surel") + &telegram.channel("telegram") + PEOPLE;
-        text.push_str(&format!(
-            "\n[[channel]]\nid = \"sink\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_env = \"BAKAU_TEST_SECRET\"\n",
-            sink.url()
-        ));
+        text.push_str(&catalogue::webhook(&sink.url()));
         for index in 0..FALLS.len() {
-            text.push_str(&rule(index));
+            let datastream = format!("{}/do", catalogue::station(index));
+            text.push_str(&catalogue::rule(&format!("do-rendah-{index}"), &datastream));
         }
         let files = [("uji.toml", text)];
         let mut bakau = Bakau::prepare(&folder.join("bakau"), &Way::Embedded.configuration(0), &files)?;
@@ -105,30 +103,6 @@ impl House {
     fn escalated(&self) -> usize {
         self.telegram.calls().iter().filter(|call| call.method == "sendMessage").count()
     }
-}
-
-fn rule(index: usize) -> String {
-    let station = catalogue::station(index);
-    format!(
-        r#"
-[[rule]]
-id = "do-rendah-{index}"
-name = {{ id = "Oksigen rendah", en = "Low oxygen" }}
-datastream = "{station}/do"
-direction = "below"
-source = "drill"
-channels = ["sink"]
-[rule.waspada]
-raise = 4.0
-clear = 4.5
-[rule.siaga]
-raise = 2.0
-clear = 2.5
-[rule.awas]
-raise = 0.5
-clear = 1.0
-"#
-    )
 }
 
 /// Runs the drill with a mail server that is away for so long.

@@ -201,8 +201,7 @@ async fn drained(bakau: &Bakau, broker: SocketAddr) -> Result<()> {
 /// Who lost what.
 fn account(bakau: &Bakau, content: &LoadContent, devices: &AckLog, wire: &Seen) -> Result<BrokerKillReport> {
     let (mut absent, mut halves, mut other) = (HashSet::new(), 0_u64, Vec::new());
-    let numbers: Vec<u64> = devices.iter().chain(wire.acknowledged.iter().copied()).collect();
-    let every: HashSet<u64> = numbers.iter().copied().collect();
+    let every: HashSet<u64> = devices.iter().chain(wire.acknowledged.iter().copied()).collect();
     let values = every.iter().flat_map(|n| expected(content, *n));
     let verdict: Verdict = checker::compare(&bakau.data(""), values, |value, held| {
         let station = value.datastream.get(6..12).and_then(|digits| digits.parse().ok());

@@ -82,19 +82,25 @@ pub fn device(username: &str, token: &str, publish: &str) -> String {
     format!("\n[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [\"{publish}\"]\n")
 }
 
-/// A threshold rule on one datastream that posts to the webhook channel `sink`.
+/// The webhook channel `sink`, and a threshold rule on one datastream that posts to it.
 #[must_use]
 pub fn rule_with_webhook(datastream: &str, url: &str) -> String {
+    webhook(url) + &rule("do-rendah", datastream)
+}
+
+/// The webhook channel `sink`.
+#[must_use]
+pub fn webhook(url: &str) -> String {
+    format!("\n[[channel]]\nid = \"sink\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_env = \"BAKAU_TEST_SECRET\"\n")
+}
+
+/// A threshold rule on one datastream, about low values, that posts to the channel `sink`.
+#[must_use]
+pub fn rule(id: &str, datastream: &str) -> String {
     format!(
         r#"
-[[channel]]
-id = "sink"
-kind = "webhook"
-url = "{url}"
-secret_env = "BAKAU_TEST_SECRET"
-
 [[rule]]
-id = "do-rendah"
+id = "{id}"
 name = {{ id = "Oksigen rendah", en = "Low oxygen" }}
 datastream = "{datastream}"
 direction = "below"

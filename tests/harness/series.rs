@@ -127,19 +127,32 @@ impl Series {
     /// # Errors
     /// When the file cannot be read.
     pub fn column(&self, name: &str) -> Result<Vec<(UtcMillis, f64)>> {
+        let mut values = Vec::new();
+        self.rows(|at, cell| {
+            let text = cell(name)?;
+            if !text.is_empty() {
+                values.push((at, text.parse()?));
+            }
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// Shows each row of the range: its instant, and its cells by the name of their column.
+    fn rows(&self, mut see: impl FnMut(UtcMillis, &dyn Fn(&str) -> Result<String>) -> Result<()>) -> Result<()> {
         let text = self.text()?;
         let mut reader = csv::Reader::from_reader(text.as_bytes());
-        let index = column_index(&reader.headers()?.clone(), name)?;
+        let header = reader.headers()?.clone();
         let (from, to) = (UtcMillis::parse(self.from)?, UtcMillis::parse(self.to)?);
-        let mut values = Vec::new();
         for row in reader.records() {
             let row = row?;
-            let at = UtcMillis::parse(&row[0])?;
-            if from <= at && at < to && !row[index].is_empty() {
-                values.push((at, row[index].parse()?));
+            let cell = |name: &str| Ok(row[column_index(&header, name)?].to_owned());
+            let at = UtcMillis::parse(&cell("time")?)?;
+            if from <= at && at < to {
+                see(at, &cell)?;
             }
         }
-        Ok(values)
+        Ok(())
     }
 
     fn text(&self) -> Result<String> {
@@ -156,9 +169,8 @@ fn column_index(header: &csv::StringRecord, name: &str) -> Result<usize> {
 
 /// Count, empty cells, sum and daily (sum, count) of one column.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Summary {
-    /// Values.
-    pub count: u64,
+struct Summary {
+    count: u64,
     empty: u64,
     sum: f64,
     days: BTreeMap<i64, (f64, u64)>,
@@ -177,10 +189,7 @@ impl Summary {
     }
 
     /// Asserts that both say the same but for the last bit of a conversion.
-    ///
-    /// # Panics
-    /// When they do not.
-    pub fn assert_equals(&self, other: &Self, what: &str) {
+    fn assert_equals(&self, other: &Self, what: &str) {
         assert_eq!((self.count, self.empty), (other.count, other.empty), "{what}: counts and empty cells");
         // Sums of up to 3,000 doubles in the same order: only the conversion's last bit may differ.
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
@@ -198,36 +207,22 @@ impl Summary {
 }
 
 /// Reads the file with nothing of Bakau's: gunzip, csv, and the number before any suffix.
-///
-/// # Errors
-/// When a part fails.
-pub fn from_file(series: &Series) -> Result<BTreeMap<&'static str, Summary>> {
-    let text = series.text()?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let header = reader.headers()?.clone();
-    let index = |name: &str| column_index(&header, name);
-    let (from, to) = (UtcMillis::parse(series.from)?.get(), UtcMillis::parse(series.to)?.get());
+fn from_file(series: &Series) -> Result<BTreeMap<&'static str, Summary>> {
     let mut found: BTreeMap<_, _> = series.columns.iter().map(|column| (column.1, Summary::default())).collect();
-    for row in reader.records() {
-        let row = row?;
-        let at = UtcMillis::parse(&row[index("time")?])?.get();
-        if at < from || to <= at {
-            continue;
-        }
+    series.rows(|at, cell| {
         for (column, parameter, factor, offset) in series.columns {
-            let cell = row[index(column)?].split(['<', ' ']).next().unwrap_or("").trim();
-            let value = if cell.is_empty() { None } else { Some(cell.parse::<f64>()?.mul_add(*factor, *offset)) };
-            found.entry(parameter).or_default().add(at, value);
+            let text = cell(column)?;
+            let number = text.split(['<', ' ']).next().unwrap_or("").trim();
+            let value = if number.is_empty() { None } else { Some(number.parse::<f64>()?.mul_add(*factor, *offset)) };
+            found.entry(parameter).or_default().add(at.get(), value);
         }
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 
 /// Reads the same from the API's CSV.
-///
-/// # Errors
-/// When a part fails.
-pub async fn from_api(series: &Series, bakau: &Bakau) -> Result<BTreeMap<&'static str, Summary>> {
+async fn from_api(series: &Series, bakau: &Bakau) -> Result<BTreeMap<&'static str, Summary>> {
     let mut found = BTreeMap::new();
     for (_, parameter, ..) in series.columns {
         let (station, from, to) = (series.station, series.from, series.to);
@@ -285,10 +280,7 @@ pub fn catalogue_of(series: &Series) -> Result<[(&'static str, String); 1]> {
 }
 
 /// The settled episodes of the series' rules, rule by rule.
-///
-/// # Errors
-/// When a part fails.
-pub async fn settled(series: &Series, bakau: &Bakau) -> Result<Vec<serde_json::Value>> {
+async fn settled(series: &Series, bakau: &Bakau) -> Result<Vec<serde_json::Value>> {
     let mut all = Vec::new();
     for rule in series.rules {
         let path = format!("/api/v1/alerts/settled?rule={rule}&from={}&to={}", series.from, series.to);
@@ -299,6 +291,39 @@ pub async fn settled(series: &Series, bakau: &Bakau) -> Result<Vec<serde_json::V
     Ok(all)
 }
 
+/// Replays the series through a mosquitto into a new Bakau and waits until all of it is settled.
+///
+/// # Errors
+/// When a part fails.
+pub async fn through_mosquitto(series: &Series, folder: &Path, options: &[&str]) -> Result<(Mosquitto, Bakau)> {
+    let broker = Mosquitto::start(&folder.join("mosquitto")).await?;
+    let configuration = Way::Mosquitto.configuration(broker.port());
+    let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &catalogue_of(series)?)?;
+    bakau.start().await?;
+    wait_connected(&bakau).await?;
+    let address = format!("127.0.0.1:{}", broker.port());
+    let login = [address.as_str(), mosquitto::USERNAME, mosquitto::PASSWORD];
+    let readings = replay_with(series, &bakau, &login, options)?;
+    wait_settled(&bakau, readings).await?;
+    Ok((broker, bakau))
+}
+
+/// Asserts that the series is held as its file has it.
+///
+/// # Errors
+/// When a part fails.
+///
+/// # Panics
+/// When it is not, or the file has no values to show it with.
+pub async fn assert_held(series: &Series, bakau: &Bakau) -> Result<()> {
+    let (file, held) = (from_file(series)?, from_api(series, bakau).await?);
+    for (parameter, summary) in &file {
+        assert!(0 < summary.count, "{parameter} has no values in the file: the test would show nothing");
+        summary.assert_equals(&held[parameter], parameter);
+    }
+    Ok(())
+}
+
 /// Replays the series through mosquitto in one order of arrival, checks that it is held as the file has it, and gives its
 /// settled episodes.
 ///
@@ -306,19 +331,8 @@ pub async fn settled(series: &Series, bakau: &Bakau) -> Result<Vec<serde_json::V
 /// When a part fails.
 pub async fn settled_in_order(series: &Series, options: &[&str]) -> Result<Vec<serde_json::Value>> {
     let folder = tempfile::tempdir()?;
-    let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
-    let configuration = Way::Mosquitto.configuration(broker.port());
-    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &configuration, &catalogue_of(series)?)?;
-    bakau.start().await?;
-    wait_connected(&bakau).await?;
-    let address = format!("127.0.0.1:{}", broker.port());
-    let login = [address.as_str(), mosquitto::USERNAME, mosquitto::PASSWORD];
-    let readings = replay_with(series, &bakau, &login, options)?;
-    wait_settled(&bakau, readings).await?;
-    let (file, held) = (from_file(series)?, from_api(series, &bakau).await?);
-    for (parameter, summary) in &file {
-        summary.assert_equals(&held[parameter], parameter);
-    }
+    let (_broker, mut bakau) = through_mosquitto(series, folder.path(), options).await?;
+    assert_held(series, &bakau).await?;
     let episodes = settled(series, &bakau).await?;
     bakau.stop()?;
     Ok(episodes)

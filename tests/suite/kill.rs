@@ -1,5 +1,5 @@
-//! kill -9 of Bakau and restarts of mosquitto under load; the long variants are `cargo xtask drill kill --long` and `drill broker`
-//! and `drill broker-kill`.
+//! kill -9 of Bakau and restarts of mosquitto under load; the long variants are `cargo xtask drill kill --long`,
+//! `drill broker` and `drill broker-kill`.
 
 use anyhow::Result;
 use bakau_tests::{

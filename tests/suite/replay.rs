@@ -5,19 +5,13 @@ use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
-    kill::{Way, wait_connected, wait_settled},
-    mosquitto::{self, Mosquitto},
-    series::{Series, catalogue_of, estuary, from_api, from_file, jfk, marylebone, replay_with, settled_in_order},
+    kill::{Way, wait_settled},
+    series::{self, Series, assert_held, catalogue_of, estuary, jfk, marylebone, replay_with, settled_in_order},
 };
 use serde_json::{Value, json};
 
-async fn check(series: &Series, bakau: &mut Bakau, readings: u64) -> Result<()> {
-    wait_settled(bakau, readings).await?;
-    let (file, held) = (from_file(series)?, from_api(series, bakau).await?);
-    for (parameter, summary) in &file {
-        assert!(0 < summary.count, "{parameter} has no values in the file: the test would show nothing");
-        summary.assert_equals(&held[parameter], parameter);
-    }
+async fn check(series: &Series, bakau: &mut Bakau) -> Result<()> {
+    assert_held(series, bakau).await?;
     // One chart of the replayed range, of a datastream with a qualifier where there is one.
     let named = series.columns.iter().find(|column| column.1.contains('@')).or(series.columns.first());
     let (_, parameter, ..) = named.context("a series has columns")?;
@@ -34,19 +28,14 @@ async fn through_the_embedded_broker(series: &Series) -> Result<()> {
     bakau.start().await?;
     let login = [&*bakau.mqtt()?.to_string(), catalogue::DEVICE, catalogue::TOKEN];
     let readings = replay_with(series, &bakau, &login, &[])?;
-    check(series, &mut bakau, readings).await
+    wait_settled(&bakau, readings).await?;
+    check(series, &mut bakau).await
 }
 
 async fn through_mosquitto(series: &Series) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
-    let configuration = Way::Mosquitto.configuration(broker.port());
-    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &configuration, &catalogue_of(series)?)?;
-    bakau.start().await?;
-    wait_connected(&bakau).await?;
-    let address = format!("127.0.0.1:{}", broker.port());
-    let readings = replay_with(series, &bakau, &[&address, mosquitto::USERNAME, mosquitto::PASSWORD], &[])?;
-    check(series, &mut bakau, readings).await
+    let (_broker, mut bakau) = series::through_mosquitto(series, folder.path(), &[]).await?;
+    check(series, &mut bakau).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,6 @@
 pub(crate) mod bucket;
 pub(crate) mod fold;
 
-use std::ops::ControlFlow;
-
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, Uri, header},
@@ -17,7 +15,6 @@ use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use self::{
     bucket::{Step, local},
@@ -25,7 +22,7 @@ use self::{
 };
 use crate::{
     answer, catalogue,
-    error::{ApiError, ProblemType},
+    error::ApiError,
     export,
     query::{self, Params, Span},
     state::AppState,
@@ -123,15 +120,11 @@ pub(crate) async fn summaries(
     let Span { from, to } = plan.span;
     let query =
         RangeQuery { datastream: datastream.number, from, to, after: None, limit: usize::MAX, newest_first: false };
-    // A client that has gone away, or a timeout, must not leave a decade being read for nobody.
-    let gone = CancellationToken::new();
-    let _guard = gone.clone().drop_guard();
-    let folded = bakau_store::fold(store, &query, Folder::new(plan, zone), move |folder: &mut Folder, row| {
+    let folded = crate::range::fold(store, &query, Folder::new(plan, zone), |folder, row| {
         let observation = &row.observation;
         folder.push(observation.observed_at, observation.value, observation.flag);
-        if gone.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    folded.await.map(Folder::finish).map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))
+    folded.await.map(Folder::finish)
 }
 
 impl Answer<'_> {

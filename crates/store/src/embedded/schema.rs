@@ -6,11 +6,20 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::{StoreError, StoreErrorKind};
 
-/// "BkSe": tells a series file from any other SQLite file.
-const APPLICATION_ID: i32 = 0x426B_5365;
+/// What tells a file of ours from any other SQLite file, and how its tables came about.
+pub(crate) struct Format {
+    pub(crate) application_id: i32,
+    /// Such as "a series file".
+    pub(crate) what: &'static str,
+    /// In order; `user_version` is the number of those that were applied. Released ones are never edited.
+    pub(crate) migrations: &'static [&'static str],
+}
+
+/// "BkSe".
+const SERIES: Format = Format { application_id: 0x426B_5365, what: "a series file", migrations: &[TABLES] };
 
 /// How long a connection waits for a lock; only checkpoints and migrations hold one for more than moments.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Page cache of the writer. Rows of one group go to one leaf page per datastream, so 10,000 datastreams and the pages
 /// above them fit; beyond it SQLite spills pages in the middle of a transaction, which is correct but slow.
@@ -25,9 +34,6 @@ const AUTOCHECKPOINT_PAGES: i64 = 8_192;
 
 /// The WAL file is cut back to this after a checkpoint.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
-
-/// Migrations in order; `user_version` is the number of those that were applied. Released ones are never edited.
-const MIGRATIONS: &[&str] = &[TABLES];
 
 /// Tables of values, versions, flags, counts and the cursor; the journal of the InfluxDB backend has them too.
 pub(crate) const TABLES: &str = "
@@ -84,7 +90,7 @@ pub(crate) const TABLES: &str = "
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    check_identity(&connection, path)?;
+    SERIES.check(&connection, path)?;
     // Of 4, 8 and 16 KiB the first measured cheapest (3.1, 3.7 and 4.0 CPU-s per million messages in groups of 20,000).
     connection.pragma_update(None, "page_size", 4_096)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -92,7 +98,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
-    migrate(&mut connection)?;
+    SERIES.migrate(&mut connection)?;
     Ok(connection)
 }
 
@@ -107,8 +113,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 /// Whether the file carries the mark of a series file.
 pub(super) fn has_identity(connection: &Connection) -> Result<bool, StoreError> {
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    Ok(id == APPLICATION_ID)
+    SERIES.marks(connection)
 }
 
 fn version(connection: &Connection) -> Result<usize, StoreError> {
@@ -116,31 +121,39 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
     usize::try_from(version).map_err(|_| StoreError::new(StoreErrorKind::Corrupt, "the format version is negative"))
 }
 
-/// Refuses, before anything is written, a file that is not ours or from a newer version.
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables != 0 && !has_identity(connection)? {
-        let message = format!("'{}' is a database of another program, not a series file of Bakau", path.display());
-        return Err(StoreError::new(StoreErrorKind::Other, message));
+impl Format {
+    fn marks(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok(id == self.application_id)
     }
-    let found = version(connection)?;
-    if MIGRATIONS.len() < found {
-        let known = MIGRATIONS.len();
-        let message = format!("'{}' has format {found}, this version reads formats up to {known}", path.display());
-        return Err(StoreError::new(StoreErrorKind::NewerFormat, message));
-    }
-    Ok(())
-}
 
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    for (done, script) in MIGRATIONS.iter().enumerate().skip(version(connection)?) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(script)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", i64::try_from(done + 1).unwrap_or(i64::MAX))?;
-        transaction.commit()?;
+    /// Refuses, before anything is written, a file that is not ours or from a newer version.
+    pub(crate) fn check(&self, connection: &Connection, path: &Path) -> Result<(), StoreError> {
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables != 0 && !self.marks(connection)? {
+            let (path, what) = (path.display(), self.what);
+            let message = format!("'{path}' is a database of another program, not {what} of Bakau");
+            return Err(StoreError::new(StoreErrorKind::Other, message));
+        }
+        let (found, known) = (version(connection)?, self.migrations.len());
+        if known < found {
+            let message = format!("'{}' has format {found}, this version reads formats up to {known}", path.display());
+            return Err(StoreError::new(StoreErrorKind::NewerFormat, message));
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Creates the tables, or brings older ones up to date.
+    pub(crate) fn migrate(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        for (done, script) in self.migrations.iter().enumerate().skip(version(connection)?) {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(script)?;
+            transaction.pragma_update(None, "application_id", self.application_id)?;
+            transaction.pragma_update(None, "user_version", i64::try_from(done + 1).unwrap_or(i64::MAX))?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +199,7 @@ mod tests {
         let path = folder.path().join("series.db");
         drop(open_writer(&path).unwrap());
         let again = open_writer(&path).unwrap();
-        assert_eq!(version(&again).unwrap(), MIGRATIONS.len());
+        assert_eq!(version(&again).unwrap(), SERIES.migrations.len());
         assert!(has_identity(&again).unwrap());
     }
 }

@@ -24,10 +24,7 @@ pub(super) fn write(
         verdicts.sort_unstable_by_key(verdict_key);
     }
     write_rows(&transaction, &mut group, &verdicts, &mut |_, _| {})?;
-    let mut counts = StoreCounts::default();
-    for line in &group.lines {
-        counts += line.counts;
-    }
+    let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
     write_cursor(&transaction, group.cursor)?;
     transaction.commit()?;
@@ -83,6 +80,15 @@ impl<'a> Group<'a> {
         }
         group.order.sort_unstable();
         group
+    }
+
+    /// Outcomes of all lines together.
+    pub(crate) fn counts(&self) -> StoreCounts {
+        let mut counts = StoreCounts::default();
+        for line in &self.lines {
+            counts += line.counts;
+        }
+        counts
     }
 
     fn take(&mut self, batch: &'a Batch) {

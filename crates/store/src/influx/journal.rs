@@ -5,10 +5,10 @@
 //! nearly always decided here. A write is one transaction with the body for the server as `pending`; the body stays
 //! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use bakau_model::{Batch, DatastreamId, Seq, UtcMillis};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
     RefusedPoint,
@@ -19,21 +19,22 @@ use crate::{
     StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
     embedded::{
         read::{COLUMNS, RawRow},
-        schema::TABLES,
+        schema::{BUSY_TIMEOUT, Format, TABLES},
         write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
     },
 };
 
-/// "BkIn": tells a journal from any other SQLite file.
-const APPLICATION_ID: i32 = 0x426B_496E;
-
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// "BkIn".
+const JOURNAL: Format = Format { application_id: 0x426B_496E, what: "a journal", migrations: &[TABLES, OWN_TABLES] };
 
 /// Rows of a datastream kept in `recent`: repeats and verdicts about a spike concern the last few.
 const KEPT_ROWS: i64 = 32;
 
-/// An hour, the grain of the counts that are compared with the server.
-pub(super) const HOUR_MS: i64 = 3_600_000;
+/// The hour of an instant, the grain of the counts that are compared with the server.
+pub(super) const fn hour(at: i64) -> i64 {
+    const HOUR_MS: i64 = 3_600_000;
+    at.div_euclid(HOUR_MS) * HOUR_MS
+}
 
 const OWN_TABLES: &str = "
     CREATE TABLE series (
@@ -89,35 +90,35 @@ pub(super) struct Pending {
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if tables != 0 && id != APPLICATION_ID {
-        let message = format!("'{}' is a database of another program, not a journal of Bakau", path.display());
-        return Err(StoreError::new(StoreErrorKind::Other, message));
-    }
+    JOURNAL.check(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    if tables == 0 {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(TABLES)?;
-        transaction.execute_batch(OWN_TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.commit()?;
-    }
+    JOURNAL.migrate(&mut connection)?;
     Ok(connection)
 }
 
-/// Every series, or that of one datastream.
-pub(super) fn series(connection: &Connection, of: Option<DatastreamId>) -> Result<Vec<Series>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT datastream, station, parameter, first_at, floor FROM series WHERE ?1 IS NULL OR datastream = ?1",
-    )?;
-    let rows = statement.query_map([of.map(DatastreamId::get)], |row| {
+impl Series {
+    /// In the order of [`SERIES`].
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let datastream = DatastreamId::new(row.get(0)?);
         let (station, parameter, first_at, floor) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok(Series { datastream, station, parameter, first_at, floor })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        Ok(Self { datastream, station, parameter, first_at, floor })
+    }
+}
+
+const SERIES: &str = "SELECT datastream, station, parameter, first_at, floor FROM series";
+
+/// Every series.
+pub(super) fn all_series(connection: &Connection) -> Result<Vec<Series>, StoreError> {
+    let mut statement = connection.prepare(SERIES)?;
+    let found = statement.query_map([], Series::read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// The series of one datastream.
+pub(super) fn series(connection: &Connection, of: DatastreamId) -> Result<Option<Series>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{SERIES} WHERE datastream = ?1"))?;
+    Ok(statement.query_row([of.get()], Series::read).optional()?)
 }
 
 pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
@@ -172,7 +173,7 @@ pub(super) fn unknown(
     let mut found = Vec::new();
     for keys in keys.chunk_by(|a, b| a.0 == b.0) {
         let Some(&(datastream, _)) = keys.first() else { continue };
-        let Some(series) = series(connection, Some(DatastreamId::new(datastream)))?.pop() else { continue };
+        let Some(series) = series(connection, DatastreamId::new(datastream))? else { continue };
         let below: BTreeSet<i64> = keys.iter().map(|key| key.1).filter(|&at| at < series.floor).collect();
         if !below.is_empty() {
             found.push((series, below));
@@ -197,7 +198,7 @@ pub(super) fn intend(
         return Ok(None);
     }
     verdicts.sort_unstable_by_key(verdict_key);
-    let touched = touched(&mut group, &verdicts);
+    let touched = touched(&group, &verdicts);
     Names { transaction: &transaction, name }.ensure(&touched)?;
     leave_out_unfit(&transaction, &mut group)?;
     keep_loaded(&transaction, loaded)?;
@@ -207,7 +208,7 @@ pub(super) fn intend(
     )?;
     let mut failed = None;
     write_rows(&transaction, &mut group, &verdicts, &mut |datastream, at| {
-        failed = hours.execute((datastream, at.div_euclid(HOUR_MS) * HOUR_MS)).err().or(failed.take());
+        failed = hours.execute((datastream, hour(at))).err().or(failed.take());
     })?;
     drop(hours);
     if let Some(error) = failed {
@@ -215,10 +216,7 @@ pub(super) fn intend(
     }
     let body = body(&transaction, &touched)?;
     prune(&transaction, &touched)?;
-    let mut counts = StoreCounts::default();
-    for line in &group.lines {
-        counts += line.counts;
-    }
+    let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
     let pending = Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body };
     let StoreCounts { stored, duplicate, corrected } = counts;
@@ -231,7 +229,7 @@ pub(super) fn intend(
 }
 
 /// Keys of values and verdicts, in order.
-fn touched(group: &mut Group<'_>, verdicts: &[Verdict]) -> BTreeSet<(u32, i64)> {
+fn touched(group: &Group<'_>, verdicts: &[Verdict]) -> BTreeSet<(u32, i64)> {
     group.order.iter().map(|&(datastream, at, _)| (datastream, at)).chain(verdicts.iter().map(verdict_key)).collect()
 }
 
@@ -249,7 +247,7 @@ impl Names<'_> {
                 continue;
             }
             let datastream = DatastreamId::new(datastream);
-            if !series(self.transaction, Some(datastream))?.is_empty() {
+            if series(self.transaction, datastream)?.is_some() {
                 continue;
             }
             let Some((station, parameter)) = (self.name)(datastream) else {
@@ -319,7 +317,7 @@ fn body(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Result
         let Some(row) = find.query_row((datastream, at), RawRow::read).optional()? else { continue };
         let Some(row) = row.accept() else { continue };
         if current.as_ref().is_none_or(|(of, _)| *of != datastream) {
-            let series = series(transaction, Some(DatastreamId::new(datastream)))?.pop();
+            let series = series(transaction, DatastreamId::new(datastream))?;
             let key = series.map_or(Err(Unfit::Tag), |series| point::series_key(&series.station, &series.parameter));
             current = Some((datastream, key));
         }

@@ -161,7 +161,7 @@ impl Inner {
         let datastream = query.datastream;
         let found = self.readers.run(move |connection| {
             let extent = journal::extent(connection, datastream)?;
-            Ok((journal::series(connection, Some(datastream))?.pop(), extent))
+            Ok((journal::series(connection, datastream)?, extent))
         });
         let (Some(Series { station, parameter, .. }), Some((first, last))) = found.await? else { return Ok(()) };
         let (mut query, mut left) = (query.clone(), query.limit);
@@ -194,11 +194,8 @@ impl Inner {
 
 /// Station and parameter with its qualifier.
 fn parts(name: &DatastreamName) -> (String, String) {
-    let parameter = match name.qualifier() {
-        Some(qualifier) => format!("{}@{qualifier}", name.parameter()),
-        None => name.parameter().to_owned(),
-    };
-    (name.station().to_owned(), parameter)
+    let station = name.station();
+    (station.to_owned(), name.as_str()[station.len() + 1..].to_owned())
 }
 
 /// Runs work on the journal where it may block.

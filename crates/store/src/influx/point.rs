@@ -1,8 +1,9 @@
 //! One observation as a point: the only place that knows names, types and packing of the fields.
 //!
 //! All fields are written every time, because fields of an overwritten point merge one by one. A missing value is
-//! [`MISSING`] with flag 9. `lag` is a whole number of milliseconds: as seconds with decimals it took 6.5 bytes more. `meta` packs what hardly ever changes from one point to the next, so that it costs next to
-//! nothing on disk: 16 bits of test results, 2 bits of time source, 32 bits of deployment, 13 bits of revision.
+//! [`MISSING`] with flag 9. `lag` is a whole number of milliseconds: as seconds with decimals it took 6.5 bytes more.
+//! `meta` packs what hardly ever changes from one point to the next, so that it costs next to nothing on disk: 16 bits
+//! of test results, 2 bits of time source, 32 bits of deployment, 13 bits of revision.
 
 use std::fmt::Write;
 

@@ -35,7 +35,7 @@ pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
                 rows += page.len() as u64;
                 for row in page {
                     let at = row.observation.observed_at.get();
-                    *visible.entry(at.div_euclid(journal::HOUR_MS) * journal::HOUR_MS).or_default() += 1;
+                    *visible.entry(journal::hour(at)).or_default() += 1;
                 }
                 async { Ok(ControlFlow::Continue(())) }
             })
@@ -65,13 +65,13 @@ fn expected(connection: &Connection) -> Result<Expected, StoreError> {
     let mut hours = connection.prepare("SELECT hour, stored FROM hours WHERE datastream = ?1")?;
     let mut refused = connection.prepare("SELECT observed_at FROM refused WHERE series = ?1 OR series = ?2")?;
     let mut expected = Vec::new();
-    for series in journal::series(connection, None)? {
+    for series in journal::all_series(connection)? {
         let written = hours.query_map([series.datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut written = written.collect::<Result<Hours, _>>()?;
         let key = series_key(&series.station, &series.parameter).unwrap_or_default();
         let number = format!("datastream {}", series.datastream);
         for at in refused.query_map([key, number], |row| row.get::<_, i64>(0))? {
-            let hour = at?.div_euclid(journal::HOUR_MS) * journal::HOUR_MS;
+            let hour = journal::hour(at?);
             if let Some(count) = written.get_mut(&hour) {
                 *count -= 1;
             }
