@@ -11,19 +11,23 @@ use bakau_model::{
     TestResults, TimeSource, UtcMillis,
 };
 
-use crate::{RangeQuery, Store, StoreCounts, StoredObservation};
+use crate::{RangeQuery, Store, StoreCounts, StoredObservation, copy::Transfer};
 
+mod transfer;
 mod verdicts;
 
 /// How the suite gets stores of one backend.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     /// A store without data.
-    async fn empty(&self) -> Arc<dyn Store>;
+    async fn empty(&self) -> Arc<dyn Transfer>;
 
     /// The store of the last call of [`Fixture::empty`] opened again, as after a crash: every earlier handle was
     /// dropped or leaked, none was closed.
-    async fn reopened(&self) -> Arc<dyn Store>;
+    async fn reopened(&self) -> Arc<dyn Transfer>;
+
+    /// Like [`Fixture::reopened`], with a store that may be the target of an unfinished copy.
+    async fn reopened_target(&self) -> Arc<dyn Transfer>;
 
     /// First and last instant that the backend can hold.
     fn instants(&self) -> (UtcMillis, UtcMillis) {
@@ -52,6 +56,10 @@ pub async fn run(fixture: &dyn Fixture) {
     verdicts::the_verdict_belongs_to_the_value_that_stays(&*fixture.empty().await).await;
     a_scan_shows_what_a_question_answers(&*fixture.empty().await).await;
     everything_is_there_after_reopening(fixture).await;
+    transfer::a_copy_has_everything_and_goes_on(fixture).await;
+    transfer::a_copy_that_was_cut_off_goes_on(fixture).await;
+    transfer::a_copy_of_a_store_that_changed_begins_anew(fixture).await;
+    transfer::a_store_with_values_of_its_own_is_no_target(fixture).await;
 }
 
 /// A batch of one source, for checks and tests.

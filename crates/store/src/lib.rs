@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+pub mod copy;
 pub mod embedded;
 mod error;
 mod fold;
@@ -19,5 +20,6 @@ mod types;
 pub use error::{StoreError, StoreErrorKind};
 pub use fold::{fold, stream_before};
 pub use types::{
-    RangeQuery, Reflagged, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, Verdict, Visit, WriteReceipt,
+    RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, Verdict,
+    Visit, WriteReceipt,
 };

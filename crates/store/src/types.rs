@@ -207,6 +207,33 @@ pub struct Reflagged {
     pub recorded_at: UtcMillis,
 }
 
+/// A value that a store could not take: confirmed by nobody, in no answer, kept apart with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedPoint {
+    /// What the other side calls its series, or [`RefusedPoint::numbered`].
+    pub series: String,
+    /// The instant of the value.
+    pub observed_at: UtcMillis,
+    /// Why it is not stored.
+    pub reason: String,
+    /// The line, or the value where there is none; cut at a few hundred bytes.
+    pub line: String,
+}
+
+impl RefusedPoint {
+    /// The series of a datastream that is known by its number only.
+    #[must_use]
+    pub fn numbered(datastream: DatastreamId) -> String {
+        format!("datastream {datastream}")
+    }
+
+    /// The datastream of a [`Self::numbered`] series.
+    #[must_use]
+    pub fn datastream(&self) -> Option<DatastreamId> {
+        self.series.strip_prefix("datastream ")?.parse().ok().map(DatastreamId::new)
+    }
+}
+
 /// What reading everything again found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreVerify {

@@ -13,6 +13,7 @@ use bakau_model::{Batch, DatastreamId, Observation, Seq, UtcMillis};
 use bakau_store::{
     RangeQuery, Store, StoreCounts, StoreErrorKind,
     conformance::{self, batch, everything, observation},
+    copy::Transfer,
     embedded::EmbeddedStore,
 };
 use parking_lot::Mutex;
@@ -31,13 +32,17 @@ impl Files {
 
 #[async_trait]
 impl conformance::Fixture for Files {
-    async fn empty(&self) -> Arc<dyn Store> {
+    async fn empty(&self) -> Arc<dyn Transfer> {
         *self.made.lock() += 1;
         Arc::new(EmbeddedStore::open(&self.path()).unwrap())
     }
 
-    async fn reopened(&self) -> Arc<dyn Store> {
+    async fn reopened(&self) -> Arc<dyn Transfer> {
         Arc::new(EmbeddedStore::open(&self.path()).unwrap())
+    }
+
+    async fn reopened_target(&self) -> Arc<dyn Transfer> {
+        Arc::new(EmbeddedStore::open_target(&self.path()).unwrap())
     }
 }
 

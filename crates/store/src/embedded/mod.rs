@@ -7,6 +7,7 @@
 pub(crate) mod read;
 pub(crate) mod schema;
 mod table;
+mod transfer;
 pub(crate) mod verify;
 pub(crate) mod write;
 
@@ -22,11 +23,11 @@ use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, LedgerKey, Seq, UtcMillis};
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    Verdict, Visit, WriteReceipt, metrics,
+    Verdict, Visit, WriteReceipt, copy::tables, metrics,
 };
 
 /// Reading connections: pages and exports read at the same time on a small machine with two to four cores.
@@ -40,7 +41,7 @@ const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// A store in one SQLite file.
 pub struct EmbeddedStore {
-    writer: mpsc::Sender<WriteJob>,
+    writer: mpsc::Sender<Job>,
     writer_slots: Arc<Semaphore>,
     readers: Readers,
 }
@@ -58,12 +59,42 @@ impl EmbeddedStore {
     /// When the file cannot be opened, belongs to another program, is damaged or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = schema::open_writer(path)?;
+        tables::refuse_unfinished(&connection)?;
+        Self::with(connection, path)
+    }
+
+    /// Opens the file of a store that may be the target of an unfinished copy.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_target(path: &Path) -> Result<Self, StoreError> {
+        Self::with(schema::open_writer(path)?, path)
+    }
+
+    fn with(connection: Connection, path: &Path) -> Result<Self, StoreError> {
         metrics::at_cursor(write::read_cursor(&connection)?);
         let (writer, jobs) = mpsc::channel();
         let thread = std::thread::Builder::new().name("bakau-store".to_owned());
         let spawned = thread.spawn(move || run_writer(connection, &jobs));
         spawned.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
         Ok(Self { writer, writer_slots: Arc::new(Semaphore::new(WAITING_WRITES)), readers: Readers::new(path) })
+    }
+
+    /// Runs work on the writer thread; it happens or not, also when nobody waits for the answer any more.
+    async fn on_writer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let slots = Arc::clone(&self.writer_slots);
+        let slot = slots.acquire_owned().await.map_err(|_| stopped())?;
+        let (answer, answered) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            let _slot = slot;
+            // Nobody waiting is fine: the same batches can be offered again and are skipped.
+            let _nobody_waits = answer.send(work(connection));
+        };
+        self.writer.send(Box::new(job)).map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
 }
 
@@ -73,15 +104,9 @@ fn stopped() -> StoreError {
 
 // === the writer thread ===
 
-struct WriteJob {
-    batches: Vec<Arc<Batch>>,
-    verdicts: Vec<Verdict>,
-    answer: oneshot::Sender<Result<WriteReceipt, StoreError>>,
-    /// Held until the job is done, also when nobody waits for the answer any more.
-    _slot: OwnedSemaphorePermit,
-}
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-fn run_writer(mut connection: Connection, jobs: &mpsc::Receiver<WriteJob>) {
+fn run_writer(mut connection: Connection, jobs: &mpsc::Receiver<Job>) {
     loop {
         let job = match jobs.recv_timeout(IDLE_CHECKPOINT) {
             Ok(job) => job,
@@ -92,16 +117,21 @@ fn run_writer(mut connection: Connection, jobs: &mpsc::Receiver<WriteJob>) {
                 job
             }
         };
-        let started = Instant::now();
-        let outcome = write::write(&mut connection, &job.batches, job.verdicts);
-        if let Ok(receipt) = &outcome
-            && !job.batches.is_empty()
-        {
-            metrics::written(receipt, started.elapsed());
-        }
-        // Nobody waiting is fine: the same batches can be offered again and are skipped.
-        let _nobody_waits = job.answer.send(outcome);
+        job(&mut connection);
     }
+}
+
+fn write(
+    connection: &mut Connection,
+    batches: &[Arc<Batch>],
+    verdicts: Vec<Verdict>,
+) -> Result<WriteReceipt, StoreError> {
+    let started = Instant::now();
+    let receipt = write::write(connection, batches, verdicts)?;
+    if !batches.is_empty() {
+        metrics::written(&receipt, started.elapsed());
+    }
+    Ok(receipt)
 }
 
 fn checkpoint(connection: &Connection) {
@@ -153,12 +183,8 @@ impl Readers {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
-        let slots = Arc::clone(&self.writer_slots);
-        let slot = slots.acquire_owned().await.map_err(|_| stopped())?;
-        let (answer, answered) = oneshot::channel();
-        let job = WriteJob { batches: batches.to_vec(), verdicts, answer, _slot: slot };
-        self.writer.send(job).map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        let batches = batches.to_vec();
+        self.on_writer(move |connection| write(connection, &batches, verdicts)).await
     }
 
     async fn cursor(&self) -> Result<Seq, StoreError> {

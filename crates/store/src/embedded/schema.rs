@@ -35,7 +35,8 @@ const AUTOCHECKPOINT_PAGES: i64 = 8_192;
 /// The WAL file is cut back to this after a checkpoint.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 
-/// Tables of values, versions, flags, counts and the cursor; the journal of the InfluxDB backend has them too.
+/// Tables of values, versions, flags, counts, quarantine, the cursor and the mark of an unfinished copy; the journal of
+/// the InfluxDB backend has them too. Only a copy from there brings a quarantine here.
 pub(crate) const TABLES: &str = "
     CREATE TABLE recent (
         datastream INTEGER NOT NULL,
@@ -84,6 +85,21 @@ pub(crate) const TABLES: &str = "
         seq INTEGER NOT NULL
     );
     INSERT INTO cursor (id, seq) VALUES (1, 0);
+    CREATE TABLE refused (
+        series TEXT NOT NULL,
+        observed_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        line TEXT NOT NULL,
+        PRIMARY KEY (series, observed_at)
+    ) WITHOUT ROWID;
+    CREATE TABLE copying (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        source INTEGER NOT NULL,
+        stage INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        name TEXT NOT NULL
+    );
 ";
 
 /// The one connection that writes: creates or migrates the file.

@@ -5,7 +5,7 @@ use bakau_model::UtcMillis;
 use super::{
     answer::{Next, decide},
     http::Server,
-    point::{MEASUREMENT, RawPoint},
+    point::{INSTANTS, MEASUREMENT, RawPoint},
 };
 use crate::{StoreError, StoreErrorKind};
 
@@ -25,8 +25,6 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 
 impl FluxRange {
     fn text(&self, bucket: &str) -> String {
-        let quote =
-            |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${"));
         // Nanoseconds. Written as numbers: Flux does not read a literal with leading zeros.
         let start = i128::from(self.first) * 1_000_000;
         let stop = i128::from(self.last) * 1_000_000 + 1;
@@ -43,19 +41,35 @@ impl FluxRange {
     }
 }
 
+/// A text of Flux.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${"))
+}
+
 fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, what)
 }
 
-/// Points of a range; `range.limit` bounds the memory.
-pub(super) async fn points(server: &Server, range: &FluxRange) -> Result<Vec<RawPoint>, StoreError> {
+/// Whether the bucket has any observation.
+pub(super) async fn has_points(server: &Server) -> Result<bool, StoreError> {
+    let bucket = quote(&server.config.bucket);
+    let (start, stop) = (i128::from(INSTANTS.0.get()) * 1_000_000, i128::from(INSTANTS.1.get()) * 1_000_000);
+    let text = format!(
+        "from(bucket: {bucket}) |> range(start: time(v: {start}), stop: time(v: {stop})) |> filter(fn: (r) => \
+         r._measurement == \"{MEASUREMENT}\") |> keep(columns: [\"_field\", \"_time\"]) |> limit(n: 1)"
+    );
+    Ok(ask(server, text).await?.chunk().await.map_err(broken)?.is_some_and(|piece| !piece.trim_ascii().is_empty()))
+}
+
+/// A question that was accepted.
+async fn ask(server: &Server, query: String) -> Result<reqwest::Response, StoreError> {
     let body = serde_json::json!({
-        "query": range.text(&server.config.bucket),
+        "query": query,
         "dialect": { "header": true, "annotations": [], "dateTimeFormat": "RFC3339Nano" },
     });
     let request = server.reader.post(server.url("/api/v2/query")).query(&[("org", &server.config.org)]);
     let request = request.header("Authorization", format!("Token {}", server.config.token));
-    let mut answer = request.header("Accept", "application/csv").json(&body).send().await.map_err(broken)?;
+    let answer = request.header("Accept", "application/csv").json(&body).send().await.map_err(broken)?;
     let status = answer.status().as_u16();
     if status != 200 {
         return Err(match decide(status) {
@@ -65,6 +79,12 @@ pub(super) async fn points(server: &Server, range: &FluxRange) -> Result<Vec<Raw
             }
         });
     }
+    Ok(answer)
+}
+
+/// Points of a range; `range.limit` bounds the memory.
+pub(super) async fn points(server: &Server, range: &FluxRange) -> Result<Vec<RawPoint>, StoreError> {
+    let mut answer = ask(server, range.text(&server.config.bucket)).await?;
     let mut columns = Columns::default();
     let mut rest: Vec<u8> = Vec::new();
     // A body that ends early is an error of the client, not the end.

@@ -11,12 +11,11 @@ use bakau_model::{Batch, DatastreamId, Seq, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
-    RefusedPoint,
     point::{self, Unfit},
     send::Refused,
 };
 use crate::{
-    StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
     embedded::{
         read::{COLUMNS, RawRow},
         schema::{BUSY_TIMEOUT, Format, TABLES},
@@ -28,7 +27,7 @@ use crate::{
 const JOURNAL: Format = Format { application_id: 0x426B_496E, what: "a journal", migrations: &[TABLES, OWN_TABLES] };
 
 /// Rows of a datastream kept in `recent`: repeats and verdicts about a spike concern the last few.
-const KEPT_ROWS: i64 = 32;
+pub(super) const KEPT_ROWS: usize = 32;
 
 /// The hour of an instant, the grain of the counts that are compared with the server.
 pub(super) const fn hour(at: i64) -> i64 {
@@ -50,13 +49,6 @@ const OWN_TABLES: &str = "
         hour INTEGER NOT NULL,
         stored INTEGER NOT NULL,
         PRIMARY KEY (datastream, hour)
-    ) WITHOUT ROWID;
-    CREATE TABLE refused (
-        series TEXT NOT NULL,
-        observed_at INTEGER NOT NULL,
-        reason TEXT NOT NULL,
-        line TEXT NOT NULL,
-        PRIMARY KEY (series, observed_at)
     ) WITHOUT ROWID;
     CREATE TABLE pending (
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -215,7 +207,7 @@ pub(super) fn intend(
         return Err(error.into());
     }
     let body = body(&transaction, &touched)?;
-    prune(&transaction, &touched)?;
+    prune(&transaction, touched.iter().map(|key| key.0))?;
     let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
     let pending = Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body };
@@ -247,24 +239,56 @@ impl Names<'_> {
                 continue;
             }
             let datastream = DatastreamId::new(datastream);
-            if series(self.transaction, datastream)?.is_some() {
-                continue;
-            }
-            let Some((station, parameter)) = (self.name)(datastream) else {
-                let message = format!("the registry has no name for datastream {datastream}");
-                return Err(StoreError::new(StoreErrorKind::Unavailable, message));
-            };
-            let add = "INSERT INTO series (datastream, station, parameter, first_at, floor)
-                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (station, parameter) DO NOTHING";
-            let mut add = self.transaction.prepare_cached(add)?;
-            if add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])? == 0 {
-                // The name belonged to another datastream once; its points stay its own.
-                let parameter = format!("{parameter}~{datastream}");
-                add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])?;
-            }
+            self.ensure_one(datastream)?;
         }
         Ok(())
     }
+
+    fn ensure_one(&self, datastream: DatastreamId) -> Result<Series, StoreError> {
+        if let Some(known) = series(self.transaction, datastream)? {
+            return Ok(known);
+        }
+        let Some((station, parameter)) = (self.name)(datastream) else {
+            let message = format!("the registry has no name for datastream {datastream}");
+            return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+        };
+        let add = "INSERT INTO series (datastream, station, parameter, first_at, floor)
+                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (station, parameter) DO NOTHING";
+        let mut add = self.transaction.prepare_cached(add)?;
+        if add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])? == 0 {
+            // The name belonged to another datastream once; its points stay its own.
+            let parameter = format!("{parameter}~{datastream}");
+            add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])?;
+        }
+        let made = series(self.transaction, datastream)?;
+        made.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "a series that was just made is not there"))
+    }
+}
+
+/// The series of a datastream, made where there is none.
+pub(super) fn ensure_series(
+    connection: &mut Connection,
+    datastream: DatastreamId,
+    name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
+) -> Result<Series, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let series = Names { transaction: &transaction, name }.ensure_one(datastream)?;
+    transaction.commit()?;
+    Ok(series)
+}
+
+/// The datastream of a point in quarantine.
+pub(super) fn datastream_of(
+    transaction: &Transaction<'_>,
+    point: &RefusedPoint,
+) -> Result<Option<DatastreamId>, StoreError> {
+    if let Some(number) = point.datastream() {
+        return Ok(Some(number));
+    }
+    let named = all_series(transaction)?
+        .into_iter()
+        .find(|series| point::series_key(&series.station, &series.parameter).is_ok_and(|key| key == point.series));
+    Ok(named.map(|series| series.datastream))
 }
 
 /// Values that cannot become points go to quarantine and count as stored there.
@@ -274,7 +298,8 @@ fn leave_out_unfit(transaction: &Transaction<'_>, group: &mut Group<'_>) -> Resu
     order.retain(|&(datastream, at, index)| {
         let (observation, line) = rows[index];
         let Err(unfit) = point::check(observation) else { return true };
-        let (series, shown) = (format!("datastream {datastream}"), format!("{:?}", observation.value));
+        let (series, shown) =
+            (RefusedPoint::numbered(DatastreamId::new(datastream)), format!("{:?}", observation.value));
         match keep_refused(transaction, &series, at, &unfit.to_string(), &shown) {
             Ok(true) => lines[line].counts.stored += 1,
             Ok(false) => lines[line].counts.duplicate += 1,
@@ -328,14 +353,20 @@ fn body(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Result
         };
         if let Err(unfit) = encoded {
             let shown = format!("{:?}", row.observation.value);
-            keep_refused(transaction, &format!("datastream {datastream}"), at, &unfit.to_string(), &shown)?;
+            keep_refused(
+                transaction,
+                &RefusedPoint::numbered(DatastreamId::new(datastream)),
+                at,
+                &unfit.to_string(),
+                &shown,
+            )?;
         }
     }
     Ok(body)
 }
 
 /// Keeps `recent` small: only the newest rows of each datastream, without gaps from the floor on.
-fn prune(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Result<(), StoreError> {
+pub(super) fn prune(transaction: &Transaction<'_>, touched: impl Iterator<Item = u32>) -> Result<(), StoreError> {
     let mut first = transaction.prepare_cached(
         "UPDATE series SET first_at = min(first_at, ifnull((SELECT min(observed_at) FROM recent WHERE datastream = ?1), \
          first_at)) WHERE datastream = ?1",
@@ -348,8 +379,7 @@ fn prune(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Resul
         "DELETE FROM recent WHERE datastream = ?1
          AND observed_at < (SELECT floor FROM series WHERE datastream = ?1)",
     )?;
-    let datastreams: BTreeSet<u32> = touched.iter().map(|key| key.0).collect();
-    for datastream in datastreams {
+    for datastream in touched.collect::<BTreeSet<u32>>() {
         first.execute([datastream])?;
         floor.execute((datastream, KEPT_ROWS - 1))?;
         remove.execute([datastream])?;
@@ -368,14 +398,4 @@ pub(super) fn extent(
     let found: Option<(i64, Option<i64>)> =
         statement.query_row([datastream.get()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.and_then(|(first, last)| last.map(|last| (UtcMillis::new(first), UtcMillis::new(last)))))
-}
-
-/// Points in quarantine.
-pub(super) fn refused(connection: &Connection, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
-    let mut statement = connection.prepare("SELECT series, observed_at, reason, line FROM refused LIMIT ?1")?;
-    let found = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-        let (series, observed_at) = (row.get(0)?, UtcMillis::new(row.get(1)?));
-        Ok(RefusedPoint { series, observed_at, reason: row.get(2)?, line: row.get(3)? })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
 }

@@ -10,6 +10,7 @@ mod http;
 mod journal;
 mod point;
 mod send;
+mod transfer;
 mod verify;
 
 use std::{collections::BTreeMap, fmt, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
@@ -30,8 +31,9 @@ use self::{
     journal::{Pending, Series},
 };
 use crate::{
-    RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    Verdict, Visit, WriteReceipt,
+    RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
+    StoredObservation, Superseded, Verdict, Visit, WriteReceipt,
+    copy::tables,
     embedded::{Readers, read},
     metrics,
 };
@@ -68,8 +70,21 @@ impl InfluxStore {
     /// # Errors
     /// When the journal cannot be opened or the settings make no sense.
     pub fn open(journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
-        let server = Server::new(config)?;
         let connection = journal::open(journal)?;
+        tables::refuse_unfinished(&connection)?;
+        Self::with(connection, journal, config, names)
+    }
+
+    /// Opens the journal of a store that may be the target of an unfinished copy.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_target(journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
+        Self::with(journal::open(journal)?, journal, config, names)
+    }
+
+    fn with(connection: Connection, journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
+        let server = Server::new(config)?;
         metrics::at_cursor(crate::embedded::write::read_cursor(&connection)?);
         let writer = tokio::sync::Mutex::new(Arc::new(Mutex::new(connection)));
         let readers = Readers::new(journal);
@@ -81,21 +96,8 @@ impl InfluxStore {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn refused(&self, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.0.readers.run(move |connection| journal::refused(connection, limit)).await
+        self.0.readers.run(move |connection| tables::quarantine(connection, None, limit)).await
     }
-}
-
-/// A point in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedPoint {
-    /// Measurement and tags, or the number of the datastream.
-    pub series: String,
-    /// The instant of the value.
-    pub observed_at: UtcMillis,
-    /// Why it is not stored.
-    pub reason: String,
-    /// The line, or the value where there is none; cut at a few hundred bytes.
-    pub line: String,
 }
 
 impl Inner {

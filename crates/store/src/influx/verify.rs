@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{Inner, journal, point::series_key};
 use crate::{
-    RangeQuery, StoreError, StoreVerify,
+    RangeQuery, RefusedPoint, StoreError, StoreVerify,
     embedded::verify::{Problems, check_pages, check_rows},
 };
 
@@ -69,7 +69,7 @@ fn expected(connection: &Connection) -> Result<Expected, StoreError> {
         let written = hours.query_map([series.datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut written = written.collect::<Result<Hours, _>>()?;
         let key = series_key(&series.station, &series.parameter).unwrap_or_default();
-        let number = format!("datastream {}", series.datastream);
+        let number = RefusedPoint::numbered(series.datastream);
         for at in refused.query_map([key, number], |row| row.get::<_, i64>(0))? {
             let hour = journal::hour(at?);
             if let Some(count) = written.get_mut(&hour) {

@@ -10,7 +10,8 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use bakau_model::{DatastreamId, DatastreamName, UtcMillis};
 use bakau_store::{
-    Store, conformance,
+    conformance,
+    copy::Transfer,
     influx::{INSTANTS, InfluxConfig, InfluxStore, Names},
 };
 use parking_lot::Mutex;
@@ -55,12 +56,16 @@ impl Files {
 
 #[async_trait]
 impl conformance::Fixture for Files {
-    async fn empty(&self) -> Arc<dyn Store> {
+    async fn empty(&self) -> Arc<dyn Transfer> {
         Arc::new(self.store().await)
     }
 
-    async fn reopened(&self) -> Arc<dyn Store> {
+    async fn reopened(&self) -> Arc<dyn Transfer> {
         Arc::new(self.open())
+    }
+
+    async fn reopened_target(&self) -> Arc<dyn Transfer> {
+        Arc::new(InfluxStore::open_target(&self.journal(), self.config(), names()).unwrap())
     }
 
     fn instants(&self) -> (UtcMillis, UtcMillis) {

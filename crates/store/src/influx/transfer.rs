@@ -1,0 +1,168 @@
+//! The steps of a copy: points first, then the journal, in one transaction with the place after them.
+//!
+//! A copy killed in between sends the same points again; they overwrite themselves.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
+use rusqlite::{Transaction, TransactionBehavior, params};
+
+use super::{
+    InfluxStore, Inner, flux,
+    journal::{self, Series},
+    on, parts,
+    point::{encode, series_key},
+    send,
+};
+use crate::{
+    RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
+    copy::{Place, Slice, Step, Transfer, Unfinished, tables},
+};
+
+#[async_trait]
+impl Transfer for InfluxStore {
+    async fn datastreams(&self) -> Result<Vec<DatastreamId>, StoreError> {
+        self.0.readers.run(tables::datastreams).await
+    }
+
+    async fn quarantine(
+        &self,
+        after: Option<(String, UtcMillis)>,
+        limit: usize,
+    ) -> Result<Vec<RefusedPoint>, StoreError> {
+        self.0.readers.run(move |connection| tables::quarantine(connection, after.as_ref(), limit)).await
+    }
+
+    async fn ledger_lines(
+        &self,
+        after: Option<LedgerKey>,
+        limit: usize,
+    ) -> Result<Vec<(LedgerKey, StoreCounts)>, StoreError> {
+        self.0.readers.run(move |connection| tables::ledger_lines(connection, after.as_ref(), limit)).await
+    }
+
+    async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError> {
+        self.0.readers.run(tables::unfinished).await
+    }
+
+    async fn take(&self, step: Step) -> Result<(), StoreError> {
+        let connection = self.0.writer.lock().await;
+        let refused = match &step {
+            Step::Begin { .. } => {
+                self.0.refuse_strangers().await?;
+                Vec::new()
+            }
+            Step::Values(slice) => {
+                let (datastream, names) = (slice.datastream, Arc::clone(&self.0.names));
+                let name = move |datastream| names(datastream).map(|name| parts(&name));
+                let ensured = move |connection: &mut _| journal::ensure_series(connection, datastream, &name);
+                let series = on(&connection, ensured).await?;
+                self.0.send_values(&series, &slice.values).await?
+            }
+            Step::Quarantine(_) | Step::Ledger(_) | Step::End { .. } => Vec::new(),
+        };
+        on(&connection, move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            keep(&transaction, &step, &refused)?;
+            if let Some(place) = Place::after(&step) {
+                tables::at_place(&transaction, &place)?;
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// Values of somebody else in the bucket would look like ours afterwards.
+    async fn refuse_strangers(&self) -> Result<(), StoreError> {
+        if self.readers.run(tables::unfinished).await?.is_none() && flux::has_points(&self.server).await? {
+            let message = "the bucket has observations already: name an empty one";
+            return Err(StoreError::new(StoreErrorKind::Other, message));
+        }
+        Ok(())
+    }
+
+    /// Sends values; those that cannot be points, or that the server does not take, come back for the quarantine.
+    async fn send_values(&self, series: &Series, rows: &[StoredObservation]) -> Result<Vec<RefusedPoint>, StoreError> {
+        let (mut body, mut refused) = (String::with_capacity(rows.len() * 128), Vec::new());
+        let apart = |observed_at, reason, line| {
+            let series = RefusedPoint::numbered(series.datastream);
+            RefusedPoint { series, observed_at, reason, line }
+        };
+        let key = series_key(&series.station, &series.parameter);
+        for row in rows {
+            let encoded = key.as_ref().map_err(|unfit| *unfit).and_then(|key| encode(key, row, &mut body));
+            if let Err(unfit) = encoded {
+                let observation = &row.observation;
+                refused.push(apart(observation.observed_at, unfit.to_string(), format!("{:?}", observation.value)));
+            }
+        }
+        for point in send::send(&self.server, &body).await? {
+            let at = point.line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
+            refused.push(apart(UtcMillis::new(at), point.reason, point.line));
+        }
+        Ok(refused)
+    }
+}
+
+/// What the journal keeps of a step.
+fn keep(transaction: &Transaction<'_>, step: &Step, refused: &[RefusedPoint]) -> Result<(), StoreError> {
+    match step {
+        Step::Begin { source } => {
+            tables::begin(transaction, *source)?;
+            Ok(transaction.execute_batch("DELETE FROM series; DELETE FROM hours; DELETE FROM pending;")?)
+        }
+        Step::Values(slice) => {
+            tables::put_quarantine(transaction, refused)?;
+            tables::put_versions(transaction, &slice.superseded, &slice.reflagged)?;
+            keep_values(transaction, slice)
+        }
+        Step::Quarantine(points) => {
+            // They count as written and as refused, which is how the counts are compared with the server.
+            for point in points {
+                if let Some(datastream) = journal::datastream_of(transaction, point)? {
+                    count_hours(transaction, datastream, [point.observed_at.get()].into_iter())?;
+                }
+            }
+            tables::put_quarantine(transaction, points)
+        }
+        Step::Ledger(lines) => tables::put_ledger(transaction, lines),
+        Step::End { cursor } => tables::end(transaction, *cursor),
+    }
+}
+
+/// Counts by hour, and the newest rows, which are the last ones of a slice.
+fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), StoreError> {
+    let (datastream, rows) = (slice.datastream, &slice.values);
+    let Some(first) = rows.first().map(|row| row.observation.observed_at.get()) else { return Ok(()) };
+    count_hours(transaction, datastream, rows.iter().map(|row| row.observation.observed_at.get()))?;
+    let newest = &rows[rows.len().saturating_sub(journal::KEPT_ROWS)..];
+    tables::put_values(transaction, newest)?;
+    let floor = newest.first().filter(|_| newest.len() < rows.len()).map(|row| row.observation.observed_at.get());
+    transaction.execute(
+        "UPDATE series SET first_at = min(first_at, ?2), floor = max(floor, ifnull(?3, floor)) WHERE datastream = ?1",
+        params![datastream.get(), first, floor],
+    )?;
+    journal::prune(transaction, [datastream.get()].into_iter())
+}
+
+fn count_hours(
+    transaction: &Transaction<'_>,
+    datastream: DatastreamId,
+    instants: impl Iterator<Item = i64>,
+) -> Result<(), StoreError> {
+    let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
+    for at in instants {
+        *hours.entry(journal::hour(at)).or_default() += 1;
+    }
+    let mut add = transaction.prepare_cached(
+        "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, ?3)
+         ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + excluded.stored",
+    )?;
+    for (hour, count) in hours {
+        add.execute(params![datastream.get(), hour, count])?;
+    }
+    Ok(())
+}
