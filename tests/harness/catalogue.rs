@@ -11,7 +11,8 @@ pub const DEVICE: &str = "beban";
 /// Token of the load device.
 pub const TOKEN: &str = "00112233445566778899aabbccddeeff";
 
-const HEAD: &str = r#"
+/// A city and its agency, `dlh-uji`.
+pub const AGENCY: &str = r#"
 [[city]]
 id = "uji"
 name = "Kota Uji"
@@ -21,7 +22,10 @@ code = "35.99"
 id = "dlh-uji"
 name = "DLH Kota Uji"
 city = "uji"
+"#;
 
+/// The route of every load station, whatever its id begins with.
+const ROUTE: &str = r#"
 [[route]]
 id = "beban"
 topic = "bakau/{station}/data"
@@ -57,12 +61,18 @@ pub fn content(stations: usize, start_ms: i64, step_ms: i64) -> LoadContent {
     }
 }
 
-/// A catalogue of `stations` load stations with two datastreams each, and the load device.
+/// A catalogue of `count` load stations with two datastreams each, and the load device.
 #[must_use]
-pub fn load(stations: usize) -> String {
-    let mut text = HEAD.to_owned();
-    for index in 0..stations {
-        let id = station(index);
+pub fn load(count: usize) -> String {
+    AGENCY.to_owned() + ROUTE + &stations("beban-", count) + &device(DEVICE, TOKEN, "bakau/#")
+}
+
+/// Stations with oxygen and pH; their ids are a prefix and a number of six digits, as those of a load.
+#[must_use]
+pub fn stations(prefix: &str, count: usize) -> String {
+    let mut text = String::new();
+    for index in 0..count {
+        let id = format!("{prefix}{index:06}");
         // Writing to a String cannot fail.
         let _ = write!(
             text,
@@ -71,7 +81,6 @@ pub fn load(stations: usize) -> String {
              [[datastream]]\nid = \"{id}/do\"\ninterval_s = 60\n[[datastream]]\nid = \"{id}/ph\"\ninterval_s = 60\n"
         );
     }
-    text.push_str(&device(DEVICE, TOKEN, "bakau/#"));
     text
 }
 

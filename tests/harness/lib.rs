@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod certificates;
 pub mod checker;
 pub mod kill;
+pub mod listen;
 pub mod mosquitto;
 pub mod process;
 pub mod publish;

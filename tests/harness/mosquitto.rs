@@ -10,16 +10,19 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    certificates::Certificates,
     process::{Process, free_port},
     wait,
 };
 
-/// The shipped configuration; only the port, the password file and the folder are replaced.
+/// The shipped files; only ports, folders and paths are filled in.
 const SHIPPED: &str = include_str!("../../deploy/mosquitto/mosquitto.conf");
+const SHIPPED_TLS: &str = include_str!("../../deploy/mosquitto/tls.conf");
+const SHIPPED_RIGHTS: &str = include_str!("../../deploy/mosquitto/bakau.acl");
 
-/// User name of every client of the test broker.
+/// User name of the one client of an open test broker: all devices and Bakau at once.
 pub const USERNAME: &str = "uji";
-/// Password of every client of the test broker.
+/// Password of every user of a test broker.
 pub const PASSWORD: &str = "kata-sandi-uji";
 
 /// Environment variable in which Bakau under test finds that password.
@@ -30,6 +33,7 @@ pub const PASSWORD_ENV: &str = "BAKAU_TEST_MQTT_PASSWORD";
 pub struct Mosquitto {
     folder: PathBuf,
     port: u16,
+    tls: Option<(u16, Certificates)>,
     process: Option<Process>,
 }
 
@@ -39,22 +43,43 @@ fn program(name: &str) -> PathBuf {
 }
 
 impl Mosquitto {
-    /// Starts mosquitto with its files in `folder`.
+    /// Starts mosquitto with its files in `folder` and one user, [`USERNAME`], who may do everything.
     ///
     /// # Errors
     /// When mosquitto is not installed or does not listen within 10 s.
     pub async fn start(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder)?;
-        let passwords = folder.join("passwords");
-        let mut make = Command::new("mosquitto_passwd");
-        let made = make.arg("-b").arg("-c").arg(&passwords).args([USERNAME, PASSWORD]).output();
-        let made = made.context("could not start mosquitto_passwd: is mosquitto installed?")?;
-        if !made.status.success() {
-            bail!("mosquitto_passwd failed: {}", String::from_utf8_lossy(&made.stderr));
+        let rights = format!("user {USERNAME}\ntopic readwrite #\ntopic read $SYS/broker/#\n");
+        Self::start_with(folder, &[USERNAME], &rights, None).await
+    }
+
+    /// Starts mosquitto with the rights Bakau ships, some users (each with [`PASSWORD`]), and the shipped listener with
+    /// TLS where it is given certificates.
+    ///
+    /// # Errors
+    /// As [`Mosquitto::start`].
+    pub async fn shipped(folder: &Path, users: &[&str], certificates: Option<&Certificates>) -> Result<Self> {
+        Self::start_with(folder, users, SHIPPED_RIGHTS, certificates).await
+    }
+
+    async fn start_with(
+        folder: &Path,
+        users: &[&str],
+        rights: &str,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self> {
+        fs::create_dir_all(folder.join("conf.d"))?;
+        fs::write(folder.join("bakau.passwd"), "")?;
+        for user in users {
+            let mut make = Command::new("mosquitto_passwd");
+            let made = make.arg("-b").arg(folder.join("bakau.passwd")).args([user, PASSWORD]).output();
+            let made = made.context("could not start mosquitto_passwd: is mosquitto installed?")?;
+            if !made.status.success() {
+                bail!("mosquitto_passwd failed: {}", String::from_utf8_lossy(&made.stderr));
+            }
         }
-        // The one user of the tests is all devices and Bakau at once.
-        fs::write(folder.join("rights"), format!("user {USERNAME}\ntopic readwrite #\ntopic read $SYS/broker/#\n"))?;
-        let mut broker = Self { folder: folder.to_path_buf(), port: free_port()?, process: None };
+        fs::write(folder.join("bakau.acl"), rights)?;
+        let tls = certificates.map(|found| anyhow::Ok((free_port()?, found.clone()))).transpose()?;
+        let mut broker = Self { folder: folder.to_path_buf(), port: free_port()?, tls, process: None };
         broker.resume().await?;
         Ok(broker)
     }
@@ -63,6 +88,12 @@ impl Mosquitto {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port it listens on with TLS, where it does.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(|(port, _)| *port)
     }
 
     /// Its process id while it runs.
@@ -115,28 +146,47 @@ impl Mosquitto {
     /// When it does not listen within 10 s.
     pub async fn resume(&mut self) -> Result<()> {
         let configuration = self.folder.join("mosquitto.conf");
-        fs::write(&configuration, self.configuration())?;
+        // As root it would otherwise change to a user that cannot write the test's folder.
+        fs::write(&configuration, self.fill_in(SHIPPED, self.port) + "user root\n")?;
+        if let Some((port, _)) = &self.tls {
+            fs::write(self.folder.join("conf.d").join("tls.conf"), self.fill_in(SHIPPED_TLS, *port))?;
+        }
         let log = fs::File::options().create(true).append(true).open(self.folder.join("mosquitto.log"))?;
         let mut command = Command::new(program("mosquitto"));
         command.arg("-c").arg(&configuration).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.process = Some(Process::start("mosquitto", &mut command)?);
-        let port = self.port;
-        let listens = async || Ok(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok());
-        wait::until("mosquitto to listen", Duration::from_secs(10), listens).await?;
+        for port in [Some(self.port), self.tls_port()].into_iter().flatten() {
+            let listens = async || Ok(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok());
+            wait::until("mosquitto to listen", Duration::from_secs(10), listens).await.with_context(|| self.log())?;
+        }
         Ok(())
     }
 
-    fn configuration(&self) -> String {
-        let replace = |line: &str| match line.split_whitespace().next() {
-            Some("listener") => format!("listener {} 127.0.0.1", self.port),
-            Some("password_file") => format!("password_file {}", self.folder.join("passwords").display()),
-            Some("acl_file") => format!("acl_file {}", self.folder.join("rights").display()),
-            Some("persistence_location") => format!("persistence_location {}/", self.folder.display()),
-            Some(_) | None => line.to_owned(),
+    /// What it has written to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("mosquitto.log")).unwrap_or_default()
+    }
+
+    /// A shipped file with its port and its paths filled in.
+    fn fill_in(&self, shipped: &str, port: u16) -> String {
+        let folder = self.folder.display();
+        let replace = |line: &str| {
+            let key = line.split_whitespace().next();
+            match key {
+                Some("listener") => format!("listener {port} 127.0.0.1"),
+                Some("password_file") => format!("password_file {folder}/bakau.passwd"),
+                Some("acl_file") => format!("acl_file {folder}/bakau.acl"),
+                Some("persistence_location") => format!("persistence_location {folder}/"),
+                Some("include_dir") => format!("include_dir {folder}/conf.d"),
+                Some(key @ ("certfile" | "keyfile")) => match &self.tls {
+                    Some((_, files)) if key == "certfile" => format!("certfile {}", files.certificate.display()),
+                    Some((_, files)) => format!("keyfile {}", files.key.display()),
+                    None => line.to_owned(),
+                },
+                Some(_) | None => line.to_owned(),
+            }
         };
-        let mut text: Vec<String> = SHIPPED.lines().map(replace).collect();
-        // As root it would otherwise change to a user that cannot write the test's folder.
-        text.push("user root".to_owned());
-        text.join("\n") + "\n"
+        shipped.lines().map(replace).collect::<Vec<_>>().join("\n") + "\n"
     }
 }

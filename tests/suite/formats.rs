@@ -7,6 +7,7 @@ use bakau_clock::{Clock, SystemClock};
 use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
+    catalogue,
     kill::wait_connected,
     mosquitto::{self, Mosquitto},
     publish::{Answer, Publisher},
@@ -17,16 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One station per format, a rule about silence, and a route for availability.
 const CATALOGUE: &str = r#"
-[[city]]
-id = "uji"
-name = "Kota Uji"
-code = "35.99"
-
-[[agency]]
-id = "dlh-uji"
-name = "DLH Kota Uji"
-city = "uji"
-
 [[route]]
 id = "json"
 topic = "lain/+"
@@ -93,7 +84,7 @@ source = "test"
 
 const STATIONS: [&str; 6] = ["json", "chirpstack", "tts", "senml", "tasmota", "airgradient"];
 
-fn catalogue() -> String {
+fn files() -> [(&'static str, String); 1] {
     let station = |format: &str| {
         format!(
             "\n[[station]]\nid = \"uji-{format}\"\nname = \"Uji {format}\"\nagency = \"dlh-uji\"\nkind = \"air\"\n\
@@ -101,7 +92,7 @@ fn catalogue() -> String {
              [[datastream]]\nid = \"uji-{format}/air_temperature\"\ninterval_s = 60\n"
         )
     };
-    CATALOGUE.to_owned() + &STATIONS.map(station).concat()
+    [("uji.toml", catalogue::AGENCY.to_owned() + CATALOGUE + &STATIONS.map(station).concat())]
 }
 
 fn configuration(port: u16) -> String {
@@ -144,8 +135,7 @@ fn messages(at: UtcMillis) -> [(&'static str, String); 6] {
 async fn devices_of_every_format_become_values_with_their_own_time_and_a_last_will_an_alert() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Mosquitto::start(&folder.path().join("mosquitto")).await?;
-    let files = [("uji.toml", catalogue())];
-    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &configuration(broker.port()), &files)?;
+    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &configuration(broker.port()), &files())?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
     let publisher = Publisher {

@@ -7,5 +7,8 @@ mod full_disk;
 mod kill;
 mod line;
 mod mail;
+mod mosquitto;
 mod refusals;
 mod replay;
+mod sources;
+mod times;

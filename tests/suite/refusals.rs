@@ -118,7 +118,7 @@ async fn poison_and_large_messages_through_mosquitto_delay_nobody() -> Result<()
     // A second delivery of one message with device time is a duplicate of its key, retained or not.
     assert_eq!(publisher.publish_retained(topic, &good(base + 1)).await?, Answer::Acknowledged);
     // Larger than the shipped broker takes: its own affair, and it must not disturb Bakau's subscription.
-    publisher.publish(topic, &payload_of(MIB + 1, base + 3)).await?;
+    assert_eq!(publisher.publish(topic, &payload_of(2 * MIB, base + 3)).await?, Answer::Closed);
     assert_eq!(publisher.publish(topic, &good(base + 4)).await?, Answer::Acknowledged);
 
     wait_settled(&bakau, 6).await?;
