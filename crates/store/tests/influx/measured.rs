@@ -13,7 +13,11 @@ use flate2::read::GzDecoder;
 pub(crate) struct Measured {
     file: PathBuf,
     columns: &'static [&'static str],
+    /// Whole days that every instant is moved by.
+    days: i64,
 }
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Rows of a file, at most: a year of quarter hours.
 const ROWS: usize = 35_136;
@@ -26,13 +30,24 @@ fn project(path: &str) -> PathBuf {
 pub(crate) fn measured() -> Measured {
     let estuary = project("../shared/data/nerrs_apacpwq.csv.gz");
     if estuary.is_file() {
-        return Measured { file: estuary, columns: &["temp", "do_mgl", "ph"] };
+        return Measured { file: estuary, columns: &["temp", "do_mgl", "ph"], days: 0 };
     }
     println!("the estuary is not at hand: a year of weather instead");
-    Measured { file: project("tests/data/weather_jfk_2013_hourly.csv.gz"), columns: &["temp", "humid", "pressure"] }
+    Measured {
+        file: project("tests/data/weather_jfk_2013_hourly.csv.gz"),
+        columns: &["temp", "humid", "pressure"],
+        days: 0,
+    }
 }
 
 impl Measured {
+    /// The same, as if its year had been 2026.
+    pub(crate) fn in_2026(self) -> Self {
+        let first = self.series()[0][0].0.div_euclid(DAY_MS);
+        let begin = UtcMillis::parse("2026-01-01T00:00:00Z").unwrap().get() / DAY_MS;
+        Self { days: begin - first, ..self }
+    }
+
     /// Instants and values of every column; empty cells are missing values.
     pub(crate) fn series(&self) -> Vec<Vec<(i64, Option<f64>)>> {
         let mut reader = csv::Reader::from_reader(GzDecoder::new(File::open(&self.file).unwrap()));
@@ -42,7 +57,7 @@ impl Measured {
         let mut series = vec![Vec::new(); places.len()];
         for row in reader.records().take(ROWS) {
             let row = row.unwrap();
-            let at = UtcMillis::parse(&row[time]).unwrap().get();
+            let at = UtcMillis::parse(&row[time]).unwrap().get() + self.days * DAY_MS;
             for (series, place) in series.iter_mut().zip(&places) {
                 series.push((at, row[*place].parse().ok()));
             }

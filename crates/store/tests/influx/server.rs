@@ -76,6 +76,17 @@ impl Influxd {
         assert_eq!(made.status().as_u16(), 201);
     }
 
+    /// Asks a question as somebody else would; the answer is CSV without annotations.
+    pub(crate) async fn query(&self, flux: &str) -> String {
+        let body = serde_json::json!({ "query": flux, "dialect": { "header": true, "annotations": [] } });
+        let request = self.client.post(format!("{}/api/v2/query?org=test", self.url)).json(&body);
+        let request = request.header("Authorization", format!("Token {TOKEN}")).header("Accept", "application/csv");
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
     /// Writes lines as somebody else would.
     pub(crate) async fn intrude(&self, bucket: &str, lines: &str) {
         let url = format!("{}/api/v2/write?org=test&bucket={bucket}&precision=ms", self.url);
