@@ -295,6 +295,7 @@ impl Runner {
 
     /// Evaluates what a batch holds.
     fn weigh(&mut self, now: UtcMillis, batch: &Batch) {
+        let origins: Vec<_> = batch.sources.iter().map(|source| self.engine.origin(source)).collect();
         for sourced in &batch.observations {
             let observation = &sourced.observation;
             if !self.engine.watches(observation.datastream) {
@@ -306,6 +307,7 @@ impl Runner {
                 received_at: observation.received_at,
                 value: observation.value,
                 flag: self.flag(observation),
+                origin: origins.get(usize::from(sourced.source)).copied().flatten(),
             };
             let effects = self.engine.step(now, Input::Observation(measured));
             if !effects.is_empty() {

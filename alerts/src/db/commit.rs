@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{Db, DbError, Outcome, optional_person, read::alert_views};
 use crate::{
     AlertId, AlertView, NoticeKind, NoticeState,
-    engine::{Heard, Mute, Reminder, Requester, SlotKey, Subject},
+    engine::{Mute, Remembered, Reminder, Requester, SlotKey, Subject},
     facts::Facts,
     routes::Recipient,
 };
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Commit {
     pub(crate) cursor: Seq,
     pub(crate) states: BTreeMap<SlotKey, Vec<u8>>,
-    pub(crate) heard: BTreeMap<Subject, Heard>,
+    pub(crate) heard: BTreeMap<Subject, Remembered>,
     pub(crate) decisions: Vec<Decision>,
     /// Requests decided: id, outcome, when.
     pub(crate) outcomes: Vec<(i64, Outcome, UtcMillis)>,
@@ -72,10 +72,11 @@ impl Db {
         let heard: Vec<_> = commit.heard.iter().collect();
         for rows in heard.chunks(ROWS_PER_STATEMENT) {
             let mut insert =
-                QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO heard (subject, last, offline_since) ");
-            insert.push_values(rows, |mut row, (subject, heard)| {
+                QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO heard (subject, last, offline_since, source) ");
+            insert.push_values(rows, |mut row, (subject, Remembered { heard, source })| {
                 let (last, offline) = (heard.last.map(UtcMillis::get), heard.offline_since.map(UtcMillis::get));
                 row.push_bind(subject.to_string()).push_bind(last).push_bind(offline);
+                row.push_bind(source.as_ref().map(SourceName::as_str));
             });
             insert.build().execute(&mut *transaction).await?;
         }

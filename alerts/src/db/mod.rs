@@ -11,13 +11,13 @@ mod schema;
 
 use std::{path::Path, time::Duration};
 
-use bakau_model::{Level, PersonId, RuleId, Seq, UtcMillis};
+use bakau_model::{Level, PersonId, RuleId, Seq, SourceName, UtcMillis};
 use sqlx::{
     Connection as _, Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::engine::{EngineSnapshot, Heard, Mute, SlotKey, SlotState, StateError};
+use crate::engine::{EngineSnapshot, Heard, Mute, Remembered, SlotKey, SlotState, StateError};
 
 pub(crate) use commands::{Command, Outcome, StoredCommand};
 pub(crate) use commit::{Commit, Decision};
@@ -110,13 +110,16 @@ impl Db {
                 Err(error) => loaded.unreadable.push((key, error)),
             }
         }
-        let rows = sqlx::query("SELECT subject, last, offline_since FROM heard").fetch_all(&mut *connection).await?;
+        let rows =
+            sqlx::query("SELECT subject, last, offline_since, source FROM heard").fetch_all(&mut *connection).await?;
         for row in rows {
             let subject: &str = row.try_get("subject")?;
             let subject = subject.parse().map_err(|_| DbError::Damaged("subject"))?;
             let heard =
                 Heard { last: optional_time(&row, "last")?, offline_since: optional_time(&row, "offline_since")? };
-            loaded.engine.heard.push((subject, heard));
+            let source: Option<&str> = row.try_get("source")?;
+            let source = source.map(SourceName::new).transpose().map_err(|_| DbError::Damaged("source"))?;
+            loaded.engine.heard.push((subject, Remembered { heard, source }));
         }
         for row in sqlx::query("SELECT rule, until, by FROM mutes").fetch_all(&mut *connection).await? {
             let mute = Mute { rule: rule_id(&row, "rule")?, until: time(&row, "until")?, by: row.try_get("by")? };

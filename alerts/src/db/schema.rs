@@ -22,7 +22,8 @@ CREATE TABLE engine_state (
 CREATE TABLE heard (
     subject TEXT PRIMARY KEY,
     last INTEGER,
-    offline_since INTEGER
+    offline_since INTEGER,
+    source TEXT -- the one that the last value came through
 ) WITHOUT ROWID;
 
 CREATE TABLE mutes (

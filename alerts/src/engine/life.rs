@@ -11,7 +11,10 @@ use std::{
 
 use bakau_model::{Level, SourceName, StationId, UtcMillis};
 
-use super::{Decided, Effect, Engine, Heard, Judge, Measured, Reason, Reminder, Slot, SourceView, Subject};
+use super::{
+    Decided, Effect, Engine, Heard, Judge, Measured, Origin, Quiet, Reason, Reminder, Slot, SourceView, Subject,
+    behind::Behind,
+};
 
 /// The time of the last sign of life is written this often per subject. After a kill it is that much behind at most,
 /// which moves the onset that people are told and no deadline, because deadlines begin anew at a start.
@@ -19,11 +22,22 @@ const SAVED_EVERY_MS: i64 = 60_000;
 /// While a whole station is silent, its datastreams are looked at again this often.
 const LOOK_AGAIN_MS: i64 = 60_000;
 
+/// What of the signs of life survives a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// When they came.
+    pub heard: Heard,
+    /// The source that the last one came through.
+    pub source: Option<SourceName>,
+}
+
 /// A subject that can be silent.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
     pub(super) subject: Subject,
     pub(super) heard: Heard,
+    /// The source that the last sign of life came through.
+    origin: Option<Origin>,
     /// Its rules, those about thresholds among them.
     slots: Range<u32>,
     /// How many of its rules have taken it for silent.
@@ -31,13 +45,17 @@ pub(super) struct Watched {
     saved: Option<Heard>,
 }
 
+/// The signs of life of a subject, and the source of the last one.
+type Known = (Heard, Option<Origin>);
+
 /// Every subject that can be silent, and every deadline.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Life {
     pub(super) watched: Vec<Watched>,
     places: BTreeMap<Subject, u32>,
     /// Signs of life of subjects that no rule is about now.
-    others: BTreeMap<Subject, Heard>,
+    others: BTreeMap<Subject, Known>,
+    pub(super) behind: Behind,
     due: BinaryHeap<Reverse<(UtcMillis, u32, Task)>>,
     /// Of [`Life::watched`], to be written.
     dirty: Vec<u32>,
@@ -53,15 +71,21 @@ enum Task {
 
 impl Life {
     /// What was heard before a start.
-    pub(super) fn remembering(heard: impl IntoIterator<Item = (Subject, Heard)>) -> Self {
-        Self { others: heard.into_iter().collect(), ..Self::default() }
+    pub(super) fn remembering(heard: impl IntoIterator<Item = (Subject, Remembered)>) -> Self {
+        let mut life = Self::default();
+        for (subject, Remembered { heard, source }) in heard {
+            let origin = source.and_then(|source| life.behind.origin(&source));
+            life.others.insert(subject, (heard, origin));
+        }
+        life
     }
 
     /// Takes the signs of life out, for the rules to be set up anew; with those not yet written.
-    pub(super) fn take(&mut self) -> (BTreeMap<Subject, Heard>, BTreeSet<Subject>) {
+    pub(super) fn take(&mut self) -> (BTreeMap<Subject, Known>, BTreeSet<Subject>) {
         let unsaved = self.dirty.iter().map(|place| self.watched[*place as usize].subject.clone()).collect();
         let mut heard = std::mem::take(&mut self.others);
-        heard.extend(self.watched.drain(..).map(|watched| (watched.subject, watched.heard)));
+        heard.extend(self.watched.drain(..).map(|watched| (watched.subject, (watched.heard, watched.origin))));
+        self.behind.unwatch();
         self.places.clear();
         self.due.clear();
         self.dirty.clear();
@@ -69,16 +93,24 @@ impl Life {
     }
 
     /// Adds a subject with its slots.
-    pub(super) fn watch(&mut self, subject: &Subject, heard: Heard, slots: Range<u32>, silent: u32) {
+    pub(super) fn watch(&mut self, subject: &Subject, (heard, origin): Known, slots: Range<u32>, silent: u32) {
         let place = u32::try_from(self.watched.len()).unwrap_or(u32::MAX);
         self.places.insert(subject.clone(), place);
-        self.watched.push(Watched { subject: subject.clone(), heard, slots, silent, saved: Some(heard) });
+        self.watched.push(Watched { subject: subject.clone(), heard, origin, slots, silent, saved: Some(heard) });
+        if let Subject::Source(name) = subject {
+            self.behind.watch(name, heard);
+        }
     }
 
     /// Everything heard, of subjects in force and of others.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Subject, Heard)> {
-        let others = self.others.iter().map(|(subject, heard)| (subject.clone(), *heard));
-        self.watched.iter().map(|watched| (watched.subject.clone(), watched.heard)).chain(others)
+    pub(super) fn all(&self) -> impl Iterator<Item = (Subject, Remembered)> {
+        let others = self.others.iter().map(|(subject, (heard, origin))| (subject, *heard, *origin));
+        let watched = self.watched.iter().map(|watched| (&watched.subject, watched.heard, watched.origin));
+        watched.chain(others).map(|(subject, heard, origin)| (subject.clone(), self.remembered(heard, origin)))
+    }
+
+    fn remembered(&self, heard: Heard, origin: Option<Origin>) -> Remembered {
+        Remembered { heard, source: origin.and_then(|origin| self.behind.name(origin)).cloned() }
     }
 
     pub(super) fn place(&self, subject: &Subject) -> Option<u32> {
@@ -86,7 +118,7 @@ impl Life {
     }
 
     /// Signs of life of subjects that no rule is about.
-    pub(super) fn set_others(&mut self, others: BTreeMap<Subject, Heard>) {
+    pub(super) fn set_others(&mut self, others: BTreeMap<Subject, Known>) {
         self.others = others;
     }
 
@@ -96,17 +128,18 @@ impl Life {
 
     /// The signs of life of a subject, whether a rule is about it or not.
     pub(super) fn heard_of(&self, subject: &Subject) -> Heard {
-        let other = || self.others.get(subject).copied().unwrap_or_default();
+        let other = || self.others.get(subject).map(|(heard, _)| *heard).unwrap_or_default();
         self.place(subject).map_or_else(other, |place| self.heard(place))
     }
 
     /// The signs of life to be written.
-    pub(super) fn take_dirty(&mut self) -> Vec<(Subject, Heard)> {
+    pub(super) fn take_dirty(&mut self) -> Vec<(Subject, Remembered)> {
         let mut changed = Vec::with_capacity(self.dirty.len());
-        for place in self.dirty.drain(..) {
+        for place in std::mem::take(&mut self.dirty) {
             let watched = &mut self.watched[place as usize];
             watched.saved = Some(watched.heard);
-            changed.push((watched.subject.clone(), watched.heard));
+            let (subject, heard, origin) = (watched.subject.clone(), watched.heard, watched.origin);
+            changed.push((subject, self.remembered(heard, origin)));
         }
         changed
     }
@@ -119,8 +152,11 @@ impl Life {
     }
 
     /// Takes a sign of life; whether anything may follow from it.
-    fn hear(&mut self, place: u32, at: UtcMillis) -> bool {
+    fn hear(&mut self, place: u32, at: UtcMillis, origin: Option<Origin>) -> bool {
         let watched = &mut self.watched[place as usize];
+        // What a station says of itself does not tell its source.
+        let moved = origin.is_some() && watched.origin != origin;
+        watched.origin = origin.or(watched.origin);
         let heard = &mut watched.heard;
         heard.last = Some(heard.last.map_or(at, |last| last.max(at)));
         let returned = heard.offline_since.is_some_and(|since| since < at);
@@ -128,7 +164,7 @@ impl Life {
             heard.offline_since = None;
         }
         let old = |saved: Heard| saved.last.is_none_or(|last| SAVED_EVERY_MS <= at.since(last));
-        if returned || watched.saved.is_some_and(old) {
+        if returned || moved || watched.saved.is_some_and(old) {
             self.touch(place);
         }
         // A station that is offline stays silent until something is received after that was said.
@@ -147,7 +183,7 @@ impl Engine {
         // A sensor of which the station has nothing to report but that it is missing is not alive.
         let own = own.filter(|_| measured.value.is_some());
         for place in [station, own].into_iter().flatten() {
-            if self.life.hear(place, measured.received_at) {
+            if self.life.hear(place, measured.received_at, measured.origin) {
                 self.end_silence(now, place, effects);
             }
         }
@@ -170,7 +206,7 @@ impl Engine {
             return effects;
         }
         if online {
-            if self.life.hear(place, at) {
+            if self.life.hear(place, at, None) {
                 self.end_silence(now, place, &mut effects);
             }
             return effects;
@@ -201,13 +237,15 @@ impl Engine {
                 continue;
             }
             watched.heard.offline_since = down;
-            let slots = watched.slots.clone();
+            let (name, slots, was_told) = (name.clone(), watched.slots.clone(), 0 < watched.silent);
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             self.life.touch(place);
             if down.is_none() {
+                self.life.behind.found(&name, now, was_told);
                 self.life.watched[place as usize].heard.last = Some(now);
                 self.end_silence(now, place, &mut effects);
             } else {
+                self.life.behind.lost(&name);
                 slots.for_each(|number| self.await_silence(number));
             }
         }
@@ -250,7 +288,7 @@ impl Engine {
         let Judge::Quiet(quiet) = slot.state.judge else { return };
         let Some(place) = self.life.place(&slot.key.subject) else { return };
         let heard = self.life.heard(place);
-        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot)) else { return };
+        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot, place)) else { return };
         if let Some(after) = quiet.after.next(quiet.level) {
             self.wake_up(number, since.saturating_add(after));
         }
@@ -299,9 +337,17 @@ impl Engine {
     }
 
     /// From when a slot may count at the earliest.
-    fn not_before(&self, slot: &Slot) -> UtcMillis {
-        let started = self.life.started.unwrap_or(UtcMillis::new(i64::MIN));
-        slot.not_before.map_or(started, |at| at.max(started))
+    fn not_before(&self, slot: &Slot, place: u32) -> UtcMillis {
+        let source = self.life.behind.not_before(self.life.watched[place as usize].origin);
+        [self.life.started, slot.not_before, source].into_iter().flatten().max().unwrap_or(UtcMillis::new(i64::MIN))
+    }
+
+    /// The signs of life of a slot as far as they count at `now`; a word that counts later, and when.
+    fn heard_by(&self, now: UtcMillis, place: u32, quiet: &Quiet) -> (Heard, Option<UtcMillis>) {
+        let Watched { heard, origin, subject, .. } = &self.life.watched[place as usize];
+        let (Subject::Station(_), Some(said)) = (subject, heard.offline_since) else { return (*heard, None) };
+        let from = self.life.behind.believed_from(*origin, said, &quiet.after);
+        if from <= now { (*heard, None) } else { (Heard { offline_since: None, ..*heard }, Some(from)) }
     }
 
     /// Raises the level of a silence where its time has come.
@@ -309,12 +355,16 @@ impl Engine {
         let slot = &self.slots[number as usize];
         let Judge::Quiet(quiet) = slot.state.judge else { return };
         let Some(place) = self.life.place(&slot.key.subject) else { return };
-        let heard = self.life.heard(place);
-        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot)) else { return };
+        let (heard, later) = self.heard_by(now, place, &quiet);
+        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot, place)) else { return };
         let due = quiet.due(&slot.key.subject, &heard, now.since(since));
         if due <= quiet.level {
             self.slots[number as usize].waits_for_station = false;
+            later.into_iter().for_each(|at| self.wake_up(number, at));
             return self.await_silence(number);
+        }
+        if self.life.behind.is_cut_off(self.life.watched[place as usize].origin) {
+            return self.wake_up(number, now.saturating_add(LOOK_AGAIN_MS));
         }
         if self.whole_station_is_silent(now, number, due) {
             self.slots[number as usize].waits_for_station = true;
@@ -339,7 +389,7 @@ impl Engine {
         };
         let (_, Some(place)) = self.index.entry(*datastream).watched() else { return false };
         let station = &self.life.watched[place as usize];
-        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot));
+        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot, place));
         // Its values stopped one after the other within a round, so it need not have been silent for quite as long.
         let as_long = quiet.after.of_level(due).is_some_and(|after| after / 2 <= now.since(last));
         station.heard.offline_since.is_some() || 0 < station.silent || as_long

@@ -4,6 +4,7 @@
 //! [`Effect`]; the same inputs with the same times always give the same effects. State is kept per (rule, subject) and
 //! can be taken out and put back at any moment between two inputs.
 
+mod behind;
 mod index;
 mod life;
 mod machine;
@@ -16,17 +17,18 @@ mod types;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bakau_model::{DatastreamId, Flag, Level, RuleId, UtcMillis};
+use bakau_model::{DatastreamId, Flag, Level, RuleId, SourceName, UtcMillis};
 use bakau_registry::Rule;
 
 use crate::AlertId;
 
+pub use life::Remembered;
 pub use machine::{Change, Excursion, Limits, Machine};
 pub use quiet::{After, Heard, Quiet};
 pub(crate) use rules::datastreams;
 pub use rules::{RuleSet, WatchedRule};
 pub use state::{Evaluated, Judge, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
-pub use types::{Effect, Input, Measured, Mute, Reason, Refusal, Reminder, Requester, SourceView, Transition};
+pub use types::{Effect, Input, Measured, Mute, Origin, Reason, Refusal, Reminder, Requester, SourceView, Transition};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
 /// that may be evaluated once more; at rest that matters only if it is beyond a limit, and then the next value ends it.
@@ -38,7 +40,7 @@ pub struct EngineSnapshot {
     /// States per (rule, subject).
     pub slots: Vec<(SlotKey, SlotState)>,
     /// Signs of life.
-    pub heard: Vec<(Subject, Heard)>,
+    pub heard: Vec<(Subject, Remembered)>,
     /// Mutes in force.
     pub mutes: Vec<Mute>,
 }
@@ -148,8 +150,13 @@ impl Engine {
     }
 
     /// The signs of life to be written since the last call.
-    pub fn take_heard(&mut self) -> Vec<(Subject, Heard)> {
+    pub fn take_heard(&mut self) -> Vec<(Subject, Remembered)> {
         self.life.take_dirty()
+    }
+
+    /// The number of a source, for [`Measured::origin`].
+    pub fn origin(&mut self, source: &SourceName) -> Option<Origin> {
+        self.life.behind.origin(source)
     }
 
     /// Whether any rule is touched by a value of a datastream; costs one array access.

@@ -67,7 +67,13 @@ pub struct Measured {
     pub value: Option<f64>,
     /// Its quality; failed and missing values neither raise nor clear.
     pub flag: Flag,
+    /// The source it came through, where that matters ([`Engine::origin`](super::Engine::origin)).
+    pub origin: Option<Origin>,
 }
+
+/// A source, as an engine numbers those it has heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin(pub(super) u16);
 
 /// Whether a source brings messages, as whoever runs the sources sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

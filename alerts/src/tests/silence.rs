@@ -111,24 +111,54 @@ async fn a_last_will_is_told_at_once() {
     room.close().await;
 }
 
-#[tokio::test]
-async fn a_source_that_is_down_is_an_alert_of_its_own() {
-    let rule = Rule {
+fn source_rule() -> Rule {
+    Rule {
         id: RuleId::new("sumber").unwrap(),
         target: RuleTarget::Sources(None),
         condition: Condition::SourceDown { waspada: Some(60), siaga: None, awas: None },
         ..do_rule(0)
-    };
-    let house = House::silent([rule]);
+    }
+}
+
+/// Says of the source, through which values come in these tests, whether it is connected.
+fn say(house: &House, up: bool) {
+    let name = SourceName::new("demo").unwrap();
+    *house.sources.0.lock() = vec![SourceView { name, up, since: house.clock.now() }];
+}
+
+#[tokio::test]
+async fn a_source_that_is_down_is_an_alert_of_its_own() {
+    let house = House::silent([source_rule()]);
     let room = house.open().await;
-    let name = SourceName::new("kota").unwrap();
-    let say = |up| *house.sources.0.lock() = vec![SourceView { name: name.clone(), up, since: house.clock.now() }];
-    say(false);
+    say(&house, false);
     newest_after(&house, &room, 60_000).await;
     let alert = room.alerts.list(&AlertQuery::default()).await.unwrap().remove(0);
-    assert_eq!((alert.kind, alert.source, alert.station), (AlertKind::SourceDown, Some(name.clone()), None));
-    say(true);
+    let name = SourceName::new("demo").ok();
+    assert_eq!((alert.kind, alert.source, alert.station), (AlertKind::SourceDown, name, None));
+    say(&house, true);
     newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
+    room.close().await;
+}
+
+#[tokio::test]
+async fn behind_a_source_that_is_down_no_station_is_told_of_although_bakau_was_restarted() {
+    let mut house = House::silent([source_rule(), silence_rule()]);
+    say(&house, true);
+    let room = house.open().await;
+    let seq = house.arrive_at(1);
+    cursor_reaches(&house.reader, seq).await;
+    room.close().await;
+    say(&house, false);
+    let room = house.open().await;
+    newest_after(&house, &room, 60_000).await;
+    house.clock.set(at(120));
+    // The tick that closes the source's alert is behind all that the station's deadline could have done.
+    say(&house, true);
+    newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
+    assert_eq!(room.details().await.len(), 1);
+    // Its own deadline begins when the source is back.
+    house.clock.set(at(136));
+    newest(&room, "the station that did not come back", |alert| alert.station.is_some()).await;
     room.close().await;
 }
 

@@ -21,6 +21,7 @@ fn measured(minutes: i64, value: f64) -> Measured {
         received_at: minute(minutes),
         value: Some(value),
         flag: Flag::NotEvaluated,
+        origin: None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is silent, since when, and when it no longer is.
 
+mod behind;
+
 use bakau_model::{RuleId, SourceName, StationId};
 use bakau_registry::{Condition, Rule, RuleTarget};
 
 use super::*;
-use crate::engine::WatchedRule;
+use crate::engine::{Origin, WatchedRule};
 
 const OTHER: DatastreamId = DatastreamId::new(8);
 
@@ -67,7 +69,7 @@ fn input(at: i64, event: Event) -> Input {
     let value = |datastream, age, value: Option<f64>| {
         let (observed_at, received_at) = (minute(at - age), minute(at));
         let flag = if value.is_none() { Flag::Missing } else { Flag::NotEvaluated };
-        Input::Observation(Measured { datastream, observed_at, received_at, value, flag })
+        Input::Observation(Measured { datastream, observed_at, received_at, value, flag, origin: Some(Origin(0)) })
     };
     let status = |online, kept| Input::Status { station: station(), online, kept, at: minute(at) };
     match event {
@@ -81,6 +83,13 @@ fn input(at: i64, event: Event) -> Input {
     }
 }
 
+/// An engine that knows the source, through which all values come.
+fn new() -> Engine {
+    let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
+    assert_eq!(engine.origin(&source()), Some(Origin(0)));
+    engine
+}
+
 fn stored(engine: &Engine) -> EngineSnapshot {
     let snapshot = engine.snapshot();
     let reread = |(key, state): (SlotKey, SlotState)| (key, SlotState::decode(&state.encode(1)).unwrap());
@@ -89,13 +98,14 @@ fn stored(engine: &Engine) -> EngineSnapshot {
 
 /// Runs a history with a tick each minute; one line per transition: `minute rule from>to reason since onset`.
 fn history(in_force: &[WatchedRule], events: &[(i64, Event)], until: i64) -> Vec<String> {
-    let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
+    let mut engine = new();
     let mut effects = engine.step(minute(0), Input::RuleChange(rules(in_force)));
     let mut away_until = 0;
     for now in 0..=until {
         for (_, event) in events.iter().filter(|(at, _)| *at == now) {
             if let Event::Restart(minutes) = event {
                 engine = Engine::restore(LATENESS_MS, stored(&engine));
+                assert_eq!(engine.origin(&source()), Some(Origin(0)));
                 away_until = now + minutes;
             } else {
                 effects.extend(engine.step(minute(now), input(now, *event)));
@@ -373,7 +383,7 @@ fn run_script(engine: &mut Engine, events: &[(i64, Event)]) -> Vec<Effect> {
 }
 
 fn started() -> Engine {
-    let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
+    let mut engine = new();
     engine.step(minute(0), Input::RuleChange(rules(&[station_rule(), datastream_rule(), source_rule()])));
     engine
 }

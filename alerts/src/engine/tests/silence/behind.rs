@@ -1,0 +1,167 @@
+//! Stations behind a source that is down.
+
+use super::*;
+
+fn with_source() -> Vec<WatchedRule> {
+    vec![station_rule(), datastream_rule(), source_rule()]
+}
+
+fn outages() -> Vec<Case> {
+    use Event::{Restart, Source, Value};
+    let until_20 = || [vec![(0, Source(true))], every(5, 0..=20, DATASTREAM)].concat();
+    let and = |more: Vec<(i64, Event)>| [until_20(), more].concat();
+    vec![
+        (
+            "whoever is behind a source is told of with it, and has the whole deadline when it is back",
+            with_source(),
+            and(vec![(22, Source(false)), (80, Source(true))]),
+            100,
+            &[
+                "27 down normal>waspada source_down since 22",
+                "80 down waspada>normal returned since 22",
+                "95 station-silent normal>waspada stale since 20",
+            ],
+        ),
+        (
+            "stations that come back with their source are not told of at all",
+            with_source(),
+            and(vec![(22, Source(false)), (80, Source(true)), (94, Value(DATASTREAM, 0))]),
+            100,
+            &["27 down normal>waspada source_down since 22", "80 down waspada>normal returned since 22"],
+        ),
+        (
+            "a short interruption moves no deadline",
+            with_source(),
+            and(vec![(33, Source(false)), (34, Source(true))]),
+            40,
+            &["35 station-silent normal>waspada stale since 20"],
+        ),
+        (
+            "what runs out during a short interruption is told a moment later",
+            with_source(),
+            and(vec![(34, Source(false)), (37, Source(true))]),
+            40,
+            &["37 station-silent normal>waspada stale since 20"],
+        ),
+        (
+            "a silence from before stays and does not grow",
+            with_source(),
+            and(vec![(36, Source(false)), (200, Source(true)), (201, Value(DATASTREAM, 0))]),
+            210,
+            &[
+                "35 station-silent normal>waspada stale since 20",
+                "41 down normal>waspada source_down since 36",
+                "200 down waspada>normal returned since 36",
+                "201 station-silent waspada>normal returned since 20",
+            ],
+        ),
+        (
+            "where no rule watches the source, everybody is told of",
+            vec![station_rule()],
+            and(vec![(22, Source(false))]),
+            40,
+            &["35 station-silent normal>waspada stale since 20"],
+        ),
+        (
+            "over a restart of Bakau as well",
+            with_source(),
+            and(vec![(22, Source(false)), (30, Restart(10)), (41, Source(false))]),
+            100,
+            &["27 down normal>waspada source_down since 22"],
+        ),
+    ]
+}
+
+fn last_wills() -> Vec<Case> {
+    use Event::{Offline, Online, Source, Value};
+    let start = || vec![(0, Source(true)), (10, Value(DATASTREAM, 0)), (20, Value(DATASTREAM, 0))];
+    let and = |more: Vec<(i64, Event)>| [start(), more].concat();
+    vec![
+        (
+            "a last will counts a moment later",
+            with_source(),
+            and(vec![(21, Offline)]),
+            23,
+            &["22 station-silent normal>waspada offline since 21"],
+        ),
+        (
+            "what a broker says in the name of its stations when it is stopped wakes nobody",
+            with_source(),
+            and(vec![(21, Offline), (21, Source(false)), (22, Source(true)), (22, Online)]),
+            36,
+            &[],
+        ),
+        (
+            "a station that does not come back after a short stop of its broker is told of",
+            with_source(),
+            and(vec![(21, Offline), (21, Source(false)), (22, Source(true))]),
+            30,
+            &["23 station-silent normal>waspada offline since 21"],
+        ),
+        (
+            "last wills that waited in the broker leave the stations their deadline",
+            with_source(),
+            and(vec![(21, Source(false)), (50, Source(true)), (50, Offline)]),
+            70,
+            &[
+                "26 down normal>waspada source_down since 21",
+                "50 down waspada>normal returned since 21",
+                "65 station-silent normal>waspada offline since 50",
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn whoever_is_behind_a_source_that_is_down_is_told_of_once_for_the_source() {
+    for (name, in_force, events, until, expected) in [outages(), last_wills()].into_iter().flatten() {
+        assert_eq!(history(&in_force, &events, until), *expected, "{name}");
+    }
+}
+
+#[test]
+fn a_station_that_came_through_another_source_is_not_cut_off() {
+    let other = SourceName::new("lain").unwrap();
+    let mut engine = started();
+    let origin = engine.origin(&other);
+    let Input::Observation(value) = input(20, Event::Value(DATASTREAM, 0)) else { panic!("a value") };
+    engine.step(minute(20), Input::Observation(Measured { origin, ..value }));
+    engine.step(minute(22), input(22, Event::Source(false)));
+    let told = transitions(engine.step(minute(35), Input::Tick));
+    let rules: Vec<_> = told.iter().map(|transition| transition.rule.id.as_str()).collect();
+    assert_eq!(rules, ["station-silent", "down"]);
+}
+
+proptest! {
+    #[test]
+    fn no_station_is_taken_for_silent_while_its_source_is_down(events in script()) {
+        let (mut engine, mut is_down, mut heard) = (started(), false, false);
+        for (at, event) in &events {
+            let mut effects = engine.step(minute(*at), input(*at, *event));
+            effects.extend(engine.step(minute(*at), Input::Tick));
+            match event {
+                Event::Source(up) => is_down = !up,
+                Event::Value(_, age) => heard |= *age <= 120,
+                Event::Missing(_) => heard = true,
+                Event::Offline | Event::Online | Event::Kept(_) | Event::Restart(_) => {}
+            }
+            let raised = transitions(effects).into_iter().any(|t| t.from < t.to && t.rule.id.as_str() == "station-silent");
+            prop_assert!(!(raised && is_down && heard), "at minute {}", at);
+        }
+    }
+
+    /// However a source came and went: once it stays, whoever does not come back is noticed.
+    #[test]
+    fn whoever_does_not_come_back_with_the_source_is_noticed(events in script()) {
+        let mut engine = started();
+        run_script(&mut engine, &events);
+        let back = events.last().map_or(0, |(at, _)| at + 1);
+        engine.step(minute(back), input(back, Event::Source(true)));
+        for at in back..=back + 20 {
+            engine.step(minute(at), Input::Tick);
+        }
+        let key = SlotKey { subject: Subject::Station(station()), rule: RuleId::new("station-silent").unwrap() };
+        let state = engine.snapshot().slots.into_iter().find(|(of, _)| *of == key).unwrap().1;
+        prop_assert!(state.alert.is_some());
+    }
+}
