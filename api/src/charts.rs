@@ -233,7 +233,8 @@ pub(crate) fn title(snapshot: &Snapshot, datastream: &Datastream, language: Lang
     let label = catalogue::label(snapshot, datastream);
     let station = snapshot.stations.get(&datastream.station);
     let station = station.map_or(datastream.station.as_str(), |station| station.name.get(language));
-    format!("{station}: {}", label.get(language))
+    // Where there is no room for all of it, what is measured must stay.
+    format!("{} · {station}", label.get(language))
 }
 
 /// The zone of a datastream's station; UTC where its name is unknown.

@@ -7,13 +7,13 @@ use std::{
 
 use bakau_alerts::{AlertDetail, AlertKind, AlertView, Episode, NoticeState};
 use bakau_dashboards::view::{
-    AlertRow, AlertTopic, DeliveryRow, DeliveryState, EpisodeRow, Freshness, InstrumentRow, LimitLine, Named,
-    ParameterPanel, SourceKind, SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
+    AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness, LimitLine, Named,
+    OtherStation, ParameterPanel, SourceKind, SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
-    AgencyId, DatastreamId, DatastreamName, Flag, Language, Level, RuleId, StationId, StationStatus, Text, Unit,
-    UtcMillis,
+    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, RuleId, StationId, StationStatus,
+    Text, Unit, UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -142,7 +142,7 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// The datastreams of a station, in order of name, with limits.
+    /// The datastreams of a station with limits, what people look for first at the top.
     pub(crate) fn panels(&self, station: &Station) -> Vec<ParameterPanel> {
         let panel = |datastream: &Arc<Datastream>| ParameterPanel {
             cell: self.cell(datastream),
@@ -150,26 +150,54 @@ impl<'a> Gatherer<'a> {
             interval_ms: datastream.interval_ms,
             vertical_datum: datastream.vertical_datum.clone(),
         };
-        self.snapshot.datastreams_of(&station.id).into_iter().map(panel).collect()
+        let mut datastreams = self.snapshot.datastreams_of(&station.id);
+        datastreams.sort_by_key(|datastream| telling(datastream.name.parameter()));
+        datastreams.into_iter().map(panel).collect()
     }
 
-    /// The instruments deployed at a station now.
-    pub(crate) fn instruments(&self, station: &Station) -> Vec<InstrumentRow> {
-        let mut rows = Vec::new();
+    /// Where the other stations are.
+    pub(crate) fn others(&self, station: &Station) -> Vec<OtherStation> {
+        let others = self.snapshot.stations.values().filter(|other| other.id != station.id);
+        let place = |other: &Station| {
+            let agency = self.snapshot.agencies.get(&other.agency);
+            let city = agency.and_then(|agency| self.snapshot.cities.get(&agency.city));
+            OtherStation {
+                id: other.id.clone(),
+                name: other.name.clone(),
+                city: city.map_or_else(|| "".into(), |city| city.name.clone()),
+                latitude: other.latitude,
+                longitude: other.longitude,
+            }
+        };
+        others.map(place).collect()
+    }
+
+    /// The instruments that are or were deployed at a station, each once for the time it served.
+    pub(crate) fn deployments(&self, station: &Station) -> Vec<DeploymentRow> {
+        let mut rows: Vec<(&InstrumentId, DeploymentRow)> = Vec::new();
         for datastream in self.snapshot.datastreams_of(&station.id) {
+            let label = catalogue::label(&self.snapshot, datastream);
             for deployment in self.snapshot.deployments.get(&datastream.number).into_iter().flatten() {
-                let deployed = deployment.from <= self.now && deployment.to.is_none_or(|to| self.now < to);
-                let instrument = self.snapshot.instruments.get(&deployment.instrument).filter(|_| deployed);
-                rows.extend(instrument.map(|instrument| InstrumentRow {
-                    label: catalogue::label(&self.snapshot, datastream),
+                let same = |(id, row): &&mut (&InstrumentId, DeploymentRow)| {
+                    **id == deployment.instrument && row.from == deployment.from && row.to == deployment.to
+                };
+                if let Some((_, row)) = rows.iter_mut().find(same) {
+                    row.labels.push(label.clone());
+                    continue;
+                }
+                let Some(instrument) = self.snapshot.instruments.get(&deployment.instrument) else { continue };
+                let row = DeploymentRow {
+                    labels: vec![label.clone()],
                     make: instrument.make.clone(),
                     model: instrument.model.clone(),
                     serial: instrument.serial.clone(),
-                    since: deployment.from,
-                }));
+                    from: deployment.from,
+                    to: deployment.to,
+                };
+                rows.push((&deployment.instrument, row));
             }
         }
-        rows
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 
     /// An alert as a page may show it: open pages never name people, so who acknowledged is not in it.

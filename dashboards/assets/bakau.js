@@ -29,8 +29,9 @@
     if (!element || element.dataset.level === key) return;
     element.dataset.level = key;
     changed = true;
-    for (const badge of all('.badge', element)) put(badge.querySelector('.word'), words[key]);
-    for (const use of all('.badge use, :scope>use', element)) use.setAttribute('href', '#lv-' + key);
+    /* Its own badge only: a station's page also lists alerts that are long over. */
+    for (const word of all('.head>.badge .word, .who>.badge .word', element)) put(word, words[key]);
+    for (const use of all('.head>.badge use, .who>.badge use, :scope>use', element)) use.setAttribute('href', '#lv-' + key);
   };
   const tell = (time, at) => {
     if (!time || +time.dataset.at >= at) return;
@@ -47,7 +48,7 @@
       }
       if (line.dataset.fresh !== state) {
         line.dataset.fresh = state;
-        put(line.querySelector('.says'), words[state]);
+        put(line.querySelector('.says'), words[(line.dataset.form || '') + state]);
         changed = true;
       }
       if (at) tell(line.querySelector('[data-at]'), at);

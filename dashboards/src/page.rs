@@ -16,12 +16,14 @@ use crate::{
     live,
     say::Say,
     view::{
-        AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, Frame, Freshness, Grouping, OverviewView,
-        ProblemView, ReferenceView, SourceState, StationClass, StationView, StatusView, Window,
+        AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeploymentRow, Frame, Freshness, Grouping,
+        OverviewView, ProblemView, ReferenceView, SourceState, StationClass, StationView, StatusView, Window,
     },
 };
+use nearby::Nearby;
 use overview::Layout;
 
+mod nearby;
 mod overview;
 
 /// A page that could not be drawn.
@@ -55,7 +57,11 @@ macro_rules! page {
 }
 
 page!(Overview, "overview.html", "stations" { o: Layout<'a> });
-page!(Station, "station.html", "stations" { v: &'a StationView });
+page!(Station, "station.html", "stations" {
+    v: &'a StationView,
+    nearby: Option<Nearby<'a>>,
+    deployments: Vec<(&'a DeploymentRow, bool)>,
+});
 page!(Alerts, "alerts.html", "alerts" { v: &'a AlertsView, a: AlertParts<'a> });
 page!(Alert, "alert.html", "alerts" { v: &'a AlertPageView, acknowledge_path: String });
 page!(Status, "status.html", "status" { v: &'a StatusView, ledgers: [Ledger; 2] });
@@ -76,7 +82,11 @@ pub fn overview(view: &OverviewView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn station(view: &StationView) -> Result<String, PageError> {
-    Station::render_in(&view.frame, live::of_station(&view.id), view)
+    let now = view.frame.generated_at;
+    let current = |row: &DeploymentRow| row.from <= now && row.to.is_none_or(|to| now < to);
+    let mut deployments: Vec<_> = view.deployments.iter().map(|row| (row, current(row))).collect();
+    deployments.sort_by_key(|(row, current)| (!current, Reverse(row.from)));
+    Station::render_in(&view.frame, live::of_station(&view.id), view, Nearby::new(view), deployments)
 }
 
 /// The list of alerts.

@@ -7,7 +7,9 @@ use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, 
 use crate::{
     format,
     page::ChartLink,
-    view::{AlertRow, AlertTopic, DeliveryState, Frame, LimitLine, SourceKind, StationView, ValueCell, Window},
+    view::{
+        AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, SourceKind, StationView, ValueCell, Window,
+    },
 };
 
 #[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
@@ -247,6 +249,26 @@ impl<'a> Say<'a> {
         }
     }
 
+    /// The state of a station, as the style sheet and the script know it.
+    pub(crate) fn fresh_class(&self, freshness: &Freshness) -> &'static str {
+        match freshness {
+            Freshness::Live { .. } => "live",
+            Freshness::Stale { .. } => "stale",
+            Freshness::Offline { .. } => "offline",
+            Freshness::NeverReported => "never",
+        }
+    }
+
+    /// The state of a station in a word or two, for lists where nothing may move when it changes.
+    pub(crate) fn fresh_short(&self, freshness: &Freshness) -> &'static str {
+        match freshness {
+            Freshness::Live { .. } => self.t("map_live"),
+            Freshness::Stale { .. } => self.t("map_silent"),
+            Freshness::Offline { .. } => self.t("offline_short"),
+            Freshness::NeverReported => self.t("never"),
+        }
+    }
+
     /// How many of an agency's stations report.
     pub(crate) fn ready(&self, reporting: impl Borrow<usize>, expected: impl Borrow<usize>) -> String {
         let (reporting, expected) = (reporting.borrow().to_string(), expected.borrow().to_string());
@@ -259,6 +281,12 @@ impl<'a> Say<'a> {
 
     pub(crate) fn km(&self, km: impl Borrow<f64>) -> String {
         format::shortest(*km.borrow(), self.frame.language)
+    }
+
+    /// A distance, as exact as positions of stations are.
+    pub(crate) fn distance(&self, km: impl Borrow<f64>) -> String {
+        let km = *km.borrow();
+        format!("{}\u{a0}km", self.number(km, u8::from(km < 9.95)))
     }
 
     pub(crate) fn chart<'d>(&self, datastream: &'d DatastreamName, window: impl Borrow<Window>) -> ChartLink<'d> {
@@ -382,6 +410,9 @@ impl<'a> Say<'a> {
             ("live", "updated"),
             ("stale", "stale"),
             ("offline", "offline"),
+            ("brief-live", "map_live"),
+            ("brief-stale", "map_silent"),
+            ("brief-offline", "offline_short"),
             ("lost", "disconnected"),
             ("news", "live_news"),
             ("ready", "ready_count"),

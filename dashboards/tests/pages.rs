@@ -8,9 +8,9 @@ use bakau_dashboards::{
     assets, page,
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
-        DeliveryRow, DeliveryState, Frame, Freshness, Grouping, LimitLine, Named, OverviewFilter, OverviewView,
-        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
-        StationView, StatusView, TransitionRow, ValueCell, Window,
+        DeliveryRow, DeliveryState, DeploymentRow, Frame, Freshness, Grouping, LimitLine, Named, OtherStation,
+        OverviewFilter, OverviewView, ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus,
+        StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
@@ -97,6 +97,23 @@ fn overview(language: Language) -> OverviewView {
     OverviewView { frame: frame(language, "/"), stations, filter: OverviewFilter::default() }
 }
 
+fn other(id: &str, latitude: f64, longitude: f64) -> OtherStation {
+    let (id, name, city) = (id.parse().unwrap(), Text::from(id), Text::from("Kota"));
+    OtherStation { id, name, city, latitude, longitude }
+}
+
+fn deployment(labels: &[&str], serial: &str, from: &str, to: Option<&str>) -> DeploymentRow {
+    let time = |text: &str| UtcMillis::parse(text).unwrap();
+    DeploymentRow {
+        labels: labels.iter().map(|label| Text::from(*label)).collect(),
+        make: "Bakau".to_owned(),
+        model: "Sonde".to_owned(),
+        serial: serial.to_owned(),
+        from: time(from),
+        to: to.map(time),
+    }
+}
+
 fn station(language: Language, name: &str) -> StationView {
     let limits = vec![LimitLine { level: Level::Siaga, value: 2.0 }];
     let cell = cell("prb-bjbr-01/do@150cm", Some(1.82));
@@ -115,7 +132,11 @@ fn station(language: Language, name: &str) -> StationView {
         elevation_m: Some(3.0),
         description: None,
         class: Some(StationClass::Water { class: 2, source: "PP 22/2021".to_owned() }),
-        instruments: Vec::new(),
+        others: vec![other("prb-kota-01", -7.754, 113.216), other("btu-alun-01", -7.87, 112.53)],
+        deployments: vec![
+            deployment(&["Oksigen terlarut"], "A-1", "2025-06-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
+            deployment(&["Oksigen terlarut", "pH"], "B-2", "2026-01-01T00:00:00Z", None),
+        ],
         parameters: vec![ParameterPanel { cell, limits, interval_ms: 600_000, vertical_datum: None }],
         window: Window::Week,
         alerts: vec![alert_row(name)],
@@ -261,7 +282,7 @@ fn the_overview_shows_what_is_asked_for_in_groups_and_counts_who_reports() {
     view.stations[3].agency = Named { id: "pdam".parse().unwrap(), name: Text::from("PDAM Surabaya") };
     view.filter.group = Grouping::Agency;
     let html = page::overview(&view).unwrap();
-    assert!(html.contains("2 dari 3 stasiun melapor") && html.contains("0 dari 1 stasiun melapor"));
+    assert!(html.contains("2 dari 3 melapor") && html.contains("0 dari 1 melapor"));
     let headings: Vec<usize> = ["DLH Probolinggo <small>3 stasiun", "PDAM Surabaya <small>1 stasiun"]
         .map(|title| html.find(title).unwrap())
         .into();
@@ -273,6 +294,31 @@ fn the_overview_shows_what_is_asked_for_in_groups_and_counts_who_reports() {
     assert!(html.contains(">Surabaya</a>") && !html.contains(">Batu</a>") && html.contains("(1 dari 4)"));
     view.filter.kind = Some(StationKind::Air);
     assert!(page::overview(&view).unwrap().contains("Tidak ada stasiun yang cocok"));
+}
+
+#[test]
+fn a_stations_page_shows_it_among_those_near_it_and_measures_the_way_to_the_nearest() {
+    let html = page::station(&station(Language::En, "BeeJay Bakau 01")).unwrap();
+    let (before, after) = html.split_once("</svg>\n\n<p class=\"hint\">").unwrap();
+    let map = before.rsplit_once("<svg class=\"map").unwrap().1;
+    assert!(map.contains("class=\"pin here\" data-station=\"prb-bjbr-01\" data-level=\"siaga\""), "{map}");
+    // Only places: levels of others would not be kept current.
+    assert_eq!((map.matches("class=\"pin place\"").count(), map.matches("data-level").count()), (2, 1));
+    assert!(
+        after.starts_with("Nearest: <a href=\"/stations/prb-kota-01?lang=en\">prb-kota-01</a> 1.8\u{a0}km"),
+        "{after}"
+    );
+    assert!(after.contains("btu-alun-01</a> 78\u{a0}km"), "{after}");
+}
+
+#[test]
+fn a_stations_page_names_what_measures_now_before_what_measured_once() {
+    let html = page::station(&station(Language::Id, "BeeJay Bakau 01")).unwrap();
+    let table = html.split("<h2 id=\"instruments\">").nth(1).unwrap().split("</table>").next().unwrap();
+    let rows: Vec<&str> = table.split("<tr").skip(2).collect();
+    assert!(rows[0].contains("B-2") && rows[0].contains("Oksigen terlarut, pH") && rows[0].contains("masih terpasang"));
+    assert!(rows[1].starts_with(" class=\"past\"") && rows[1].contains("A-1"), "{}", rows[1]);
+    assert!(rows[1].contains("1 Jun 2025 07.00 WIB") && rows[1].contains("1 Jan 2026 07.00 WIB"), "{}", rows[1]);
 }
 
 #[test]

@@ -36,15 +36,18 @@ for (const language of languages) {
   });
 }
 
+/** Counts how far things move on the page that is about to be opened. */
+const watchShift = page => page.addInitScript(() => {
+  globalThis.shift = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) globalThis.shift += entry.value;
+  }).observe({ type: 'layout-shift', buffered: true });
+});
+
 test('nothing moves while values are renewed', async () => {
   for (const viewport of [phone, { width: 1440, height: 900 }]) {
     await withPage(browser, { viewport }, async page => {
-      await page.addInitScript(() => {
-        globalThis.shift = 0;
-        new PerformanceObserver(list => {
-          for (const entry of list.getEntries()) globalThis.shift += entry.value;
-        }).observe({ type: 'layout-shift', buffered: true });
-      });
+      await watchShift(page);
       await page.goto(`${base}/`);
       await newer(page, await shown(page));
       await newer(page, await shown(page));
@@ -52,3 +55,48 @@ test('nothing moves while values are renewed', async () => {
     });
   }
 });
+
+/** Takes the place of the stream: the page hears what the test says. */
+const tellInstead = page => page.addInitScript(() => {
+  const listeners = new Map();
+  globalThis.tell = (name, told) => listeners.get(name)({ data: JSON.stringify(told) });
+  globalThis.EventSource = class {
+    readyState = 1;
+    addEventListener(name, act) { listeners.set(name, act); }
+    close() {}
+  };
+});
+
+/** What may happen to the first three stations of the list: values of other lengths, an alarm, a lost device, silence. */
+const happen = () => {
+  const [first, second, third] = document.querySelectorAll('.stations>li');
+  for (const cell of first.querySelectorAll('[data-datastream]')) {
+    const text = { id: '45.643,25', en: '45,643.25' };
+    globalThis.tell('values', [{ datastream: cell.dataset.datastream, value: 1, text, flag: 3, observed_at: new Date().toISOString() }]);
+  }
+  const { datastream } = second.querySelector('[data-datastream]').dataset;
+  globalThis.tell('alert', {
+    id: 'a', station: second.dataset.station, datastream, level: 'waspada', datastream_level: 'waspada', station_level: 'waspada', active_alerts: 12,
+  });
+  globalThis.tell('station', { station: second.dataset.station, online: false, at: new Date().toISOString() });
+  third.dataset.limit = '1';
+  return [second.dataset.station, third.dataset.station];
+};
+
+for (const language of languages) {
+  test(`nothing moves when stations alarm, are lost and fall silent, ${language}`, async () => {
+    for (const viewport of [phone, { width: 1280, height: 900 }, { width: 1920, height: 1080 }]) {
+      await withPage(browser, { viewport }, async page => {
+        await tellInstead(page);
+        await watchShift(page);
+        await page.goto(`${base}/?lang=${language}`);
+        const [lost, silent] = await page.evaluate(happen);
+        await page.locator(`li[data-station="${lost}"][data-level=waspada] [data-fresh=offline]`).waitFor({ timeout: PATIENCE_MS });
+        await page.locator(`li[data-station="${silent}"] [data-fresh=stale]`).waitFor({ state: 'attached', timeout: PATIENCE_MS });
+        // What moved is known once the next picture has been drawn.
+        await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
+        assert.equal(await page.evaluate(() => globalThis.shift), 0, `at ${viewport.width} px`);
+      });
+    }
+  });
+}

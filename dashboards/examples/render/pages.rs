@@ -2,7 +2,7 @@ use bakau_dashboards::{
     page,
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
-        DeliveryRow, DeliveryState, Frame, Freshness, InstrumentRow, Named, OverviewFilter, OverviewView,
+        DeliveryRow, DeliveryState, DeploymentRow, Frame, Freshness, Named, OtherStation, OverviewFilter, OverviewView,
         ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
         StationView, StatusView, TransitionRow, ValueCell, Window,
     },
@@ -187,13 +187,23 @@ fn alerts(language: Language, all: bool) -> AlertsView {
 }
 
 fn station(language: Language) -> StationView {
-    let instrument = |label, model: &str| InstrumentRow {
-        label,
+    let (old, new) = ("2025-03-03T01:30:00Z", "2026-01-12T02:00:00Z");
+    let deployment = |serial: &str, from: &str, to: Option<&str>| DeploymentRow {
+        labels: vec![text("Oksigen terlarut", "Dissolved oxygen"), text("Suhu air", "Water temperature")],
         make: "YSI".to_owned(),
-        model: model.to_owned(),
-        serial: "19H102233".to_owned(),
-        since: UtcMillis::parse("2026-01-12T02:00:00Z").unwrap(),
+        model: "EXO2".to_owned(),
+        serial: serial.to_owned(),
+        from: UtcMillis::parse(from).unwrap(),
+        to: to.map(|to| UtcMillis::parse(to).unwrap()),
     };
+    let other = |card: StationCard| OtherStation {
+        id: card.id,
+        name: card.name,
+        city: card.city.map(|city| city.name).unwrap(),
+        latitude: card.latitude,
+        longitude: card.longitude,
+    };
+    let others = overview(language).stations.into_iter().filter(|card| card.id.as_str() != "prb-bjbr-01").map(other);
     let mut panels: Vec<_> = water("prb-bjbr-01", 12)
         .into_iter()
         .map(|cell| ParameterPanel { cell, limits: Vec::new(), interval_ms: 600_000, vertical_datum: None })
@@ -218,10 +228,8 @@ fn station(language: Language) -> StationView {
         elevation_m: Some(3.0),
         description: None,
         class: Some(StationClass::Water { class: 2, source: "PP 22/2021".to_owned() }),
-        instruments: vec![
-            instrument(text("Oksigen terlarut", "Dissolved oxygen"), "EXO2"),
-            instrument(text("Suhu air", "Water temperature"), "EXO2"),
-        ],
+        others: others.collect(),
+        deployments: vec![deployment("17C100418", old, Some(new)), deployment("19H102233", new, None)],
         parameters: panels,
         window: Window::Day,
         alerts: alerts(language, true).alerts,

@@ -17,11 +17,11 @@ pub struct ParameterPanel {
     pub vertical_datum: Option<String>,
 }
 
-/// An instrument now deployed at a station.
+/// An instrument at a station, from when to when, and what it measured there.
 #[derive(Debug, Clone)]
-pub struct InstrumentRow {
-    /// What it measures.
-    pub label: Text,
+pub struct DeploymentRow {
+    /// Names of the parameters it measures.
+    pub labels: Vec<Text>,
     /// Manufacturer.
     pub make: String,
     /// Model.
@@ -29,7 +29,24 @@ pub struct InstrumentRow {
     /// Serial number.
     pub serial: String,
     /// Deployed since.
-    pub since: UtcMillis,
+    pub from: UtcMillis,
+    /// First instant after it; `None` while no end is known.
+    pub to: Option<UtcMillis>,
+}
+
+/// Where another station is.
+#[derive(Debug, Clone)]
+pub struct OtherStation {
+    /// Text id; the page links to `/stations/{id}`.
+    pub id: StationId,
+    /// Name.
+    pub name: Text,
+    /// Name of its city; empty where the catalogue lacks it.
+    pub city: Text,
+    /// Degrees north, WGS 84.
+    pub latitude: f64,
+    /// Degrees east, WGS 84.
+    pub longitude: f64,
 }
 
 /// The class the values of a station are held to.
@@ -100,8 +117,10 @@ pub struct StationView {
     pub description: Option<Text>,
     /// The class its values are held to.
     pub class: Option<StationClass>,
-    /// Instruments now deployed; may be empty.
-    pub instruments: Vec<InstrumentRow>,
+    /// Every other station; the page picks those near by.
+    pub others: Vec<OtherStation>,
+    /// Instruments that are or were deployed, in any order; may be empty.
+    pub deployments: Vec<DeploymentRow>,
     /// Datastreams with newest value, limits and chart.
     pub parameters: Vec<ParameterPanel>,
     /// Time covered by the charts.
