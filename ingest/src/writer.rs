@@ -15,7 +15,7 @@ use std::{
 use bakau_model::{Batch, Seq};
 use bakau_registry::Snapshot;
 use bakau_spool::{Consumer, SpoolReader};
-use bakau_store::{Store, StoreError, WriteReceipt};
+use bakau_store::{Store, StoreError, StoreErrorKind, WriteReceipt, pause};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -30,9 +30,6 @@ const HURRY_OBSERVATIONS: usize = 50_000;
 
 /// Shortest time between two writes while observations keep coming.
 const GROUP_INTERVAL: Duration = Duration::from_millis(250);
-
-/// First and longest pause after a failed read or write.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 
 /// Writes what is in the spool to the store, from the store's own cursor on, until stopped.
 ///
@@ -51,7 +48,8 @@ pub async fn run_writer(
         cursor: Seq::START,
         judge: None,
         failing: false,
-        pause: BACKOFF.0,
+        failures: 0,
+        pause: Duration::ZERO,
     };
     if writer.find_cursor(&stop).await {
         writer.follow(&stop).await;
@@ -67,6 +65,8 @@ struct Writer {
     /// What it knows goes with what was written; nothing after a failure, because nobody knows what was written then.
     judge: Option<Judge>,
     failing: bool,
+    /// Failures in a row, and the pause behind the last one.
+    failures: u32,
     pause: Duration,
 }
 
@@ -106,7 +106,14 @@ impl Writer {
             let stopping = stop.is_cancelled();
             let written = match self.next_group(last_write, stop).await {
                 Some(group) if !group.is_empty() => self.write(&group).await,
-                Some(_) | None => false,
+                Some(_) => {
+                    self.failed(&StoreError::new(
+                        StoreErrorKind::Unavailable,
+                        "the spool gives no batch where there is one",
+                    ));
+                    false
+                }
+                None => false,
             };
             if written {
                 last_write = Some(Instant::now());
@@ -139,8 +146,8 @@ impl Writer {
         // Reading may go to the disk.
         match tokio::task::spawn_blocking(move || spool.read_after(cursor, GROUP_OBSERVATIONS)).await {
             Ok(Ok(batches)) => return Some(batches),
-            Ok(Err(error)) => self.failed(&error),
-            Err(error) => self.failed(&error),
+            Ok(Err(error)) => self.failed(&StoreError::new(StoreErrorKind::Unavailable, error)),
+            Err(error) => self.failed(&StoreError::new(StoreErrorKind::Unavailable, error)),
         }
         None
     }
@@ -178,10 +185,12 @@ impl Writer {
         if std::mem::take(&mut self.failing) {
             tracing::info!(cursor = self.cursor.get(), "store takes observations again");
         }
-        self.pause = BACKOFF.0;
+        self.failures = 0;
     }
 
-    fn failed(&mut self, error: &dyn std::error::Error) {
+    fn failed(&mut self, error: &StoreError) {
+        self.failures = self.failures.saturating_add(1);
+        self.pause = pause(error, self.failures, rand::random());
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!(%error, cursor = self.cursor.get(), "store takes no observations; they wait in the spool");
         }
@@ -190,7 +199,6 @@ impl Writer {
     /// Waits before the next attempt; false when stopped meanwhile.
     async fn rest(&mut self, stop: &CancellationToken) -> bool {
         let pause = self.pause;
-        self.pause = (self.pause * 2).min(BACKOFF.1);
         tokio::select! {
             () = stop.cancelled() => false,
             () = tokio::time::sleep(pause) => true,

@@ -1,6 +1,6 @@
 //! Why a store could not do what was asked.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 /// What a caller does next depends on this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +45,7 @@ impl StoreErrorKind {
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
+    retry_after: Option<Duration>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -52,7 +53,19 @@ impl StoreError {
     /// Wraps a cause (any error, or a text).
     #[must_use]
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: source.into() }
+        Self { kind, retry_after: None, source: source.into() }
+    }
+
+    /// The same with how long the other side wants to be left alone.
+    #[must_use]
+    pub fn retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
+    /// How long the other side wants to be left alone, where it says so.
+    #[must_use]
+    pub const fn wanted_pause(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What the caller branches on.

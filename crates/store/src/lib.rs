@@ -15,10 +15,12 @@ mod fold;
 #[cfg(feature = "influx")]
 pub mod influx;
 mod metrics;
+mod retry;
 mod types;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use fold::{fold, stream_before};
+pub use retry::pause;
 pub use types::{
     RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, Verdict,
     Visit, WriteReceipt,

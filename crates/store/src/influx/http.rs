@@ -1,9 +1,10 @@
-//! Where the server is and how it is spoken to: one client that writes, one that asks.
+//! Where the server is and how it is spoken to.
 
 use std::{fmt, time::Duration};
 
-use influxdb2::{Client, ClientBuilder};
+use bytes::Bytes;
 
+use super::answer::Answered;
 use crate::{StoreError, StoreErrorKind};
 
 /// Time limits; there are none by default.
@@ -11,6 +12,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 const WRITE: Duration = Duration::from_secs(30);
 /// Between two pieces of an answer; a long range as a whole may take longer.
 const READ: Duration = Duration::from_secs(30);
+
+/// An answer to a write names bad lines; more of it is not read.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
 
 /// Where observations go.
 #[derive(Clone)]
@@ -39,41 +43,63 @@ impl fmt::Debug for InfluxConfig {
     }
 }
 
-/// A server and its two clients.
+/// A server and the client that speaks to it.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) config: InfluxConfig,
-    pub(super) writer: Client,
-    pub(super) reader: reqwest::Client,
+    pub(super) client: reqwest::Client,
 }
 
 fn wrong(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::new(StoreErrorKind::Other, cause)
 }
 
+/// A failure on the way; the address is left out, for it may carry a password.
+pub(super) fn away(error: reqwest::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, error.without_url())
+}
+
 impl Server {
     pub(super) fn new(config: InfluxConfig) -> Result<Self, StoreError> {
-        // The builder of the writing client panics on an address it cannot read.
         let address = reqwest::Url::parse(&config.url).map_err(wrong)?;
         if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
             return Err(wrong("the address of InfluxDB does not begin with http:// or https://"));
         }
-        let mut writing = reqwest_influxdb2::Client::builder().connect_timeout(CONNECT).timeout(WRITE);
-        writing = writing.redirect(reqwest_influxdb2::redirect::Policy::none());
-        let mut reading = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(READ);
-        reading = reading.redirect(reqwest::redirect::Policy::none());
+        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(READ);
+        client = client.redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = &config.authority {
-            writing = writing.add_root_certificate(reqwest_influxdb2::Certificate::from_pem(pem).map_err(wrong)?);
             for certificate in reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)? {
-                reading = reading.add_root_certificate(certificate);
+                client = client.add_root_certificate(certificate);
             }
         }
-        let writer = ClientBuilder::with_builder(writing, &config.url, &config.org, &config.token);
-        let writer = writer.build().map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { config, writer, reader: reading.build().map_err(wrong)? })
+        Ok(Self { client: client.build().map_err(wrong)?, config })
     }
 
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.config.url.trim_end_matches('/'))
+    }
+
+    pub(super) fn authorization(&self) -> String {
+        format!("Token {}", self.config.token)
+    }
+
+    /// Sends lines of line protocol.
+    pub(super) async fn write(&self, lines: Bytes) -> Result<Answered, StoreError> {
+        let to = [("org", self.config.org.as_str()), ("bucket", self.config.bucket.as_str()), ("precision", "ms")];
+        let request = self.client.post(self.url("/api/v2/write")).query(&to).timeout(WRITE);
+        let request = request.header("Authorization", self.authorization()).body(lines);
+        let mut answer = request.send().await.map_err(away)?;
+        let header = |name| answer.headers().get(name).and_then(|text| text.to_str().ok()).map(str::to_owned);
+        let (retry_after, date) = (header(reqwest::header::RETRY_AFTER), header(reqwest::header::DATE));
+        let status = answer.status().as_u16();
+        let mut text = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(away)? {
+            text.extend_from_slice(&piece);
+            if MAX_ANSWER_BYTES < text.len() {
+                text.truncate(MAX_ANSWER_BYTES);
+                break;
+            }
+        }
+        Ok(Answered { status, retry_after, date, text: String::from_utf8_lossy(&text).into_owned() })
     }
 }

@@ -8,16 +8,17 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use bakau_model::{Batch, DatastreamId, Seq, UtcMillis};
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
-    point::{self, Unfit},
+    point::{self, INSTANTS, Unfit},
     send::Refused,
 };
 use crate::{
-    RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
     embedded::{
-        read::{COLUMNS, RawRow},
+        read::{COLUMNS, RawRow, bounds},
         schema::{BUSY_TIMEOUT, Format, TABLES},
         write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
     },
@@ -29,9 +30,10 @@ const JOURNAL: Format = Format { application_id: 0x426B_496E, what: "a journal",
 /// Rows of a datastream kept in `recent`: repeats and verdicts about a spike concern the last few.
 pub(super) const KEPT_ROWS: usize = 32;
 
+const HOUR_MS: i64 = 3_600_000;
+
 /// The hour of an instant, the grain of the counts that are compared with the server.
 pub(super) const fn hour(at: i64) -> i64 {
-    const HOUR_MS: i64 = 3_600_000;
     at.div_euclid(HOUR_MS) * HOUR_MS
 }
 
@@ -75,7 +77,18 @@ pub(super) struct Series {
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
     pub(super) receipt: WriteReceipt,
-    pub(super) body: String,
+    /// Lines of line protocol.
+    pub(super) body: Bytes,
+}
+
+/// A part of a range that holds about as many values as were asked for; both ends inclusive.
+#[derive(Debug, Clone)]
+pub(super) struct Window {
+    pub(super) series: Series,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    /// Where the next one begins behind; `None` when the range ends here.
+    pub(super) next: Option<UtcMillis>,
 }
 
 /// Opens the file, creating it.
@@ -118,7 +131,10 @@ pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreE
         connection.prepare_cached("SELECT seq, stored, duplicate, corrected, body FROM pending WHERE id = 1")?;
     let found = statement.query_row([], |row| {
         let counts = StoreCounts { stored: row.get(1)?, duplicate: row.get(2)?, corrected: row.get(3)? };
-        Ok(Pending { receipt: WriteReceipt { counts, cursor: Seq::new(row.get(0)?) }, body: row.get(4)? })
+        Ok(Pending {
+            receipt: WriteReceipt { counts, cursor: Seq::new(row.get(0)?) },
+            body: Bytes::from(row.get::<_, String>(4)?),
+        })
     });
     Ok(found.optional()?)
 }
@@ -210,14 +226,13 @@ pub(super) fn intend(
     prune(&transaction, touched.iter().map(|key| key.0))?;
     let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
-    let pending = Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body };
     let StoreCounts { stored, duplicate, corrected } = counts;
     transaction.execute(
         "INSERT INTO pending (id, seq, stored, duplicate, corrected, body) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-        params![group.cursor.get(), stored, duplicate, corrected, pending.body],
+        params![group.cursor.get(), stored, duplicate, corrected, body],
     )?;
     transaction.commit()?;
-    Ok(Some(pending))
+    Ok(Some(Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body: body.into() }))
 }
 
 /// Keys of values and verdicts, in order.
@@ -398,4 +413,36 @@ pub(super) fn extent(
     let found: Option<(i64, Option<i64>)> =
         statement.query_row([datastream.get()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.and_then(|(first, last)| last.map(|last| (UtcMillis::new(first), UtcMillis::new(last)))))
+}
+
+/// The first part of a range in reading order that holds at least `most` values, as far as the counts by hour tell, or
+/// the whole range. `None` when nothing can be there.
+pub(super) fn window(connection: &Connection, query: &RangeQuery, most: usize) -> Result<Option<Window>, StoreError> {
+    let Some(series) = series(connection, query.datastream)? else { return Ok(None) };
+    let (Some((least, greatest)), Some((first, last))) = (extent(connection, query.datastream)?, bounds(query)) else {
+        return Ok(None);
+    };
+    // The journal may know instants that no point can have.
+    let (first, last) = (first.max(least.max(INSTANTS.0).get()), last.min(greatest.min(INSTANTS.1).get()));
+    if last < first {
+        return Ok(None);
+    }
+    let direction = if query.newest_first { "DESC" } else { "ASC" };
+    let mut hours = connection.prepare_cached(&format!(
+        "SELECT hour, stored FROM hours WHERE datastream = ?1 AND hour BETWEEN ?2 AND ?3 ORDER BY hour {direction}"
+    ))?;
+    let mut rows = hours.query(params![query.datastream.get(), first, last.saturating_sub(HOUR_MS - 1)])?;
+    // Only whole hours are counted, those in which the range begins or ends are not.
+    let mut counted = 0;
+    while let Some(row) = rows.next()? {
+        let (hour, stored): (i64, i64) = (row.get(0)?, row.get(1)?);
+        counted += usize::try_from(stored).unwrap_or(0);
+        if counted < most {
+            continue;
+        }
+        let (first, last) = if query.newest_first { (hour, last) } else { (first, hour + HOUR_MS - 1) };
+        let next = UtcMillis::new(if query.newest_first { first } else { last });
+        return Ok(Some(Window { series, first, last, next: Some(next) }));
+    }
+    Ok(Some(Window { series, first, last, next: None }))
 }

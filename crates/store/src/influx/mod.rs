@@ -5,9 +5,10 @@
 //! before anything else: points overwrite themselves, so nothing is lost or counted twice.
 
 mod answer;
-mod flux;
 mod http;
+mod influxql;
 mod journal;
+mod msgpack;
 mod point;
 mod send;
 mod transfer;
@@ -21,14 +22,15 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 pub use self::{
-    answer::{Hold, Next, decide},
+    answer::{Answered, Hold, Next, decide},
     http::InfluxConfig,
     point::{INSTANTS, MEASUREMENT, MISSING},
 };
 use self::{
-    flux::FluxRange,
     http::Server,
-    journal::{Pending, Series},
+    influxql::SeriesRange,
+    journal::{Pending, Series, Window},
+    msgpack::Row,
 };
 use crate::{
     RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
@@ -38,8 +40,9 @@ use crate::{
     metrics,
 };
 
-/// Points joined at once: a few tens of megabytes at most.
-const PAGE_POINTS: usize = 250_000;
+/// Values asked for at once. The answer streams; but what lies in few days is found sooner, and a reader that comes
+/// slowly lets nothing wait on the server for longer than this.
+const WINDOW_VALUES: usize = 100_000;
 
 /// How a datastream is called: asked once, when its first value is written.
 pub type Names = Arc<dyn Fn(DatastreamId) -> Option<DatastreamName> + Send + Sync>;
@@ -103,7 +106,7 @@ impl InfluxStore {
 impl Inner {
     /// Sends what the journal says is not confirmed yet.
     async fn finish(&self, connection: &Arc<Mutex<Connection>>, pending: Pending) -> Result<WriteReceipt, StoreError> {
-        let refused = send::send(&self.server, &pending.body).await?;
+        let refused = send::send(&self.server, pending.body).await?;
         if !refused.is_empty() {
             tracing::error!(points = refused.len(), reason = refused[0].reason, "points refused by influxdb");
         }
@@ -154,44 +157,46 @@ impl Inner {
         Ok(WriteReceipt { counts, cursor })
     }
 
-    /// The values of a range in pages, in reading order, until `page` breaks off.
+    /// The values of a range as the server has them, some thousands at a time and in reading order, until `page` breaks
+    /// off.
     async fn pages<F: Future<Output = Result<ControlFlow<()>, StoreError>>>(
         &self,
         query: &RangeQuery,
         mut page: impl FnMut(Vec<StoredObservation>) -> F,
     ) -> Result<(), StoreError> {
         let datastream = query.datastream;
-        let found = self.readers.run(move |connection| {
-            let extent = journal::extent(connection, datastream)?;
-            Ok((journal::series(connection, datastream)?, extent))
-        });
-        let (Some(Series { station, parameter, .. }), Some((first, last))) = found.await? else { return Ok(()) };
         let (mut query, mut left) = (query.clone(), query.limit);
         while left != 0 {
-            let Some((from, to)) = read::bounds(&query) else { break };
-            let (from, to) = (from.max(first.get()).max(INSTANTS.0.get()), to.min(last.get()).min(INSTANTS.1.get()));
-            if to < from {
-                break;
+            let (asked, most) = (query.clone(), left.min(WINDOW_VALUES));
+            let window = self.readers.run(move |connection| journal::window(connection, &asked, most)).await?;
+            let Some(Window { series: Series { station, parameter, .. }, first, last, next }) = window else { break };
+            let range = SeriesRange { station, parameter, first, last, newest_first: query.newest_first, limit: left };
+            let mut rows = influxql::ask(&self.server, &range).await?;
+            let (mut seen, mut behind) = (0, None);
+            while let Some(found) = rows.next().await? {
+                seen += found.len();
+                behind = found.last().map(Row::at).or(behind);
+                let checked: Vec<_> = found.iter().filter_map(|row| checked(datastream, row)).collect();
+                left = left.saturating_sub(checked.len());
+                if page(checked).await?.is_break() {
+                    return Ok(());
+                }
             }
-            let limit = left.min(PAGE_POINTS);
-            let (station, parameter) = (station.clone(), parameter.clone());
-            let newest_first = query.newest_first;
-            let range = FluxRange { station, parameter, first: from, last: to, newest_first, limit };
-            let points = flux::points(&self.server, &range).await?;
-            query.after = points.last().map(|point| point.at);
-            let full = points.len() == limit;
-            let checked = points.iter().filter_map(|point| {
-                let row = point.check(datastream);
-                row.map_err(|what| metrics::damaged_row(datastream.get().into(), point.at.get(), what)).ok()
-            });
-            let rows: Vec<StoredObservation> = checked.collect();
-            left -= rows.len();
-            if page(rows).await?.is_break() || !full {
-                break;
-            }
+            // A row that was left out must not make this look like the end, nor a window that the limit cut look whole.
+            let Some(after) = (if seen < range.limit { next } else { behind }) else { break };
+            query.after = Some(after);
         }
         Ok(())
     }
+}
+
+/// A row in our types; a damaged one is named and left out, so that the others stay readable.
+fn checked(datastream: DatastreamId, row: &Row) -> Option<StoredObservation> {
+    let checked = match row {
+        Row::Whole(point) => point.check(datastream),
+        Row::Torn(_) => Err("a field is missing"),
+    };
+    checked.map_err(|what| metrics::damaged_row(datastream.get().into(), row.at().get(), what)).ok()
 }
 
 /// Station and parameter with its qualifier.

@@ -9,7 +9,7 @@ use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::{
-    InfluxStore, Inner, flux,
+    InfluxStore, Inner, influxql,
     journal::{self, Series},
     on, parts,
     point::{encode, series_key},
@@ -77,7 +77,7 @@ impl Transfer for InfluxStore {
 impl Inner {
     /// Values of somebody else in the bucket would look like ours afterwards.
     async fn refuse_strangers(&self) -> Result<(), StoreError> {
-        if self.readers.run(tables::unfinished).await?.is_none() && flux::has_points(&self.server).await? {
+        if self.readers.run(tables::unfinished).await?.is_none() && influxql::has_points(&self.server).await? {
             let message = "the bucket has observations already: name an empty one";
             return Err(StoreError::new(StoreErrorKind::Other, message));
         }
@@ -99,7 +99,7 @@ impl Inner {
                 refused.push(apart(observation.observed_at, unfit.to_string(), format!("{:?}", observation.value)));
             }
         }
-        for point in send::send(&self.server, &body).await? {
+        for point in send::send(&self.server, body.into()).await? {
             let at = point.line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
             refused.push(apart(UtcMillis::new(at), point.reason, point.line));
         }

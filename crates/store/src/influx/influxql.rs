@@ -1,0 +1,118 @@
+//! Ranges of one series, asked in InfluxQL: it joins the fields and reads backwards without sorting.
+
+use super::{
+    answer::{Hold, Next, decide},
+    http::{Server, away},
+    msgpack::{Answer, Broken, Row},
+    point::INSTANTS,
+};
+use crate::{StoreError, StoreErrorKind};
+
+/// Rows the server puts together at a time.
+const CHUNK_ROWS: usize = 10_000;
+
+/// All fields of observations.
+const FIELDS: &str = r#"SELECT "value", "flag", "lag", "meta" FROM "observation""#;
+
+/// A part of one series; both ends inclusive.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesRange {
+    pub(super) station: String,
+    pub(super) parameter: String,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) newest_first: bool,
+    pub(super) limit: usize,
+}
+
+impl SeriesRange {
+    fn text(&self) -> String {
+        let quote = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        let order = if self.newest_first { "DESC" } else { "ASC" };
+        format!(
+            "{FIELDS} WHERE \"station\" = {} AND \"parameter\" = {} AND time >= {}ms AND time <= {}ms ORDER BY time {order} \
+             LIMIT {}",
+            quote(&self.station),
+            quote(&self.parameter),
+            self.first,
+            self.last,
+            self.limit.min(1_000_000_000),
+        )
+    }
+}
+
+/// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
+fn database(bucket: &str) -> (&str, &str) {
+    bucket.split_once('/').unwrap_or((bucket, "autogen"))
+}
+
+fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, what)
+}
+
+fn unusable(what: Broken) -> StoreError {
+    match &what {
+        Broken::Said(text) if text.starts_with("database not found") => {
+            StoreError::new(StoreErrorKind::Refused, Hold::Bucket.sentence())
+        }
+        Broken::Said(_) | Broken::Nonsense | Broken::Early => broken(what),
+    }
+}
+
+/// The rows of a range, as they come.
+#[derive(Debug)]
+pub(super) struct Rows {
+    body: reqwest::Response,
+    answer: Answer,
+    ready: Vec<Row>,
+    ended: bool,
+}
+
+/// Whether the bucket has any observation.
+pub(super) async fn has_points(server: &Server) -> Result<bool, StoreError> {
+    let text = format!("{FIELDS} WHERE time >= {}ms AND time <= {}ms LIMIT 1", INSTANTS.0.get(), INSTANTS.1.get());
+    Ok(question(server, text).await?.next().await?.is_some_and(|rows| !rows.is_empty()))
+}
+
+/// Asks for a range.
+pub(super) async fn ask(server: &Server, range: &SeriesRange) -> Result<Rows, StoreError> {
+    question(server, range.text()).await
+}
+
+async fn question(server: &Server, text: String) -> Result<Rows, StoreError> {
+    let (database, policy) = database(&server.config.bucket);
+    let rows = CHUNK_ROWS.to_string();
+    let how = [("db", database), ("rp", policy), ("epoch", "ms"), ("chunked", "true"), ("chunk_size", &rows)];
+    let request = server.client.post(server.url("/query")).query(&how).header("Accept", "application/x-msgpack");
+    let request =
+        request.header("Authorization", server.authorization()).header("Content-Type", "application/vnd.influxql");
+    let body = request.body(text).send().await.map_err(away)?;
+    let status = body.status().as_u16();
+    if status != 200 {
+        return Err(match decide(status) {
+            Next::Hold(hold) => StoreError::new(StoreErrorKind::Refused, hold.sentence()),
+            Next::Done | Next::Again | Next::Halve | Next::BadLines | Next::Partly => {
+                broken(format!("InfluxDB answered a question with status {status}"))
+            }
+        });
+    }
+    Ok(Rows { body, answer: Answer::new(), ready: Vec::new(), ended: false })
+}
+
+impl Rows {
+    /// The next rows, some thousands at most; `None` once all have come.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
+        while !self.ended && self.ready.len() < CHUNK_ROWS {
+            // A body that ends early is an error of the client or of the chunk it ends in, never the end.
+            match self.body.chunk().await.map_err(away)? {
+                Some(piece) => self.answer.push(&piece, &mut self.ready).map_err(unusable)?,
+                None => {
+                    self.answer.finish().map_err(unusable)?;
+                    self.ended = true;
+                }
+            }
+        }
+        let ready = std::mem::take(&mut self.ready);
+        Ok((!ready.is_empty() || !self.ended).then_some(ready))
+    }
+}

@@ -1,0 +1,59 @@
+//! When a failed write is tried again: a pure decision.
+
+use std::time::Duration;
+
+use crate::{StoreError, StoreErrorKind};
+
+/// First and longest pause after a failure that may pass by itself.
+const PASSING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+/// The same where somebody has to change settings first: rarely, yet soon enough after they did.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Longest pause that the other side may ask for; longer ones are mistakes.
+const LONGEST_WANTED: Duration = Duration::from_secs(300);
+
+/// How long to wait before the same is tried again.
+///
+/// `failures` counts those in a row, from 1; `random` from 0 to 1 spreads attempts over half of the pause, so that many
+/// writers do not come back at once. What the other side wants is the least.
+#[must_use]
+pub fn pause(error: &StoreError, failures: u32, random: f64) -> Duration {
+    let (first, longest) = if error.kind() == StoreErrorKind::Refused { REFUSED } else { PASSING };
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest);
+    let spread = |pause: Duration| pause.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
+    let wanted = error.wanted_pause().map_or(Duration::ZERO, |wanted| wanted.min(LONGEST_WANTED));
+    spread(doubled).max(wanted + spread(wanted.min(doubled)) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: StoreErrorKind, wanted: Option<u64>) -> StoreError {
+        StoreError::new(kind, "no").retry_after(wanted.map(Duration::from_secs))
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_are_spread() {
+        let passing = error(StoreErrorKind::Unavailable, None);
+        let pauses: Vec<u128> = [1, 2, 3, 7, 8, u32::MAX].map(|n| pause(&passing, n, 1.0).as_millis()).to_vec();
+        assert_eq!(pauses, [200, 400, 800, 12_800, 15_000, 15_000]);
+        assert_eq!(pause(&passing, 1, 0.0).as_millis(), 100);
+        assert_eq!(pause(&passing, 1, f64::MAX).as_millis(), 200);
+    }
+
+    #[test]
+    fn what_is_refused_is_tried_rarely() {
+        let refused = error(StoreErrorKind::Refused, None);
+        assert_eq!([1, 5, 6, 99].map(|n| pause(&refused, n, 1.0).as_secs()), [2, 32, 60, 60]);
+    }
+
+    #[test]
+    fn the_other_side_is_left_alone_as_long_as_it_wants_within_reason() {
+        let busy = |seconds| error(StoreErrorKind::Unavailable, Some(seconds));
+        assert!((Duration::from_secs(40)..Duration::from_secs(41)).contains(&pause(&busy(40), 1, 0.5)));
+        assert_eq!(pause(&busy(0), 9, 1.0), Duration::from_secs(15), "nothing wanted is no reason to hurry");
+        for random in [0.0, 0.5, 1.0] {
+            assert!(pause(&busy(u64::MAX), 9, random) <= LONGEST_WANTED + PASSING.1);
+        }
+    }
+}
