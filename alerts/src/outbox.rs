@@ -1,8 +1,8 @@
 //! Delivers what the engine decided to tell, until somebody has it or it visibly failed.
 //!
 //! The outbox is rows, so a restart loses nothing; a notice whose answer was not recorded is sent again under the
-//! same idempotency key. A slow receiver holds up only its own channel, and a recipient who is not reached is replaced
-//! by others ([`crate::escalate`]).
+//! same idempotency key. A slow receiver holds up only its own channel, what waits for one that was away follows the first
+//! notice that gets through, and a recipient who is not reached is replaced by others ([`crate::escalate`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},

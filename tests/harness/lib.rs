@@ -9,6 +9,7 @@ pub mod browser;
 pub mod catalogue;
 pub mod certificates;
 pub mod checker;
+pub mod house;
 pub mod kill;
 pub mod listen;
 pub mod mosquitto;

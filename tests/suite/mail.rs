@@ -5,114 +5,37 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
+use bakau_model::UtcMillis;
 use bakau_tests::{
-    bakau::Bakau,
-    catalogue,
-    kill::Way,
-    publish::{Answer, Publisher},
-    smtp::{Mail, PASSWORD, Security, Smtp},
-    telegram::{TOKEN, Telegram},
+    house::{CHAT, House, PUBLIC_URL},
+    smtp::{Mail, PASSWORD, Security},
+    telegram::TOKEN,
     wait,
 };
 use reqwest::{StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-const TOPIC: &str = "bakau/beban-000000/data";
-const PUBLIC_URL: &str = "https://bakau.kota.example";
 
-/// Low oxygen alarms; Sari is told by the given channels.
-fn people(chat: i64, channels: &str) -> String {
-    format!(
-        r#"
-[[person]]
-id = "sari"
-name = "Sari Dewi"
-email = "sari@dlh.example"
-telegram_chat = {chat}
-
-[[notification]]
-id = "piket"
-min_level = "waspada"
-people = ["sari"]
-channels = {channels}
-
+/// Low oxygen alarms.
+const RULE: &str = r#"
 [[rule]]
 id = "do-rendah"
-name = {{ id = "Oksigen rendah", en = "Low oxygen" }}
+name = { id = "Oksigen rendah", en = "Low oxygen" }
 datastream = "beban-000000/do"
 direction = "below"
 source = "PP 22/2021 Lampiran VIII"
 [rule.awas]
 raise = 0.5
 clear = 1.0
-"#
-    )
+"#;
+
+async fn open(folder: &Path, security: Security, channels: &str) -> Result<House> {
+    House::open(folder, security, 1, channels, RULE).await
 }
 
-struct House {
-    bakau: Bakau,
-    smtp: Smtp,
-    telegram: Telegram,
-}
-
-impl House {
-    async fn open(folder: &Path, security: Security, channels: &str) -> Result<Self> {
-        let smtp = Smtp::start(&folder.join("smtp"), security).await?;
-        let telegram = Telegram::start().await?;
-        let configuration =
-            Way::Embedded.configuration(0).replace("[http]\n", &format!("[http]\npublic_url = \"{PUBLIC_URL}\"\n"));
-        let text =
-            catalogue::load(1) + &smtp.channel("surel") + &telegram.channel("telegram") + &people(4_711, channels);
-        let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &[("uji.toml", text)])?;
-        bakau.start().await?;
-        Ok(Self { bakau, smtp, telegram })
-    }
-
-    /// A value of oxygen, measured now.
-    async fn oxygen(&self, value: f64) -> Result<()> {
-        self.oxygen_measured(value, 0).await
-    }
-
-    /// A value of oxygen, measured some minutes ago.
-    async fn oxygen_measured(&self, value: f64, minutes_ago: i64) -> Result<()> {
-        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-        let publisher = Publisher { broker: self.bakau.mqtt()?, username, password };
-        let time = SystemClock.now().saturating_add(-minutes_ago * 60_000);
-        let payload = format!("{{\"time\":\"{time}\",\"do\":{value},\"ph\":7.0}}");
-        assert_eq!(publisher.publish(TOPIC, payload.as_bytes()).await?, Answer::Acknowledged);
-        Ok(())
-    }
-
-    async fn mails(&self, count: usize) -> Result<Vec<Mail>> {
-        let enough = async || Ok(Some(self.smtp.mails()).filter(|mails| count <= mails.len()));
-        let waited = wait::until(&format!("{count} mails"), PATIENCE, enough).await;
-        waited.with_context(|| self.bakau.log_tail())
-    }
-
-    /// The only alert, with notices.
-    async fn alert(&self) -> Result<Value> {
-        let listed = async || {
-            let alerts = self.bakau.json("/api/v1/alerts").await?;
-            Ok(alerts["alerts"][0]["id"].as_str().map(str::to_owned))
-        };
-        let id = wait::until("an alert", PATIENCE, listed).await?;
-        self.bakau.json(&format!("/api/v1/alerts/{id}")).await
-    }
-
-    /// The notice over a channel, once `met` holds for it.
-    async fn notice(&self, channel: &str, what: &str, met: impl Fn(&Value) -> bool) -> Result<Value> {
-        let look = async || {
-            let alert = self.alert().await?;
-            let notices = alert["notices"].as_array().cloned().unwrap_or_default();
-            Ok(notices.into_iter().find(|notice| notice["channel"] == channel && met(notice)))
-        };
-        wait::until(what, PATIENCE, look).await.with_context(|| self.bakau.log_tail())
-    }
-
-    fn log(&self) -> Result<String> {
-        Ok(std::fs::read_to_string(self.bakau.folder().join("bakau.log"))?)
-    }
+fn ago(minutes: i64) -> UtcMillis {
+    SystemClock.now().saturating_add(-minutes * 60_000)
 }
 
 /// The acknowledge link in a mail, as a path of the server under test.
@@ -167,15 +90,15 @@ async fn acknowledge_from_the_link(house: &House, path: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_awas_arrives_by_mail_with_chart_and_link_and_is_acknowledged_from_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut house = House::open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
+    let mut house = open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
     // Slow enough to be believed: a faster fall is marked for verification.
-    house.oxygen_measured(5.0, 60).await?;
-    house.oxygen_measured(0.42, 30).await?;
+    house.oxygen(0, ago(60), 5.0).await?;
+    house.oxygen(0, ago(30), 0.42).await?;
     let mails = house.mails(1).await?;
     check_mail(&mails[0]);
     let path = link(&mails[0])?;
     acknowledge_from_the_link(&house, &path).await?;
-    house.oxygen(5.0).await?;
+    house.oxygen(0, SystemClock.now(), 5.0).await?;
     let mails = house.mails(2).await?;
     assert!(mails[1].header("subject").starts_with("[NORMAL] "), "{}", mails[1].header("subject"));
     assert!(mails[1].text.contains("Nilai terburuk: 0,42 mg/L") && mails[1].text.contains("Diterima oleh: Sari Dewi"));
@@ -190,13 +113,13 @@ async fn an_awas_arrives_by_mail_with_chart_and_link_and_is_acknowledged_from_it
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_that_was_refused_or_met_nobody_arrives_when_the_server_is_back() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut house = House::open(folder.path(), Security::Tls, "[\"surel\", \"telegram\"]").await?;
+    let mut house = open(folder.path(), Security::Tls, "[\"surel\", \"telegram\"]").await?;
     house.telegram.refuse(429, "Too Many Requests: retry after 1", json!({"retry_after": 1}));
     house.smtp.away().await?;
-    house.oxygen(0.42).await?;
+    house.oxygen(0, SystemClock.now(), 0.42).await?;
     let called = async || Ok(house.telegram.calls().first().cloned());
     let call = wait::until("a Telegram message", PATIENCE, called).await.with_context(|| house.bakau.log_tail())?;
-    assert_eq!((call.method.as_str(), &call.body["chat_id"]), ("sendMessage", &json!(4_711)));
+    assert_eq!((call.method.as_str(), &call.body["chat_id"]), ("sendMessage", &json!(CHAT)));
     let text = call.body["text"].as_str().unwrap_or_default().to_owned();
     assert!(text.contains("<b>AWAS</b>") && text.contains("/a/"), "{text}");
     let pictured = async || Ok(house.telegram.calls().get(1).cloned());
@@ -220,9 +143,9 @@ async fn mail_that_was_refused_or_met_nobody_arrives_when_the_server_is_back() -
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_on_its_way_at_a_kill_is_sent_again_under_the_same_id() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut house = House::open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
+    let mut house = open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
     house.smtp.slow(30).await?;
-    house.oxygen(0.42).await?;
+    house.oxygen(0, SystemClock.now(), 0.42).await?;
     house.mails(1).await?;
     house.bakau.kill()?;
     house.smtp.slow(0).await?;
@@ -237,9 +160,9 @@ async fn mail_on_its_way_at_a_kill_is_sent_again_under_the_same_id() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_reached_by_mail_is_told_by_telegram() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut house = House::open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
+    let mut house = open(folder.path(), Security::Starttls, "[\"surel\"]").await?;
     house.smtp.answer("550 5.1.1 no such user").await?;
-    house.oxygen(0.42).await?;
+    house.oxygen(0, SystemClock.now(), 0.42).await?;
     let called = async || Ok(house.telegram.calls().first().cloned());
     let call = wait::until("a Telegram message", PATIENCE, called).await.with_context(|| house.bakau.log_tail())?;
     assert!(call.body["text"].as_str().is_some_and(|text| text.contains("Diteruskan kepada Anda")), "{call:?}");

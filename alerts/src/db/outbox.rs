@@ -82,6 +82,9 @@ pub(crate) struct Escalation {
 
 /// Recipients looked at together; each is asked for its most urgent notice first.
 const HEADS_AT_ONCE: i64 = 200;
+/// Each notice that gets through after an outage has so many others tried at once: all of them soon, where the receiver is
+/// back, and few in vain, where it is not.
+const FOLLOWERS: i64 = 8;
 
 impl Db {
     /// Channels with pending notices.
@@ -217,6 +220,31 @@ async fn record(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<
         let wait = wait.bind(attempt.next_attempt_at.get()).bind(attempt.notice).bind(attempt.transition);
         wait.execute(&mut *connection).await?;
     }
+    if attempt.state == NoticeState::Sent {
+        bring_forward(connection, attempt).await?;
+    }
+    Ok(())
+}
+
+/// A receiver took a notice: those that it did not answer for before are due now, the most urgent first. What it answered
+/// for, if only with "later", keeps its own time.
+async fn bring_forward(connection: &mut SqliteConnection, sent: &Attempt) -> Result<(), DbError> {
+    let update = sqlx::query(
+        "WITH waiting AS (
+            SELECT recipient, alert, min(outbox.id) AS head, max(to_level) AS urgency, max(created_at) AS newest,
+                   min(next_attempt_at) AS next
+            FROM outbox JOIN transitions ON transitions.id = transition_id
+            WHERE state = 0 AND channel = (SELECT channel FROM outbox WHERE id = ?1) GROUP BY recipient, alert),
+         followers AS (
+            SELECT waiting.recipient, alert FROM waiting JOIN outbox ON outbox.id = head
+            JOIN deliveries ON outbox_id = head AND attempt = attempts
+            WHERE ?2 < next AND verdict = 'retry' AND http_status IS NULL
+            ORDER BY urgency DESC, newest DESC LIMIT ?3)
+         UPDATE outbox SET next_attempt_at = ?2
+         WHERE state = 0 AND channel = (SELECT channel FROM outbox WHERE id = ?1)
+         AND (recipient, (SELECT alert FROM transitions WHERE id = transition_id)) IN followers",
+    );
+    update.bind(sent.notice).bind(sent.next_attempt_at.get()).bind(FOLLOWERS).execute(&mut *connection).await?;
     Ok(())
 }
 

@@ -6,7 +6,11 @@ use super::{
     sink::{Reply, Request, Sink},
     *,
 };
-use crate::{NoticeState, channel::webhook, testing::do_rule};
+use crate::{
+    NoticeState,
+    channel::webhook,
+    testing::{do_rule, set_waspada},
+};
 
 fn body(request: &Request) -> serde_json::Value {
     serde_json::from_str(&request.body).unwrap()
@@ -128,6 +132,58 @@ async fn a_silent_receiver_delays_no_decision_and_no_other_channel() {
         good.next().await;
     }
     room.alert("awas", |detail| detail.alert.level == Level::Awas).await;
+    room.close().await;
+}
+
+/// A rule that tells once, when oxygen is below a limit.
+fn below(id: &str, limit: f64) -> Rule {
+    let mut rule = Rule { id: id.parse().unwrap(), ..do_rule(0) };
+    set_waspada(&mut rule, limit, 9.0);
+    if let bakau_registry::Condition::Threshold { siaga, awas, .. } = &mut rule.condition {
+        (*siaga, *awas) = (None, None);
+    }
+    rule
+}
+
+/// One notice for each alert of the crowd, of which there are more than follow at once.
+#[tokio::test]
+async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notice_that_gets_through() {
+    const CROWD: usize = 30;
+    let mut sink = Sink::start([Reply::Answer("503 Busy")]).await;
+    let rules = || {
+        let crowd = (0..CROWD).map(|number| below(&format!("ramai-{number}"), 3.5));
+        crowd.chain([below("sibuk", 4.0), below("nanti", 2.5)])
+    };
+    let mut house = House::new(&sink.url);
+    house.snapshots.send_replace(Arc::new(snapshot(&sink.url, 1, rules())));
+    let room = house.open().await;
+    house.arrive(&[(1, 3.9)]);
+    sink.next().await;
+    room.alert("an answer", |detail| detail.notices[0].attempts == 1).await;
+
+    house.snapshots.send_replace(Arc::new(snapshot("http://127.0.0.1:9/", 1, rules())));
+    house.arrive(&[(2, 3.4)]);
+    let tried = async || {
+        let details = room.details().await;
+        let tried = |detail: &&AlertDetail| detail.notices[0].attempts == 1;
+        (details.iter().filter(tried).count() == CROWD + 1).then_some(())
+    };
+    eventually("an attempt for everybody", tried).await;
+
+    house.snapshots.send_replace(Arc::new(snapshot(&sink.url, 1, rules())));
+    house.arrive(&[(3, 2.4)]);
+    let mut told = std::collections::BTreeSet::new();
+    for _ in 0..=CROWD {
+        let request = sink.next().await;
+        assert!(told.insert(key(&request).to_owned()), "told twice");
+    }
+    let sent = async || {
+        let details = room.details().await;
+        let waiting: Vec<_> = details.iter().filter(|one| one.notices[0].state == NoticeState::Pending).collect();
+        (waiting.len() == 1).then(|| waiting[0].alert.rule.to_string())
+    };
+    assert_eq!(eventually("all but one", sent).await, "sibuk", "it was answered, and asked to come later");
+    assert!(sink.requests.try_recv().is_err(), "nothing else was sent");
     room.close().await;
 }
 
