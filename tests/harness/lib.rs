@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod certificates;
 pub mod checker;
 pub mod house;
+pub mod influx;
 pub mod kill;
 pub mod listen;
 pub mod mosquitto;

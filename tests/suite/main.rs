@@ -4,6 +4,7 @@ mod browser;
 mod commands;
 mod formats;
 mod full_disk;
+mod influx;
 mod kill;
 mod line;
 mod mail;

@@ -1,8 +1,11 @@
 //! `cargo xtask`: everything developers and CI run, under one name.
 
 mod check;
+mod influxd;
 mod run;
 mod tools;
+
+use std::path::Path;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,7 +28,7 @@ enum Task {
     },
     /// Drills, in a release build.
     Drill {
-        /// Which one: `kill`, `broker`, `broker-kill`, `mail` or `orders`.
+        /// Which one: `kill`, `broker`, `broker-kill`, `mail`, `orders` or `influx`.
         name: String,
         /// The long variant (20 kills, a mail server away for ten minutes, 20 orders of arrival).
         #[arg(long)]
@@ -33,7 +36,7 @@ enum Task {
     },
     /// Benchmarks, in a release build; figures only, no pass or fail by time.
     Bench {
-        /// Which one: `line`, `product` or `quality`.
+        /// Which one: `line`, `product`, `quality` or `influx`.
         name: String,
         /// Only this section of `product`.
         section: Option<String>,
@@ -51,20 +54,28 @@ fn main() -> Result<()> {
         Task::Check => check::all(&root),
         Task::Test { filter } => {
             tools::ensure_for_tests(&root)?;
+            influxd::ensure(&root)?;
             run::tests(&root, filter.as_deref())
         }
         Task::Drill { name, long } => {
-            tools::ensure_for_tests(&root)?;
+            ensure_for(&root, &name)?;
             run::drill(&root, &name, long)
         }
         Task::Bench { name, section, quick } => {
-            tools::ensure_for_tests(&root)?;
+            ensure_for(&root, &name)?;
             run::bench(&root, &name, section.as_deref(), quick)
         }
         Task::Ci => {
             tools::ensure_for_tests(&root)?;
+            influxd::ensure(&root)?;
             check::all(&root)?;
             run::tests(&root, None)
         }
     }
+}
+
+/// What a drill or benchmark of this name starts.
+fn ensure_for(root: &Path, name: &str) -> Result<()> {
+    tools::ensure_for_tests(root)?;
+    if name == "influx" { influxd::ensure(root) } else { Ok(()) }
 }

@@ -14,10 +14,13 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("chromium", "chromium", "a real browser for the pages"),
     ("node", "nodejs", "runs the browser tests, version 20 or newer"),
     ("npm", "npm", "fetches playwright-core and axe-core for the browser tests"),
+    ("clang", "clang", "compiles a part of influxd"),
+    ("protoc", "protobuf-compiler", "compiles a part of influxd"),
+    ("pkg-config", "pkg-config", "finds a part of influxd"),
 ];
 
 /// Whether a program is in one of the folders where system programs live.
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders.into_iter().any(|folder| folder.join(program).is_file())
