@@ -113,7 +113,7 @@ fn snapshot(datastreams: u64) -> Snapshot {
             },
             hold_s: 0,
             repeat_s: None,
-            source: "measuring".to_owned(),
+            source: "measuring".into(),
             channels: Vec::new(),
         };
         snapshot.rules.insert(id, Arc::new(rule));
@@ -146,7 +146,7 @@ fn everything(mut snapshot: Snapshot) -> Snapshot {
             condition: Condition::Silence { waspada: Some(60), siaga: None, awas: None },
             hold_s: 0,
             repeat_s: None,
-            source: "measuring".to_owned(),
+            source: "measuring".into(),
             channels: Vec::new(),
         };
         snapshot.rules.insert(id, Arc::new(rule));

@@ -234,7 +234,7 @@ fn lines(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
     line("line_value", message::measure(facts, facts.value, language));
     line("line_worst", message::measure(facts, facts.worst.filter(|_| ended), language));
     line("line_limit", message::measure(facts, facts.limit, language));
-    line("line_source", Some(facts.rule.source.clone()));
+    line("line_source", Some(facts.rule.source.get(language).to_owned()));
     line("line_station", facts.station().map(|station| format!("{} ({})", station.name.get(language), station.id)));
     line("line_agency", facts.agency.as_ref().map(|agency| agency.name.get(language).to_owned()));
     line("line_since", Some(moment(facts.onset)));
@@ -404,7 +404,7 @@ mod tests {
     fn names_from_the_catalogue_are_text_in_every_form() {
         let mut facts = awas();
         facts.rule.name = "<b>&\"x\"".into();
-        facts.rule.source = "<script>".to_owned();
+        facts.rule.source = "<script>".into();
         let links = Links { alert: "https://x/?a=1&b=\"".to_owned(), acknowledge: None };
         let message = compose(&facts, Circumstances { person: "<i>", ..about(Language::Id, &links) });
         for written in [message.html(false), message.telegram()] {
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn a_telegram_message_keeps_within_the_limit_and_keeps_its_links() {
         let mut facts = awas();
-        facts.rule.source = "&".repeat(5_000);
+        facts.rule.source = "&".repeat(5_000).as_str().into();
         facts.rule.name = "n".repeat(3_000).as_str().into();
         let links = links();
         let text = compose(&facts, about(Language::Id, &links)).telegram();

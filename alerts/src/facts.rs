@@ -80,7 +80,7 @@ pub(crate) struct RuleFacts {
     pub(crate) revision: u64,
     pub(crate) condition: Condition,
     pub(crate) hold_s: u32,
-    pub(crate) source: String,
+    pub(crate) source: Text,
 }
 
 impl Facts {

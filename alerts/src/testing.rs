@@ -43,7 +43,7 @@ pub(crate) fn do_rule(hold_s: u32) -> Rule {
         },
         hold_s,
         repeat_s: None,
-        source: "test".to_owned(),
+        source: "test".into(),
         channels: vec![ChannelId::new("piket").unwrap()],
     }
 }
@@ -156,7 +156,7 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
             rate_per_min: None,
             flat_line: None,
             decimals: 2,
-            source: "test".to_owned(),
+            source: "test".into(),
         },
     );
     snapshot.datastreams.insert(DATASTREAM, Arc::clone(&datastream));

@@ -250,8 +250,8 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Where the figures of a rule come from.
-    pub(crate) fn rule_source(&self, rule: &RuleId) -> Option<String> {
-        self.snapshot.rules.get(rule).map(|rule| rule.source.clone()).filter(|source| !source.is_empty())
+    pub(crate) fn rule_source(&self, rule: &RuleId) -> Option<Text> {
+        self.snapshot.rules.get(rule).map(|rule| rule.source.clone())
     }
 
     /// Agencies and stations to choose from, by name.

@@ -59,7 +59,7 @@ fn rule_value(snapshot: &Snapshot, rule: &Rule, active: &[AlertView]) -> Value {
         "levels": levels(&rule.condition),
         "hold_s": rule.hold_s,
         "repeat_s": rule.repeat_s,
-        "source": rule.source,
+        "source": answer::text(&rule.source),
         "level": open.iter().map(|alert| alert.level).max().unwrap_or_default(),
         "open_alerts": open.iter().map(|alert| alert.id).collect::<Vec<_>>(),
     })

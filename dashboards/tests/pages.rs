@@ -131,7 +131,7 @@ fn station(language: Language, name: &str) -> StationView {
         longitude: 113.221,
         elevation_m: Some(3.0),
         description: None,
-        class: Some(StationClass::Water { class: 2, source: "PP 22/2021".to_owned() }),
+        class: Some(StationClass::Water { class: 2, source: Text::from("PP 22/2021") }),
         others: vec![other("prb-kota-01", -7.754, 113.216), other("btu-alun-01", -7.87, 112.53)],
         deployments: vec![
             deployment(&["Oksigen terlarut"], "A-1", "2025-06-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
@@ -161,7 +161,7 @@ fn alert(language: Language, text: &str) -> AlertPageView {
         frame: frame(language, "/alerts/9f2c41d0"),
         alert,
         limits: Vec::new(),
-        rule_source: Some(text.to_owned()),
+        rule_source: Some(Text::from(text)),
         transitions: vec![TransitionRow { from, to, observed_at, decided_at: now(), value: None }],
         deliveries: vec![delivery],
         can_acknowledge: true,

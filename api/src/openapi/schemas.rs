@@ -78,7 +78,7 @@ fn station(datastreams: Value) -> Value {
         (
             "water_class",
             nullable(about(
-                object([("class", count()), ("source", text())]),
+                object([("class", count()), ("source", named("Text"))]),
                 "river or lake class 1 to 4 (PP 22/2021, Lampiran VI) and what assigns it",
             )),
         ),
@@ -337,7 +337,7 @@ fn rule() -> Value {
         ("levels", about(map(&condition), "by level: waspada, siaga, awas, as far as they are set")),
         ("hold_s", about(count(), "seconds a level must be crossed without a break")),
         ("repeat_s", nullable(count())),
-        ("source", about(text(), "where the figures come from")),
+        ("source", about(named("Text"), "where the figures come from and how sure they are")),
         ("level", about(level(), "worst level of its open alerts")),
         ("open_alerts", list(&text())),
     ])

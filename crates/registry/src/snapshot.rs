@@ -84,7 +84,7 @@ pub struct WaterClass {
     /// 1 to 4.
     pub class: u8,
     /// The decree that assigns it, or on which assumption it stands.
-    pub source: String,
+    pub source: Text,
 }
 
 /// How far the values of an air station may be used.

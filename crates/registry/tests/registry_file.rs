@@ -128,7 +128,7 @@ async fn a_plan_shows_each_difference_and_the_audit_keeps_it_with_who_and_when()
     let changed = OXYGEN.replace("2.1", "1.8").replace("source = \"x\"", "source = \"y\"\nhold_s = 60");
     assert_eq!(
         apply(&registry, &changed, false).await,
-        "~ rule oxygen: siaga.low.raise 2.1 -> 1.8, hold_s 0 -> 60, source x -> y"
+        "~ rule oxygen: siaga.low.raise 2.1 -> 1.8, hold_s 0 -> 60, source.en x -> y, source.id x -> y"
     );
     let audit = registry.audit(10).await.unwrap();
     assert_eq!(audit.len(), 2);

@@ -227,7 +227,7 @@ fn station(language: Language) -> StationView {
         longitude: 113.221,
         elevation_m: Some(3.0),
         description: None,
-        class: Some(StationClass::Water { class: 2, source: "PP 22/2021".to_owned() }),
+        class: Some(StationClass::Water { class: 2, source: Text::from("PP 22/2021") }),
         others: others.collect(),
         deployments: vec![deployment("17C100418", old, Some(new)), deployment("19H102233", new, None)],
         parameters: panels,
@@ -255,7 +255,7 @@ fn alert_page(language: Language) -> AlertPageView {
         frame: frame(language, "/alerts/9f2c41d07be1a8c3"),
         alert: alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false),
         limits: limits(),
-        rule_source: Some("PP 22/2021 Lampiran VIII".to_owned()),
+        rule_source: Some(Text::from("PP 22/2021 Lampiran VIII")),
         transitions: vec![
             row(Level::Normal, Level::Waspada, "2026-03-10T06:10:00Z", 3.91),
             row(Level::Waspada, Level::Siaga, "2026-03-10T07:40:00Z", 1.82),

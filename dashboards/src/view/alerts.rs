@@ -208,7 +208,7 @@ pub struct AlertPageView {
     /// Limits of its rule.
     pub limits: Vec<LimitLine>,
     /// Where the rule's figures come from; `None` where the rule is gone.
-    pub rule_source: Option<String>,
+    pub rule_source: Option<Text>,
     /// Changes of level, oldest first.
     pub transitions: Vec<TransitionRow>,
     /// Notifications, oldest first.

@@ -57,7 +57,7 @@ pub enum StationClass {
         /// 1 to 4.
         class: u8,
         /// The decree, or on which assumption it stands.
-        source: String,
+        source: Text,
     },
     /// Reference-grade air monitors.
     AirReference,

@@ -183,7 +183,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_s: Option<u32>,
     /// Where the figures come from and how sure they are.
-    pub source: String,
+    pub source: Text,
     /// The webhooks that are told directly; people are told by notifications.
     #[serde(default)]
     pub channels: Vec<ChannelId>,

@@ -62,7 +62,7 @@ pub(crate) fn water_class(fields: &mut Fields<'_, '_>, class: Option<&WaterClass
         let values: Values<'_, 4> = [("key", &"class"), ("value", class), ("min", &1), ("max", &4)];
         fields.error_at("water_class", "range", &values);
     }
-    text(fields, "water_class", Some(source));
+    both(fields, "water_class", Some(source));
 }
 
 pub(crate) fn datastream(fields: &mut Fields<'_, '_>, id: &DatastreamName, was: &[DatastreamName]) {

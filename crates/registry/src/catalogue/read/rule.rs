@@ -44,8 +44,8 @@ pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
         fields.error_at("condition", "rule_condition", &[("value", &written)]);
     }
     let (hold_s, repeat_s) = (fields.optional::<u32>("hold_s"), fields.optional::<u32>("repeat_s"));
-    let (source, channels) = (fields.required::<String>("source"), fields.optional::<Vec<_>>("channels"));
-    check::text(fields, "source", source.as_deref());
+    let (source, channels) = (fields.required("source"), fields.optional::<Vec<_>>("channels"));
+    check::both(fields, "source", source.as_ref());
     check::within(fields, "hold_s", hold_s.map(f64::from), 0.0, f64::from(check::MAX_HOLD_S));
     check::within(fields, "repeat_s", repeat_s.map(f64::from), MIN_REPEAT_S, MAX_REPEAT_S);
     check::list(fields, "channels", channels.as_ref().map_or(0, Vec::len));
