@@ -31,10 +31,7 @@ pub(super) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, S
         let answered = server.write(piece.clone()).await?;
         match decide(answered.status) {
             Next::Done => {}
-            Next::Again => {
-                let message = format!("InfluxDB answered with status {}", answered.status);
-                return Err(StoreError::new(StoreErrorKind::Unavailable, message).retry_after(answered.wait()));
-            }
+            Next::Again => return Err(later(&answered)),
             Next::Hold(hold) => return Err(StoreError::new(StoreErrorKind::Refused, hold.sentence())),
             Next::BadLines => match without_named(&piece, &answered, &mut refused) {
                 Some(good) => pieces.extend(Some(good).filter(|good| !good.is_empty())),
@@ -44,6 +41,17 @@ pub(super) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, S
         }
     }
     Ok(refused)
+}
+
+fn later(answered: &Answered) -> StoreError {
+    // `/health` goes on saying "pass" while every write fails like this.
+    let full = 500 <= answered.status && answered.text.contains("no space left on device");
+    let error = if full {
+        StoreError::new(StoreErrorKind::Full, "the disk of InfluxDB is full; with room there, start InfluxDB again")
+    } else {
+        StoreError::new(StoreErrorKind::Unavailable, format!("InfluxDB answered with status {}", answered.status))
+    };
+    error.retry_after(answered.wait())
 }
 
 /// The body in pieces of about this length, never in the middle of a line.

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod copy;
 mod examples;
+mod harm;
 mod measured;
 mod points;
+mod scripted;
 mod server;
 
 use std::{path::PathBuf, sync::Arc};
@@ -34,7 +37,11 @@ struct Files {
 
 impl Files {
     async fn new() -> Self {
-        Self { influxd: Influxd::start().await, folder: tempfile::tempdir().unwrap(), made: Mutex::new(0) }
+        Self::with(Influxd::start().await)
+    }
+
+    fn with(influxd: Influxd) -> Self {
+        Self { influxd, folder: tempfile::tempdir().unwrap(), made: Mutex::new(0) }
     }
 
     fn journal(&self) -> PathBuf {
