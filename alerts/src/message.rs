@@ -157,21 +157,7 @@ mod tests {
 
     #[test]
     fn both_files_have_the_same_keys_and_placeholders() {
-        let [id, en] = [messages(Language::Id), messages(Language::En)];
-        assert!(id.keys().eq(en.keys()));
-        let holders = |text: &str| {
-            let mut found: Vec<String> = text
-                .split('{')
-                .skip(1)
-                .filter_map(|rest| rest.split_once('}'))
-                .map(|(name, _)| name.to_owned())
-                .collect();
-            found.sort();
-            found
-        };
-        for key in id.keys() {
-            assert_eq!(holders(id.text(key)), holders(en.text(key)), "{key}");
-        }
+        assert_eq!(messages(Language::Id).unlike(messages(Language::En)), [""; 0]);
     }
 
     #[test]

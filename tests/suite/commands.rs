@@ -1,9 +1,10 @@
 //! The command line as an administrator meets it.
 
-use std::process::Output;
+use std::{path::Path, process::Output};
 
 use anyhow::Result;
 use bakau_tests::{bakau::Bakau, catalogue, kill::Way};
+use rusqlite::Connection;
 
 fn run(bakau: &Bakau, arguments: &[&str]) -> Result<Output> {
     let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -85,6 +86,39 @@ async fn a_second_process_on_the_same_data_is_refused_and_verify_finds_no_damage
     let verify = run(&bakau, &["verify"])?;
     assert!(verify.status.success(), "{}", errors(&verify));
     Ok(())
+}
+
+/// The number that every file of Bakau carries: which version of its tables it has.
+fn format(path: &Path, set: Option<i64>) -> Result<i64> {
+    let file = Connection::open(path)?;
+    if let Some(format) = set {
+        file.pragma_update(None, "user_version", format)?;
+    }
+    Ok(file.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_a_newer_version_is_refused_in_words_and_left_alone() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut bakau =
+        Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &[("baik.toml", catalogue::load(1))])?;
+    bakau.start().await?;
+    bakau.stop()?;
+    for file in ["spool.db", "series.db", "alerts.db", "registry.db"] {
+        let path = bakau.data(file);
+        let known = format(&path, None)?;
+        format(&path, Some(99))?;
+        let output = run(&bakau, &["run"])?;
+        let said = errors(&output);
+        assert!(!output.status.success(), "{file}");
+        for words in [file, "99", "newer"] {
+            assert!(said.contains(words), "no '{words}' in:\n{said}");
+        }
+        assert_eq!(format(&path, None)?, 99, "{file} was changed");
+        format(&path, Some(known))?;
+    }
+    bakau.start().await?;
+    bakau.stop()
 }
 
 #[tokio::test(flavor = "multi_thread")]

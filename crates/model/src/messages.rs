@@ -1,6 +1,6 @@
 //! Message files: flat TOML tables of `key = "text with {placeholders}"`, one per language.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A message file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,10 +36,25 @@ impl Messages {
         text
     }
 
-    /// Every key, sorted; tests compare those of the languages.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    /// The keys, sorted, under which this file and the one of another language do not say the same: one has no text, or
+    /// other placeholders. For the test of each room that has message files.
+    #[must_use]
+    pub fn unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let keys: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).collect();
+        let text = |file: &'a Self, key: &str| file.0.get(key).filter(|text| !text.is_empty());
+        let alike = |key: &str| match (text(self, key), text(other, key)) {
+            (Some(one), Some(two)) => placeholders(one) == placeholders(two),
+            (Some(_), None) | (None, Some(_) | None) => false,
+        };
+        keys.into_iter().filter(|key| !alike(key)).collect()
     }
+}
+
+/// The names in braces, sorted.
+fn placeholders(text: &str) -> Vec<&str> {
+    let mut found: Vec<_> = text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect();
+    found.sort_unstable();
+    found
 }
 
 #[cfg(test)]
@@ -51,6 +66,16 @@ mod tests {
         let messages = Messages::parse("greeting = \"Halo {name}\"").unwrap();
         assert_eq!(messages.fill("greeting", &[("name", "Sari")]), "Halo Sari");
         assert_eq!(messages.text("nope"), "nope");
+    }
+
+    #[test]
+    fn files_of_two_languages_say_the_same_or_the_key_is_named() {
+        let read = |file: &str| Messages::parse(file).unwrap();
+        let id = read("a = \"{x} lalu {y}\"\nb = \"{x}\"\nc = \"satu\"\nd = \"\"\ne = \"{z}{z}\"");
+        let en = read("a = \"{y} after {x}\"\nb = \"{y}\"\nd = \"\"\ne = \"{z}\"\nf = \"two\"");
+        assert_eq!(id.unlike(&en), ["b", "c", "d", "e", "f"]);
+        assert_eq!(id.unlike(&en), en.unlike(&id));
+        assert!(read("a = \"{x}\"").unlike(&read("a = \"to {x}\"")).is_empty());
     }
 
     #[test]
