@@ -15,6 +15,7 @@ use bakau_tests::{
     bakau::Bakau,
     catalogue,
     kill::{Way, wait_connected},
+    metrics::{self, counter, p99_ms},
     mosquitto::Mosquitto,
     process::{cpu_seconds, free_port, resident_bytes},
     sink::Sink,
@@ -94,40 +95,21 @@ fn load_plan(plan: &Plan, port: u16) -> LoadPlan {
     }
 }
 
-pub(crate) async fn metrics(bakau: &Bakau) -> Result<String> {
-    Ok(reqwest::get(bakau.url("/metrics")?).await?.text().await?)
-}
-
-/// The sum of all samples of a counter whose labels contain `label`.
-pub(crate) fn counter(text: &str, name: &str, label: &str) -> f64 {
-    let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-}
-
-/// Upper edge of the bucket in which the 99th percentile lies, in ms, and the count.
-fn p99_ms(text: &str, name: &str) -> Option<(f64, u64)> {
-    let count = counter(text, &format!("{name}_count"), "");
-    let buckets = text.lines().filter(|line| line.starts_with(&format!("{name}_bucket")));
-    for line in buckets {
-        let cumulative: f64 = line.rsplit(' ').next()?.parse().ok()?;
-        let edge = line.split("le=\"").nth(1)?.split('"').next()?;
-        if 0.0 < count && 0.99 * count <= cumulative {
-            return Some((edge.parse::<f64>().unwrap_or(f64::INFINITY) * 1_000.0, count as u64));
-        }
-    }
-    None
-}
-
 /// A Bakau ready for a load, with the parts around it.
 pub(crate) struct Rig {
     pub(crate) bakau: Bakau,
-    broker: Option<Mosquitto>,
+    pub(crate) broker: Option<Mosquitto>,
     port: u16,
     /// Runs as long as this lives.
     _sink: Sink,
 }
 
 pub(crate) async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
+    prepare_with(plan, "", folder).await
+}
+
+/// The same with further sections of `bakau.toml`.
+pub(crate) async fn prepare_with(plan: &Plan, sections: &str, folder: &Path) -> Result<Rig> {
     let broker = match plan.way {
         Way::Embedded => None,
         Way::Mosquitto => Some(Mosquitto::start(&folder.join("mosquitto")).await?),
@@ -135,7 +117,7 @@ pub(crate) async fn prepare(plan: &Plan, folder: &Path) -> Result<Rig> {
     let port = broker.as_ref().map_or_else(free_port, |broker| Ok(broker.port()))?;
     let sink = Sink::start(0).await?;
     let catalogue = [("beban.toml", catalogue::load(plan.stations) + &rules(plan, &sink.url()))];
-    let mut bakau = Bakau::prepare(&folder.join("bakau"), &plan.way.configuration(port), &catalogue)?;
+    let mut bakau = Bakau::prepare(&folder.join("bakau"), &(plan.way.configuration(port) + sections), &catalogue)?;
     bakau.start().await?;
     if plan.way == Way::Mosquitto {
         wait_connected(&bakau).await?;
@@ -155,7 +137,7 @@ pub(crate) async fn send(plan: &Plan, rig: &Rig) -> Result<(Duration, String)> {
         running.await?;
     }
     let taken = async || {
-        let text = metrics(bakau).await?;
+        let text = metrics::text(bakau).await?;
         let decoded = counter(&text, "bakau_ingest_messages_total", "outcome=\"decoded\"");
         Ok((plan.messages as f64 <= decoded).then_some(()))
     };
@@ -165,7 +147,7 @@ pub(crate) async fn send(plan: &Plan, rig: &Rig) -> Result<(Duration, String)> {
         running.await?;
     }
     let stored = async || {
-        let text = metrics(bakau).await?;
+        let text = metrics::text(bakau).await?;
         let cursor = |consumer: &str| counter(&text, &format!("bakau_{consumer}_cursor"), "");
         let all = 2.0 * plan.messages as f64 <= counter(&text, "bakau_store_rows_total", "");
         Ok((all && cursor("store") <= cursor("alerts")).then_some(text))
@@ -194,7 +176,7 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
     let memory = resident_bytes(pid)?.1 as f64 / 1e6;
     let mean = |name: &str| counter(&text, &format!("{name}_sum"), "") / counter(&text, &format!("{name}_count"), "");
     let (group, commit) = (mean("bakau_ingest_group_messages"), mean("bakau_ingest_commit_seconds") * 1e6);
-    let decision = p99_ms(&text, "bakau_alerts_decision_seconds");
+    let decision = p99_ms("", &text, "bakau_alerts_decision_seconds");
     rig.bakau.stop()?;
     Ok(Run { rate: plan.messages as f64 / elapsed.as_secs_f64(), cpu, broker_cpu, memory, group, commit, decision })
 }

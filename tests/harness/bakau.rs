@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 
-use crate::{mosquitto, process::Process, sink, smtp, telegram, wait};
+use crate::{influx, mosquitto, process::Process, sink, smtp, telegram, wait};
 
 /// What `bakau` says on standard output while it starts.
 #[derive(Debug, Default, Clone)]
@@ -29,6 +29,7 @@ struct Announced {
 pub struct Bakau {
     folder: PathBuf,
     admin_token: Option<String>,
+    influx_token: String,
     running: Option<Running>,
 }
 
@@ -62,7 +63,8 @@ impl Bakau {
         crate::install_tls();
         fs::create_dir_all(folder.join("catalogue"))?;
         fs::write(folder.join("bakau.toml"), configuration)?;
-        let me = Self { folder: folder.to_path_buf(), admin_token: None, running: None };
+        let influx_token = influx::ADMIN_TOKEN.to_owned();
+        let me = Self { folder: folder.to_path_buf(), admin_token: None, influx_token, running: None };
         let mut arguments = vec!["apply".to_owned()];
         for (name, text) in catalogue {
             let path = folder.join("catalogue").join(name);
@@ -88,8 +90,22 @@ impl Bakau {
         command.arg("--config").arg(self.folder.join("bakau.toml")).args(arguments).current_dir(&self.folder);
         // The secrets that configurations and catalogues of the tests name.
         command.env(mosquitto::PASSWORD_ENV, mosquitto::PASSWORD).env(sink::SECRET_ENV, sink::SECRET);
+        command.env(influx::TOKEN_ENV, &self.influx_token);
         command.env(smtp::PASSWORD_ENV, smtp::PASSWORD).env(telegram::TOKEN_ENV, telegram::TOKEN);
         Ok(command)
+    }
+
+    /// Writes another `bakau.toml`, for the next start.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn configure(&self, configuration: &str) -> Result<()> {
+        Ok(fs::write(self.folder.join("bakau.toml"), configuration)?)
+    }
+
+    /// Gives it another token for InfluxDB than the admin's, for the next start.
+    pub fn use_influx_token(&mut self, token: &str) {
+        token.clone_into(&mut self.influx_token);
     }
 
     /// Starts `bakau run` and waits until it says it is ready.

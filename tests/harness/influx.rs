@@ -20,6 +20,8 @@ use crate::{process::Process, wait};
 pub const ORG: &str = "uji";
 /// The bucket that is there from the beginning.
 pub const BUCKET: &str = "bakau";
+/// Name of the environment variable with Bakau's token.
+pub const TOKEN_ENV: &str = "BAKAU_TEST_INFLUX_TOKEN";
 /// May do everything.
 pub const ADMIN_TOKEN: &str = "token-admin-uji";
 
@@ -70,6 +72,15 @@ pub struct Token {
 fn program() -> PathBuf {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/influxd/influxd");
     std::env::var_os("BAKAU_INFLUXD").map_or_else(built, PathBuf::from)
+}
+
+/// `[store]` with an InfluxDB on a port.
+#[must_use]
+pub fn section(kind: &str, port: u16) -> String {
+    format!(
+        "[store]\nkind = \"{kind}\"\nurl = \"http://127.0.0.1:{port}\"\norg = \"{ORG}\"\nbucket = \"{BUCKET}\"\n\
+         token_env = \"{TOKEN_ENV}\"\n"
+    )
 }
 
 impl Influx {
@@ -167,6 +178,12 @@ impl Influx {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// What `bakau.toml` says of it, as a store of this kind (`embedded` or `influx`).
+    #[must_use]
+    pub fn section(&self, kind: &str) -> String {
+        section(kind, self.port)
     }
 
     /// Asks its HTTP interface as the admin; the answer as JSON, null where it is empty.

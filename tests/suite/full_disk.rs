@@ -1,19 +1,14 @@
 //! A full disk: nothing is acknowledged that cannot be kept, and a crossed limit is told all the same.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
+    disk::SmallDisk,
     kill::{Way, wait_settled},
     publish::{Answer, Publisher},
     sink::Sink,
@@ -22,38 +17,6 @@ use bakau_tests::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A small file system in memory; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Result<Self> {
-        fs::create_dir_all(at)?;
-        let mut mount = Command::new("mount");
-        let made = mount.args(["-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs"]).arg(at).output()?;
-        if !made.status.success() {
-            let said = String::from_utf8_lossy(&made.stderr);
-            bail!("a small disk cannot be mounted, this test must run as root: {said}");
-        }
-        Ok(Self(at.to_owned()))
-    }
-
-    /// Fills it to the last byte; gives the file to delete.
-    fn fill(&self) -> Result<PathBuf> {
-        let path = self.0.join("filler");
-        let mut file = File::create(&path)?;
-        let block = [0; 4_096];
-        while file.write_all(&block).is_ok() {}
-        Ok(path)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: after a failed test Bakau may still have files open there.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 fn value(at: i64, oxygen: f64) -> Vec<u8> {
     format!("{{\"time\":\"{}\",\"do\":{oxygen},\"ph\":7.0}}", UtcMillis::new(at)).into_bytes()
 }
@@ -61,7 +24,7 @@ fn value(at: i64, oxygen: f64) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_a_crossed_limit_is_still_told_and_nothing_acknowledged_is_lost() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let disk = SmallDisk::mount(&folder.path().join("data"))?;
+    let disk = SmallDisk::mount(&folder.path().join("data"), 160)?;
     let sink = Sink::start(0).await?;
     let files = [("uji.toml", catalogue::load(1) + &catalogue::rule_with_webhook("beban-000000/do", &sink.url()))];
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;

@@ -12,4 +12,5 @@ mod mosquitto;
 mod refusals;
 mod replay;
 mod sources;
+mod store_copy;
 mod times;

@@ -12,6 +12,8 @@ use bakau_ingest::{
 use bakau_model::SourceName;
 use serde::Deserialize;
 
+use crate::store::StoreSection;
+
 const DAY_MS: i64 = 86_400_000;
 /// Old enough for a logger that was offline for a week, young enough that a reset clock is noticed.
 const DEFAULT_ACCEPT_PAST_DAYS: u32 = 7;
@@ -30,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) broker: BrokerSection,
     pub(crate) sources: Vec<SourceSection>,
     pub(crate) spool: SpoolSection,
+    pub(crate) store: StoreSection,
     pub(crate) alerts: AlertsSection,
 }
 
@@ -217,13 +220,14 @@ impl Default for Config {
             broker: BrokerSection::default(),
             sources: Vec::new(),
             spool: SpoolSection::default(),
+            store: StoreSection::default(),
             alerts: AlertsSection::default(),
         }
     }
 }
 
 /// The sections, each read on its own so that one mistake does not hide the next.
-const SECTIONS: [&str; 6] = ["data", "http", "broker", "source", "spool", "alerts"];
+const SECTIONS: [&str; 7] = ["data", "http", "broker", "source", "spool", "store", "alerts"];
 
 impl Config {
     /// Reads a configuration file's text; `path` is only named in errors.
@@ -244,6 +248,7 @@ impl Config {
             broker: reader.section(&table, "broker", defaults.broker),
             sources: reader.sources(&table),
             spool: reader.section(&table, "spool", defaults.spool),
+            store: reader.section(&table, "store", defaults.store),
             alerts: reader.section(&table, "alerts", defaults.alerts),
         };
         reader.check(&config);
@@ -333,6 +338,9 @@ impl Reader<'_> {
         }
         for problem in broker_problems(&config.broker) {
             self.errors.push(format!("{}:{}: [broker] {problem}", self.path.display(), self.line_of("broker")));
+        }
+        for problem in config.store.problems() {
+            self.errors.push(format!("{}:{}: [store] {problem}", self.path.display(), self.line_of("store")));
         }
     }
 }

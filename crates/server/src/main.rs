@@ -8,6 +8,7 @@ mod replay;
 mod source_states;
 mod sources;
 mod status;
+mod store;
 mod verify;
 mod wiring;
 
@@ -23,7 +24,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Config;
+use crate::{config::Config, store::StoreKind};
 
 /// Environmental sensor monitoring: MQTT in; alerts, charts and research-grade history out.
 #[derive(Debug, Parser)]
@@ -78,6 +79,22 @@ enum Command {
     AdminToken,
     /// Read every stored block and row again and name what is damaged.
     Verify,
+    /// Where observations are kept.
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Move everything to another kind of store while Bakau is stopped; stopped or killed, it goes on when run again.
+    Copy {
+        /// The store that has everything; it is left as it is.
+        #[arg(long)]
+        from: StoreKind,
+        /// The store that gets everything; it must be empty.
+        #[arg(long)]
+        to: StoreKind,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +194,9 @@ async fn execute(arguments: Arguments) -> Result<ExitCode> {
             catalogue::apply(&load(arguments.config.as_deref())?, &files, options).await
         }
         Command::AdminToken => admin::new_admin_token(&load(arguments.config.as_deref())?).await,
+        Command::Store(StoreCommand::Copy { from, to }) => {
+            store::copy(&load(arguments.config.as_deref())?, from, to, language).await
+        }
         Command::Verify => verify::run(&load(arguments.config.as_deref())?).await,
         Command::Run => wiring::run(load(arguments.config.as_deref())?, stop_signal()?).await,
         Command::Status { url } => {

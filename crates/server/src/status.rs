@@ -93,7 +93,7 @@ struct Problem {
     detail: String,
 }
 
-fn texts(language: Language) -> &'static Messages {
+pub(crate) fn texts(language: Language) -> &'static Messages {
     static ID: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../messages/id.toml")));
     static EN: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../messages/en.toml")));
     match language {

@@ -1,15 +1,15 @@
 //! `bakau verify`: reads everything again and names what is damaged.
 
 use anyhow::{Result, bail};
-use bakau_store::Store;
 
-use crate::{config::Config, wiring};
+use crate::{config::Config, store, wiring};
 
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let _lock = wiring::lock(&config.data)?;
     let (_spool, reader) = wiring::open_spool(config)?;
     let mut spool = tokio::task::spawn_blocking(move || reader.verify()).await??;
-    let store = wiring::open_store(&config.data)?.verify().await?;
+    let registry = wiring::open_registry(&config.data).await?;
+    let store = store::open(config, &registry)?.verify().await?;
     let raw = std::mem::take(&mut spool.raw);
     println!("spool: {spool:?}");
     println!(

@@ -16,7 +16,7 @@ use bakau_ingest::{LatestTable, SourceBoard, run_writer, start_committer};
 use bakau_model::Principal;
 use bakau_registry::Registry;
 use bakau_spool::{Consumer, Spool, SpoolConfig, SpoolReader};
-use bakau_store::{Store, embedded::EmbeddedStore};
+use bakau_store::Store;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{admin, config::Config, source_states::SourceStates, sources};
+use crate::{admin, config::Config, source_states::SourceStates, sources, store};
 
 pub(crate) const REGISTRY_FILE: &str = "registry.db";
 
@@ -74,11 +74,6 @@ pub(crate) async fn open_registry(data: &Path) -> Result<Registry> {
     prepare_folder(data)?;
     let path = data.join(REGISTRY_FILE);
     Registry::open(&path).await.with_context(|| format!("cannot open {}", path.display()))
-}
-
-pub(crate) fn open_store(data: &Path) -> Result<Arc<EmbeddedStore>> {
-    let path = data.join("series.db");
-    Ok(Arc::new(EmbeddedStore::open(&path).with_context(|| format!("cannot open {}", path.display()))?))
 }
 
 pub(crate) fn open_spool(config: &Config) -> Result<(Spool, SpoolReader)> {
@@ -175,7 +170,7 @@ impl Consumers {
         board: &SourceBoard,
         stop: &CancellationToken,
     ) -> Result<Self> {
-        let store: Arc<dyn Store> = open_store(&config.data)?;
+        let store: Arc<dyn Store> = store::open(config, registry)?;
         // Before anything is appended, so that new positions never fall below what the store has already seen.
         spool.report(Consumer::Store, store.cursor().await?);
         let latest = LatestTable::new();

@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bakau_tests::{
     bakau::Bakau,
+    metrics::{self, counter},
     process::{cpu_seconds, resident_bytes},
 };
 
-use crate::{
-    figures::Figure,
-    rig::{counter, metrics},
-};
+use crate::figures::Figure;
 
 pub(crate) async fn run(quick: bool) -> Result<()> {
     let watched = Duration::from_secs(if quick { 20 } else { 120 });
@@ -27,9 +25,9 @@ pub(crate) async fn run(quick: bool) -> Result<()> {
     // The first half minute settles history and starts the story.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let pid = bakau.id()?;
-    let (cpu, text) = (cpu_seconds(pid)?, metrics(&bakau).await?);
+    let (cpu, text) = (cpu_seconds(pid)?, metrics::text(&bakau).await?);
     tokio::time::sleep(watched).await;
-    let (cpu, after) = (cpu_seconds(pid)? - cpu, metrics(&bakau).await?);
+    let (cpu, after) = (cpu_seconds(pid)? - cpu, metrics::text(&bakau).await?);
     let messages = |text: &str| counter(text, "bakau_ingest_messages_total", "outcome=\"decoded\"");
     let seconds = watched.as_secs_f64();
     let rate = (messages(&after) - messages(&text)) / seconds;

@@ -3,11 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bakau_tests::{browser, kill::Way, process::resident_bytes};
+use bakau_tests::{
+    browser,
+    kill::Way,
+    metrics::{self, counter},
+    process::resident_bytes,
+};
 
 use crate::{
     figures::Figure,
-    rig::{self, Plan, counter, metrics},
+    rig::{self, Plan},
 };
 
 /// What one look at the running Bakau showed.
@@ -46,7 +51,7 @@ pub(crate) async fn memory_and_lag(quick: bool) -> Result<()> {
         tokio::select! {
             sent = &mut sending => break sent?,
             _ = tick.tick() => {
-                let text = metrics(&rig.bakau).await?;
+                let text = metrics::text(&rig.bakau).await?;
                 let (lag_s, memory) = (counter(&text, "bakau_store_lag_seconds", ""), resident_bytes(pid)?.0);
                 samples.push(Sample { at: begun.elapsed(), lag_s, memory_mb: memory as f64 / 1e6 });
             }

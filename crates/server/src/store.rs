@@ -1,0 +1,171 @@
+//! `[store]`: where observations are kept, and how that is opened.
+
+pub(crate) mod copy;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, bail};
+use bakau_model::Language;
+use bakau_registry::Registry;
+use bakau_store::{copy::Transfer, embedded::EmbeddedStore};
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use crate::{config::Config, status::texts, wiring};
+
+/// The kinds of stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreKind {
+    /// A file of Bakau's own.
+    #[default]
+    Embedded,
+    /// InfluxDB 2, with a journal of Bakau's own.
+    Influx,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreSection {
+    pub(crate) kind: StoreKind,
+    /// Such as `https://influx.example.org:8086`.
+    url: Option<String>,
+    org: Option<String>,
+    bucket: Option<String>,
+    /// Name of the environment variable with the token.
+    token_env: Option<String>,
+    /// An authority of one's own, besides those of the operating system.
+    ca_file: Option<PathBuf>,
+}
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Reading and writing.
+    Use,
+    /// Being filled by a copy that may be unfinished.
+    Target,
+}
+
+impl StoreSection {
+    /// What is missing or cannot be.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let named = [("url", &self.url), ("org", &self.org), ("bucket", &self.bucket), ("token_env", &self.token_env)];
+        let missing = named.iter().filter(|(_, value)| value.as_ref().is_none_or(String::is_empty));
+        let missing = missing.filter(|_| self.kind == StoreKind::Influx);
+        let mut problems: Vec<_> = missing.map(|(name, _)| format!("kind = \"influx\" needs {name}")).collect();
+        if let Some(url) = self.url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            problems.push(format!("url = \"{url}\" does not begin with http:// or https://"));
+        }
+        problems
+    }
+}
+
+impl StoreKind {
+    /// Its file in the data folder.
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Embedded => "series.db",
+            Self::Influx => "series-influx.db",
+        }
+    }
+}
+
+/// The store of the configuration.
+pub(crate) fn open(config: &Config, registry: &Registry) -> Result<Arc<dyn Transfer>> {
+    open_for(config, config.store.kind, Purpose::Use, registry)
+}
+
+fn open_for(config: &Config, kind: StoreKind, purpose: Purpose, registry: &Registry) -> Result<Arc<dyn Transfer>> {
+    let path = config.data.join(kind.file());
+    let opened = match kind {
+        StoreKind::Embedded => open_embedded(&path, purpose),
+        StoreKind::Influx => open_influx(&config.store, &path, purpose, registry),
+    };
+    opened.with_context(|| format!("cannot open {}", path.display()))
+}
+
+fn open_embedded(path: &Path, purpose: Purpose) -> Result<Arc<dyn Transfer>> {
+    Ok(Arc::new(match purpose {
+        Purpose::Use => EmbeddedStore::open(path)?,
+        Purpose::Target => EmbeddedStore::open_target(path)?,
+    }))
+}
+
+#[cfg(feature = "influx")]
+fn open_influx(
+    section: &StoreSection,
+    journal: &Path,
+    purpose: Purpose,
+    registry: &Registry,
+) -> Result<Arc<dyn Transfer>> {
+    use bakau_model::DatastreamId;
+    use bakau_store::influx::{InfluxConfig, InfluxStore};
+
+    let problems = StoreSection { kind: StoreKind::Influx, ..section.clone() }.problems();
+    if !problems.is_empty() {
+        bail!("[store] {}", problems.join("; "));
+    }
+    let given = |value: &Option<String>| value.clone().unwrap_or_default();
+    let variable = given(&section.token_env);
+    let token = std::env::var(&variable).ok().filter(|token| !token.is_empty());
+    let token = token.with_context(|| format!("[store] environment variable {variable} is not set"))?;
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("[store] cannot read {}", path.display()));
+    let authority = section.ca_file.as_ref().map(read).transpose()?;
+    let (url, org, bucket) = (given(&section.url), given(&section.org), given(&section.bucket));
+    let influx = InfluxConfig { url, org, bucket, token, authority };
+    let snapshots = registry.watch();
+    let names = Arc::new(move |number: DatastreamId| {
+        let snapshot = snapshots.borrow();
+        let found = snapshot.datastreams.get(&number).or_else(|| snapshot.retired.get(&number));
+        found.map(|datastream| datastream.name.clone())
+    });
+    Ok(Arc::new(match purpose {
+        Purpose::Use => InfluxStore::open(journal, influx, names)?,
+        Purpose::Target => InfluxStore::open_target(journal, influx, names)?,
+    }))
+}
+
+#[cfg(not(feature = "influx"))]
+fn open_influx(_: &StoreSection, _: &Path, _: Purpose, _: &Registry) -> Result<Arc<dyn Transfer>> {
+    bail!("this Bakau was built without InfluxDB")
+}
+
+/// `bakau store copy`.
+pub(crate) async fn copy(config: &Config, from: StoreKind, to: StoreKind, language: Language) -> Result<()> {
+    let words = texts(language);
+    if from == to {
+        bail!("{}", words.text("copy_same"));
+    }
+    let _lock = wiring::lock(&config.data)?;
+    let path = config.data.join(from.file());
+    if !path.is_file() {
+        bail!("{}", words.fill("copy_no_source", &[("path", &path.display().to_string())]));
+    }
+    let registry = wiring::open_registry(&config.data).await?;
+    let source = open_for(config, from, Purpose::Use, &registry)?;
+    let target = open_for(config, to, Purpose::Target, &registry)?;
+    copy::run(&*source, &*target, &registry.snapshot(), language).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn influxdb_needs_to_be_named_and_the_own_file_needs_nothing() {
+        assert_eq!(StoreSection::default().problems(), Vec::<String>::new());
+        let section: StoreSection = toml::from_str("kind = \"influx\"\norg = \"\"\nurl = \"influx:8086\"").unwrap();
+        let expected = [
+            "kind = \"influx\" needs org",
+            "kind = \"influx\" needs bucket",
+            "kind = \"influx\" needs token_env",
+            "url = \"influx:8086\" does not begin with http:// or https://",
+        ];
+        assert_eq!(section.problems(), expected);
+        assert!(toml::from_str::<StoreSection>("token = \"x\"").is_err(), "the token itself is never in the file");
+    }
+}
