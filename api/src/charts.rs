@@ -210,9 +210,8 @@ pub(crate) async fn read_points(
         newest_first: false,
     };
     let start = (Collector::new(datastream, span, buckets, zone), 0);
-    let read = range::fold(&*state.store, &query, start, |(collector, rows), row| {
-        let observation = &row.observation;
-        collector.push(Point { at: observation.observed_at, value: observation.value, flag: observation.flag });
+    let read = range::fold(&*state.store, &query, start, |(collector, rows), point| {
+        collector.push(Point { at: point.observed_at, value: point.value, flag: point.flag });
         *rows += 1;
     });
     let (collector, rows) = read.await?;

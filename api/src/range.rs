@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use bakau_store::{RangeQuery, Store, StoredObservation};
+use bakau_store::{RangeQuery, SeriesPoint, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ApiError, ProblemType};
@@ -15,12 +15,12 @@ pub(crate) async fn fold<T: Send + 'static>(
     store: &dyn Store,
     query: &RangeQuery,
     state: T,
-    mut step: impl FnMut(&mut T, &StoredObservation) + Send + 'static,
+    mut step: impl FnMut(&mut T, &SeriesPoint) + Send + 'static,
 ) -> Result<T, ApiError> {
     let gone = CancellationToken::new();
     let _guard = gone.clone().drop_guard();
-    let folded = bakau_store::fold(store, query, state, move |state: &mut T, row| {
-        step(state, row);
+    let folded = bakau_store::fold_points(store, query, state, move |state: &mut T, point| {
+        step(state, point);
         if gone.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     folded.await.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))

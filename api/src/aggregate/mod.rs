@@ -120,9 +120,8 @@ pub(crate) async fn summaries(
     let Span { from, to } = plan.span;
     let query =
         RangeQuery { datastream: datastream.number, from, to, after: None, limit: usize::MAX, newest_first: false };
-    let folded = crate::range::fold(store, &query, Folder::new(plan, zone), |folder, row| {
-        let observation = &row.observation;
-        folder.push(observation.observed_at, observation.value, observation.flag);
+    let folded = crate::range::fold(store, &query, Folder::new(plan, zone), |folder, point| {
+        folder.push(point.observed_at, point.value, point.flag);
     });
     folded.await.map(Folder::finish)
 }

@@ -11,7 +11,7 @@ use bakau_model::{
     TestResults, TimeSource, UtcMillis,
 };
 
-use crate::{RangeQuery, Store, StoreCounts, StoredObservation, copy::Transfer};
+use crate::{RangeQuery, SeriesPoint, Store, StoreCounts, StoredObservation, copy::Transfer};
 
 mod transfer;
 mod verdicts;
@@ -303,11 +303,18 @@ async fn a_scan_shows_what_a_question_answers(store: &dyn Store) {
         let query = RangeQuery { newest_first, limit, from: UtcMillis::new(3_000), ..everything(7) };
         let mut expected = read(store, &query).await;
         expected.truncate(stop_at);
+        let go_on = move |seen: usize| if seen == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let seen = crate::fold(store, &query, Vec::new(), move |seen: &mut Vec<StoredObservation>, row| {
             seen.push(*row);
-            if seen.len() == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            go_on(seen.len())
         });
         assert_eq!(seen.await.expect("scan"), expected, "newest first: {newest_first}, limit {limit}, stop {stop_at}");
+        let expected: Vec<_> = expected.iter().map(SeriesPoint::from).collect();
+        let seen = crate::fold_points(store, &query, Vec::new(), move |seen: &mut Vec<SeriesPoint>, point| {
+            seen.push(*point);
+            go_on(seen.len())
+        });
+        assert_eq!(seen.await.expect("points"), expected, "newest first: {newest_first}, limit {limit}");
     }
 }
 

@@ -6,7 +6,7 @@ use bakau_model::{DatastreamId, QualityLimits, UtcMillis};
 use bakau_quality::{Stream, margin};
 use parking_lot::Mutex;
 
-use crate::{RangeQuery, Store, StoreError, StoredObservation};
+use crate::{RangeQuery, SeriesPoint, Store, StoreError, StoreErrorKind, StoredObservation};
 
 /// Takes every value of a range into `state`, in reading order, until `step` breaks off.
 ///
@@ -16,18 +16,51 @@ pub async fn fold<T: Send + 'static>(
     store: &dyn Store,
     query: &RangeQuery,
     state: T,
-    mut step: impl FnMut(&mut T, &StoredObservation) -> ControlFlow<()> + Send + 'static,
+    step: impl FnMut(&mut T, &StoredObservation) -> ControlFlow<()> + Send + 'static,
 ) -> Result<T, StoreError> {
-    // The visitor is dropped when the scan ends, but not before it answers: the state is taken out, not unwrapped.
-    let shared = Arc::new(Mutex::new(Some(state)));
-    let inside = Arc::clone(&shared);
-    let visit = move |row: &StoredObservation| match inside.lock().as_mut() {
-        Some(state) => step(state, row),
-        None => ControlFlow::Break(()),
-    };
-    store.scan(query, Box::new(visit)).await?;
-    let state = shared.lock().take();
-    state.ok_or_else(|| StoreError::new(crate::StoreErrorKind::Other, "a scan went on after its end"))
+    let held = Held::new(state);
+    store.scan(query, Box::new(held.visitor(step))).await?;
+    held.take()
+}
+
+/// The same with [`Store::scan_points`].
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn fold_points<T: Send + 'static>(
+    store: &dyn Store,
+    query: &RangeQuery,
+    state: T,
+    step: impl FnMut(&mut T, &SeriesPoint) -> ControlFlow<()> + Send + 'static,
+) -> Result<T, StoreError> {
+    let held = Held::new(state);
+    store.scan_points(query, Box::new(held.visitor(step))).await?;
+    held.take()
+}
+
+/// The visitor is dropped when the scan ends, but not before it answers: the state is taken out, not unwrapped.
+struct Held<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Held<T> {
+    fn new(state: T) -> Self {
+        Self(Arc::new(Mutex::new(Some(state))))
+    }
+
+    fn visitor<R, S: FnMut(&mut T, &R) -> ControlFlow<()>>(
+        &self,
+        mut step: S,
+    ) -> impl FnMut(&R) -> ControlFlow<()> + use<T, R, S> {
+        let inside = Arc::clone(&self.0);
+        move |row| match inside.lock().as_mut() {
+            Some(state) => step(state, row),
+            None => ControlFlow::Break(()),
+        }
+    }
+
+    fn take(self) -> Result<T, StoreError> {
+        let state = self.0.lock().take();
+        state.ok_or_else(|| StoreError::new(StoreErrorKind::Other, "a scan went on after its end"))
+    }
 }
 
 /// The state of quality control just before an instant, from the stored values that matter for it.
@@ -45,8 +78,8 @@ pub async fn stream_before(
 ) -> Result<Stream, StoreError> {
     let from = before.saturating_add(-margin(limits).to_resume());
     let newest = RangeQuery { datastream, from, to: before, after: None, limit, newest_first: true };
-    let mut values = fold(store, &newest, Vec::new(), |values, row| {
-        values.push((row.observation.observed_at, row.observation.value));
+    let mut values = fold_points(store, &newest, Vec::new(), |values, point| {
+        values.push((point.observed_at, point.value));
         ControlFlow::Continue(())
     })
     .await?;

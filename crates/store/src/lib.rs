@@ -19,9 +19,9 @@ mod retry;
 mod types;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use fold::{fold, stream_before};
+pub use fold::{fold, fold_points, stream_before};
 pub use retry::pause;
 pub use types::{
-    RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreVerify, StoredObservation, Superseded, Verdict,
-    Visit, WriteReceipt,
+    RangeQuery, Reflagged, RefusedPoint, SeriesPoint, Store, StoreCounts, StoreVerify, StoredObservation, Superseded,
+    Verdict, Visit, VisitPoint, WriteReceipt,
 };

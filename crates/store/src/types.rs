@@ -48,6 +48,15 @@ pub trait Store: Debug + Send + Sync {
     /// When the store cannot be read.
     async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError>;
 
+    /// Shows of the same values what charts, means and quality control need, with the rest of each row left unread
+    /// where that saves time; otherwise like [`Self::scan`]. [`crate::fold_points`] brings a result back.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn scan_points(&self, query: &RangeQuery, mut visit: VisitPoint) -> Result<(), StoreError> {
+        self.scan(query, Box::new(move |row| visit(&row.into()))).await
+    }
+
     /// The current value with the greatest `observed_at` of each datastream, by datastream.
     ///
     /// # Errors
@@ -98,6 +107,9 @@ pub trait Store: Debug + Send + Sync {
 
 /// What [`Store::scan`] calls with each value.
 pub type Visit = Box<dyn FnMut(&StoredObservation) -> ControlFlow<()> + Send>;
+
+/// What [`Store::scan_points`] calls with each value.
+pub type VisitPoint = Box<dyn FnMut(&SeriesPoint) -> ControlFlow<()> + Send>;
 
 /// Results of quality control for the present value of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +176,23 @@ pub struct RangeQuery {
     pub limit: usize,
     /// Greatest `observed_at` first.
     pub newest_first: bool,
+}
+
+/// What a value says by itself, without where it came from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeriesPoint {
+    /// When the environment had the value.
+    pub observed_at: UtcMillis,
+    /// In the datastream's unit; `None` exactly when `flag` is [`Flag::Missing`].
+    pub value: Option<f64>,
+    /// Quality of the value.
+    pub flag: Flag,
+}
+
+impl From<&StoredObservation> for SeriesPoint {
+    fn from(StoredObservation { observation, .. }: &StoredObservation) -> Self {
+        Self { observed_at: observation.observed_at, value: observation.value, flag: observation.flag }
+    }
 }
 
 /// A current value.

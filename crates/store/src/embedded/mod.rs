@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    Verdict, Visit, WriteReceipt, copy::tables, metrics,
+    Verdict, Visit, VisitPoint, WriteReceipt, copy::tables, metrics,
 };
 
 /// Reading connections: pages and exports read at the same time on a small machine with two to four cores.
@@ -199,6 +199,11 @@ impl Store for EmbeddedStore {
     async fn scan(&self, query: &RangeQuery, mut visit: Visit) -> Result<(), StoreError> {
         let query = query.clone();
         self.readers.run(move |connection| read::scan(connection, &query, &mut visit)).await
+    }
+
+    async fn scan_points(&self, query: &RangeQuery, mut visit: VisitPoint) -> Result<(), StoreError> {
+        let query = query.clone();
+        self.readers.run(move |connection| read::scan_points(connection, &query, &mut visit)).await
     }
 
     async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {

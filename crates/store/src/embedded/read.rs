@@ -7,7 +7,7 @@ use bakau_model::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{RangeQuery, Reflagged, StoreCounts, StoreError, StoredObservation, Superseded, metrics};
+use crate::{RangeQuery, Reflagged, SeriesPoint, StoreCounts, StoreError, StoredObservation, Superseded, metrics};
 
 /// Columns of both tables of values in the order that [`RawRow::read`] expects.
 pub(crate) const COLUMNS: &str =
@@ -48,12 +48,7 @@ impl RawRow {
         let (flag, tests) = verdict(self.flag, self.tests)?;
         let deployment = u32::try_from(self.deployment).map_err(|_| "the deployment number is out of range")?;
         let time_source = u8::try_from(self.time_source).ok().and_then(TimeSource::from_code);
-        if self.value.is_none() != (flag == Flag::Missing) {
-            return Err("a value and the flag 'missing' exclude each other");
-        }
-        if self.value.is_some_and(|value| !value.is_finite()) {
-            return Err("the value is no finite number");
-        }
+        fits(self.value, flag)?;
         let observation = Observation {
             datastream: DatastreamId::new(datastream),
             observed_at: UtcMillis::new(self.observed_at),
@@ -73,9 +68,25 @@ impl RawRow {
     }
 }
 
+/// Whether value and flag say the same, or what is wrong with them.
+fn fits(value: Option<f64>, flag: Flag) -> Result<(), &'static str> {
+    if value.is_none() != (flag == Flag::Missing) {
+        return Err("a value and the flag 'missing' exclude each other");
+    }
+    if value.is_some_and(|value| !value.is_finite()) {
+        return Err("the value is no finite number");
+    }
+    Ok(())
+}
+
+/// A flag, or what is wrong with it.
+fn flag_of(code: i64) -> Result<Flag, &'static str> {
+    u8::try_from(code).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")
+}
+
 /// A flag and its tests, or what is wrong with them.
 pub(crate) fn verdict(flag: i64, tests: i64) -> Result<(Flag, TestResults), &'static str> {
-    let flag = u8::try_from(flag).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")?;
+    let flag = flag_of(flag)?;
     let tests = u32::try_from(tests).ok().and_then(TestResults::from_code).ok_or("a test has no QARTOD code")?;
     if tests != TestResults::NONE && flag != Flag::Missing && flag != tests.aggregate() {
         return Err("the flag is not the worst of its tests");
@@ -108,10 +119,38 @@ pub(crate) fn scan(
     query: &RangeQuery,
     visit: &mut dyn FnMut(&StoredObservation) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
+    each(connection, query, COLUMNS, |row| Ok(RawRow::read(row)?.accept().map(|row| visit(&row))))
+}
+
+pub(crate) fn scan_points(
+    connection: &Connection,
+    query: &RangeQuery,
+    visit: &mut dyn FnMut(&SeriesPoint) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    // Most of the time of a long read goes into asking for columns one by one: three of them cost a third of nine.
+    each(connection, query, "observed_at, value, flag", |row| {
+        let (observed_at, value): (i64, Option<f64>) = (row.get(0)?, row.get(1)?);
+        match flag_of(row.get(2)?).and_then(|flag| fits(value, flag).map(|()| flag)) {
+            Ok(flag) => Ok(Some(visit(&SeriesPoint { observed_at: UtcMillis::new(observed_at), value, flag }))),
+            Err(what) => {
+                metrics::damaged_row(query.datastream.get().into(), observed_at, what);
+                Ok(None)
+            }
+        }
+    })
+}
+
+/// Shows rows of a range to `take`, which says `None` to a damaged one.
+fn each(
+    connection: &Connection,
+    query: &RangeQuery,
+    columns: &str,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<Option<ControlFlow<()>>>,
+) -> Result<(), StoreError> {
     let Some((from, last)) = bounds(query) else { return Ok(()) };
     let direction = if query.newest_first { "DESC" } else { "ASC" };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
+        "SELECT {columns} FROM recent WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
          ORDER BY observed_at {direction}"
     ))?;
     let mut rows = statement.query(params![query.datastream.get(), from, last])?;
@@ -119,9 +158,9 @@ pub(crate) fn scan(
     let mut left = query.limit;
     while left != 0 {
         let Some(row) = rows.next()? else { break };
-        let Some(row) = RawRow::read(row)?.accept() else { continue };
+        let Some(flow) = take(row)? else { continue };
         left -= 1;
-        if visit(&row).is_break() {
+        if flow.is_break() {
             break;
         }
     }
