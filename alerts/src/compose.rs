@@ -203,6 +203,10 @@ fn badge(facts: &Facts, words: &Messages) -> String {
     let level = words.text(message::level_key(facts.level));
     match (facts.reason, facts.kind.is_technical()) {
         (Reason::RuleChanged | Reason::RuleRemoved | Reason::StateLost, _) => words.text("badge_closed").to_owned(),
+        (_, true) if facts.is_about_store() && facts.level == Level::Normal => {
+            words.text("badge_store_back").to_owned()
+        }
+        (_, true) if facts.is_about_store() => words.fill("badge_store", &[("level", level)]),
         (_, true) if facts.level == Level::Normal => words.text("badge_returned").to_owned(),
         (_, true) => words.fill("badge_silent", &[("level", level)]),
         (_, false) if facts.flag == Some(Flag::Suspect) => words.fill("badge_suspect", &[("level", level)]),
@@ -213,7 +217,7 @@ fn badge(facts: &Facts, words: &Messages) -> String {
 /// `Oksigen terlarut 0,42 mg/L · BeeJay Bakau`.
 fn headline(facts: &Facts, language: Language, words: &Messages) -> String {
     let station = facts.station().map(|station| station.name.get(language));
-    let source = facts.source().map(|source| words.fill("source", &[("source", source.as_str())]));
+    let source = facts.source().map(|source| message::source_name(source, words));
     let place = station.map(str::to_owned).or(source).unwrap_or_default();
     let Some(parameter) = facts.parameter() else { return place };
     let name = parameter.name.get(language);
@@ -345,6 +349,11 @@ mod tests {
         Facts { kind: AlertKind::Silence, value: None, worst: None, flag: None, heard, ..facts }
     }
 
+    fn store(reason: Reason, to: Level) -> Facts {
+        let subject = SubjectFacts::Source(bakau_model::SourceName::new(bakau_model::SourceName::STORE).unwrap());
+        Facts { kind: AlertKind::SourceDown, subject, agency: None, ..silent(reason, to) }
+    }
+
     fn source_down() -> Facts {
         let facts = silent(Reason::SourceDown, Level::Siaga);
         let subject = SubjectFacts::Source(bakau_model::SourceName::new("kota").unwrap());
@@ -365,6 +374,8 @@ mod tests {
             ("offline", silent(Reason::Offline, Level::Siaga), news),
             ("returned", Facts { previous_level: Level::Siaga, ..silent(Reason::Returned, Level::Normal) }, news),
             ("source down", source_down(), news),
+            ("store failing", store(Reason::SourceDown, Level::Siaga), news),
+            ("store back", Facts { previous_level: Level::Siaga, ..store(Reason::Returned, Level::Normal) }, news),
             ("reminder", awas(), NoticeKind::Reminder),
             ("escalation", awas(), NoticeKind::Escalation),
         ]

@@ -134,6 +134,11 @@ impl Facts {
         self.subject.station()
     }
 
+    /// Whether it is about the store, which is watched like a source.
+    pub(crate) fn is_about_store(&self) -> bool {
+        self.source().is_some_and(SourceName::is_store)
+    }
+
     /// The source, where it is about one.
     pub(crate) const fn source(&self) -> Option<&SourceName> {
         match &self.subject {

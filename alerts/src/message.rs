@@ -70,8 +70,16 @@ fn subject(facts: &Facts, language: Language) -> String {
             messages.fill("datastream", &[("parameter", parameter), ("station", station)])
         }
         SubjectFacts::Station(station) => station.name.get(language).to_owned(),
-        SubjectFacts::Source(source) => messages.fill("source", &[("source", source.as_str())]),
+        SubjectFacts::Source(source) => source_name(source, messages),
     }
+}
+
+/// A source, or the store, for people.
+pub(crate) fn source_name(source: &bakau_model::SourceName, messages: &Messages) -> String {
+    if source.is_store() {
+        return messages.text("store").to_owned();
+    }
+    messages.fill("source", &[("source", source.as_str())])
 }
 
 /// What it is about, in both languages.
@@ -111,6 +119,8 @@ fn template(facts: &Facts) -> &'static str {
         Reason::NeverReported => "never_reported",
         Reason::Stale => "stale",
         Reason::Offline => "offline",
+        Reason::SourceDown if facts.is_about_store() => "store_failing",
+        Reason::Returned if facts.is_about_store() => "store_returned",
         Reason::SourceDown => "source_down",
         Reason::Returned => "returned",
         Reason::RuleChanged if facts.value.is_none() => "rule_changed_silence",

@@ -129,12 +129,33 @@ async fn spool_check(state: &AppState) -> Check {
 
 async fn store_check(state: &AppState) -> Check {
     let check = Check::new("ready_store");
+    // A store may answer and still take nothing.
+    if let Some(failure) = state.store_board.status().present_failure() {
+        return check.fails(store_problem(failure.key), Vec::new());
+    }
     match state.store.health().await {
         Ok(()) => check,
         Err(error) => {
             tracing::warn!(error = %error, "readiness: store does not answer");
-            check.fails("ready_store_failed", Vec::new())
+            check.fails(store_problem(error.key()), Vec::new())
         }
+    }
+}
+
+/// The sentence for a failure of the store, with what can be done about it.
+pub(crate) fn store_problem(key: &str) -> &'static str {
+    match key {
+        "full" => "store_full",
+        "corrupt" => "store_corrupt",
+        "newer_format" => "store_newer_format",
+        "token" => "store_token",
+        "right" => "store_right",
+        "bucket" => "store_bucket",
+        "redirect" => "store_redirect",
+        "not_influx" => "store_not_influx",
+        "unexpected" => "store_unexpected",
+        "unavailable" => "store_unavailable",
+        _ => "store_failed",
     }
 }
 

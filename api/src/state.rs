@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use bakau_alerts::Alerts;
 use bakau_clock::Clock;
-use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard};
+use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, StoreBoard};
 use bakau_registry::{Registry, Snapshot};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
@@ -29,11 +29,13 @@ pub struct ApiConfig {
     pub open_read: bool,
     /// Bound of the spool, shown on the status page.
     pub spool_max_bytes: u64,
+    /// Which backend keeps the history: `embedded` or `influx`.
+    pub store_kind: &'static str,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { open_read: true, spool_max_bytes: 0 }
+        Self { open_read: true, spool_max_bytes: 0, store_kind: "embedded" }
     }
 }
 
@@ -52,6 +54,8 @@ pub struct AppParts {
     pub alerts: Alerts,
     /// Status of the sources.
     pub board: SourceBoard,
+    /// How writing to the store goes.
+    pub store_board: StoreBoard,
     /// Whether messages are being made durable.
     pub intake: watch::Receiver<IntakeHealth>,
     /// The present.

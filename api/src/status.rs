@@ -8,7 +8,8 @@ use axum::{
     response::Response,
 };
 use bakau_dashboards::view::Freshness;
-use bakau_model::AgencyId;
+use bakau_ingest::StoreStatus;
+use bakau_model::{AgencyId, Language};
 use bakau_spool::{Consumer, SpoolSize};
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ pub(crate) async fn status(
         "ready": checks.iter().all(Check::ok),
         "checks": checks.iter().map(|check| health::check_value(check, language)).collect::<Vec<Value>>(),
         "spool": spool(&state).await,
-        "store": consumer(&state, Consumer::Store).await,
+        "store": store(&state, people, language).await,
         "alerts": alerts(&state).await,
         "outbox": outbox(&state).await,
         "sources": health::source_values(&state, people),
@@ -72,6 +73,28 @@ async fn consumer(state: &AppState, consumer: Consumer) -> Value {
     let lag = tokio::task::spawn_blocking(move || health::lag_ms(&spool, consumer, now)).await;
     let lag_ms = lag.ok().and_then(Result::ok);
     json!({ "behind_batches": health::behind(&state.spool, consumer), "lag_ms": lag_ms })
+}
+
+/// The store: how far behind, last write, and what went wrong last; details that may name machines with the token only.
+async fn store(state: &AppState, people: bool, language: Language) -> Value {
+    let mut value = consumer(state, Consumer::Store).await;
+    let StoreStatus { last_write, failing, failure } = state.store_board.status();
+    let zone = catalogue::platform_zone();
+    value["kind"] = state.config.store_kind.into();
+    value["last_write_at"] = json!(last_write.map(answer::time));
+    value["last_write_at_local"] = json!(last_write.map(|at| times::local(at, &zone)));
+    value["last_error"] = failure.map_or(Value::Null, |failure| {
+        json!({
+            "key": failure.key,
+            "reason": language::texts(language).text(health::store_problem(failure.key)),
+            "present": failing,
+            "since": answer::time(failure.since),
+            "at": answer::time(failure.last),
+            "at_local": times::local(failure.last, &zone),
+            "problem": people.then_some(failure.problem),
+        })
+    });
+    value
 }
 
 async fn alerts(state: &AppState) -> Value {

@@ -18,6 +18,7 @@ mod metrics;
 mod owner;
 pub mod process;
 pub mod route;
+mod store_board;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -27,4 +28,5 @@ pub use board::{BlockedReason, DeviceStatus, ExternalBroker, SourceBoard, Source
 pub use committer::{IngestConfig, start_committer};
 pub use intake::{Intake, IntakeHealth, NotCommitted, OpenConnection};
 pub use latest::{LatestEntry, LatestTable};
+pub use store_board::{StoreBoard, StoreFailure, StoreStatus};
 pub use writer::run_writer;

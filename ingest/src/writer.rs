@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bakau_clock::Clock;
 use bakau_model::{Batch, Seq};
 use bakau_registry::Snapshot;
 use bakau_spool::{Consumer, SpoolReader};
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::verdicts::Judge;
-use crate::{limits::limits_of, metrics};
+use crate::{StoreBoard, limits::limits_of, metrics};
 
 /// Observations written together at most: sorted groups of this size cost least (measured, see architecture).
 const GROUP_OBSERVATIONS: usize = 100_000;
@@ -38,6 +39,7 @@ pub async fn run_writer(
     store: Arc<dyn Store>,
     spool: SpoolReader,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    (board, clock): (StoreBoard, Arc<dyn Clock>),
     stop: CancellationToken,
 ) {
     let mut writer = Writer {
@@ -45,6 +47,8 @@ pub async fn run_writer(
         arrivals: spool.watch(),
         spool,
         snapshots,
+        board,
+        clock,
         cursor: Seq::START,
         judge: None,
         failing: false,
@@ -61,6 +65,8 @@ struct Writer {
     spool: SpoolReader,
     arrivals: watch::Receiver<Seq>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    board: StoreBoard,
+    clock: Arc<dyn Clock>,
     cursor: Seq,
     /// What it knows goes with what was written; nothing after a failure, because nobody knows what was written then.
     judge: Option<Judge>,
@@ -186,9 +192,11 @@ impl Writer {
             tracing::info!(cursor = self.cursor.get(), "store takes observations again");
         }
         self.failures = 0;
+        self.board.succeeded(self.clock.now());
     }
 
     fn failed(&mut self, error: &StoreError) {
+        self.board.failed(error, self.clock.now());
         self.failures = self.failures.saturating_add(1);
         self.pause = pause(error, self.failures, rand::random());
         if !std::mem::replace(&mut self.failing, true) {

@@ -61,7 +61,10 @@ fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) ->
             wanted.map(|station| Subject::Station(station.id.clone())).collect()
         }
         RuleTarget::Sources(Some(source)) => vec![Subject::Source(source.clone())],
-        RuleTarget::Sources(None) => sources.iter().cloned().map(Subject::Source).collect(),
+        // The store is none of them: it sends nothing, it takes, and has a rule of its own.
+        RuleTarget::Sources(None) => {
+            sources.iter().filter(|source| !source.is_store()).cloned().map(Subject::Source).collect()
+        }
     }
 }
 

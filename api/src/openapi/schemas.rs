@@ -436,6 +436,24 @@ fn status() -> Value {
         ("oldest_at", nullable(time())),
         ("oldest_age_s", nullable(count())),
     ]);
+    let error = object([
+        ("key", about(text(), "why, as a word for programs: `unavailable`, `full`, `token`, `bucket`, ...")),
+        ("reason", about(text(), "why, and what can be done about it")),
+        ("present", about(boolean(), "whether it goes on")),
+        ("since", time()),
+        ("at", time()),
+        ("at_local", local()),
+        ("problem", about(nullable(text()), "details; with the admin token only")),
+    ]);
+    let store = extended(
+        lag(),
+        [
+            ("kind", about(text(), "`embedded` or `influx`")),
+            ("last_write_at", nullable(time())),
+            ("last_write_at_local", nullable(local())),
+            ("last_error", nullable(error)),
+        ],
+    );
     object([
         ("now", time()),
         ("now_local", local()),
@@ -443,7 +461,7 @@ fn status() -> Value {
         ("ready", boolean()),
         ("checks", list(&named("Check"))),
         ("spool", nullable(spool)),
-        ("store", lag()),
+        ("store", store),
         ("alerts", extended(lag(), [("active", count()), ("level", level())])),
         ("outbox", nullable(outbox)),
         ("sources", list(&named("Source"))),

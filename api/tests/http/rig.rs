@@ -10,7 +10,7 @@ use axum::{
 use bakau_alerts::{Alerts, AlertsConfig, FixedSecrets};
 use bakau_api::{ApiConfig, AppParts, AppState, hash_token, router};
 use bakau_clock::{Clock, ManualClock};
-use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, SourceKind, SourceState, run_writer};
+use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, SourceKind, SourceState, StoreBoard, run_writer};
 use bakau_model::{
     DeploymentId, Envelope, Flag, LedgerKey, MessageLedger, Observation, Principal, Qos, QuarantineReason, Seq,
     SourceName, TimeSource, UtcMillis,
@@ -158,7 +158,9 @@ impl Rig {
         let alerts = alerts.await.unwrap();
         let latest = LatestTable::new();
         tokio::spawn(latest.clone().run(Arc::clone(&store), reader.clone(), registry.watch(), stop.clone()));
-        tokio::spawn(run_writer(Arc::clone(&store), reader.clone(), registry.watch(), stop.clone()));
+        let store_board = StoreBoard::default();
+        let watched = (store_board.clone(), Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>);
+        tokio::spawn(run_writer(Arc::clone(&store), reader.clone(), registry.watch(), watched, stop.clone()));
         let board = SourceBoard::default();
         let source = SourceName::new("broker").unwrap();
         board.register(&source, SourceKind::Broker, clock.now());
@@ -171,6 +173,7 @@ impl Rig {
             latest: latest.clone(),
             alerts: alerts.clone(),
             board,
+            store_board,
             intake: health,
             clock: Arc::<ManualClock>::clone(&clock),
             config,

@@ -132,6 +132,17 @@ text_id!(
     "source name"
 );
 
+impl SourceName {
+    /// The name under which rules and alerts speak of the store; no source may have it.
+    pub const STORE: &str = "store";
+
+    /// Whether it means the store.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        self.as_str() == Self::STORE
+    }
+}
+
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -332,6 +332,9 @@ impl Reader<'_> {
             if name.as_str() == crate::sources::BROKER_SOURCE || !names.insert(name.clone()) {
                 self.errors.push(format!("{}: source name '{name}' is used twice", self.path.display()));
             }
+            if name.is_store() {
+                self.errors.push(format!("{}: source name '{name}' means the store in rules", self.path.display()));
+            }
             for problem in source_problems(source) {
                 self.errors.push(format!("{}: source '{name}': {problem}", self.path.display()));
             }

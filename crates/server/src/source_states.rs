@@ -1,11 +1,25 @@
-//! What the alert room has to know of the sources, from the board that the ingest room keeps.
+//! What the alert room has to know of the sources and the store, from the boards that the ingest room keeps.
 
 use bakau_alerts::{SourceView, Sources};
-use bakau_ingest::{SourceBoard, SourceState};
+use bakau_ingest::{SourceBoard, SourceState, StoreBoard};
+use bakau_model::{SourceName, UtcMillis};
 
-/// The board as the alert room sees it.
+/// The boards as the alert room sees them.
 #[derive(Debug)]
-pub(crate) struct SourceStates(pub(crate) SourceBoard);
+pub(crate) struct SourceStates {
+    pub(crate) sources: SourceBoard,
+    pub(crate) store: StoreBoard,
+}
+
+impl SourceStates {
+    /// The store as if it were a source: rules about it watch how long it has been taking nothing.
+    fn store(&self) -> Option<SourceView> {
+        let status = self.store.status();
+        let down = status.present_failure().map(|failure| failure.since);
+        let since = down.or(status.last_write).unwrap_or(UtcMillis::new(0));
+        Some(SourceView { name: SourceName::new(SourceName::STORE).ok()?, up: down.is_none(), since })
+    }
+}
 
 impl Sources for SourceStates {
     fn sources(&self) -> Vec<SourceView> {
@@ -19,6 +33,6 @@ impl Sources for SourceStates {
             name: status.name,
             since: status.since,
         };
-        self.0.sources().into_iter().map(view).collect()
+        self.sources.sources().into_iter().map(view).chain(self.store()).collect()
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secret, Secrets};
 use bakau_api::{ApiConfig, AppParts, AppState, MessageCharts};
 use bakau_clock::{Clock, SystemClock};
-use bakau_ingest::{LatestTable, SourceBoard, run_writer, start_committer};
+use bakau_ingest::{LatestTable, SourceBoard, StoreBoard, run_writer, start_committer};
 use bakau_model::Principal;
 use bakau_registry::Registry;
 use bakau_spool::{Consumer, Spool, SpoolConfig, SpoolReader};
@@ -150,6 +150,13 @@ impl Drop for OwnThread {
     }
 }
 
+/// Who takes part notes here how it goes.
+#[derive(Default)]
+struct Boards {
+    sources: SourceBoard,
+    store: StoreBoard,
+}
+
 /// Everything behind the spool.
 struct Consumers {
     store: Arc<dyn Store>,
@@ -167,7 +174,7 @@ impl Consumers {
         spool: &SpoolReader,
         registry: &Registry,
         clock: &Arc<dyn Clock>,
-        board: &SourceBoard,
+        boards: &Boards,
         stop: &CancellationToken,
     ) -> Result<Self> {
         let store: Arc<dyn Store> = store::open(config, registry)?;
@@ -177,9 +184,11 @@ impl Consumers {
         tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
         let charts = MessageCharts::default();
-        let alerts = start_alerts(config, spool, &store, registry, clock, (board, &charts), stop);
+        let alerts = start_alerts(config, spool, &store, registry, clock, (boards, &charts), stop);
         let alerts = threads[1].spawn(alerts).await?.context("cannot start the alert engine")?;
-        let writer = threads[0].spawn(run_writer(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
+        let watched = (boards.store.clone(), Arc::clone(clock));
+        let writer = run_writer(Arc::clone(&store), spool.clone(), registry.watch(), watched, stop.clone());
+        let writer = threads[0].spawn(writer);
         Ok(Self { store, latest, writer, alerts, charts, threads })
     }
 }
@@ -198,12 +207,12 @@ impl Rooms {
         let stops: [CancellationToken; 4] = std::array::from_fn(|_| CancellationToken::new());
         let [sources_stop, committer_stop, consumers_stop, api_stop] = stops;
         let (spool, reader) = open_spool(&config)?;
-        let board = SourceBoard::default();
-        let consumers = Consumers::start(&config, &reader, &registry, &clock, &board, &consumers_stop).await?;
+        let boards = Boards::default();
+        let consumers = Consumers::start(&config, &reader, &registry, &clock, &boards, &consumers_stop).await?;
         let (ingest, snapshots) = (sources::ingest_config(&config)?, registry.watch());
         let (intake, committer) =
             start_committer(spool, snapshots, ingest, Arc::clone(&clock), committer_stop.clone())?;
-        let door = sources::Door { intake: &intake, board: &board, registry: &registry, clock: &clock };
+        let door = sources::Door { intake: &intake, board: &boards.sources, registry: &registry, clock: &clock };
         let (ports, mut sources) = sources::start(&config, &door, &sources_stop).await?;
         sources.push(tokio::spawn(poll_registry(registry.clone(), sources_stop.clone())));
 
@@ -213,10 +222,15 @@ impl Rooms {
             spool: reader.clone(),
             latest: consumers.latest,
             alerts: consumers.alerts.clone(),
-            board,
+            board: boards.sources,
+            store_board: boards.store,
             intake: intake.health(),
             clock,
-            config: ApiConfig { open_read: config.http.open_read, spool_max_bytes: config.spool.max_bytes },
+            config: ApiConfig {
+                open_read: config.http.open_read,
+                spool_max_bytes: config.spool.max_bytes,
+                store_kind: "embedded",
+            },
             stop: api_stop.clone(),
         });
         consumers.charts.connect(state.clone());
@@ -349,13 +363,13 @@ fn start_alerts(
     store: &Arc<dyn Store>,
     registry: &Registry,
     clock: &Arc<dyn Clock>,
-    (board, charts): (&SourceBoard, &MessageCharts),
+    (boards, charts): (&Boards, &MessageCharts),
     stop: &CancellationToken,
 ) -> impl Future<Output = Result<Alerts, AlertsError>> + Send + 'static {
     let mut settings = AlertsConfig::new(config.data.join("alerts.db"));
     settings.lateness_ms = i64::from(config.alerts.lateness_s) * 1_000;
     settings.public_url = config.http.public_url.clone();
-    settings.sources = Arc::new(SourceStates(board.clone()));
+    settings.sources = Arc::new(SourceStates { sources: boards.sources.clone(), store: boards.store.clone() });
     settings.charts = Some(Arc::new(charts.clone()));
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let (spool, snapshots, stop) = (spool.clone(), registry.watch(), stop.clone());

@@ -29,6 +29,17 @@ impl StoreErrorKind {
         }
     }
 
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::Refused => "refused",
+            Self::Corrupt => "corrupt",
+            Self::NewerFormat => "newer_format",
+            Self::Other => "other",
+        }
+    }
+
     const fn sentence(self) -> &'static str {
         match self {
             Self::Unavailable => "the store is not available at the moment",
@@ -46,6 +57,7 @@ impl StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     retry_after: Option<Duration>,
+    reason: Option<&'static str>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -53,7 +65,7 @@ impl StoreError {
     /// Wraps a cause (any error, or a text).
     #[must_use]
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, retry_after: None, source: source.into() }
+        Self { kind, retry_after: None, reason: None, source: source.into() }
     }
 
     /// The same with how long the other side wants to be left alone.
@@ -66,6 +78,18 @@ impl StoreError {
     #[must_use]
     pub const fn wanted_pause(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The same with a stable key that says more than the kind does.
+    #[must_use]
+    pub fn because(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// Why, as a stable key of message files.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.reason.unwrap_or_else(|| self.kind.key())
     }
 
     /// What the caller branches on.

@@ -96,6 +96,11 @@ async fn stored(store: &dyn Store) -> usize {
     store.observations(&query).await.unwrap().len()
 }
 
+/// A board that nobody looks at.
+fn unwatched() -> (StoreBoard, Arc<dyn Clock>) {
+    (StoreBoard::default(), Arc::new(bakau_clock::SystemClock))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_spooled_reaches_the_store_in_few_writes() {
     let mut house = House::new();
@@ -105,6 +110,7 @@ async fn everything_spooled_reaches_the_store_in_few_writes() {
         Arc::clone(&door) as Arc<dyn Store>,
         house.reader.clone(),
         nothing_registered(),
+        unwatched(),
         stop.clone(),
     ));
     for at in 0..500 {
@@ -124,15 +130,19 @@ async fn nothing_is_lost_while_the_store_is_away() {
     let door = Door::new(&house.store, true);
     let stop = CancellationToken::new();
     house.spool(&[observation(1, 1, 1, 1.0)]);
+    let (board, clock) = unwatched();
     let running = tokio::spawn(run_writer(
         Arc::clone(&door) as Arc<dyn Store>,
         house.reader.clone(),
         nothing_registered(),
+        (board.clone(), clock),
         stop.clone(),
     ));
     while door.refused.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;
     }
+    let status = board.status();
+    assert_eq!((status.last_write, status.present_failure().map(|failure| failure.key)), (None, Some("unavailable")));
     house.spool(&[observation(1, 2, 2, 2.0)]);
     assert_eq!(house.reader.cursor(Consumer::Store), Seq::START);
     door.shut.store(false, Ordering::SeqCst);
@@ -140,6 +150,7 @@ async fn nothing_is_lost_while_the_store_is_away() {
     assert_eq!(stored(&*house.store).await, 2);
     stop.cancel();
     running.await.unwrap();
+    assert!(board.status().last_write.is_some() && !board.status().failing);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,8 +160,13 @@ async fn a_new_run_goes_on_where_the_store_is() {
     house.store.write(&house.reader.read_after(Seq::START, 10).unwrap(), Vec::new()).await.unwrap();
     house.spool(&[observation(1, 2, 2, 2.0)]);
     let stop = CancellationToken::new();
-    let running =
-        tokio::spawn(run_writer(Arc::clone(&house.store), house.reader.clone(), nothing_registered(), stop.clone()));
+    let running = tokio::spawn(run_writer(
+        Arc::clone(&house.store),
+        house.reader.clone(),
+        nothing_registered(),
+        unwatched(),
+        stop.clone(),
+    ));
     reached(&house.reader, Seq::new(2)).await;
     assert_eq!(stored(&*house.store).await, 2);
     let counts: u64 = house
@@ -174,7 +190,7 @@ async fn stopping_writes_what_is_in_the_spool() {
         house.spool(&[observation(1, at, at, 1.0)]);
     }
     stop.cancel();
-    run_writer(Arc::clone(&house.store), house.reader.clone(), nothing_registered(), stop).await;
+    run_writer(Arc::clone(&house.store), house.reader.clone(), nothing_registered(), unwatched(), stop).await;
     assert_eq!(stored(&*house.store).await, 20);
 }
 

@@ -53,7 +53,7 @@ fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreErr
 fn unusable(what: Broken) -> StoreError {
     match &what {
         Broken::Said(text) if text.starts_with("database not found") => {
-            StoreError::new(StoreErrorKind::Refused, Hold::Bucket.sentence())
+            StoreError::new(StoreErrorKind::Refused, Hold::Bucket.sentence()).because(Hold::Bucket.key())
         }
         Broken::Said(_) | Broken::Nonsense | Broken::Early => broken(what),
     }
@@ -90,7 +90,7 @@ async fn question(server: &Server, text: String) -> Result<Rows, StoreError> {
     let status = body.status().as_u16();
     if status != 200 {
         return Err(match decide(status) {
-            Next::Hold(hold) => StoreError::new(StoreErrorKind::Refused, hold.sentence()),
+            Next::Hold(hold) => StoreError::new(StoreErrorKind::Refused, hold.sentence()).because(hold.key()),
             Next::Done | Next::Again | Next::Halve | Next::BadLines | Next::Partly => {
                 broken(format!("InfluxDB answered a question with status {status}"))
             }

@@ -58,7 +58,7 @@ struct Inner {
     writer: tokio::sync::Mutex<Arc<Mutex<Connection>>>,
     readers: Readers,
     /// Why the last write failed: the server's own health says nothing about that.
-    failure: Mutex<Option<(StoreErrorKind, String)>>,
+    failure: Mutex<Option<(StoreErrorKind, &'static str, String)>>,
 }
 
 impl fmt::Debug for Inner {
@@ -225,7 +225,7 @@ impl Store for InfluxStore {
         // A task of its own: an abandoned call must not leave the journal in the middle of a write.
         let writing = tokio::spawn(async move { inner.write_all(&group, verdicts).await });
         let outcome = writing.await.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Unavailable, error)));
-        *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.kind(), error.key(), error.to_string()));
         if let Ok(receipt) = &outcome
             && !batches.is_empty()
         {
@@ -286,8 +286,8 @@ impl Store for InfluxStore {
 
     async fn health(&self) -> Result<(), StoreError> {
         let failure = self.0.failure.lock().clone();
-        if let Some((kind, message)) = failure {
-            return Err(StoreError::new(kind, message));
+        if let Some((kind, key, message)) = failure {
+            return Err(StoreError::new(kind, message).because(key));
         }
         self.cursor().await.map(drop)
     }

@@ -32,7 +32,9 @@ pub(super) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, S
         match decide(answered.status) {
             Next::Done => {}
             Next::Again => return Err(later(&answered)),
-            Next::Hold(hold) => return Err(StoreError::new(StoreErrorKind::Refused, hold.sentence())),
+            Next::Hold(hold) => {
+                return Err(StoreError::new(StoreErrorKind::Refused, hold.sentence()).because(hold.key()));
+            }
             Next::BadLines => match without_named(&piece, &answered, &mut refused) {
                 Some(good) => pieces.extend(Some(good).filter(|good| !good.is_empty())),
                 None => halve(&piece, &answered, &mut pieces, &mut refused),
