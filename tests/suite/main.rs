@@ -9,6 +9,7 @@ mod kill;
 mod line;
 mod mail;
 mod mosquitto;
+mod outage;
 mod refusals;
 mod replay;
 mod sources;

@@ -30,7 +30,8 @@ impl Runner {
 
     /// Tells the engine what has changed with the sources; a new one may have rules.
     pub(super) fn take_sources(&mut self) {
-        if self.last_look.elapsed() < LOOK_AT_SOURCES_EVERY {
+        // At a start they come one after the other, the first of them soon.
+        if !self.source_views.is_empty() && self.last_look.elapsed() < LOOK_AT_SOURCES_EVERY {
             return;
         }
         self.last_look = Instant::now();

@@ -1,0 +1,146 @@
+//! A broker with stations behind it goes away: whom that wakes, and for what.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue,
+    device::Device,
+    kill::wait_connected,
+    mosquitto::{Mosquitto, PASSWORD, PASSWORD_ENV},
+    publish::Publisher,
+    sink::Sink,
+    wait,
+};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const STATIONS: usize = 4;
+
+/// The second level of the source comes after the deadline of every station behind it.
+const RULES: &str = r#"
+[[route]]
+id = "status"
+topic = "bakau/{station}/status"
+format = "status"
+status = { online = ["online"], offline = ["offline"] }
+
+[[rule]]
+id = "diam"
+name = { id = "Stasiun diam", en = "Station silent" }
+condition = "silence"
+waspada = { after_s = 10 }
+source = "test"
+channels = ["sink"]
+
+[[rule]]
+id = "putus"
+name = { id = "Sumber terputus", en = "Source down" }
+condition = "source_down"
+waspada = { after_s = 2 }
+siaga = { after_s = 14 }
+source = "test"
+channels = ["sink"]
+"#;
+
+struct Rig {
+    sink: Sink,
+    broker: Mosquitto,
+    bakau: Bakau,
+    devices: Vec<Device>,
+}
+
+impl Rig {
+    async fn start(folder: &Path) -> Result<Self> {
+        let sink = Sink::start(0).await?;
+        let stations: Vec<_> = (0..STATIONS).map(catalogue::station).collect();
+        let mut users: Vec<&str> = stations.iter().map(String::as_str).collect();
+        users.push("bakau");
+        let broker = Mosquitto::shipped(&folder.join("mosquitto"), &users, None).await?;
+        let configuration = format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nenabled = false\n[[source]]\nname = \"mosquitto\"\n\
+             host = \"127.0.0.1\"\nport = {}\nusername = \"bakau\"\npassword_env = \"{PASSWORD_ENV}\"\n\
+             topics = [\"bakau/#\"]\n",
+            broker.port()
+        );
+        let files = [("uji.toml", catalogue::load(STATIONS) + &catalogue::webhook(&sink.url()) + RULES)];
+        let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &files)?;
+        bakau.start().await?;
+        wait_connected(&bakau).await?;
+        let connect = |station: &String| {
+            let broker = ([127, 0, 0, 1], broker.port()).into();
+            let who = Publisher { broker, username: station.clone(), password: PASSWORD.to_owned() };
+            Device::start(&who, &format!("bakau/{station}/status"))
+        };
+        let devices = stations.iter().map(connect).collect();
+        Ok(Self { sink, broker, bakau, devices })
+    }
+
+    /// Every device that is left says that it is there, and a value.
+    fn report(&self) -> Result<()> {
+        for (number, device) in self.devices.iter().enumerate() {
+            let station = catalogue::station(number);
+            device.publish(&format!("bakau/{station}/status"), "online")?;
+            device.publish(&format!("bakau/{station}/data"), r#"{"do":5.5}"#)?;
+        }
+        Ok(())
+    }
+
+    /// What people were told, in a word or two each.
+    fn told(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let deliveries = self.sink.deliveries();
+        let words = deliveries.iter().map(|delivery| {
+            let body = &delivery.body;
+            let about = [&body["source"], &body["station"]["id"]].map(text).concat();
+            format!("{about} {}", text(&body["level"]))
+        });
+        words.collect()
+    }
+
+    /// Waits until the last thing told is `last`, while the devices go on reporting as long as they are connected.
+    async fn wait_told(&self, last: &str, reporting: bool) -> Result<()> {
+        let mut reported = std::time::Instant::now();
+        let told = async || {
+            if reporting && Duration::from_secs(1) < reported.elapsed() {
+                reported = std::time::Instant::now();
+                self.report()?;
+            }
+            Ok(self.told().last().is_some_and(|told| told == last).then_some(()))
+        };
+        let waited = wait::until(&format!("'{last}'"), PATIENCE, told).await;
+        waited.with_context(|| format!("told so far: {:?}\n{}", self.told(), self.bakau.log_tail()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_woken_for_a_broker_that_is_stopped_is_not_woken_for_each_station_behind_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut rig = Rig::start(folder.path()).await?;
+    let heard = async || {
+        rig.report()?;
+        let latest = rig.bakau.json("/api/v1/latest").await?.to_string();
+        Ok((0..STATIONS).all(|number| latest.contains(&format!("{}/do", catalogue::station(number)))).then_some(()))
+    };
+    wait::until("a value of every station", PATIENCE, heard).await.with_context(|| rig.bakau.log_tail())?;
+
+    rig.broker.stop()?;
+    rig.wait_told("mosquitto siaga", false).await?;
+    assert_eq!(rig.told(), ["mosquitto waspada", "mosquitto siaga"]);
+
+    rig.devices.pop();
+    rig.broker.resume().await?;
+    rig.wait_told("mosquitto normal", false).await?;
+    let back = async || {
+        let connected = rig.devices.iter().all(|device| device.connections() == 2);
+        ensure!(connected, "devices are not connected again");
+        Ok(Some(()))
+    };
+    wait::until("the devices to come back", PATIENCE, back).await?;
+    // One of them never does: of it alone people are told, and of none before its time.
+    let gone = format!("{} waspada", catalogue::station(STATIONS - 1));
+    rig.wait_told(&gone, true).await?;
+    assert_eq!(rig.told(), ["mosquitto waspada", "mosquitto siaga", "mosquitto normal", &gone]);
+    rig.bakau.stop()
+}
