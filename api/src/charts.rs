@@ -10,9 +10,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Spread};
+use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Side, Spread};
 use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
-use bakau_registry::{Band, Datastream, Rule, Snapshot};
+use bakau_registry::{Band, Datastream, Rule, Snapshot, Threshold};
 use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
 
@@ -250,9 +250,14 @@ pub(crate) fn limits(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitL
 
 /// The raise values of a rule.
 pub(crate) fn limit_lines(rule: &Rule) -> impl Iterator<Item = LimitLine> + '_ {
-    let of_band = |(level, band): (Level, Band)| band.thresholds().map(move |threshold| (level, threshold.raise));
+    let of_band = |(level, band): (Level, Band)| {
+        let sides = [(band.low, Side::Low), (band.high, Side::High)].into_iter();
+        sides.filter_map(move |(threshold, side)| {
+            threshold.map(|Threshold { raise: value, .. }| LimitLine { level, value, side })
+        })
+    };
     let bands = Level::RAISED.into_iter().filter_map(|level| rule.band(level).map(|band| (level, band)));
-    bands.flat_map(of_band).map(|(level, value)| LimitLine { level, value })
+    bands.flat_map(of_band)
 }
 
 async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Response, ApiError> {

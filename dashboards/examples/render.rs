@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bakau_dashboards::chart::{self, ChartSpec, LimitLine, Point, Spread};
+use bakau_dashboards::chart::{self, ChartSpec, LimitLine, Point, Side, Spread};
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 

@@ -35,6 +35,17 @@ pub struct LimitLine {
     pub level: Level,
     /// Raise value, in the chart's unit.
     pub value: f64,
+    /// On which side of it the level is raised.
+    pub side: Side,
+}
+
+/// The side of a limit that is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// At the limit or below.
+    Low,
+    /// At the limit or above.
+    High,
 }
 
 /// One observation.

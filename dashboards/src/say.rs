@@ -8,7 +8,8 @@ use crate::{
     format,
     page::ChartLink,
     view::{
-        AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, SourceKind, StationView, ValueCell, Window,
+        AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, SourceKind, StationView, ValueCell,
+        Window,
     },
 };
 
@@ -172,8 +173,13 @@ impl<'a> Say<'a> {
         self.measure(Some(*value.borrow()), decimals, unit)
     }
 
+    /// `≤ 4` where low values are bad, `≥ 55` where high ones are: a level is raised at its limit.
     pub(crate) fn limit(&self, limit: &LimitLine) -> String {
-        format::shortest(limit.value, self.frame.language)
+        let sign = match limit.side {
+            Side::Low => '≤',
+            Side::High => '≥',
+        };
+        format!("{sign}\u{a0}{}", format::shortest(limit.value, self.frame.language))
     }
 
     /// Degrees as `7,73850° LS`, `113,22100° BT` (`S`, `E` in English).

@@ -15,7 +15,7 @@ pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceV
 pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, StationClass, StationView};
 pub use status::{CheckRow, SourceKind, SourceRow, SourceState, SpoolStatus, StatusView};
 
-pub use crate::chart::LimitLine;
+pub use crate::chart::{LimitLine, Side};
 
 mod alerts;
 mod overview;

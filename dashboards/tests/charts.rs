@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first problem")]
 
-use bakau_dashboards::chart::{self, ChartError, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Spread};
+use bakau_dashboards::chart::{
+    self, ChartError, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Side, Spread,
+};
 use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -24,9 +26,9 @@ fn spec(points: Vec<Point>) -> ChartSpec {
         decimals: 2,
         interval_ms: 10 * MINUTE_MS,
         limits: vec![
-            LimitLine { level: Level::Waspada, value: 4.0 },
-            LimitLine { level: Level::Siaga, value: 2.0 },
-            LimitLine { level: Level::Awas, value: 0.5 },
+            LimitLine { level: Level::Waspada, value: 4.0, side: Side::Low },
+            LimitLine { level: Level::Siaga, value: 2.0, side: Side::Low },
+            LimitLine { level: Level::Awas, value: 0.5, side: Side::Low },
         ],
         points,
         spreads: Vec::new(),
@@ -153,7 +155,7 @@ prop_compose! {
         dark: bool,
     ) -> ChartSpec {
         points.sort_by_key(|point| point.at);
-        let limits = limits.into_iter().filter_map(|(level, value)| value.map(|value| LimitLine { level, value }));
+        let limits = limits.into_iter().filter_map(|(level, value)| value.map(|value| LimitLine { level, value, side: Side::High }));
         ChartSpec {
             title, width, height, decimals, interval_ms, dark, limits: limits.collect(),
             from: UtcMillis::new(from), to: UtcMillis::new(from + length),

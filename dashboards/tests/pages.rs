@@ -9,8 +9,8 @@ use bakau_dashboards::{
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
         DeliveryRow, DeliveryState, DeploymentRow, Frame, Freshness, Grouping, LimitLine, Named, OtherStation,
-        OverviewFilter, OverviewView, ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus,
-        StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell, Window,
+        OverviewFilter, OverviewView, ParameterPanel, ProblemView, Side, SourceKind, SourceRow, SourceState,
+        SpoolStatus, StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
@@ -115,7 +115,7 @@ fn deployment(labels: &[&str], serial: &str, from: &str, to: Option<&str>) -> De
 }
 
 fn station(language: Language, name: &str) -> StationView {
-    let limits = vec![LimitLine { level: Level::Siaga, value: 2.0 }];
+    let limits = vec![LimitLine { level: Level::Siaga, value: 2.0, side: Side::Low }];
     let cell = cell("prb-bjbr-01/do@150cm", Some(1.82));
     StationView {
         frame: frame(language, "/stations/prb-bjbr-01?range=week"),

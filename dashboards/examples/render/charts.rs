@@ -55,7 +55,7 @@ fn tide(h: f64) -> f64 {
 }
 
 fn limit(level: Level, value: f64) -> LimitLine {
-    LimitLine { level, value }
+    LimitLine { level, value, side: Side::High }
 }
 
 /// A band around means.

@@ -138,7 +138,7 @@ fn overview(language: Language) -> OverviewView {
 
 fn limits() -> Vec<LimitLine> {
     [(Level::Waspada, 4.0), (Level::Siaga, 2.0), (Level::Awas, 0.5)]
-        .map(|(level, value)| LimitLine { level, value })
+        .map(|(level, value)| LimitLine { level, value, side: Side::Low })
         .into()
 }
 
