@@ -17,7 +17,7 @@ pub(super) fn png(pixels: &[u32], width: u32, height: u32) -> Result<Vec<u8>, Ch
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette);
     // Lines on a flat ground hardly get smaller with more effort, but take much longer.
-    encoder.set_deflate_compression(png::DeflateCompression::Level(3));
+    encoder.set_deflate_compression(png::DeflateCompression::Level(2));
     encoder.set_filter(png::Filter::NoFilter);
     let failed = |error: png::EncodingError| ChartError::Drawing(error.to_string());
     let mut writer = encoder.write_header().map_err(failed)?;
