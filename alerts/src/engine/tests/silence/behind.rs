@@ -6,10 +6,13 @@ fn with_source() -> Vec<WatchedRule> {
     vec![station_rule(), datastream_rule(), source_rule()]
 }
 
+/// A source that is there and a value every five minutes until minute 20, and then something else.
+fn and(more: Vec<(i64, Event)>) -> Vec<(i64, Event)> {
+    [vec![(0, Event::Source(true))], every(5, 0..=20, DATASTREAM), more].concat()
+}
+
 fn outages() -> Vec<Case> {
-    use Event::{Restart, Source, Value};
-    let until_20 = || [vec![(0, Source(true))], every(5, 0..=20, DATASTREAM)].concat();
-    let and = |more: Vec<(i64, Event)>| [until_20(), more].concat();
+    use Event::{Source, Value};
     vec![
         (
             "whoever is behind a source is told of with it, and has the whole deadline when it is back",
@@ -29,6 +32,12 @@ fn outages() -> Vec<Case> {
             100,
             &["27 down normal>waspada source_down since 22", "80 down waspada>normal returned since 22"],
         ),
+    ]
+}
+
+fn interruptions() -> Vec<Case> {
+    use Event::{Restart, Source, Value};
+    vec![
         (
             "a short interruption moves no deadline",
             with_source(),
@@ -73,9 +82,7 @@ fn outages() -> Vec<Case> {
 }
 
 fn last_wills() -> Vec<Case> {
-    use Event::{Offline, Online, Source, Value};
-    let start = || vec![(0, Source(true)), (10, Value(DATASTREAM, 0)), (20, Value(DATASTREAM, 0))];
-    let and = |more: Vec<(i64, Event)>| [start(), more].concat();
+    use Event::{Offline, Online, Source};
     vec![
         (
             "a last will counts a moment later",
@@ -114,7 +121,7 @@ fn last_wills() -> Vec<Case> {
 
 #[test]
 fn whoever_is_behind_a_source_that_is_down_is_told_of_once_for_the_source() {
-    for (name, in_force, events, until, expected) in [outages(), last_wills()].into_iter().flatten() {
+    for (name, in_force, events, until, expected) in [outages(), interruptions(), last_wills()].into_iter().flatten() {
         assert_eq!(history(&in_force, &events, until), *expected, "{name}");
     }
 }
