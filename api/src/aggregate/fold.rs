@@ -1,6 +1,7 @@
 //! From observations in order of time to one summary per bucket, in memory that does not grow.
 
 use bakau_model::{Flag, UtcMillis};
+use bakau_store::Hour;
 use jiff::tz::TimeZone;
 
 use super::bucket::{Bucket, Step};
@@ -128,6 +129,32 @@ impl Folder {
         }
     }
 
+    /// Takes an hour behind everything taken so far; false, and nothing is taken, where single values would say more: at
+    /// the edge of a bucket that is no whole hour, or when values lie closer than expected.
+    pub(crate) fn push_hour(&mut self, hour: &Hour) -> bool {
+        self.advance(hour.start);
+        let interval = self.plan.interval_ms.max(1);
+        let end = hour.start.saturating_add(Hour::MS);
+        let Some(open) = self.current.as_mut().filter(|open| open.bucket.start <= hour.start && end <= open.bucket.end)
+        else {
+            return false;
+        };
+        if hour.usable == 0 {
+            return true;
+        }
+        if hour.gap_ms < interval - interval / 4 {
+            return false;
+        }
+        self.last = hour.last_at;
+        open.count += hour.usable;
+        let covered_ms = i64::try_from(hour.usable).unwrap_or(i64::MAX).saturating_mul(interval);
+        open.covered_ms = open.covered_ms.saturating_add(covered_ms);
+        open.min = open.min.min(hour.min);
+        open.max = open.max.max(hour.max);
+        open.add_part(hour.sum);
+        true
+    }
+
     /// The time that a usable value stands for: the interval, or the time since the one before where a station sends more
     /// often than it must, so that many values of one hour do not hide that there are none of the next. A quarter of
     /// the interval is what arrival may be early.
@@ -182,6 +209,10 @@ impl Open {
                 radians.sin()
             }
         };
+        self.add_part(part);
+    }
+
+    fn add_part(&mut self, part: f64) {
         let sum = self.sum + part;
         self.lost += if part.abs() <= self.sum.abs() { (self.sum - sum) + part } else { (part - sum) + self.sum };
         self.sum = sum;

@@ -4,12 +4,14 @@
 
 pub(crate) mod bucket;
 pub(crate) mod fold;
+mod hours;
 
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
+use bakau_model::DatastreamId;
 use bakau_registry::{Datastream, Snapshot};
 use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
@@ -110,20 +112,32 @@ fn zone_of<'a>(snapshot: &'a Snapshot, datastream: &Datastream) -> &'a str {
     snapshot.stations.get(&datastream.station).map_or("Asia/Jakarta", |station| &station.time_zone)
 }
 
-/// Reads a range and sums it up; shared with the charts of months and years.
-pub(crate) async fn summaries(
+/// Reads a range and sums it up, from whole hours where the store keeps their sums.
+async fn summaries(
     store: &dyn Store,
     datastream: &Datastream,
     plan: Plan,
     zone: TimeZone,
 ) -> Result<Vec<Summary>, ApiError> {
-    let Span { from, to } = plan.span;
-    let query =
-        RangeQuery { datastream: datastream.number, from, to, after: None, limit: usize::MAX, newest_first: false };
-    let folded = crate::range::fold(store, &query, Folder::new(plan, zone), |folder, point| {
+    if let Some(found) = hours::summaries(store, datastream.number, plan, &zone).await? {
+        return Ok(found);
+    }
+    let folder = fold_values(store, datastream.number, plan.span, Folder::new(plan, zone)).await?;
+    Ok(folder.finish())
+}
+
+/// Takes every value of a range into the folder.
+async fn fold_values(
+    store: &dyn Store,
+    datastream: DatastreamId,
+    Span { from, to }: Span,
+    folder: Folder,
+) -> Result<Folder, ApiError> {
+    let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
+    crate::range::fold(store, &query, folder, |folder, point| {
         folder.push(point.observed_at, point.value, point.flag);
-    });
-    folded.await.map(Folder::finish)
+    })
+    .await
 }
 
 impl Answer<'_> {

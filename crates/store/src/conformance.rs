@@ -13,6 +13,7 @@ use bakau_model::{
 
 use crate::{RangeQuery, SeriesPoint, Store, StoreCounts, StoredObservation, copy::Transfer};
 
+mod hours;
 mod transfer;
 mod verdicts;
 
@@ -51,6 +52,7 @@ pub async fn run(fixture: &dyn Fixture) {
     instants_at_the_edges_work(&*fixture.empty().await, fixture.instants()).await;
     latest_and_extent_follow_observed_at(&*fixture.empty().await).await;
     the_ledger_adds_up_by_minute_and_source(&*fixture.empty().await).await;
+    hours::hours_are_what_their_values_amount_to(&*fixture.empty().await).await;
     verdicts::a_verdict_comes_with_its_value_or_later(&*fixture.empty().await).await;
     verdicts::a_flag_that_is_taken_back_is_kept(&*fixture.empty().await).await;
     verdicts::the_verdict_belongs_to_the_value_that_stays(&*fixture.empty().await).await;

@@ -12,6 +12,7 @@ pub mod copy;
 pub mod embedded;
 mod error;
 mod fold;
+mod hour;
 #[cfg(feature = "influx")]
 pub mod influx;
 mod metrics;
@@ -20,6 +21,7 @@ mod types;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use fold::{fold, fold_points, stream_before};
+pub use hour::Hour;
 pub use retry::pause;
 pub use types::{
     RangeQuery, Reflagged, RefusedPoint, SeriesPoint, Store, StoreCounts, StoreVerify, StoredObservation, Superseded,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, Flag, LedgerKey, Observation, Seq, TestResults, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{Hour, StoreError};
 
 /// Where observations are kept for years.
 ///
@@ -55,6 +55,20 @@ pub trait Store: Debug + Send + Sync {
     /// When the store cannot be read.
     async fn scan_points(&self, query: &RangeQuery, mut visit: VisitPoint) -> Result<(), StoreError> {
         self.scan(query, Box::new(move |row| visit(&row.into()))).await
+    }
+
+    /// The hours of a datastream that have observations, earliest first, from `from` (inclusive) to `to` (exclusive), both
+    /// whole hours; `None` where the store knows no better way than [`Self::scan`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn hours(
+        &self,
+        _datastream: DatastreamId,
+        _from: UtcMillis,
+        _to: UtcMillis,
+    ) -> Result<Option<Vec<Hour>>, StoreError> {
+        Ok(None)
     }
 
     /// The current value with the greatest `observed_at` of each datastream, by datastream.

@@ -5,13 +5,18 @@
 //! nearly always decided here. A write is one transaction with the body for the server as `pending`; the body stays
 //! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use bakau_model::{Batch, DatastreamId, Seq, UtcMillis};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
+    hours::{self, Adding, Before, HOUR_MS},
     point::{self, INSTANTS, Unfit},
     send::Refused,
 };
@@ -25,17 +30,11 @@ use crate::{
 };
 
 /// "BkIn".
-const JOURNAL: Format = Format { application_id: 0x426B_496E, what: "a journal", migrations: &[TABLES, OWN_TABLES] };
+const JOURNAL: Format =
+    Format { application_id: 0x426B_496E, what: "a journal", migrations: &[TABLES, OWN_TABLES, hours::TABLES] };
 
 /// Rows of a datastream kept in `recent`: repeats and verdicts about a spike concern the last few.
 pub(super) const KEPT_ROWS: usize = 32;
-
-const HOUR_MS: i64 = 3_600_000;
-
-/// The hour of an instant, the grain of the counts that are compared with the server.
-pub(super) const fn hour(at: i64) -> i64 {
-    at.div_euclid(HOUR_MS) * HOUR_MS
-}
 
 const OWN_TABLES: &str = "
     CREATE TABLE series (
@@ -46,12 +45,6 @@ const OWN_TABLES: &str = "
         floor INTEGER NOT NULL,
         UNIQUE (station, parameter)
     );
-    CREATE TABLE hours (
-        datastream INTEGER NOT NULL,
-        hour INTEGER NOT NULL,
-        stored INTEGER NOT NULL,
-        PRIMARY KEY (datastream, hour)
-    ) WITHOUT ROWID;
     CREATE TABLE pending (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         seq INTEGER NOT NULL,
@@ -146,6 +139,7 @@ pub(super) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refus
         let key = line.split_once(" value=").map_or(line.as_str(), |(key, _)| key);
         let at: i64 = line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
         keep_refused(&transaction, key, at, reason, line)?;
+        hours::spoil(&transaction, at)?;
     }
     write_cursor(&transaction, cursor)?;
     transaction.execute("DELETE FROM pending", [])?;
@@ -207,22 +201,12 @@ pub(super) fn intend(
     }
     verdicts.sort_unstable_by_key(verdict_key);
     let touched = touched(&group, &verdicts);
-    Names { transaction: &transaction, name }.ensure(&touched)?;
+    let mut known = Names { transaction: &transaction, name }.ensure(&touched)?;
     leave_out_unfit(&transaction, &mut group)?;
     keep_loaded(&transaction, loaded)?;
-    let mut hours = transaction.prepare_cached(
-        "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, 1)
-         ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + 1",
-    )?;
-    let mut failed = None;
-    write_rows(&transaction, &mut group, &verdicts, &mut |datastream, at| {
-        failed = hours.execute((datastream, hour(at))).err().or(failed.take());
-    })?;
-    drop(hours);
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    let body = body(&transaction, &touched)?;
+    let mut fresh = Vec::with_capacity(group.order.len());
+    write_rows(&transaction, &mut group, &verdicts, &mut |datastream, at| fresh.push((datastream, at)))?;
+    let body = body(&transaction, &touched, &fresh, &mut known)?;
     prune(&transaction, touched.iter().map(|key| key.0))?;
     let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
@@ -240,6 +224,13 @@ fn touched(group: &Group<'_>, verdicts: &[Verdict]) -> BTreeSet<(u32, i64)> {
     group.order.iter().map(|&(datastream, at, _)| (datastream, at)).chain(verdicts.iter().map(verdict_key)).collect()
 }
 
+/// A datastream that a write touches.
+struct Known {
+    /// Measurement and tags.
+    key: Result<String, Unfit>,
+    before: Before,
+}
+
 /// Gives new datastreams their series.
 struct Names<'a> {
     transaction: &'a Transaction<'a>,
@@ -247,16 +238,19 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn ensure(&self, touched: &BTreeSet<(u32, i64)>) -> Result<(), StoreError> {
-        let mut known = None;
+    /// What is known of each datastream before the write.
+    fn ensure(&self, touched: &BTreeSet<(u32, i64)>) -> Result<BTreeMap<u32, Known>, StoreError> {
+        let mut found = BTreeMap::new();
+        let mut last = None;
         for &(datastream, _) in touched {
-            if known.replace(datastream) == Some(datastream) {
+            if last.replace(datastream) == Some(datastream) {
                 continue;
             }
-            let datastream = DatastreamId::new(datastream);
-            self.ensure_one(datastream)?;
+            let Series { station, parameter, .. } = self.ensure_one(DatastreamId::new(datastream))?;
+            let key = point::series_key(&station, &parameter);
+            found.insert(datastream, Known { key, before: Before::read(self.transaction, datastream)? });
         }
-        Ok(())
+        Ok(found)
     }
 
     fn ensure_one(&self, datastream: DatastreamId) -> Result<Series, StoreError> {
@@ -347,36 +341,34 @@ fn keep_loaded(transaction: &Transaction<'_>, loaded: &[StoredObservation]) -> R
     Ok(())
 }
 
-/// The lines of all touched rows as they are now.
-fn body(transaction: &Transaction<'_>, touched: &BTreeSet<(u32, i64)>) -> Result<String, StoreError> {
+/// The lines of all touched rows as they are now; the fresh ones among them, which come in the same order, join their
+/// hours.
+fn body(
+    transaction: &Transaction<'_>,
+    touched: &BTreeSet<(u32, i64)>,
+    fresh: &[(u32, i64)],
+    known: &mut BTreeMap<u32, Known>,
+) -> Result<String, StoreError> {
     let mut find = transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at = ?2"))?;
     let mut body = String::with_capacity(touched.len() * 128);
-    let mut current: Option<(u32, Result<String, Unfit>)> = None;
+    let (mut hours, mut fresh) = (Adding::new(transaction)?, fresh.iter().peekable());
     for &(datastream, at) in touched {
+        let is_fresh = fresh.next_if_eq(&&(datastream, at)).is_some();
         let Some(row) = find.query_row((datastream, at), RawRow::read).optional()? else { continue };
-        let Some(row) = row.accept() else { continue };
-        if current.as_ref().is_none_or(|(of, _)| *of != datastream) {
-            let series = series(transaction, DatastreamId::new(datastream))?;
-            let key = series.map_or(Err(Unfit::Tag), |series| point::series_key(&series.station, &series.parameter));
-            current = Some((datastream, key));
+        let (Some(row), Some(known)) = (row.accept(), known.get_mut(&datastream)) else { continue };
+        if is_fresh {
+            hours.put(&mut known.before, &row)?;
         }
-        let Some((_, key)) = &current else { continue };
-        let encoded = match key {
-            Ok(key) => point::encode(key, &row, &mut body),
-            Err(unfit) => Err(*unfit),
-        };
+        let encoded = known.key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, &mut body));
         if let Err(unfit) = encoded {
-            let shown = format!("{:?}", row.observation.value);
-            keep_refused(
-                transaction,
-                &RefusedPoint::numbered(DatastreamId::new(datastream)),
-                at,
-                &unfit.to_string(),
-                &shown,
-            )?;
+            let series = RefusedPoint::numbered(DatastreamId::new(datastream));
+            keep_refused(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;
+            hours.flush()?;
+            hours::spoil(transaction, at)?;
         }
     }
+    hours.flush()?;
     Ok(body)
 }
 

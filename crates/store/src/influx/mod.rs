@@ -5,6 +5,7 @@
 //! before anything else: points overwrite themselves, so nothing is lost or counted twice.
 
 mod answer;
+mod hours;
 mod http;
 mod influxql;
 mod journal;
@@ -33,7 +34,7 @@ use self::{
     msgpack::Row,
 };
 use crate::{
-    RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
+    Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
     StoredObservation, Superseded, Verdict, Visit, WriteReceipt,
     copy::tables,
     embedded::{Readers, read},
@@ -43,6 +44,10 @@ use crate::{
 /// Values asked for at once. The answer streams; but what lies in few days is found sooner, and a reader that comes
 /// slowly lets nothing wait on the server for longer than this.
 const WINDOW_VALUES: usize = 100_000;
+
+/// Inexact hours this close are read together, and reads at most for one question.
+const JOINED_HOURS: usize = 24;
+const MAX_RUNS: usize = 16;
 
 /// How a datastream is called: asked once, when its first value is written.
 pub type Names = Arc<dyn Fn(DatastreamId) -> Option<DatastreamName> + Send + Sync>;
@@ -190,6 +195,45 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// The hours with those that are inexact summed up again from the server's values; `None` when they lie so far
+    /// scattered that reading everything is no slower.
+    async fn exact(&self, of: DatastreamId, mut found: Vec<(Hour, bool)>) -> Result<Option<Vec<Hour>>, StoreError> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (n, _) in found.iter().enumerate().filter(|(_, (_, exact))| !exact) {
+            match runs.last_mut() {
+                Some((_, end)) if n - *end < JOINED_HOURS => *end = n,
+                _ => runs.push((n, n)),
+            }
+        }
+        if MAX_RUNS < runs.len() {
+            return Ok(None);
+        }
+        for (first, last) in runs {
+            let hours = &mut found[first..=last];
+            hours.iter_mut().for_each(|(hour, _)| *hour = Hour::empty(hour.start));
+            let (Some((start, _)), Some((end, _))) = (hours.first(), hours.last()) else { continue };
+            // The value before matters when it is less than an hour away.
+            let (from, to) = (start.start.saturating_add(-Hour::MS), end.start.saturating_add(Hour::MS));
+            let query = RangeQuery { datastream: of, from, to, after: None, limit: usize::MAX, newest_first: false };
+            let mut previous = None;
+            self.pages(&query, |page| {
+                for row in page.iter().filter(|row| row.observation.flag.is_usable()) {
+                    let (at, Some(value)) = (row.observation.observed_at, row.observation.value) else { continue };
+                    let hour = UtcMillis::new(hours::hour(at.get()));
+                    if let Ok(place) = hours.binary_search_by_key(&hour, |(hour, _)| hour.start) {
+                        hours[place].0.add(at, value, previous);
+                    }
+                    previous = Some(at);
+                }
+                async { Ok(ControlFlow::Continue(())) }
+            })
+            .await?;
+        }
+        Ok(Some(found.into_iter().map(|(hour, _)| hour).collect()))
+    }
+}
+
 /// A row in our types; a damaged one is named and left out, so that the others stay readable.
 fn checked(datastream: DatastreamId, row: &Row) -> Option<StoredObservation> {
     let checked = match row {
@@ -260,6 +304,16 @@ impl Store for InfluxStore {
                 }
             })
             .await
+    }
+
+    async fn hours(
+        &self,
+        datastream: DatastreamId,
+        from: UtcMillis,
+        to: UtcMillis,
+    ) -> Result<Option<Vec<Hour>>, StoreError> {
+        let found = self.0.readers.run(move |connection| hours::read(connection, datastream, from, to)).await?;
+        self.0.exact(datastream, found).await
     }
 
     async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {

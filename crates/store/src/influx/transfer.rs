@@ -9,7 +9,9 @@ use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::{
-    InfluxStore, Inner, influxql,
+    InfluxStore, Inner,
+    hours::{self, Adding, Before},
+    influxql,
     journal::{self, Series},
     on, parts,
     point::{encode, series_key},
@@ -117,7 +119,8 @@ fn keep(transaction: &Transaction<'_>, step: &Step, refused: &[RefusedPoint]) ->
         Step::Values(slice) => {
             tables::put_quarantine(transaction, refused)?;
             tables::put_versions(transaction, &slice.superseded, &slice.reflagged)?;
-            keep_values(transaction, slice)
+            keep_values(transaction, slice)?;
+            refused.iter().try_for_each(|point| hours::spoil(transaction, point.observed_at.get()))
         }
         Step::Quarantine(points) => {
             // They count as written and as refused, which is how the counts are compared with the server.
@@ -137,7 +140,9 @@ fn keep(transaction: &Transaction<'_>, step: &Step, refused: &[RefusedPoint]) ->
 fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), StoreError> {
     let (datastream, rows) = (slice.datastream, &slice.values);
     let Some(first) = rows.first().map(|row| row.observation.observed_at.get()) else { return Ok(()) };
-    count_hours(transaction, datastream, rows.iter().map(|row| row.observation.observed_at.get()))?;
+    let (mut before, mut hours) = (Before::read(transaction, datastream.get())?, Adding::new(transaction)?);
+    rows.iter().try_for_each(|row| hours.put(&mut before, row))?;
+    hours.flush()?;
     let newest = &rows[rows.len().saturating_sub(journal::KEPT_ROWS)..];
     tables::put_values(transaction, newest)?;
     let floor = newest.first().filter(|_| newest.len() < rows.len()).map(|row| row.observation.observed_at.get());
@@ -155,7 +160,7 @@ fn count_hours(
 ) -> Result<(), StoreError> {
     let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
     for at in instants {
-        *hours.entry(journal::hour(at)).or_default() += 1;
+        *hours.entry(hours::hour(at)).or_default() += 1;
     }
     let mut add = transaction.prepare_cached(
         "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, ?3)
