@@ -296,8 +296,18 @@ async fn settled(series: &Series, bakau: &Bakau) -> Result<Vec<serde_json::Value
 /// # Errors
 /// When a part fails.
 pub async fn through_mosquitto(series: &Series, folder: &Path, options: &[&str]) -> Result<(Mosquitto, Bakau)> {
+    through_mosquitto_into(series, folder, options, "").await
+}
+
+/// The same with `[store]` as the configuration is to have it.
+async fn through_mosquitto_into(
+    series: &Series,
+    folder: &Path,
+    options: &[&str],
+    store: &str,
+) -> Result<(Mosquitto, Bakau)> {
     let broker = Mosquitto::start(&folder.join("mosquitto")).await?;
-    let configuration = Way::Mosquitto.configuration(broker.port());
+    let configuration = Way::Mosquitto.configuration(broker.port()) + store;
     let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &catalogue_of(series)?)?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
@@ -324,16 +334,45 @@ pub async fn assert_held(series: &Series, bakau: &Bakau) -> Result<()> {
     Ok(())
 }
 
-/// Replays the series through mosquitto in one order of arrival, checks that it is held as the file has it, and gives its
-/// settled episodes.
+/// What follows from a series.
+#[derive(Debug, PartialEq)]
+pub struct Outcome {
+    /// Its settled episodes.
+    pub episodes: Vec<serde_json::Value>,
+    /// Its aggregates by civil day, as CSV, column by column.
+    pub days: Vec<String>,
+}
+
+/// Replays the series through mosquitto in one order of arrival, with the store that the configuration names, checks that
+/// it is held as the file has it, and gives what follows from it.
+///
+/// # Errors
+/// When a part fails.
+pub async fn outcome(series: &Series, options: &[&str], store: &str) -> Result<Outcome> {
+    let folder = tempfile::tempdir()?;
+    let (_broker, mut bakau) = through_mosquitto_into(series, folder.path(), options, store).await?;
+    assert_held(series, &bakau).await?;
+    let episodes = settled(series, &bakau).await?;
+    let mut days = Vec::new();
+    for (_, parameter, ..) in series.columns {
+        let (station, from, to) = (series.station, series.from, series.to);
+        let path = format!(
+            "/api/v1/aggregates?datastream={station}/{parameter}&from={from}&to={to}&step=1d&tz=Asia/Jakarta&format=csv"
+        );
+        days.push(reqwest::get(bakau.url(&path)?).await?.error_for_status()?.text().await?);
+    }
+    bakau.stop()?;
+    let verified = bakau.command(&["verify".to_owned()])?.output()?;
+    if !verified.status.success() {
+        bail!("bakau verify finds damage:\n{}", String::from_utf8_lossy(&verified.stdout));
+    }
+    Ok(Outcome { episodes, days })
+}
+
+/// The settled episodes of a series in one order of arrival; the rest of [`outcome`] is checked on the way.
 ///
 /// # Errors
 /// When a part fails.
 pub async fn settled_in_order(series: &Series, options: &[&str]) -> Result<Vec<serde_json::Value>> {
-    let folder = tempfile::tempdir()?;
-    let (_broker, mut bakau) = through_mosquitto(series, folder.path(), options).await?;
-    assert_held(series, &bakau).await?;
-    let episodes = settled(series, &bakau).await?;
-    bakau.stop()?;
-    Ok(episodes)
+    Ok(outcome(series, options, "").await?.episodes)
 }

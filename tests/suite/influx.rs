@@ -1,16 +1,206 @@
 //! InfluxDB 2 as the store: a real influxd behind the whole line.
 
-use anyhow::Result;
-use bakau_tests::influx::{BUCKET, Influx};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use bakau_clock::{Clock, SystemClock};
+use bakau_model::UtcMillis;
+use bakau_simulate::load::{self, LoadContent, LoadPlan, Progress};
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue,
+    influx::{BUCKET, Influx},
+    kill::{Way, wait_connected, wait_settled},
+    mosquitto::{self, Mosquitto},
+    publish::{Answer, Publisher},
+    series::{Series, estuary, jfk, outcome},
+    sink::Sink,
+    wait,
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const STATIONS: usize = 20;
+
+/// influxd, mosquitto, a webhook and Bakau.
+struct House {
+    influx: Influx,
+    broker: Mosquitto,
+    sink: Sink,
+    bakau: Bakau,
+}
+
+/// Alarms when the store takes nothing for a second.
+const STORE_RULE: &str = r#"
+[[rule]]
+id = "penyimpanan"
+name = { id = "Penyimpanan", en = "Store" }
+condition = "source_down"
+mqtt_source = "store"
+source = "test"
+channels = ["sink"]
+[rule.siaga]
+after_s = 1
+"#;
+
+impl House {
+    async fn open(folder: &Path) -> Result<Self> {
+        let influx = Influx::start(&folder.join("influx")).await?;
+        let broker = Mosquitto::start(&folder.join("mosquitto")).await?;
+        let sink = Sink::start(0).await?;
+        let configuration = Way::Mosquitto.configuration(broker.port()) + &influx.section("influx");
+        let rules = catalogue::rule_with_webhook("beban-000000/do", &sink.url()) + STORE_RULE;
+        let files = [("uji.toml", catalogue::load(STATIONS) + &rules)];
+        let bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &files)?;
+        Ok(Self { influx, broker, sink, bakau })
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        self.bakau.start().await?;
+        wait_connected(&self.bakau).await
+    }
+
+    /// Messages of two values each, published while `meanwhile` goes on.
+    fn load(&self, messages: u64, progress: &Arc<Progress>) -> tokio::task::JoinHandle<load::LoadReport> {
+        let content = catalogue::content(STATIONS, 1_767_225_600_000, 1_000);
+        let plan = LoadPlan {
+            broker: SocketAddr::from(([127, 0, 0, 1], self.broker.port())),
+            logins: vec![Way::Mosquitto.login()],
+            connections: 4,
+            window: 50,
+            rate: Some(500.0),
+            patience: Some(PATIENCE),
+            content: LoadContent { messages, ..content },
+        };
+        let progress = Arc::clone(progress);
+        tokio::spawn(async move { load::run(&plan, &progress, &CancellationToken::new()).await })
+    }
+
+    async fn publish(&self, observed_at: i64, oxygen: f64) -> Result<()> {
+        let (username, password) = (mosquitto::USERNAME.to_owned(), mosquitto::PASSWORD.to_owned());
+        let broker = SocketAddr::from(([127, 0, 0, 1], self.broker.port()));
+        let payload = format!("{{\"time\":\"{}\",\"do\":{oxygen},\"ph\":7.0}}", UtcMillis::new(observed_at));
+        let publisher = Publisher { broker, username, password };
+        let answer = publisher.publish("bakau/beban-000000/data", payload.as_bytes()).await?;
+        assert_eq!(answer, Answer::Acknowledged);
+        Ok(())
+    }
+
+    /// Waits for a message of a rule at a level.
+    async fn told(&self, rule: &str, level: &str) -> Result<Value> {
+        let told = async || {
+            let of = |body: &Value| body["rule"]["id"] == rule && body["level"] == level;
+            Ok(self.sink.deliveries().into_iter().map(|delivery| delivery.body).rfind(of))
+        };
+        let what = format!("{rule} at {level}");
+        wait::until(&what, PATIENCE, told)
+            .await
+            .with_context(|| format!("{:?}\n{}", self.sink.deliveries(), self.bakau.log_tail()))
+    }
+
+    /// Waits until the status tells a failure of the store by its key; gives the words for the store.
+    async fn failing(&self, key: &str) -> Result<String> {
+        let told = async || {
+            let status = self.bakau.json("/api/v1/status?lang=en").await?;
+            let error = &status["store"]["last_error"];
+            let found = error["present"] == true && error["key"] == key;
+            let check = || status["checks"].as_array().into_iter().flatten().find(|check| check["check"] == "store");
+            Ok(found.then(|| check().map(|check| check["reasons"].to_string()).unwrap_or_default()))
+        };
+        wait::until(&format!("the store to say '{key}'"), PATIENCE, told).await.with_context(|| self.bakau.log_tail())
+    }
+}
+
+/// The same counts, sums, daily means and episodes with both stores, and as the file has them.
+async fn equal_in_both_stores(series: &Series) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let influx = Influx::start(folder.path()).await?;
+    let held = outcome(series, &[], &influx.section("influx")).await?;
+    let own = outcome(series, &[], "").await?;
+    assert!(held.days.iter().all(|days| 25 < days.lines().count()), "{:?}", held.days);
+    assert_eq!(held, own);
+    let count = influx.query(&format!("from(bucket: \"{BUCKET}\") |> range(start: 0) |> limit(n: 1)")).await?;
+    assert!(count.contains(series.station), "the values are not in InfluxDB: {count}");
+    Ok(())
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_influxd_keeps_what_it_confirmed_when_it_is_killed() -> Result<()> {
+async fn a_month_of_weather_in_influxdb_gives_what_the_own_store_gives() -> Result<()> {
+    equal_in_both_stores(&jfk()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_of_the_estuary_in_influxdb_gives_what_the_own_store_gives() -> Result<()> {
+    let series = Series { from: "2012-01-01T00:00:00Z", to: "2013-01-01T00:00:00Z", ..estuary() };
+    if series.is_at_hand() { equal_in_both_stores(&series).await } else { Ok(()) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_influxd_is_away_alerts_go_on_the_officer_is_told_and_nothing_is_lost() -> Result<()> {
+    const MESSAGES: u64 = 4_000;
     let folder = tempfile::tempdir()?;
-    let mut influx = Influx::start(folder.path()).await?;
-    influx.write(BUCKET, "observation,station=a,parameter=do value=1 1000").await?;
-    influx.kill()?;
-    influx.resume().await?;
-    let found = influx.query(&format!("from(bucket: \"{BUCKET}\") |> range(start: 0) |> count()")).await?;
-    assert!(found.contains("value"), "{found}");
+    let mut house = House::open(folder.path()).await?;
+    house.start().await?;
+    let progress = Arc::new(Progress::default());
+    let load = house.load(MESSAGES, &progress);
+    let written = async || {
+        let status = house.bakau.json("/api/v1/status").await?;
+        Ok((!status["store"]["last_write_at"].is_null() && 200 < progress.acknowledged()).then_some(()))
+    };
+    wait::until("writes under load", PATIENCE, written).await.with_context(|| house.bakau.log_tail())?;
+    house.influx.kill()?;
+
+    let said = house.failing("unavailable").await?;
+    assert!(said.contains("waits safely in the spool"), "{said}");
+    house.told("penyimpanan", "siaga").await?;
+    let now = SystemClock.now().get();
+    house.publish(now, 0.3).await?;
+    house.told("do-rendah", "awas").await?;
+    let behind = house.bakau.json("/api/v1/status").await?["store"]["behind_batches"].as_u64();
+    assert!(0 < behind.context("the backlog is told")?, "the alarm came while nothing waited for the store");
+
+    house.influx.resume().await?;
+    house.told("penyimpanan", "normal").await?;
+    let report = load.await?;
+    assert!(report.errors.is_empty(), "{:?}", report.errors);
+    wait_settled(&house.bakau, 2 * MESSAGES + 2).await?;
+    house.bakau.stop()?;
+    let verified = house.bakau.command(&["verify".to_owned()])?.output()?;
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_taken_away_is_told_in_words_and_with_a_new_one_nothing_is_missing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path()).await?;
+    let token = house.influx.make_token(&["read", "write"]).await?;
+    house.bakau.use_influx_token(&token.secret);
+    house.start().await?;
+    let start = SystemClock.now().get() - 60_000;
+    house.publish(start, 5.0).await?;
+    wait_settled(&house.bakau, 2).await?;
+
+    house.influx.set_active(&token, false).await?;
+    house.publish(start + 10_000, 5.1).await?;
+    let said = house.failing("right").await?;
+    assert!(said.contains("The token may not write into the bucket"), "{said}");
+    house.influx.set_active(&token, true).await?;
+    wait_settled(&house.bakau, 4).await?;
+
+    house.influx.revoke(&token).await?;
+    house.publish(start + 20_000, 5.2).await?;
+    let said = house.failing("token").await?;
+    assert!(said.contains("does not accept the token"), "{said}");
+    house.bakau.stop()?;
+    let token = house.influx.make_token(&["read", "write"]).await?;
+    house.bakau.use_influx_token(&token.secret);
+    house.start().await?;
+    wait_settled(&house.bakau, 6).await?;
+    let status = house.bakau.json("/api/v1/status").await?;
+    assert_eq!((&status["store"]["kind"], &status["store"]["last_error"]), (&Value::from("influx"), &Value::Null));
+    let log = house.bakau.log_tail();
+    assert!(!log.contains(&token.secret), "a token is in the log:\n{log}");
+    house.bakau.stop()
 }

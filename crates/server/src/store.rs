@@ -65,6 +65,14 @@ impl StoreSection {
 }
 
 impl StoreKind {
+    /// The word for it in configuration and status.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Influx => "influx",
+        }
+    }
+
     /// Its file in the data folder.
     const fn file(self) -> &'static str {
         match self {

@@ -229,7 +229,7 @@ impl Rooms {
             config: ApiConfig {
                 open_read: config.http.open_read,
                 spool_max_bytes: config.spool.max_bytes,
-                store_kind: "embedded",
+                store_kind: config.store.kind.key(),
             },
             stop: api_stop.clone(),
         });
