@@ -1,6 +1,7 @@
-//! Benchmarks in a release build: `cargo xtask bench line|product|quality [SECTION] [--quick]`. Figures only; nothing here passes or fails.
+//! Benchmarks in a release build: `cargo xtask bench line|product|influx|quality [SECTION] [--quick]`. Figures only; nothing here passes or fails.
 
 mod figures;
+mod influx;
 mod line;
 mod product;
 mod quality;
@@ -11,7 +12,7 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which benchmark: `line`, `product` or `quality`.
+    /// Which benchmark: `line`, `product`, `influx` or `quality`.
     name: String,
     /// Only this section of `product`.
     section: Option<String>,
@@ -27,7 +28,8 @@ async fn main() -> Result<()> {
     match arguments.name.as_str() {
         "line" => line::run(arguments.quick).await,
         "product" => product::run(arguments.section.as_deref(), arguments.quick).await,
+        "influx" => influx::run(arguments.quick).await,
         "quality" => quality::run(),
-        other => bail!("unknown benchmark '{other}'; there are: line, product, quality"),
+        other => bail!("unknown benchmark '{other}'; there are: line, product, influx, quality"),
     }
 }

@@ -1,5 +1,6 @@
 //! Drills in a release build: `cargo xtask drill NAME [--long]`.
 
+mod influx;
 mod mail;
 mod orders;
 
@@ -14,9 +15,10 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which drill: `kill`, `broker`, `broker-kill`, `mail` or `orders`.
+    /// Which drill: `kill`, `broker`, `broker-kill`, `influx`, `mail` or `orders`.
     name: String,
-    /// 20 kills instead of 5, a mail server away for ten minutes instead of half a one, 20 orders of arrival instead of 3.
+    /// 20 kills instead of 5, a mail server away for ten minutes instead of half a one, InfluxDB for ten minutes
+    /// instead of 20 s, 20 orders of arrival instead of 3.
     #[arg(long)]
     long: bool,
 }
@@ -28,9 +30,10 @@ async fn main() -> Result<()> {
         "kill" => kill(if arguments.long { 20 } else { 5 }).await,
         "broker" => drill(Way::Mosquitto, 0, 10).await,
         "broker-kill" => broker_kill().await,
+        "influx" => influx::drill(Duration::from_secs(if arguments.long { 600 } else { 20 })).await,
         "mail" => mail::drill(Duration::from_secs(if arguments.long { 600 } else { 30 })).await,
         "orders" => orders::orders(if arguments.long { 20 } else { 3 }).await,
-        other => bail!("unknown drill '{other}'; there are: kill, broker, broker-kill, mail, orders"),
+        other => bail!("unknown drill '{other}'; there are: kill, broker, broker-kill, influx, mail, orders"),
     }
 }
 

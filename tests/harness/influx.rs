@@ -26,7 +26,7 @@ pub const TOKEN_ENV: &str = "BAKAU_TEST_INFLUX_TOKEN";
 pub const ADMIN_TOKEN: &str = "token-admin-uji";
 
 /// Without limits one question of a test took 22 GB.
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 10] = [
     "--query-memory-bytes",
     "268435456",
     "--query-concurrency",
@@ -35,6 +35,9 @@ const LIMITS: [&str; 8] = [
     "64",
     "--storage-cache-max-memory-size",
     "268435456",
+    // What is in the write-ahead log only becomes a data file once nobody writes: how large data are is seen soon.
+    "--storage-cache-snapshot-write-cold-duration",
+    "10s",
 ];
 
 /// Long enough for a busy machine; nothing is judged by it.
