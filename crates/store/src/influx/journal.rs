@@ -66,6 +66,21 @@ pub(super) struct Series {
     pub(super) floor: i64,
 }
 
+/// Batches and verdicts of a write, shared by its steps.
+#[derive(Debug)]
+pub(super) struct Asked {
+    batches: Vec<Arc<Batch>>,
+    /// In order of their keys.
+    verdicts: Vec<Verdict>,
+}
+
+impl Asked {
+    pub(super) fn new(batches: Vec<Arc<Batch>>, mut verdicts: Vec<Verdict>) -> Self {
+        verdicts.sort_unstable_by_key(verdict_key);
+        Self { batches, verdicts }
+    }
+}
+
 /// What the server has yet to confirm.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
@@ -162,8 +177,7 @@ fn keep_refused(
 /// Instants of a write below the floor of their datastream: what the server holds there decides.
 pub(super) fn unknown(
     connection: &Connection,
-    batches: &[Arc<Batch>],
-    verdicts: &[Verdict],
+    Asked { batches, verdicts }: &Asked,
 ) -> Result<Vec<(Series, BTreeSet<i64>)>, StoreError> {
     let before = read_cursor(connection)?;
     let observations = batches.iter().filter(|batch| before < batch.seq).flat_map(|batch| &batch.observations);
@@ -188,8 +202,7 @@ pub(super) fn unknown(
 /// `Ok(None)` when there is nothing to do.
 pub(super) fn intend(
     connection: &mut Connection,
-    batches: &[Arc<Batch>],
-    mut verdicts: Vec<Verdict>,
+    Asked { batches, verdicts }: &Asked,
     loaded: &[StoredObservation],
     name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
 ) -> Result<Option<Pending>, StoreError> {
@@ -199,13 +212,12 @@ pub(super) fn intend(
     if group.cursor == before && verdicts.is_empty() {
         return Ok(None);
     }
-    verdicts.sort_unstable_by_key(verdict_key);
-    let touched = touched(&group, &verdicts);
+    let touched = touched(&group, verdicts);
     let mut known = Names { transaction: &transaction, name }.ensure(&touched)?;
     leave_out_unfit(&transaction, &mut group)?;
     keep_loaded(&transaction, loaded)?;
     let mut fresh = Vec::with_capacity(group.order.len());
-    write_rows(&transaction, &mut group, &verdicts, &mut |datastream, at| fresh.push((datastream, at)))?;
+    write_rows(&transaction, &mut group, verdicts, &mut |datastream, at| fresh.push((datastream, at)))?;
     let body = body(&transaction, &touched, &fresh, &mut known)?;
     prune(&transaction, touched.iter().map(|key| key.0))?;
     let counts = group.counts();

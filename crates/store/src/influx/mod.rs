@@ -25,12 +25,12 @@ use rusqlite::Connection;
 pub use self::{
     answer::{Answered, Hold, Next, decide},
     http::InfluxConfig,
-    point::{INSTANTS, MEASUREMENT, MISSING},
+    point::{INSTANTS, MEASUREMENT, MISSING, Unfit, encode, series_key},
 };
 use self::{
     http::Server,
     influxql::SeriesRange,
-    journal::{Pending, Series, Window},
+    journal::{Asked, Pending, Series, Window},
     msgpack::Row,
 };
 use crate::{
@@ -120,14 +120,14 @@ impl Inner {
         Ok(receipt)
     }
 
-    async fn write_all(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
+    async fn write_all(&self, asked: Arc<Asked>) -> Result<WriteReceipt, StoreError> {
         let connection = self.writer.lock().await;
         let mut counts = StoreCounts::default();
         if let Some(pending) = on(&connection, |connection| journal::pending(connection)).await? {
             counts += self.finish(&connection, pending).await?.counts;
         }
-        let (group, asked) = (batches.to_vec(), verdicts.clone());
-        let unknown = on(&connection, move |connection| journal::unknown(connection, &group, &asked)).await?;
+        let group = Arc::clone(&asked);
+        let unknown = on(&connection, move |connection| journal::unknown(connection, &group)).await?;
         let mut loaded = Vec::new();
         for (series, instants) in unknown {
             let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { continue };
@@ -146,10 +146,10 @@ impl Inner {
             })
             .await?;
         }
-        let (group, names) = (batches.to_vec(), Arc::clone(&self.names));
+        let names = Arc::clone(&self.names);
         let intended = on(&connection, move |connection| {
             let name = |datastream| names(datastream).map(|name| parts(&name));
-            journal::intend(connection, &group, verdicts, &loaded, &name)
+            journal::intend(connection, &asked, &loaded, &name)
         });
         let cursor = match intended.await? {
             Some(pending) => {
@@ -265,9 +265,9 @@ async fn on<T: Send + 'static>(
 impl Store for InfluxStore {
     async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
         let started = Instant::now();
-        let (inner, group) = (Arc::clone(&self.0), batches.to_vec());
+        let (inner, asked) = (Arc::clone(&self.0), Arc::new(Asked::new(batches.to_vec(), verdicts)));
         // A task of its own: an abandoned call must not leave the journal in the middle of a write.
-        let writing = tokio::spawn(async move { inner.write_all(&group, verdicts).await });
+        let writing = tokio::spawn(async move { inner.write_all(asked).await });
         let outcome = writing.await.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Unavailable, error)));
         *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.kind(), error.key(), error.to_string()));
         if let Ok(receipt) = &outcome

@@ -25,7 +25,7 @@ const MAX_REVISION: u32 = (1 << 13) - 1;
 
 /// Why a value cannot become a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit {
+pub enum Unfit {
     /// InfluxDB knows no such instant.
     #[error("the instant is outside the years 1677 to 2262")]
     Instant,
@@ -58,7 +58,10 @@ pub(super) fn check(observation: &Observation) -> Result<(), Unfit> {
 }
 
 /// Measurement and tags of one datastream.
-pub(super) fn series_key(station: &str, parameter: &str) -> Result<String, Unfit> {
+///
+/// # Errors
+/// When line protocol cannot carry one of the names.
+pub fn series_key(station: &str, parameter: &str) -> Result<String, Unfit> {
     let mut key = MEASUREMENT.to_owned();
     for (name, value) in [("parameter", parameter), ("station", station)] {
         let broken = |c: char| c.is_control() || c == '\u{2028}';
@@ -83,8 +86,11 @@ pub(super) fn series_key(station: &str, parameter: &str) -> Result<String, Unfit
     Ok(key)
 }
 
-/// Adds the line of a value.
-pub(super) fn encode(series: &str, row: &StoredObservation, out: &mut String) -> Result<(), Unfit> {
+/// Adds the line of a value; nothing when it fails.
+///
+/// # Errors
+/// When the value cannot be a point.
+pub fn encode(series: &str, row: &StoredObservation, out: &mut String) -> Result<(), Unfit> {
     let observation = &row.observation;
     check(observation)?;
     if MAX_REVISION < row.revision {

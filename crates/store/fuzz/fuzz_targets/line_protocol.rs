@@ -1,0 +1,96 @@
+//! Any names and numbers become one line that reads back, or are refused; any answer to a write is understood or not, but
+//! names no line that was not sent.
+#![no_main]
+
+use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TestResults, TimeSource, UtcMillis};
+use bakau_store::{
+    StoredObservation,
+    influx::{Answered, MISSING, decide, encode, series_key},
+};
+use libfuzzer_sys::fuzz_target;
+
+fn number(bytes: &[u8], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    eight.iter_mut().zip(bytes.iter().skip(at)).for_each(|(to, from)| *to = *from);
+    u64::from_le_bytes(eight)
+}
+
+fn row(bytes: &[u8]) -> StoredObservation {
+    let value = f64::from_bits(number(bytes, 8));
+    let observation = Observation {
+        datastream: DatastreamId::new(1),
+        observed_at: UtcMillis::new(number(bytes, 0).cast_signed()),
+        value: (number(bytes, 24) & 1 == 0).then_some(value),
+        deployment: DeploymentId::new(number(bytes, 28) as u32),
+        time_source: TimeSource::Device,
+        received_at: UtcMillis::new(number(bytes, 16).cast_signed()),
+        flag: if number(bytes, 24) & 1 == 0 { Flag::Good } else { Flag::Missing },
+    };
+    StoredObservation { observation, revision: number(bytes, 25) as u32 & 0x3FFF, tests: TestResults::NONE }
+}
+
+/// The parts of a text at a separator that no backslash stands before.
+fn parts(text: &str, separator: char) -> Vec<String> {
+    let (mut found, mut escaped) = (vec![String::new()], false);
+    for c in text.chars() {
+        match c {
+            '\\' if !escaped => escaped = true,
+            c if c == separator && !escaped => found.push(String::new()),
+            c => {
+                if let Some(last) = found.last_mut() {
+                    // Before anything else a backslash stands for itself.
+                    if escaped && !matches!(c, ',' | '=' | ' ') {
+                        last.push('\\');
+                    }
+                    last.push(c);
+                }
+                escaped = false;
+            }
+        }
+    }
+    found
+}
+
+fn encoding(station: &str, parameter: &str, row: &StoredObservation) {
+    let Ok(key) = series_key(station, parameter) else { return };
+    let mut line = String::new();
+    if encode(&key, row, &mut line).is_err() {
+        assert!(line.is_empty());
+        return;
+    }
+    assert_eq!(line.matches('\n').count(), 1);
+    assert!(line.ends_with('\n'));
+    let (rest, at) = line.trim_end_matches('\n').rsplit_once(' ').expect("a stamp");
+    assert_eq!(at.parse(), Ok(row.observation.observed_at.get()));
+    let (tags, fields) = rest.rsplit_once(' ').expect("fields");
+    assert_eq!(tags, key);
+    assert_eq!(parts(&key, ' ').len(), 1, "a space of a name would end the tags");
+    assert_eq!(parts(&key, ',').len(), 3);
+    let value = fields.strip_prefix("value=").and_then(|rest| rest.split(',').next()).expect("a value");
+    let expected = row.observation.value.unwrap_or(MISSING);
+    assert_eq!(value.parse::<f64>().map(f64::to_bits), Ok(expected.to_bits()));
+    assert!(expected.is_finite());
+    for name in [station, parameter] {
+        assert!(!name.is_empty() && !name.contains('\n') && !name.ends_with('\\') && !name.starts_with('#'));
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let (numbers, texts) = bytes.split_at(bytes.len().min(36));
+    let texts = String::from_utf8_lossy(texts);
+    let mut texts = texts.splitn(4, '\0');
+    let mut next = || texts.next().unwrap_or_default();
+    let (station, parameter, sent, text) = (next(), next(), next(), next());
+    encoding(station, parameter, &row(numbers));
+    let answered = Answered {
+        status: number(numbers, 0) as u16,
+        retry_after: Some(station.to_owned()),
+        date: Some(parameter.to_owned()),
+        text: text.to_owned(),
+    };
+    let _ = (decide(answered.status), answered.wait());
+    if let Some(named) = answered.named(sent) {
+        let lines = sent.lines().count();
+        assert!(!named.is_empty() && named.keys().all(|place| *place < lines));
+    }
+});
