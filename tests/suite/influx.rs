@@ -9,7 +9,7 @@ use bakau_simulate::load::{self, LoadContent, LoadPlan, Progress};
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
-    influx::{BUCKET, Influx},
+    influx::{self, BUCKET, Influx},
     kill::{Way, wait_connected, wait_settled},
     mosquitto::{self, Mosquitto},
     publish::{Answer, Publisher},
@@ -203,4 +203,41 @@ async fn a_token_that_is_taken_away_is_told_in_words_and_with_a_new_one_nothing_
     let log = house.bakau.log_tail();
     assert!(!log.contains(&token.secret), "a token is in the log:\n{log}");
     house.bakau.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_init_makes_bucket_and_token_once_and_says_so() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let influx = Influx::start(&folder.path().join("influx")).await?;
+    // More buckets than a list shows, so that ours is beyond its end.
+    for n in 0..22 {
+        influx.make_bucket(&format!("a{n}")).await?;
+    }
+    let section = influx.section("influx").replace(&format!("\"{BUCKET}\""), "\"zona-baru\"");
+    let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &section, &[])?;
+    bakau.use_influx_token("salah");
+    let init = |bakau: &Bakau, more: &[&str]| -> Result<(bool, String, String)> {
+        let arguments = ["--lang", "en", "store", "init"].iter().chain(more).map(|text| (*text).to_owned());
+        let mut command = bakau.command(&arguments.collect::<Vec<_>>())?;
+        let output = command.env("BAKAU_TEST_ADMIN", influx::ADMIN_TOKEN).output()?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok((output.status.success(), text(output.stdout), text(output.stderr)))
+    };
+    let (done, _, said) = init(&bakau, &[])?;
+    assert!(!done && said.contains("InfluxDB answers 401"), "{said}");
+    let admin = ["--admin-token-env", "BAKAU_TEST_ADMIN"];
+    let (done, line, said) = init(&bakau, &admin)?;
+    assert!(done && said.contains("Bucket zona-baru was made"), "{said}");
+    let token = line.trim().strip_prefix("BAKAU_TEST_INFLUX_TOKEN=").context("a line for the environment")?;
+    assert!(!said.contains(token), "{said}");
+    bakau.use_influx_token(token);
+    for more in [&admin[..], &[]] {
+        let (done, line, said) = init(&bakau, more)?;
+        assert!(done && line.is_empty() && said.contains("is there"), "{line}{said}");
+        assert!(said.contains("The token may read and write bucket zona-baru"), "{said}");
+    }
+    bakau.configure(&influx.section("influx"))?;
+    let (done, _, said) = init(&bakau, &[])?;
+    assert!(!done && said.contains("may not see it"), "the new token opens another bucket: {said}");
+    Ok(())
 }

@@ -95,6 +95,18 @@ enum StoreCommand {
         #[arg(long)]
         to: StoreKind,
     },
+    /// Look whether InfluxDB has the bucket and takes the token of bakau.toml; make what is missing. Repeating it does no
+    /// harm.
+    ///
+    /// Words go to standard error; a new token goes to standard output, once, as a line for the service's environment file.
+    Init {
+        /// Environment variable with a token that may make buckets and tokens; it is used for this and kept nowhere.
+        #[arg(long)]
+        admin_token_env: Option<String>,
+        /// How long a new bucket keeps values: 0 for ever, or such as 400d.
+        #[arg(long, default_value = "0")]
+        retention: demo::Span,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -194,6 +206,10 @@ async fn execute(arguments: Arguments) -> Result<ExitCode> {
             catalogue::apply(&load(arguments.config.as_deref())?, &files, options).await
         }
         Command::AdminToken => admin::new_admin_token(&load(arguments.config.as_deref())?).await,
+        Command::Store(StoreCommand::Init { admin_token_env, retention }) => {
+            let plan = store::init::Plan { admin_token_env, retention: retention.0 };
+            store::init::run(&load(arguments.config.as_deref())?.store, &plan, language).await
+        }
         Command::Store(StoreCommand::Copy { from, to }) => {
             store::copy(&load(arguments.config.as_deref())?, from, to, language).await
         }

@@ -57,6 +57,17 @@ struct Lag {
     behind_batches: u64,
     lag_ms: Option<i64>,
     active: Option<u64>,
+    kind: Option<String>,
+    last_write_at_local: Option<String>,
+    last_error: Option<StoreError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoreError {
+    reason: String,
+    present: bool,
+    at_local: String,
+    problem: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,6 +186,9 @@ fn table(status: &Status, base: &str, language: Language) -> String {
     let spool = status.spool.as_ref().map_or_else(|| unknown.to_owned(), |spool| spool_line(spool, words, language));
     line(&mut out, words.text("status_spool"), &spool);
     line(&mut out, words.text("status_store"), &lag_line(&status.store, words));
+    for more in store_lines(&status.store, words) {
+        line(&mut out, "", &more);
+    }
     line(&mut out, words.text("status_alerts"), &lag_line(&status.alerts, words));
     let outbox = status.outbox.as_ref().map_or_else(|| unknown.to_owned(), |outbox| outbox_line(outbox, words));
     line(&mut out, words.text("status_outbox"), &outbox);
@@ -218,6 +232,23 @@ fn lag_line(lag: &Lag, words: &Messages) -> String {
         let _ = write!(says, "; {}", words.fill("status_active", &[("active", &active.to_string())]));
     }
     says
+}
+
+/// What the store is, when it last took something, and what went wrong last.
+fn store_lines(store: &Lag, words: &Messages) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(kind) = store.kind.as_deref() {
+        let kind = words.text(if kind == "influx" { "store_influx" } else { "store_embedded" });
+        let never = words.text("status_no_write").to_owned();
+        let last = store.last_write_at_local.as_deref();
+        lines.push(format!("{kind}; {}", last.map_or(never, |at| words.fill("status_last_write", &[("at", at)]))));
+    }
+    if let Some(error) = &store.last_error {
+        let key = if error.present { "status_store_fails" } else { "status_store_failed" };
+        lines.push(words.fill(key, &[("at", &error.at_local), ("reason", &error.reason)]));
+        lines.extend(error.problem.iter().filter(|_| error.present).map(|problem| format!("({problem})")));
+    }
+    lines
 }
 
 fn outbox_line(outbox: &Outbox, words: &Messages) -> String {
@@ -270,7 +301,9 @@ mod tests {
         "ready":false,"checks":[{"check":"spool","name":"Spool","ok":true,"reasons":[]},
         {"check":"store","name":"Penyimpanan","ok":false,"reasons":["Penyimpanan tidak menjawab."]}],
         "spool":{"unconsumed_bytes":1536,"unconsumed_messages":7,"max_bytes":2147483648},
-        "store":{"behind_batches":3,"lag_ms":4200},"alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},
+        "store":{"behind_batches":3,"lag_ms":4200,"kind":"influx",
+        "last_write_at_local":"2026-03-10T15:59:00+07:00","last_error":{"key":"token","reason":"InfluxDB menolak token.",
+        "present":true,"at_local":"2026-03-10T16:00:00+07:00","problem":"401"}},"alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},
         "outbox":{"waiting":2,"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":60},
         "sources":[{"name":"mosquitto","kind":"client","state":"blocked","reason":"refused","messages":12,
         "last_message_at_local":null}],
@@ -281,9 +314,15 @@ mod tests {
     fn the_table_says_what_does_not_work_in_the_language_asked_for() {
         let status: Status = serde_json::from_str(ANSWER).unwrap();
         let said = table(&status, "http://x", Language::Id);
-        for part in
-            ["BELUM SIAP", "Penyimpanan tidak menjawab.", "1,5 KiB dari 2,0 GiB", "3 dari 4 stasiun", "(refused)"]
-        {
+        for part in [
+            "BELUM SIAP",
+            "Penyimpanan tidak menjawab.",
+            "1,5 KiB dari 2,0 GiB",
+            "3 dari 4 stasiun",
+            "(refused)",
+            "InfluxDB 2; tulisan terakhir 2026-03-10T15:59:00+07:00",
+            "GAGAL 2026-03-10T16:00:00+07:00: InfluxDB menolak token.",
+        ] {
             assert!(said.contains(part), "no '{part}' in:\n{said}");
         }
         let said = table(&status, "http://x", Language::En);

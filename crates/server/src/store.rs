@@ -1,6 +1,7 @@
 //! `[store]`: where observations are kept, and how that is opened.
 
 pub(crate) mod copy;
+pub(crate) mod init;
 
 use std::{
     path::{Path, PathBuf},
@@ -64,6 +65,45 @@ impl StoreSection {
     }
 }
 
+/// Where InfluxDB is and who is trusted there.
+pub(crate) struct Influx {
+    pub(crate) url: String,
+    pub(crate) org: String,
+    pub(crate) bucket: String,
+    pub(crate) authority: Option<Vec<u8>>,
+}
+
+impl StoreSection {
+    /// The settings of InfluxDB, whether it is the store now or not.
+    pub(crate) fn influx(&self) -> Result<Influx> {
+        let problems = Self { kind: StoreKind::Influx, ..self.clone() }.problems();
+        if !problems.is_empty() {
+            bail!("[store] {}", problems.join("; "));
+        }
+        let read =
+            |path: &PathBuf| std::fs::read(path).with_context(|| format!("[store] cannot read {}", path.display()));
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        let authority = self.ca_file.as_ref().map(read).transpose()?;
+        Ok(Influx { url: given(&self.url), org: given(&self.org), bucket: given(&self.bucket), authority })
+    }
+
+    /// The name of the variable with the token.
+    pub(crate) fn token_env(&self) -> &str {
+        self.token_env.as_deref().unwrap_or_default()
+    }
+
+    /// The token, where there is one.
+    pub(crate) fn token(&self) -> Option<String> {
+        token_of(self.token_env()).ok()
+    }
+}
+
+/// A token from the environment.
+fn token_of(variable: &str) -> Result<String> {
+    let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+    token.with_context(|| format!("[store] environment variable {variable} is not set"))
+}
+
 impl StoreKind {
     /// The word for it in configuration and status.
     pub(crate) const fn key(self) -> &'static str {
@@ -113,17 +153,8 @@ fn open_influx(
     use bakau_model::DatastreamId;
     use bakau_store::influx::{InfluxConfig, InfluxStore};
 
-    let problems = StoreSection { kind: StoreKind::Influx, ..section.clone() }.problems();
-    if !problems.is_empty() {
-        bail!("[store] {}", problems.join("; "));
-    }
-    let given = |value: &Option<String>| value.clone().unwrap_or_default();
-    let variable = given(&section.token_env);
-    let token = std::env::var(&variable).ok().filter(|token| !token.is_empty());
-    let token = token.with_context(|| format!("[store] environment variable {variable} is not set"))?;
-    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("[store] cannot read {}", path.display()));
-    let authority = section.ca_file.as_ref().map(read).transpose()?;
-    let (url, org, bucket) = (given(&section.url), given(&section.org), given(&section.bucket));
+    let Influx { url, org, bucket, authority } = section.influx()?;
+    let token = token_of(section.token_env())?;
     let influx = InfluxConfig { url, org, bucket, token, authority };
     let snapshots = registry.watch();
     let names = Arc::new(move |number: DatastreamId| {
