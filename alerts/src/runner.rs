@@ -82,7 +82,6 @@ pub(crate) struct Runner {
     /// Cursor B as it is in the database.
     committed: Seq,
     last_try: Instant,
-    last_look: Instant,
     failing: bool,
     reserve: Reserve,
 }
@@ -130,7 +129,6 @@ impl Runner {
             pending: Commit { cursor, ..Commit::default() },
             committed: cursor,
             last_try: Instant::now(),
-            last_look: Instant::now(),
             failing: false,
             reserve: setup.reserve,
         }

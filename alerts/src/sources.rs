@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::engine::SourceView;
 
-/// Tells the state of every source; asked about once a second.
+/// Tells the state of every source; asked before each evaluation and about once a second.
 pub trait Sources: Debug + Send + Sync {
     /// Every source there is now.
     fn sources(&self) -> Vec<SourceView>;

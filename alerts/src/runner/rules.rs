@@ -1,14 +1,9 @@
 //! What the engine holds values against: rules of the registry, and what sources there are.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::time::Instant;
+use std::sync::Arc;
 
 use super::Runner;
-use crate::engine::{Input, RuleSet};
-
-/// A source that is down is told of after minutes, not seconds.
-const LOOK_AT_SOURCES_EVERY: Duration = Duration::from_secs(1);
+use crate::engine::{Input, RuleSet, SourceView};
 
 impl Runner {
     pub(super) fn take_rules(&mut self, first: bool) {
@@ -28,15 +23,15 @@ impl Runner {
         self.decide(effects, None, None);
     }
 
-    /// Tells the engine what has changed with the sources; a new one may have rules.
+    /// Tells the engine what has changed with the sources; a new one may have rules. Before each evaluation, so that the
+    /// engine knows the source of whatever arrived.
     pub(super) fn take_sources(&mut self) {
-        // At a start they come one after the other, the first of them soon.
-        if !self.source_views.is_empty() && self.last_look.elapsed() < LOOK_AT_SOURCES_EVERY {
-            return;
-        }
-        self.last_look = Instant::now();
         let views = self.sources.sources();
-        if views == self.source_views {
+        // Since when one has been up decides nothing.
+        let alike = |(one, two): (&SourceView, &SourceView)| {
+            one.name == two.name && one.up == two.up && (one.up || one.since == two.since)
+        };
+        if views.len() == self.source_views.len() && views.iter().zip(&self.source_views).all(alike) {
             return;
         }
         let same = views.iter().map(|source| &source.name).eq(self.source_views.iter().map(|source| &source.name));
