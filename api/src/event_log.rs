@@ -12,7 +12,7 @@ use std::{
 };
 
 use bakau_alerts::AlertView;
-use bakau_model::DatastreamId;
+use bakau_model::{DatastreamId, StationStatus};
 use parking_lot::Mutex;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -33,6 +33,8 @@ pub(crate) enum Happened {
     Changed(Arc<[DatastreamId]>),
     /// An alert changed.
     Alert(Arc<AlertView>),
+    /// A station's device left or came back.
+    Station(StationStatus),
     /// More than the log could take: anything may have changed.
     Anything,
 }
@@ -89,7 +91,7 @@ impl Ring {
 fn changes_of(happened: &Happened) -> usize {
     match happened {
         Happened::Changed(datastreams) => datastreams.len(),
-        Happened::Alert(_) | Happened::Anything => 0,
+        Happened::Alert(_) | Happened::Station(_) | Happened::Anything => 0,
     }
 }
 
@@ -114,7 +116,8 @@ impl EventLog {
             self.ring.lock().epoch = state.clock.now().get().unsigned_abs();
             // Subscribed here and now: what happens after this call is in the log.
             let (changes, alerts) = (state.latest.subscribe(), state.alerts.subscribe());
-            tokio::spawn(follow(state.clone(), changes, alerts));
+            let statuses = state.latest.subscribe_statuses();
+            tokio::spawn(follow(state.clone(), changes, alerts, statuses));
         });
     }
 
@@ -160,6 +163,7 @@ async fn follow(
     state: AppState,
     mut changes: broadcast::Receiver<Arc<[DatastreamId]>>,
     mut alerts: broadcast::Receiver<Arc<AlertView>>,
+    mut statuses: broadcast::Receiver<StationStatus>,
 ) {
     loop {
         let happened = tokio::select! {
@@ -171,10 +175,16 @@ async fn follow(
                 // The alert room ends only with the process.
                 Err(RecvError::Closed) => return,
             },
+            status = statuses.recv() => match status {
+                Ok(status) => Happened::Station(status),
+                Err(RecvError::Lagged(_)) => Happened::Anything,
+                // The table of present values ends only with the process.
+                Err(RecvError::Closed) => return,
+            },
             changed = changes.recv() => match changed {
                 Ok(changed) => Happened::Changed(changed),
                 Err(RecvError::Lagged(_)) => Happened::Anything,
-                // So does the table of present values.
+                // So does this part of it.
                 Err(RecvError::Closed) => return,
             },
         };

@@ -1,8 +1,8 @@
 //! `GET /api/v1/events`: what is happening now, as server-sent events in the form that `bakau_dashboards::live` defines.
 //!
 //! A client holds a set of changed datastreams, never a queue of values: however slow it is, it costs one number per
-//! datastream, and what it gets is always the newest. One that has just come gets every value and the level of every
-//! datastream with a rule: between the drawing of its page and its first event things may have happened. One that comes
+//! datastream, and what it gets is always the newest. One that has just come gets every value, the level of every
+//! datastream with a rule and every station that is away: between the drawing of its page and its first event things may have happened. One that comes
 //! back with `Last-Event-ID` gets what has changed since ([`crate::event_log`]); where that is no longer known it is told
 //! to load again and starts like a new one. An id says "everything up to here has been told", so what was still owed
 //! when a connection broke is told again.
@@ -24,7 +24,7 @@ use axum::{
 };
 use bakau_alerts::AlertView;
 use bakau_dashboards::{format, live, view::StationCard};
-use bakau_model::{DatastreamId, DatastreamName, Language, Level, Observation, StationId};
+use bakau_model::{DatastreamId, DatastreamName, Language, Level, Observation, StationId, StationStatus};
 use bakau_registry::{Datastream, Snapshot};
 use futures::{Stream, stream};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ use crate::{
     answer, catalogue,
     error::{ApiError, ProblemType},
     event_log::{Happened, Position},
-    gather::Gatherer,
+    gather::{self, Gatherer},
     query::Params,
     state::AppState,
 };
@@ -211,6 +211,10 @@ impl Client {
                     let value = self.alert_value(&alert);
                     self.waiting.extend(value.map(|value| (Some(self.seen), live::ALERT, value)));
                 }
+                Happened::Station(status) => {
+                    let value = self.station_value(&status);
+                    self.waiting.extend(value.map(|value| (Some(self.seen), live::STATION, value)));
+                }
                 Happened::Anything => self.start_again("behind"),
             }
         }
@@ -227,6 +231,8 @@ impl Client {
         self.due = Due::All;
         let levels = self.every_level();
         self.waiting.extend(levels.into_iter().map(|level| (None, live::ALERT, level)));
+        let away = self.every_absence();
+        self.waiting.extend(away.into_iter().map(|station| (None, live::STATION, station)));
     }
 
     /// The last entry up to which everything has been told; `None` before a new client knows the present.
@@ -283,6 +289,22 @@ impl Client {
             now.push(alert);
         }
         Some(level_value(Some(alert), alert.station.as_ref(), alert.datastream.as_ref(), &now))
+    }
+
+    /// The event of a station that left or is back; `None` where it is not the client's, or values since say otherwise.
+    fn station_value(&self, status: &StationStatus) -> Option<Value> {
+        let mine = self.station.as_ref().is_none_or(|mine| *mine == status.station);
+        let snapshot = self.state.snapshot();
+        let known = snapshot.stations.contains_key(&status.station);
+        (mine && known && gather::holds(&self.state, &snapshot, status))
+            .then(|| json!({ "station": status.station, "online": status.online, "at": answer::time(status.at) }))
+    }
+
+    /// One event for each station whose device is away.
+    fn every_absence(&self) -> Vec<Value> {
+        let snapshot = self.state.snapshot();
+        let said = snapshot.stations.keys().filter_map(|station| self.state.latest.status(station));
+        said.filter(|status| !status.online).filter_map(|status| self.station_value(&status)).collect()
     }
 
     /// One event for each datastream with a rule, of stations that have current data.

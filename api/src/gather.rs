@@ -115,9 +115,7 @@ impl<'a> Gatherer<'a> {
         let age_ms = self.now.since(newest).max(0);
         let entries = datastreams.iter().filter_map(|datastream| self.latest.get(&datastream.number));
         let heard = entries.map(|entry| entry.observation.received_at).max();
-        // Any value that came after it has taken the word back.
-        let gone = |status: StationStatus| !status.online && heard.is_none_or(|heard| heard <= status.at);
-        if self.state.latest.status(station).is_some_and(gone) {
+        if self.state.latest.status(station).is_some_and(|status| gone(&status, heard)) {
             return Freshness::Offline { age_ms };
         }
         let live = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
@@ -333,6 +331,19 @@ impl<'a> Gatherer<'a> {
         };
         self.state.board.sources().into_iter().map(row).collect()
     }
+}
+
+/// Whether a station's device is away by what was last said about it: any value that came after it has taken the word
+/// back.
+fn gone(status: &StationStatus, heard: Option<UtcMillis>) -> bool {
+    !status.online && heard.is_none_or(|heard| heard <= status.at)
+}
+
+/// Whether a station is shown as this status says, values that came since considered.
+pub(crate) fn holds(state: &AppState, snapshot: &Snapshot, status: &StationStatus) -> bool {
+    let datastreams = snapshot.datastreams_of(&status.station);
+    let entries = datastreams.into_iter().filter_map(|datastream| state.latest.get(datastream.number));
+    status.online || gone(status, entries.map(|entry| entry.observation.received_at).max())
 }
 
 /// A value older than this is stale.

@@ -13,13 +13,13 @@ use axum::{
     response::Response,
 };
 use bakau_ingest::LatestEntry;
-use bakau_model::DatastreamId;
+use bakau_model::{DatastreamId, QualityTest};
 use bakau_registry::Snapshot;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
-use crate::{answer, catalogue, error::ApiError, query::Params, state::AppState, times::Times};
+use crate::{answer, catalogue, error::ApiError, query::Params, rows::append_tests, state::AppState, times::Times};
 
 /// The answer as last built, and what it was built from.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Skeleton {
 }
 
 /// Bytes of one datastream in the answer, about.
-const ROW_BYTES: usize = 320;
+const ROW_BYTES: usize = 340;
 
 /// Written by hand, because at 10,000 datastreams a tree of values costs more than the answer.
 fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
@@ -136,9 +136,12 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
     let (mut observed, mut received) = (Times::utc(), Times::utc());
     let mut locals: Vec<Times> = skeleton.zones.iter().cloned().map(Times::local).collect();
     let mut rows = skeleton.rows.iter().peekable();
-    out.extend_from_slice(b"{\"latest\":[");
+    // What stands first in each text of results, once for all; writing to a Vec cannot fail.
+    out.extend_from_slice(b"{\"tests\":");
+    let _ = serde_json::to_writer(&mut out, &QualityTest::ALL.map(QualityTest::key));
+    out.extend_from_slice(b",\"latest\":[");
     let mut first = true;
-    for LatestEntry { observation, .. } in entries {
+    for LatestEntry { observation, tests, .. } in entries {
         while rows.next_if(|row| row.datastream < observation.datastream).is_some() {}
         // A value of a datastream that is no longer registered.
         let Some(row) = rows.next_if(|row| row.datastream == observation.datastream) else { continue };
@@ -156,7 +159,9 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
         let _ = serde_json::to_writer(&mut out, &observation.value);
         out.extend_from_slice(b",\"flag\":");
         out.push(b'0' + observation.flag.code() % 10);
-        out.extend_from_slice(b",\"time_source\":\"");
+        out.extend_from_slice(b",\"tests\":\"");
+        append_tests(&mut out, *tests);
+        out.extend_from_slice(b"\",\"time_source\":\"");
         out.extend_from_slice(observation.time_source.key().as_bytes());
         out.extend_from_slice(b"\",\"received_at\":\"");
         received.append(&mut out, observation.received_at);
@@ -170,12 +175,13 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
 fn etag_of(revision: u64, entries: &[LatestEntry]) -> String {
     let mut hasher = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), revision, entries.len()).hash(&mut hasher);
-    for LatestEntry { observation, .. } in entries {
+    for LatestEntry { observation, tests, .. } in entries {
         (
             observation.datastream,
             observation.observed_at,
             observation.value.map(f64::to_bits),
             observation.flag,
+            tests.code(),
             observation.time_source,
             observation.received_at,
         )
@@ -187,7 +193,7 @@ fn etag_of(revision: u64, entries: &[LatestEntry]) -> String {
 #[cfg(test)]
 mod tests {
     use bakau_model::{
-        DatastreamId, DeploymentId, Flag, Observation, Parameter, StationId, TimeSource, Unit, UtcMillis,
+        DatastreamId, DeploymentId, Flag, Observation, Parameter, StationId, TestResults, TimeSource, Unit, UtcMillis,
     };
     use bakau_registry::Datastream;
     use serde_json::Value;
@@ -222,7 +228,7 @@ mod tests {
             };
             entries.push(LatestEntry {
                 observation,
-                tests: bakau_model::TestResults::NONE,
+                tests: TestResults::NONE.with(QualityTest::Spike, Flag::Suspect),
                 previous_received_at: None,
             });
         }
@@ -239,7 +245,9 @@ mod tests {
         assert_eq!(rows[1]["value"], 1.0 / 7.0);
         assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
         assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
-        assert_eq!(body(&Skeleton::new(&snapshot), &[]), b"{\"latest\":[]}");
+        assert_eq!((&rows[1]["tests"], &value["tests"][1]), (&"2322".into(), &"spike".into()));
+        let empty: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &[])).unwrap();
+        assert_eq!(empty["latest"], Value::Array(Vec::new()));
         // One that is registered without a value, and one with a value that is registered no more.
         let mut fewer = snapshot;
         fewer.datastreams.remove(&DatastreamId::new(4));
@@ -255,7 +263,9 @@ mod tests {
         let first = cache.get(&snapshot, entries.clone());
         assert!(Arc::ptr_eq(&first, &cache.get(&snapshot, entries.clone())));
         entries[1].observation.value = Some(9.0);
-        let second = cache.get(&snapshot, entries);
-        assert_ne!(first.etag, second.etag);
+        let second = cache.get(&snapshot, entries.clone());
+        entries[1].tests = TestResults::NONE;
+        let third = cache.get(&snapshot, entries);
+        assert!(first.etag != second.etag && second.etag != third.etag);
     }
 }

@@ -95,7 +95,8 @@ impl RowWriter {
 }
 
 /// One flag per test of quality control, in the order of [`QualityTest::ALL`]: `1311` is a spike.
-fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
+/// One digit per test, in the order of [`QualityTest::ALL`].
+pub(crate) fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
     out.extend(QualityTest::ALL.into_iter().map(|test| b'0' + tests.get(test).code() % 10));
 }
 

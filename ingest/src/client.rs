@@ -164,6 +164,7 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let traffic = board.register(&config.name, SourceKind::Client, clock.now());
+    crate::metrics::external_broker(&config.name);
     let mut pause = BACKOFF.0;
     let mut session = Session::new(&config, intake, board.clone(), Arc::clone(&clock), traffic);
     loop {

@@ -32,6 +32,9 @@ const ANNOUNCE: Duration = Duration::from_millis(250);
 /// Announcements a slow listener may be behind before it has to take a snapshot.
 const ANNOUNCEMENTS: usize = 64;
 
+/// Stations that came or went which a slow listener may be behind: a broker that ends takes all of its devices with it.
+const COMINGS: usize = 4_096;
+
 /// Observations read from the spool at once when catching up.
 const CATCH_UP_OBSERVATIONS: usize = 50_000;
 
@@ -57,6 +60,7 @@ struct Shared {
     entries: RwLock<BTreeMap<DatastreamId, LatestEntry>>,
     statuses: RwLock<BTreeMap<StationId, StationStatus>>,
     announcements: broadcast::Sender<Arc<[DatastreamId]>>,
+    comings: broadcast::Sender<StationStatus>,
 }
 
 /// The present values of all datastreams. Cheap to clone.
@@ -76,8 +80,9 @@ impl LatestTable {
     #[must_use]
     pub fn new() -> Self {
         let announcements = broadcast::Sender::new(ANNOUNCEMENTS);
+        let comings = broadcast::Sender::new(COMINGS);
         let (entries, statuses) = (RwLock::default(), RwLock::default());
-        Self { shared: Arc::new(Shared { entries, statuses, announcements }) }
+        Self { shared: Arc::new(Shared { entries, statuses, announcements, comings }) }
     }
 
     /// The present value of one datastream.
@@ -102,6 +107,12 @@ impl LatestTable {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<[DatastreamId]>> {
         self.shared.announcements.subscribe()
+    }
+
+    /// Which stations' devices left or came back, each as it happens. A listener that lags asks for [`Self::status`].
+    #[must_use]
+    pub fn subscribe_statuses(&self) -> broadcast::Receiver<StationStatus> {
+        self.shared.comings.subscribe()
     }
 
     /// Takes one observation in if it is the newest of its datastream; returns whether it is.
@@ -233,7 +244,12 @@ impl Follower {
         for status in statuses {
             let held = known.get(&status.station);
             if held.is_none_or(|held| !status.retained && held.at <= status.at) {
+                let news = held.is_none_or(|held| held.online != status.online);
                 known.insert(status.station.clone(), status.clone());
+                if news {
+                    // Nobody listening is no error.
+                    drop(self.table.shared.comings.send(status.clone()));
+                }
             }
         }
     }

@@ -24,6 +24,16 @@ static LOST_IN_BROKER: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     registered(IntCounterVec::new(Opts::new("bakau_source_lost_in_broker_total", help), &["source"]))
 });
 
+static BROKER_RESTARTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    let help = "Restarts of an external broker seen since Bakau started; after a crash it has forgotten messages";
+    registered(IntCounterVec::new(Opts::new("bakau_source_broker_restarts_total", help), &["source"]))
+});
+
+static SESSIONS_LOST: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    let help = "Sessions an external broker lost since Bakau started, with everything it had queued in them";
+    registered(IntCounterVec::new(Opts::new("bakau_source_sessions_lost_total", help), &["source"]))
+});
+
 static COMMIT_SECONDS: LazyLock<Option<Histogram>> = LazyLock::new(|| {
     let buckets = exponential_buckets(0.000_25, 2.0, 14).ok()?;
     let opts =
@@ -92,6 +102,30 @@ pub(crate) fn lost_in_broker(source: &SourceName, count: u64) {
     }
 }
 
+/// Makes the counters of a source behind an external broker known at zero: a counter that first appears with 1 has no
+/// increase that an alarm could see.
+pub(crate) fn external_broker(source: &SourceName) {
+    for metric in [&LOST_IN_BROKER, &BROKER_RESTARTS, &SESSIONS_LOST] {
+        if let Some(metric) = metric.as_ref() {
+            metric.with_label_values(&[source.as_str()]).inc_by(0);
+        }
+    }
+}
+
+/// Counts a restart of an external broker.
+pub(crate) fn broker_restarted(source: &SourceName) {
+    if let Some(metric) = BROKER_RESTARTS.as_ref() {
+        metric.with_label_values(&[source.as_str()]).inc();
+    }
+}
+
+/// Counts a session that an external broker no longer had.
+pub(crate) fn session_lost(source: &SourceName) {
+    if let Some(metric) = SESSIONS_LOST.as_ref() {
+        metric.with_label_values(&[source.as_str()]).inc();
+    }
+}
+
 /// Notes one group that became durable.
 pub(crate) fn committed(seconds: f64, messages: usize) {
     if let (Some(time), Some(size)) = (COMMIT_SECONDS.as_ref(), GROUP_MESSAGES.as_ref()) {
@@ -126,5 +160,37 @@ pub(crate) fn store_lag(batches: u64, seconds: f64) {
     if let (Some(count), Some(time)) = (STORE_LAG_OBSERVATIONS.as_ref(), STORE_LAG_SECONDS.as_ref()) {
         count.set(i64::try_from(batches).unwrap_or(i64::MAX));
         time.set(seconds);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A counter of a source as Prometheus reads it; `None` where it is not told at all.
+    pub(crate) fn told(metric: &str, source: &str) -> Option<u64> {
+        let text = prometheus::TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap();
+        let row = format!("{metric}{{source=\"{source}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&row)).map(|value| value.parse().unwrap())
+    }
+
+    #[test]
+    fn losses_behind_a_source_are_told_from_zero_on_and_apart() {
+        let source = SourceName::new("counted").unwrap();
+        let all = || {
+            [
+                "bakau_source_lost_in_broker_total",
+                "bakau_source_broker_restarts_total",
+                "bakau_source_sessions_lost_total",
+            ]
+            .map(|metric| told(metric, "counted"))
+        };
+        assert_eq!(all(), [None; 3]);
+        external_broker(&source);
+        assert_eq!(all(), [Some(0); 3]);
+        lost_in_broker(&source, 7);
+        broker_restarted(&source);
+        (0..2).for_each(|_| session_lost(&source));
+        assert_eq!(all(), [Some(7), Some(1), Some(2)]);
     }
 }

@@ -23,6 +23,10 @@ fn flag() -> Value {
     about(json!({ "type": "integer", "enum": codes }), "QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing")
 }
 
+fn tests() -> Value {
+    list(&words(&QualityTest::ALL.map(QualityTest::key)))
+}
+
 fn local() -> Value {
     about(time(), "the same instant with the offset of the zone")
 }
@@ -169,6 +173,10 @@ fn measured() -> Named {
         ("observed_at_local", local()),
         ("value", nullable(number())),
         ("flag", flag()),
+        (
+            "tests",
+            about(text(), "one flag per test, in the order of the list's member tests; spike waits for the next"),
+        ),
         ("time_source", source()),
         ("received_at", time()),
     ]);
@@ -186,13 +194,13 @@ fn measured() -> Named {
         ("datastream", text()),
         ("unit", text()),
         ("time_zone", text()),
-        ("tests", list(&words(&QualityTest::ALL.map(QualityTest::key)))),
+        ("tests", tests()),
         ("observations", list(&named("Observation"))),
         ("next", next()),
     ]);
     vec![
         ("LatestValue", latest),
-        ("LatestList", object([("latest", list(&named("LatestValue")))])),
+        ("LatestList", object([("tests", tests()), ("latest", list(&named("LatestValue")))])),
         ("Observation", observation),
         ("ObservationPage", page),
         ("Aggregates", aggregates()),

@@ -100,6 +100,42 @@ async fn whoever_comes_later_learns_of_alerts_that_are_active() {
     assert_eq!((&alert["datastream"], &alert["station_level"]), (&DO.into(), &"waspada".into()));
 }
 
+#[tokio::test]
+async fn a_station_that_leaves_and_comes_back_is_told_at_once_and_again_to_whoever_missed_it() {
+    let mut rig = Rig::start().await;
+    rig.feed_and_announce(&[(DO, time("2026-03-10T08:59:00Z"), Some(5.5))]).await;
+    let mut stream = Stream::open(&rig, "/api/v1/events?station=prb-bjbr-01").await;
+    stream.next_of("values").await;
+    let before = stream.last_id.clone().unwrap();
+    rig.feed_status("mlg-kota-01", false).await;
+    rig.feed_status("prb-bjbr-01", false).await;
+    insta::assert_json_snapshot!("event_station", stream.next_of("station").await);
+    rig.feed_status("prb-bjbr-01", true).await;
+    assert_eq!(stream.next_of("station").await["online"], true);
+    // Who comes back hears of both; who is new hears who is away now.
+    let mut back = Stream::open_after(&rig, "/api/v1/events?station=prb-bjbr-01", Some(&before)).await;
+    let told = [back.next_of("station").await, back.next_of("station").await];
+    assert_eq!(told.map(|station| station["online"].as_bool()), [Some(false), Some(true)]);
+    assert_ne!(back.last_id, Some(before));
+    let mut new = Stream::open(&rig, "/api/v1/events").await;
+    assert_eq!(new.next_of("station").await["station"], "mlg-kota-01");
+}
+
+#[tokio::test]
+async fn a_station_whose_values_go_on_is_not_called_away() {
+    let mut rig = Rig::start().await;
+    rig.feed_status("prb-bjbr-01", false).await;
+    rig.clock.advance(1_000);
+    rig.feed_and_announce(&[(DO, time("2026-03-10T09:00:00Z"), Some(5.5))]).await;
+    let mut stream = Stream::open(&rig, "/api/v1/events").await;
+    loop {
+        match stream.next().await.expect("the stream goes on") {
+            (name, _) if name == "values" => break,
+            (name, data) => assert_ne!(name, "station", "{data}"),
+        }
+    }
+}
+
 fn names(values: &Value) -> Vec<&str> {
     values.as_array().unwrap().iter().map(|value| value["datastream"].as_str().unwrap()).collect()
 }

@@ -13,7 +13,7 @@ use bakau_clock::{Clock, ManualClock};
 use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, SourceKind, SourceState, StoreBoard, run_writer};
 use bakau_model::{
     DeploymentId, Envelope, Flag, LedgerKey, MessageLedger, Observation, Principal, Qos, QuarantineReason, Seq,
-    SourceName, TimeSource, UtcMillis,
+    SourceName, StationStatus, TimeSource, UtcMillis,
 };
 use bakau_registry::{Catalogue, CatalogueFile, Registry};
 use bakau_spool::{BatchDraft, Consumer, QuarantineDraft, ReadingCounts, Spool, SpoolConfig, SpoolReader};
@@ -214,6 +214,23 @@ impl Rig {
             let there = || latest.get(number).is_some_and(|entry| *observed_at <= entry.observation.observed_at);
             until("the present value", there).await;
         }
+    }
+
+    /// The device of a station says that it leaves, or is back; returns when the table of present values has it.
+    pub(crate) async fn feed_status(&mut self, station: &str, online: bool) {
+        let at = self.clock.now();
+        let status = StationStatus { station: station.parse().unwrap(), online, retained: false, at };
+        let draft = BatchDraft {
+            registry_revision: self.registry.snapshot().revision,
+            envelopes: vec![envelope(at, b"{}")],
+            statuses: vec![status.clone()],
+            messages: vec![(key(at), MessageLedger { received: 1, decoded: 1, ..MessageLedger::default() })],
+            ..BatchDraft::default()
+        };
+        let seq = self.spool.append(&draft).unwrap().seq;
+        self.everyone_has(seq).await;
+        let latest = self.latest.clone();
+        until("the status", || latest.status(&status.station).is_some_and(|known| known.online == online)).await;
     }
 
     /// As [`Self::feed`]; returns when event streams have been told, too.

@@ -206,6 +206,7 @@ impl<'c> Session<'c> {
     /// The broker has no session for us.
     fn session_missing(&mut self) {
         if std::mem::take(&mut self.memory.now.established) {
+            crate::metrics::session_lost(&self.config.name);
             self.memory.now.external.sessions_lost += 1;
             self.memory.now.external.last_session_lost = Some(self.clock.now());
             tracing::error!(
@@ -326,6 +327,7 @@ impl<'c> Session<'c> {
             self.intake.lost_in_broker(&self.config.name, now, change.lost);
         }
         if change.restarted {
+            crate::metrics::broker_restarted(&self.config.name);
             tracing::warn!(
                 source = %self.config.name,
                 "the broker restarted; unless it was stopped cleanly, what it acknowledged after its last save is lost"

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::*;
-use crate::{IngestConfig, process::testing::snapshot, start_committer};
+use crate::{IngestConfig, metrics::tests::told, process::testing::snapshot, start_committer};
 
 const TOPIC: &str = "bakau/s1/data";
 
@@ -329,6 +329,8 @@ async fn a_broker_that_lost_the_session_is_reported() {
     broker.process.wait().unwrap();
     broker.resume();
     wait_for(|| external(&line).sessions_lost == 1).await;
+    assert!(0 < told("bakau_source_sessions_lost_total", "main").unwrap());
+    assert!(told("bakau_source_broker_restarts_total", "main").is_some());
     line.in_state(SourceState::Connected).await;
     publish(broker.port, payloads(0..5), QoS::AtLeastOnce).await;
     wait_for(|| line.spooled().len() == 5).await;
