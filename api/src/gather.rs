@@ -8,7 +8,7 @@ use std::{
 use bakau_alerts::{AlertDetail, AlertKind, AlertView, Episode, NoticeState};
 use bakau_dashboards::view::{
     AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness, LimitLine, Named,
-    OtherStation, ParameterPanel, SourceKind, SourceRow, SourceState, StationCard, TransitionRow, ValueCell,
+    OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
@@ -309,27 +309,6 @@ impl<'a> Gatherer<'a> {
             })
         });
         rows.collect()
-    }
-
-    /// The sources.
-    pub(crate) fn sources(&self) -> Vec<SourceRow> {
-        let row = |status: bakau_ingest::SourceStatus| SourceRow {
-            name: status.name.to_string(),
-            kind: match status.kind {
-                bakau_ingest::SourceKind::Client => SourceKind::Client,
-                bakau_ingest::SourceKind::Broker => SourceKind::Broker,
-            },
-            state: match status.state {
-                bakau_ingest::SourceState::Connecting => SourceState::Connecting,
-                bakau_ingest::SourceState::Connected => SourceState::Connected,
-                bakau_ingest::SourceState::Blocked(reason) => SourceState::Blocked(reason.key().to_owned()),
-                bakau_ingest::SourceState::Stopped => SourceState::Stopped,
-            },
-            since: status.since,
-            last_message_at: status.last_message,
-            received: status.messages,
-        };
-        self.state.board.sources().into_iter().map(row).collect()
     }
 }
 

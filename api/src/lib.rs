@@ -40,6 +40,7 @@ mod serve;
 mod state;
 mod station;
 mod status;
+mod status_page;
 mod thin;
 mod times;
 

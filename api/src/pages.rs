@@ -13,13 +13,12 @@ use bakau_dashboards::{
     assets,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, CheckRow, EpisodeRow, Frame, Grouping,
-        OverviewFilter, OverviewView, ProblemView, SpoolStatus, StationClass, StationView, StatusView, Window,
+        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, EpisodeRow, Frame, Grouping,
+        OverviewFilter, OverviewView, ProblemView, StationClass, StationView, Window,
     },
 };
 use bakau_model::{Language, Level, StationKind, UtcMillis};
 use bakau_registry::{AirType, Station};
-use bakau_spool::Consumer;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
@@ -30,10 +29,8 @@ use crate::{
     answer, catalogue, charts,
     error::{ApiError, ProblemType},
     gather::Gatherer,
-    health,
     language::{self, LANGUAGE_KEY},
-    ledger,
-    query::{Params, Span},
+    query::Params,
     state::AppState,
 };
 
@@ -47,8 +44,6 @@ const STATION_ALERTS: usize = 10;
 /// Time the settled history on a station's page covers, and its most rows.
 const SETTLED_MS: i64 = 30 * DAY_MS;
 const SETTLED_ROWS: usize = 200;
-/// Time the ledgers on the status page cover.
-const STATUS_LEDGER_MS: i64 = 3_600_000;
 /// How long the language is remembered, in seconds.
 const LANGUAGE_COOKIE_S: u32 = 365 * 86_400;
 
@@ -253,55 +248,6 @@ fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDe
         form_error: None,
         form: AcknowledgeForm::default(),
         alert,
-    }
-}
-
-/// `/status`: how Bakau itself is doing.
-pub(crate) async fn status(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let frame = frame(&state, &uri, &headers, None);
-    let checks = health::checks(&state).await;
-    let now = frame.generated_at;
-    let span = ledger::whole_minutes(Span { from: now.saturating_add(-STATUS_LEDGER_MS), to: now.saturating_add(1) });
-    // The page that says what does not work must not need it.
-    let total = match ledger::read(&state, span).await {
-        Ok(ledger) => ledger.total(),
-        Err(error) => {
-            tracing::warn!(cause = error.cause(), "status page without ledger");
-            ledger::Line::default()
-        }
-    };
-    let row = |check: &health::Check| CheckRow {
-        name: check.name(frame.language).to_owned(),
-        ok: check.ok(),
-        detail: check.sentences(frame.language).join(" "),
-    };
-    let view = StatusView {
-        ready: checks.iter().all(health::Check::ok),
-        checks: checks.iter().map(row).collect(),
-        sources: Gatherer::new(&state).sources(),
-        spool: spool_status(&state).await,
-        ledger_from: span.from,
-        ledger_to: span.to,
-        messages: total.messages,
-        readings: total.readings,
-        frame,
-    };
-    show(&uri, page::status(&view))
-}
-
-async fn spool_status(state: &AppState) -> SpoolStatus {
-    let spool = state.spool.clone();
-    let size = match tokio::task::spawn_blocking(move || spool.size()).await {
-        Ok(Ok(size)) => size,
-        Ok(Err(_)) | Err(_) => bakau_spool::SpoolSize::default(),
-    };
-    SpoolStatus {
-        bytes: size.unconsumed_bytes,
-        max_bytes: state.config.spool_max_bytes,
-        unconsumed_messages: size.unconsumed_messages,
-        store_behind: health::behind(&state.spool, Consumer::Store),
-        alerts_behind: health::behind(&state.spool, Consumer::Alerts),
     }
 }
 

@@ -10,7 +10,7 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
     access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, link, observations, openapi,
-    pages, quarantine, reference, rules, state::AppState, station, status,
+    pages, quarantine, reference, rules, state::AppState, station, status, status_page,
 };
 
 /// Largest request body: a name and a note.
@@ -160,7 +160,7 @@ fn charts_and_pages() -> Router<AppState> {
         .route("/alerts", get(pages::alerts))
         .route("/alerts/{id}", get(pages::alert))
         .route("/alerts/{id}/acknowledge", post(pages::acknowledge))
-        .route("/status", get(pages::status))
+        .route("/status", get(status_page::status))
 }
 
 fn open() -> Router<AppState> {

@@ -100,6 +100,19 @@ pub fn age(age_ms: i64, language: Language) -> String {
     messages.fill(&format!("age_{unit}_{plural}"), &[("n", &count.to_string())])
 }
 
+/// A length of time in words, in its greatest unit: `12 detik`, `12 seconds`.
+#[must_use]
+pub fn span(ms: i64, language: Language) -> String {
+    let (unit, count) = match ms {
+        ..MINUTE_MS => ("second", ms.max(0) / SECOND_MS),
+        MINUTE_MS..HOUR_MS => ("minute", ms / MINUTE_MS),
+        HOUR_MS..172_800_000 => ("hour", ms / HOUR_MS),
+        172_800_000.. => ("day", ms / DAY_MS),
+    };
+    let plural = if count == 1 { "one" } else { "many" };
+    messages(language).fill(&format!("span_{unit}_{plural}"), &[("n", &count.to_string())])
+}
+
 /// A local time: `10 Maret 2026 pukul 16.00 WIB`, `10 March 2026, 16:00 WIB`.
 #[must_use]
 pub fn local_time(at: UtcMillis, zone: &TimeZone, language: Language) -> String {
@@ -192,6 +205,7 @@ mod tests {
         assert_eq!(age(3 * DAY_MS, Language::Id), "3 hari lalu");
         assert_eq!(age(500, Language::Id), "baru saja");
         assert_eq!(age(-30_000, Language::Id), "baru saja");
+        assert_eq!((span(400, Language::Id), span(MINUTE_MS, Language::En)), ("0 detik".into(), "1 minute".into()));
         assert_eq!(age(-10 * MINUTE_MS, Language::En), "in the future");
     }
 

@@ -23,7 +23,8 @@
 //!   {"now": "2026-03-10T09:00:01Z", "active_alerts": 3}
 //!   ```
 //! * `event: station`, when the last will or an availability message of a device says that it has gone, or is back:
-//!   the station is silent at once, whatever the age of its values.
+//!   the station is silent at once, whatever the age of its values. A client that has just come, or has missed
+//!   something, gets one for each station that is away.
 //!   ```json
 //!   {"station": "prb-bjbr-01", "online": false, "at": "2026-03-10T09:00:00Z"}
 //!   ```

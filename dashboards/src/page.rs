@@ -17,7 +17,8 @@ use crate::{
     say::Say,
     view::{
         AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeploymentRow, Frame, Freshness, Grouping,
-        OverviewView, ProblemView, ReferenceView, SourceState, StationClass, StationView, StatusView, Window,
+        OverviewView, ProblemView, ReferenceView, SourceKind, SourceState, StationClass, StationView, StatusView,
+        Window,
     },
 };
 use nearby::Nearby;

@@ -7,10 +7,7 @@ use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, 
 use crate::{
     format,
     page::ChartLink,
-    view::{
-        AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, SourceKind, StationView, ValueCell,
-        Window,
-    },
+    view::{AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, StationView, ValueCell, Window},
 };
 
 #[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
@@ -23,6 +20,8 @@ static MESSAGES: LazyLock<[Messages; 2]> = LazyLock::new(|| {
 const AROUND_MS: i64 = 6 * 3_600_000;
 /// The most that is shown of a long alert: a chart's own bound is 367 days.
 const LONGEST_AROUND_MS: i64 = 360 * 86_400_000;
+
+mod status;
 
 /// The texts of a language.
 pub(crate) fn messages(language: Language) -> &'static Messages {
@@ -216,14 +215,6 @@ impl<'a> Say<'a> {
             DeliveryState::Waiting => self.t("delivery_waiting"),
             DeliveryState::Delivered => self.t("delivery_delivered"),
             DeliveryState::Failed => self.t("delivery_failed"),
-        }
-    }
-
-    pub(crate) fn source_kind(&self, kind: impl Borrow<SourceKind>) -> &'static str {
-        let kind = *kind.borrow();
-        match kind {
-            SourceKind::Broker => self.t("source_broker"),
-            SourceKind::Client => self.t("source_client"),
         }
     }
 

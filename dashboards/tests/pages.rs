@@ -7,10 +7,11 @@ use std::io::Write;
 use bakau_dashboards::{
     assets, page,
     view::{
-        AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
-        DeliveryRow, DeliveryState, DeploymentRow, Frame, Freshness, Grouping, LimitLine, Named, OtherStation,
-        OverviewFilter, OverviewView, ParameterPanel, ProblemView, Side, SourceKind, SourceRow, SourceState,
-        SpoolStatus, StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell, Window,
+        AcknowledgeForm, AcknowledgementRow, AgencyRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView,
+        BlockedReason, BrokerLosses, ChannelRow, CheckRow, DeliveryFault, DeliveryRow, DeliveryState, DeploymentRow,
+        Frame, Freshness, Grouping, Lag, LimitLine, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView,
+        ParameterPanel, ProblemView, Side, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
+        StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
@@ -171,21 +172,47 @@ fn alert(language: Language, text: &str) -> AlertPageView {
 }
 
 fn status(language: Language) -> StatusView {
-    let state = SourceState::Blocked("mqtt menolak".to_owned());
-    let (name, since) = ("kota".to_owned(), now());
+    let source = |name: &str, kind, state, losses| SourceRow {
+        name: name.to_owned(),
+        kind,
+        state,
+        since: now(),
+        last_message_at: None,
+        received: 12_345,
+        problem: None,
+        losses,
+    };
+    let losses = BrokerLosses { counters: true, dropped: (40, Some(now())), ..BrokerLosses::default() };
+    let silent = BrokerLosses { sessions: (2, Some(now())), ..BrokerLosses::default() };
+    let channel = ChannelRow {
+        channel: "mail".to_owned(),
+        retrying: 2,
+        failed: 1,
+        last_attempt_at: now(),
+        fault: DeliveryFault::Answered(550),
+        detail: None,
+    };
+    let agency = Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") };
     StatusView {
         frame: frame(language, "/status"),
         ready: false,
         checks: vec![CheckRow { name: "Spool".to_owned(), ok: false, detail: "penuh".to_owned() }],
-        sources: vec![SourceRow {
-            name,
-            kind: SourceKind::Client,
-            state,
-            since,
-            last_message_at: None,
-            received: 12_345,
-        }],
-        spool: SpoolStatus { bytes: 1_000_000, max_bytes: 2_000_000, ..SpoolStatus::default() },
+        sources: vec![
+            source("broker", SourceKind::Broker, SourceState::Connected, None),
+            source("kota", SourceKind::Client, SourceState::Blocked(BlockedReason::Tls), Some(losses)),
+            source("lama", SourceKind::Client, SourceState::Connecting, Some(silent)),
+        ],
+        spool: Some(SpoolStatus { bytes: 1_000_000, max_bytes: 2_000_000, ..SpoolStatus::default() }),
+        store: Lag { batches: 3, waited_ms: Some(72_000) },
+        alerts: Lag { batches: 1, waited_ms: None },
+        notices: Some(NoticesStatus {
+            waiting: 3,
+            retrying: 2,
+            failed: 1,
+            oldest_at: Some(now().saturating_add(-3_600_000)),
+            channels: vec![channel],
+        }),
+        agencies: vec![AgencyRow { agency, stations: 4, reporting: 3, datastreams: 20, current: 15 }],
         ledger_from: now().saturating_add(-3_600_000),
         ledger_to: now(),
         messages: MessageLedger { received: 3, decoded: 2, quarantined: 1, ..MessageLedger::default() },
@@ -333,6 +360,32 @@ fn technical_alerts_stand_apart_and_are_never_taken_for_the_environment() {
     assert_eq!(view.filter.path(), "/alerts?all=true&level=siaga&days=7");
     let html = page::alerts(&view).unwrap();
     assert!(html.find("id=\"technical\"").unwrap() < html.find("id=\"history\"").unwrap());
+}
+
+#[test]
+fn the_status_page_says_what_is_lost_late_and_unknown_in_words_and_keeps_what_names_people() {
+    let mut view = status(Language::En);
+    let html = page::status(&view).unwrap();
+    for words in [
+        "1 minute behind; batches waiting: 3",
+        "batches waiting: 1, since when is unknown",
+        "messages: 40, last",
+        "unknown: the broker does not say",
+        "2×, last",
+        "it acknowledges only what is stored",
+        "<dd>1 hour</dd>",
+        "The receiver answered with code 550.",
+        "3 of 4 stations report",
+        "15 of 20 values are current",
+        "certificate of the broker, or ours",
+    ] {
+        assert!(html.contains(words), "no '{words}'");
+    }
+    (view.spool, view.notices) = (None, None);
+    assert_eq!(page::status(&view).unwrap().matches(">unknown<").count(), 2);
+    view.sources[1].problem = Some(HOSTILE.to_owned());
+    let html = page::status(&view).unwrap();
+    assert!(html.contains("Last problem") && !html.contains("<script>alert"));
 }
 
 #[test]

@@ -141,7 +141,12 @@ async fn json_answers_keep_their_shape() {
     ] {
         let answer = rig.get(uri).await;
         assert_eq!(answer.status, StatusCode::OK, "{uri}: {}", answer.text());
-        insta::assert_json_snapshot!(name, answer.json());
+        let mut value = answer.json();
+        if let Some(free) = value.pointer_mut("/spool/disk_free_bytes") {
+            assert!(free.is_u64(), "{free}");
+            *free = "of this machine".into();
+        }
+        insta::assert_json_snapshot!(name, value);
     }
     insta::assert_json_snapshot!("quarantine", rig.get_as_admin("/api/v1/quarantine").await.json());
 }

@@ -2,7 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bakau_simulate::{
     load::{self, LoadContent, LoadPlan, Progress},
@@ -119,6 +127,29 @@ fn plan(broker: SocketAddr, messages: u64, window: usize) -> LoadPlan {
 
 async fn run(plan: &LoadPlan) -> load::LoadReport {
     load::run(plan, &Arc::new(Progress::default()), &CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn whoever_ends_waits_until_the_broker_knows_it_or_its_last_will_would_call_the_station_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, known) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+    let plan = LoadPlan { connections: 1, ..plan(listener.local_addr().unwrap(), 1_000_000, 1) };
+    let publishing = tokio::spawn({
+        let (stop, known) = (stop.clone(), Arc::clone(&known));
+        async move {
+            load::run(&plan, &Arc::new(Progress::default()), &stop).await;
+            known.load(Ordering::Relaxed)
+        }
+    });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert_eq!(packet(&mut stream).await.unwrap().0, 0x10);
+    stream.write_all(&[0x20, 2, 0, 0]).await.unwrap();
+    assert_eq!(packet(&mut stream).await.unwrap().0 & 0xF0, 0x30);
+    stop.cancel();
+    while packet(&mut stream).await.expect("a goodbye before the end").0 != 0xE0 {}
+    known.store(true, Ordering::Relaxed);
+    drop(stream);
+    assert!(publishing.await.unwrap(), "it ended before the broker had read its goodbye");
 }
 
 fn drain(mut received: mpsc::UnboundedReceiver<Received>) -> Vec<Received> {

@@ -221,6 +221,8 @@ impl SpoolReader {
         let mut log = self.shared.path.as_os_str().to_owned();
         log.push("-wal");
         let file_bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let disk = rustix::fs::statvfs(&self.shared.path).ok();
+        let disk_free_bytes = disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         let connection = self.shared.pages.lock();
         let mut statement = connection.prepare_cached(
             "WITH ends AS (SELECT max(seq) AS last, min(seq) AS first FROM batch),
@@ -238,6 +240,7 @@ impl SpoolReader {
                 unconsumed_bytes: row.get(0)?,
                 unconsumed_messages: row.get(1)?,
                 messages: row.get(2)?,
+                disk_free_bytes,
             })
         })?)
     }

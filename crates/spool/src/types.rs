@@ -120,6 +120,8 @@ pub struct SpoolSize {
     pub unconsumed_messages: u64,
     /// Messages held, consumed ones included.
     pub messages: u64,
+    /// Bytes free on the disk that holds the spool; `None` where the file system cannot tell.
+    pub disk_free_bytes: Option<u64>,
 }
 
 /// A batch with a blob that is not what was written.

@@ -1,10 +1,11 @@
 use bakau_dashboards::{
     page,
     view::{
-        AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, CheckRow,
-        DeliveryRow, DeliveryState, DeploymentRow, Frame, Freshness, Named, OtherStation, OverviewFilter, OverviewView,
-        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
-        StationView, StatusView, TransitionRow, ValueCell, Window,
+        AcknowledgeForm, AcknowledgementRow, AgencyRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView,
+        BlockedReason, BrokerLosses, ChannelRow, CheckRow, DeliveryFault, DeliveryRow, DeliveryState, DeploymentRow,
+        Frame, Freshness, Lag, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView, ParameterPanel,
+        ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass, StationView,
+        StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
@@ -274,13 +275,32 @@ fn alert_page(language: Language) -> AlertPageView {
 }
 
 fn status(language: Language) -> StatusView {
-    let source = |name: &str, kind, state| SourceRow {
+    let source = |name: &str, kind, state, losses| SourceRow {
         name: name.to_owned(),
         kind,
         state,
         since: UtcMillis::parse("2026-03-01T01:00:00Z").unwrap(),
         last_message_at: Some(now().saturating_add(-2000)),
         received: 1_204_331,
+        problem: None,
+        losses,
+    };
+    let agency = |id: &str, name: &str, reporting, current| AgencyRow {
+        agency: Named { id: id.parse().unwrap(), name: Text::from(name) },
+        stations: 5,
+        reporting,
+        datastreams: 31,
+        current,
+    };
+    let lost_at = Some(now().saturating_add(-86_400_000));
+    let losses = BrokerLosses { counters: true, dropped: (412, lost_at), restarts: (3, lost_at), sessions: (0, None) };
+    let channel = |channel: &str, retrying, failed, fault| ChannelRow {
+        channel: channel.to_owned(),
+        retrying,
+        failed,
+        last_attempt_at: now().saturating_add(-40_000),
+        fault,
+        detail: None,
     };
     let check = |name: &str, ok, detail: &str| CheckRow { name: name.to_owned(), ok, detail: detail.to_owned() };
     StatusView {
@@ -288,16 +308,32 @@ fn status(language: Language) -> StatusView {
         ready: true,
         checks: vec![check("Spool", true, ""), check("Store", true, "series.db"), check("Registry", true, "revisi 12")],
         sources: vec![
-            source("broker", SourceKind::Broker, SourceState::Connected),
-            source("kota", SourceKind::Client, SourceState::Blocked("mqtt.example:1883 menolak sambungan".to_owned())),
+            source("broker", SourceKind::Broker, SourceState::Connected, None),
+            source("kota", SourceKind::Client, SourceState::Blocked(BlockedReason::Refused), Some(losses)),
+            source("lama", SourceKind::Client, SourceState::Connecting, Some(BrokerLosses::default())),
         ],
-        spool: SpoolStatus {
+        spool: Some(SpoolStatus {
             bytes: 48_200_000,
             max_bytes: 2_000_000_000,
             unconsumed_messages: 12,
-            store_behind: 1,
-            alerts_behind: 0,
-        },
+            disk_free: Some(41_200_000_000),
+        }),
+        store: Lag { batches: 14, waited_ms: Some(3_400) },
+        alerts: Lag::default(),
+        notices: Some(NoticesStatus {
+            waiting: 4,
+            retrying: 3,
+            failed: 2,
+            oldest_at: Some(now().saturating_add(-1_500_000)),
+            channels: vec![
+                channel("surel-piket-dlh-kota-probolinggo", 2, 1, DeliveryFault::NotConfigured),
+                channel("telegram-piket", 1, 0, DeliveryFault::Answered(429)),
+            ],
+        }),
+        agencies: vec![
+            agency("pdam", "Perumda Air Minum Bayuangga", 2, 11),
+            agency("dlh", "Dinas Lingkungan Hidup Kota Probolinggo", 5, 30),
+        ],
         ledger_from: UtcMillis::parse("2026-03-09T09:00:00Z").unwrap(),
         ledger_to: UtcMillis::parse("2026-03-10T09:00:00Z").unwrap(),
         messages: MessageLedger {

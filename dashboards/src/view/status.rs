@@ -1,18 +1,33 @@
 //! Bakau itself.
 
-use bakau_model::{MessageLedger, ReadingLedger, UtcMillis};
+use bakau_model::{AgencyId, MessageLedger, ReadingLedger, UtcMillis};
 
-use super::Frame;
+use super::{Frame, Named};
+
+/// Why messages wait outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockedReason {
+    /// The spool reached its bound.
+    SpoolFull,
+    /// The spool cannot be written.
+    SpoolFailed,
+    /// The broker holds a message above the limit of this source.
+    OversizedMessage,
+    /// The broker refused login, client id or subscription.
+    Refused,
+    /// One of the two certificates is not trusted.
+    Tls,
+}
 
 /// How a source of messages is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
     /// Not there yet, or again.
     Connecting,
     /// Messages can arrive.
     Connected,
     /// Messages wait outside because of this.
-    Blocked(String),
+    Blocked(BlockedReason),
     /// Ended with the process.
     Stopped,
 }
@@ -41,6 +56,23 @@ pub struct SourceRow {
     pub last_message_at: Option<UtcMillis>,
     /// Messages received since start.
     pub received: u64,
+    /// What went wrong last, for an administrator; never filled for the public.
+    pub problem: Option<String>,
+    /// What ended inside an external broker; `None` for the one inside Bakau, which acknowledges only what is stored.
+    pub losses: Option<BrokerLosses>,
+}
+
+/// What an external broker lost, as far as it can be seen from outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrokerLosses {
+    /// Whether the broker tells its counters; without, `dropped` and `restarts` say nothing.
+    pub counters: bool,
+    /// Messages it dropped, and when last.
+    pub dropped: (u64, Option<UtcMillis>),
+    /// Restarts seen, and the last.
+    pub restarts: (u64, Option<UtcMillis>),
+    /// Sessions it lost, and when last.
+    pub sessions: (u64, Option<UtcMillis>),
 }
 
 /// One thing that must work for Bakau to be ready.
@@ -54,19 +86,84 @@ pub struct CheckRow {
     pub detail: String,
 }
 
-/// How full the spool is and how far its consumers are.
+/// How full the spool and its disk are.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpoolStatus {
-    /// Bytes on disk.
+    /// Bytes not yet consumed.
     pub bytes: u64,
-    /// Bytes allowed for data not yet consumed.
+    /// Bytes allowed for data not yet consumed; 0 where there is no bound.
     pub max_bytes: u64,
     /// Messages not yet consumed.
     pub unconsumed_messages: u64,
-    /// Batches the store has still to write.
-    pub store_behind: u64,
-    /// Batches the rules have still to see.
-    pub alerts_behind: u64,
+    /// Bytes free on its disk; `None` where the file system cannot tell.
+    pub disk_free: Option<u64>,
+}
+
+/// How far somebody is behind the spool.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lag {
+    /// Batches still to take.
+    pub batches: u64,
+    /// How long the oldest of them has waited; `None` where that cannot be read.
+    pub waited_ms: Option<i64>,
+}
+
+/// Notices that nobody has yet.
+#[derive(Debug, Clone, Default)]
+pub struct NoticesStatus {
+    /// How many wait.
+    pub waiting: u64,
+    /// How many of them were tried in vain.
+    pub retrying: u64,
+    /// How many were ever given up.
+    pub failed: u64,
+    /// Since when the oldest one waits.
+    pub oldest_at: Option<UtcMillis>,
+    /// Channels with faults lately.
+    pub channels: Vec<ChannelRow>,
+}
+
+/// Why a channel did not deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryFault {
+    /// Nobody answered.
+    NoAnswer,
+    /// The receiver answered with this code.
+    Answered(u16),
+    /// It cannot work as it is configured.
+    NotConfigured,
+}
+
+/// A channel that did not deliver lately.
+#[derive(Debug, Clone)]
+pub struct ChannelRow {
+    /// Its name in the registry.
+    pub channel: String,
+    /// Notices that are tried again.
+    pub retrying: u64,
+    /// Notices that were given up.
+    pub failed: u64,
+    /// Newest attempt.
+    pub last_attempt_at: UtcMillis,
+    /// What it met.
+    pub fault: DeliveryFault,
+    /// The receiver's own words, for an administrator; never filled for the public.
+    pub detail: Option<String>,
+}
+
+/// How much of an agency's data is there.
+#[derive(Debug, Clone)]
+pub struct AgencyRow {
+    /// The agency.
+    pub agency: Named<AgencyId>,
+    /// Its stations.
+    pub stations: u32,
+    /// Those that report.
+    pub reporting: u32,
+    /// Values its stations measure.
+    pub datastreams: u32,
+    /// Those with a current value.
+    pub current: u32,
 }
 
 /// The page about Bakau itself (`/status`).
@@ -80,8 +177,16 @@ pub struct StatusView {
     pub checks: Vec<CheckRow>,
     /// Sources.
     pub sources: Vec<SourceRow>,
-    /// Spool and lags.
-    pub spool: SpoolStatus,
+    /// The spool; `None` where it cannot be read.
+    pub spool: Option<SpoolStatus>,
+    /// How far the store is behind.
+    pub store: Lag,
+    /// How far the rules are behind.
+    pub alerts: Lag,
+    /// Notices; `None` where they cannot be read.
+    pub notices: Option<NoticesStatus>,
+    /// Readiness by agency, the least ready first.
+    pub agencies: Vec<AgencyRow>,
     /// The ledgers cover receptions from here...
     pub ledger_from: UtcMillis,
     /// ...to before here.

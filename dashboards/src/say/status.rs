@@ -1,0 +1,86 @@
+//! What the page about Bakau itself says: words for states, never codes, and "unknown" for what is not known.
+
+use std::borrow::Borrow;
+
+use bakau_model::UtcMillis;
+
+use super::Say;
+use crate::{
+    format,
+    view::{BlockedReason, BrokerLosses, ChannelRow, DeliveryFault, Lag, SourceKind},
+};
+
+impl Say<'_> {
+    pub(crate) fn source_kind(&self, kind: impl Borrow<SourceKind>) -> &'static str {
+        match *kind.borrow() {
+            SourceKind::Broker => self.t("source_broker"),
+            SourceKind::Client => self.t("source_client"),
+        }
+    }
+
+    pub(crate) fn blocked(&self, reason: impl Borrow<BlockedReason>) -> &'static str {
+        match *reason.borrow() {
+            BlockedReason::SpoolFull => self.t("blocked_spool_full"),
+            BlockedReason::SpoolFailed => self.t("blocked_spool_failed"),
+            BlockedReason::OversizedMessage => self.t("blocked_oversized"),
+            BlockedReason::Refused => self.t("blocked_refused"),
+            BlockedReason::Tls => self.t("blocked_tls"),
+        }
+    }
+
+    /// How far somebody is behind.
+    pub(crate) fn lag(&self, lag: &Lag) -> String {
+        if lag.batches == 0 {
+            return self.t("lag_none").to_owned();
+        }
+        let batches = self.count(lag.batches);
+        match lag.waited_ms {
+            Some(ms) => {
+                let span = format::span(ms, self.frame.language);
+                self.fill_all("lag_some", &[("span", &span), ("batches", &batches)])
+            }
+            None => self.fill_all("lag_unknown", &[("batches", &batches)]),
+        }
+    }
+
+    /// What an external broker dropped.
+    pub(crate) fn dropped(&self, losses: &BrokerLosses) -> String {
+        self.counted(losses.counters, losses.dropped, "losses_dropped")
+    }
+
+    /// How often an external broker restarted.
+    pub(crate) fn restarts(&self, losses: &BrokerLosses) -> String {
+        self.counted(losses.counters, losses.restarts, "losses_times")
+    }
+
+    /// How often an external broker lost the session; Bakau sees that itself.
+    pub(crate) fn sessions_lost(&self, losses: &BrokerLosses) -> String {
+        self.counted(true, losses.sessions, "losses_times")
+    }
+
+    fn counted(&self, known: bool, (count, last): (u64, Option<UtcMillis>), key: &str) -> String {
+        match (count, last) {
+            (0, _) if known => self.t("losses_none").to_owned(),
+            (0, _) => self.t("losses_unknown").to_owned(),
+            (_, Some(last)) => {
+                let (count, last) = (self.fill(key, "n", self.count(count)), self.when(last));
+                self.fill_all("losses_last", &[("count", &count), ("time", &last)])
+            }
+            (_, None) => self.fill(key, "n", self.count(count)),
+        }
+    }
+
+    /// How long ago, as a span.
+    pub(crate) fn since(&self, at: impl Borrow<UtcMillis>) -> String {
+        format::span(self.frame.generated_at.since(*at.borrow()), self.frame.language)
+    }
+
+    /// Why a channel did not deliver.
+    pub(crate) fn fault(&self, row: &ChannelRow) -> String {
+        match row.fault {
+            DeliveryFault::NoAnswer => self.t("fault_no_answer").to_owned(),
+            DeliveryFault::Answered(code) => self.fill("fault_answered", "code", code),
+            DeliveryFault::NotConfigured => self.t("fault_not_configured").to_owned(),
+        }
+    }
+}
