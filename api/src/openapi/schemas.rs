@@ -442,23 +442,6 @@ fn status() -> Value {
         ("max_bytes", count()),
         ("disk_free_bytes", about(nullable(count()), "of the disk that holds the data; null where it cannot tell")),
     ]);
-    let channel = object([
-        ("channel", text()),
-        ("retrying", count()),
-        ("failed", count()),
-        ("last_attempt_at", time()),
-        ("fault", about(words(&["no_answer", "answered", "not_configured"]), "what the newest attempt met")),
-        ("code", about(nullable(count()), "that the receiver answered with, by its protocol")),
-        ("?detail", about(text(), "with the admin token only")),
-    ]);
-    let outbox = object([
-        ("waiting", about(count(), "notices that nobody has yet")),
-        ("retrying", about(count(), "those of them that were tried at least once")),
-        ("failed", count()),
-        ("oldest_at", nullable(time())),
-        ("oldest_age_s", nullable(count())),
-        ("channels", about(list(&channel), "channels that did not deliver in the last 24 hours")),
-    ]);
     let error = object([
         ("key", about(text(), "why, as a word for programs: `unavailable`, `full`, `token`, `bucket`, ...")),
         ("reason", about(text(), "why, and what can be done about it")),
@@ -486,9 +469,29 @@ fn status() -> Value {
         ("spool", nullable(spool)),
         ("store", store),
         ("alerts", extended(lag(), [("active", count()), ("level", level())])),
-        ("outbox", nullable(outbox)),
+        ("outbox", nullable(outbox())),
         ("sources", list(&named("Source"))),
         ("agencies", list(&agency)),
         ("registry_revision", count()),
+    ])
+}
+
+fn outbox() -> Value {
+    let channel = object([
+        ("channel", text()),
+        ("retrying", count()),
+        ("failed", count()),
+        ("last_attempt_at", time()),
+        ("fault", about(words(&["no_answer", "answered", "not_configured"]), "what the newest attempt met")),
+        ("code", about(nullable(count()), "that the receiver answered with, by its protocol")),
+        ("?detail", about(text(), "with the admin token only")),
+    ]);
+    object([
+        ("waiting", about(count(), "notices that nobody has yet")),
+        ("retrying", about(count(), "those of them that were tried at least once")),
+        ("failed", count()),
+        ("oldest_at", nullable(time())),
+        ("oldest_age_s", nullable(count())),
+        ("channels", about(list(&channel), "channels that did not deliver in the last 24 hours")),
     ])
 }

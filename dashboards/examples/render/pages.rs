@@ -274,6 +274,32 @@ fn alert_page(language: Language) -> AlertPageView {
     }
 }
 
+fn notices() -> NoticesStatus {
+    let channel = |channel: &str, retrying, failed, fault| ChannelRow {
+        channel: channel.to_owned(),
+        retrying,
+        failed,
+        last_attempt_at: now().saturating_add(-40_000),
+        fault,
+        detail: None,
+    };
+    NoticesStatus {
+        waiting: 4,
+        retrying: 3,
+        failed: 2,
+        oldest_at: Some(now().saturating_add(-1_500_000)),
+        channels: vec![
+            channel("surel-piket-dlh-kota-probolinggo", 2, 1, DeliveryFault::NotConfigured),
+            channel("telegram-piket", 1, 0, DeliveryFault::Answered(429)),
+        ],
+    }
+}
+
+fn agency(id: &str, name: &str, reporting: u32, current: u32) -> AgencyRow {
+    let agency = Named { id: id.parse().unwrap(), name: Text::from(name) };
+    AgencyRow { agency, stations: 5, reporting, datastreams: 31, current }
+}
+
 fn status(language: Language) -> StatusView {
     let source = |name: &str, kind, state, losses| SourceRow {
         name: name.to_owned(),
@@ -285,23 +311,8 @@ fn status(language: Language) -> StatusView {
         problem: None,
         losses,
     };
-    let agency = |id: &str, name: &str, reporting, current| AgencyRow {
-        agency: Named { id: id.parse().unwrap(), name: Text::from(name) },
-        stations: 5,
-        reporting,
-        datastreams: 31,
-        current,
-    };
     let lost_at = Some(now().saturating_add(-86_400_000));
     let losses = BrokerLosses { counters: true, dropped: (412, lost_at), restarts: (3, lost_at), sessions: (0, None) };
-    let channel = |channel: &str, retrying, failed, fault| ChannelRow {
-        channel: channel.to_owned(),
-        retrying,
-        failed,
-        last_attempt_at: now().saturating_add(-40_000),
-        fault,
-        detail: None,
-    };
     let check = |name: &str, ok, detail: &str| CheckRow { name: name.to_owned(), ok, detail: detail.to_owned() };
     StatusView {
         frame: frame(language, "/status"),
@@ -320,16 +331,7 @@ fn status(language: Language) -> StatusView {
         }),
         store: Lag { batches: 14, waited_ms: Some(3_400) },
         alerts: Lag::default(),
-        notices: Some(NoticesStatus {
-            waiting: 4,
-            retrying: 3,
-            failed: 2,
-            oldest_at: Some(now().saturating_add(-1_500_000)),
-            channels: vec![
-                channel("surel-piket-dlh-kota-probolinggo", 2, 1, DeliveryFault::NotConfigured),
-                channel("telegram-piket", 1, 0, DeliveryFault::Answered(429)),
-            ],
-        }),
+        notices: Some(notices()),
         agencies: vec![
             agency("pdam", "Perumda Air Minum Bayuangga", 2, 11),
             agency("dlh", "Dinas Lingkungan Hidup Kota Probolinggo", 5, 30),
