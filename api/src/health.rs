@@ -146,6 +146,7 @@ async fn store_check(state: &AppState) -> Check {
 pub(crate) fn store_problem(key: &str) -> &'static str {
     match key {
         "full" => "store_full",
+        "influx_full" => "store_influx_full",
         "corrupt" => "store_corrupt",
         "newer_format" => "store_newer_format",
         "token" => "store_token",

@@ -50,6 +50,7 @@ fn later(answered: &Answered) -> StoreError {
     let full = 500 <= answered.status && answered.text.contains("no space left on device");
     let error = if full {
         StoreError::new(StoreErrorKind::Full, "the disk of InfluxDB is full; with room there, start InfluxDB again")
+            .because("influx_full")
     } else {
         StoreError::new(StoreErrorKind::Unavailable, format!("InfluxDB answered with status {}", answered.status))
     };
