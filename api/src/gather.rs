@@ -12,12 +12,12 @@ use bakau_dashboards::view::{
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
-    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, RuleId, StationId, StationStatus,
-    Text, Unit, UtcMillis,
+    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, RuleId, SourceName, StationId,
+    StationStatus, Text, Unit, UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
-use crate::{catalogue, charts, state::AppState};
+use crate::{catalogue, charts, language, state::AppState};
 
 /// A value older than this many intervals is stale: two may be late or lost on the way without meaning anything.
 const STALE_INTERVALS: i64 = 3;
@@ -206,16 +206,22 @@ impl<'a> Gatherer<'a> {
         let station = alert.station.as_ref();
         let registered = station.and_then(|id| self.snapshot.stations.get(id)).map(|station| station.name.clone());
         let source = alert.source.as_ref().map(|source| source.as_str());
+        let is_store = alert.source.as_ref().is_some_and(SourceName::is_store);
         let written = station.map(StationId::as_str).or(source).unwrap_or_default();
         AlertRow {
             id: alert.id.to_string(),
             topic: match alert.kind {
                 AlertKind::Threshold => AlertTopic::Threshold,
                 AlertKind::Silence => AlertTopic::Silence,
+                AlertKind::SourceDown if is_store => AlertTopic::StoreFailing,
                 AlertKind::SourceDown => AlertTopic::SourceDown,
             },
             station: alert.station.clone(),
-            subject: registered.unwrap_or_else(|| Text::from(written)),
+            subject: match registered {
+                Some(name) => name,
+                None if is_store => language::in_both("subject_store"),
+                None => Text::from(written),
+            },
             datastream: alert.datastream.clone(),
             label: label.or_else(parameter),
             rule_name: alert.rule_name.clone(),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, Uri, header};
-use bakau_model::{Language, Messages};
+use bakau_model::{Language, Messages, Text};
 
 /// Name of the query parameter and of the cookie that choose the language.
 pub(crate) const LANGUAGE_KEY: &str = "lang";
@@ -16,6 +16,11 @@ pub(crate) fn texts(language: Language) -> &'static Messages {
         Language::Id => &ID,
         Language::En => &EN,
     }
+}
+
+/// A text of this room in both languages.
+pub(crate) fn in_both(key: &str) -> Text {
+    Text { id: texts(Language::Id).text(key).into(), en: texts(Language::En).text(key).into() }
 }
 
 #[expect(clippy::expect_used, reason = "the files are compiled in and a test parses both")]

@@ -61,6 +61,8 @@ pub(crate) async fn status(
         sources: sources(&state, people),
         spool: status::spool_size(&state).await.map(|size| spool(&state, size)),
         store: lag(&state, Consumer::Store).await,
+        is_influx: state.config.store_kind == "influx",
+        last_write: state.store_board.status().last_write,
         alerts: lag(&state, Consumer::Alerts).await,
         notices: notices(&state, people).await,
         agencies: agencies(&state),

@@ -329,6 +329,7 @@ impl<'a> Say<'a> {
             AlertTopic::Threshold => "",
             AlertTopic::Silence => self.t("alert_silent"),
             AlertTopic::SourceDown => self.t("alert_source_down"),
+            AlertTopic::StoreFailing => self.t("alert_store_failing"),
         };
         match &alert.label {
             Some(label) if technical.is_empty() => self.text(label),
@@ -352,6 +353,7 @@ impl<'a> Say<'a> {
             AlertTopic::Threshold => self.t("topic_threshold"),
             AlertTopic::Silence => self.t("topic_silence"),
             AlertTopic::SourceDown => self.t("topic_source"),
+            AlertTopic::StoreFailing => self.t("topic_store"),
         }
     }
 

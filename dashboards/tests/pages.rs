@@ -204,6 +204,8 @@ fn status(language: Language) -> StatusView {
         ],
         spool: Some(SpoolStatus { bytes: 1_000_000, max_bytes: 2_000_000, ..SpoolStatus::default() }),
         store: Lag { batches: 3, waited_ms: Some(72_000) },
+        is_influx: true,
+        last_write: Some(now().saturating_add(-72_000)),
         alerts: Lag { batches: 1, waited_ms: None },
         notices: Some(NoticesStatus {
             waiting: 3,

@@ -43,7 +43,8 @@ for (const language of languages) {
     await withPage(browser, { javaScript: false }, async page => {
       await page.goto(`${base}/status?lang=${language}`);
       assert.ok((await page.locator('main').innerText()).length > 200);
-      assert.ok(await page.locator('main table').count() > 0);
+      assert.ok(await page.locator('main .source').count() > 0);
+      assert.ok(await page.locator('main .ready li').count() >= 5);
     });
   });
 

@@ -152,6 +152,7 @@ impl Folder {
         open.min = open.min.min(hour.min);
         open.max = open.max.max(hour.max);
         open.add_part(hour.sum);
+        open.lost += hour.lost;
         true
     }
 

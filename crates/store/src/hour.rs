@@ -9,8 +9,10 @@ pub struct Hour {
     pub start: UtcMillis,
     /// How many there are.
     pub usable: u64,
-    /// Their sum.
+    /// Their sum, as far as one number holds it.
     pub sum: f64,
+    /// What rounding has lost of the sum (Neumaier), so that sums of hours give the mean that the values give.
+    pub lost: f64,
     /// The least; infinity when there is none.
     pub min: f64,
     /// The greatest; minus infinity when there is none.
@@ -28,13 +30,24 @@ impl Hour {
     /// An hour without values.
     #[must_use]
     pub const fn empty(start: UtcMillis) -> Self {
-        Self { start, usable: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, last_at: None, gap_ms: Self::MS }
+        Self {
+            start,
+            usable: 0,
+            sum: 0.0,
+            lost: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            last_at: None,
+            gap_ms: Self::MS,
+        }
     }
 
     /// Adds a usable value; `previous` is the instant of the one before.
     pub fn add(&mut self, at: UtcMillis, value: f64, previous: Option<UtcMillis>) {
         self.usable += 1;
-        self.sum += value;
+        let sum = self.sum + value;
+        self.lost += if value.abs() <= self.sum.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        self.sum = sum;
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         self.last_at = self.last_at.max(Some(at));

@@ -330,6 +330,8 @@ fn status(language: Language) -> StatusView {
             disk_free: Some(41_200_000_000),
         }),
         store: Lag { batches: 14, waited_ms: Some(3_400) },
+        is_influx: false,
+        last_write: Some(now().saturating_add(-3_400)),
         alerts: Lag::default(),
         notices: Some(notices()),
         agencies: vec![

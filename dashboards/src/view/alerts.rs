@@ -13,10 +13,12 @@ pub enum AlertTopic {
     Silence,
     /// A source brings no messages.
     SourceDown,
+    /// The store takes nothing; a kind of source that is down, for whoever filters.
+    StoreFailing,
 }
 
 impl AlertTopic {
-    /// Every topic.
+    /// Every topic that can be chosen.
     pub const ALL: [Self; 3] = [Self::Threshold, Self::Silence, Self::SourceDown];
 
     /// The word in `?kind=`.
@@ -25,7 +27,7 @@ impl AlertTopic {
         match self {
             Self::Threshold => "threshold",
             Self::Silence => "silence",
-            Self::SourceDown => "source_down",
+            Self::SourceDown | Self::StoreFailing => "source_down",
         }
     }
 
@@ -34,7 +36,7 @@ impl AlertTopic {
     pub const fn is_technical(self) -> bool {
         match self {
             Self::Threshold => false,
-            Self::Silence | Self::SourceDown => true,
+            Self::Silence | Self::SourceDown | Self::StoreFailing => true,
         }
     }
 }

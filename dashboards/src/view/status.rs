@@ -181,6 +181,10 @@ pub struct StatusView {
     pub spool: Option<SpoolStatus>,
     /// How far the store is behind.
     pub store: Lag,
+    /// Whether the store is InfluxDB and not Bakau's own.
+    pub is_influx: bool,
+    /// When the store last took something; `None` before the first time.
+    pub last_write: Option<UtcMillis>,
     /// How far the rules are behind.
     pub alerts: Lag,
     /// Notices; `None` where they cannot be read.

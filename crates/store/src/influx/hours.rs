@@ -27,6 +27,7 @@ pub(super) const TABLES: &str = "
         stored INTEGER NOT NULL,
         usable INTEGER NOT NULL DEFAULT 0,
         total REAL NOT NULL DEFAULT 0,
+        lost REAL NOT NULL DEFAULT 0,
         least REAL,
         greatest REAL,
         last_at INTEGER,
@@ -67,7 +68,8 @@ impl Before {
     }
 }
 
-/// Adds the new values of a write, which come by datastream and in order of time.
+/// Adds the new values of a write, keeping what rounding loses of a sum (the error of a sum of two, after Knuth);
+/// values come by datastream and in order of time.
 pub(super) struct Adding<'t> {
     add: CachedStatement<'t>,
     spoil: CachedStatement<'t>,
@@ -85,10 +87,13 @@ struct Open {
 impl<'t> Adding<'t> {
     pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
         let add = transaction.prepare_cached(
-            "INSERT INTO hours (datastream, hour, stored, usable, total, least, greatest, last_at, gap, exact)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO hours (datastream, hour, stored, usable, total, lost, least, greatest, last_at, gap, exact)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + excluded.stored,
              usable = usable + excluded.usable, total = total + excluded.total,
+             lost = lost + excluded.lost
+                 + (total - ((total + excluded.total) - ((total + excluded.total) - total)))
+                 + (excluded.total - ((total + excluded.total) - total)),
              least = min(ifnull(least, excluded.least), ifnull(excluded.least, least)),
              greatest = max(ifnull(greatest, excluded.greatest), ifnull(excluded.greatest, greatest)),
              last_at = ifnull(excluded.last_at, last_at), gap = min(gap, excluded.gap), exact = exact AND excluded.exact",
@@ -123,7 +128,8 @@ impl<'t> Adding<'t> {
         let (least, greatest) = (any.then_some(sums.min), any.then_some(sums.max));
         let last_at = sums.last_at.map(UtcMillis::get);
         let usable = i64::try_from(sums.usable).unwrap_or(i64::MAX);
-        let row = params![datastream, start, stored, usable, sums.sum, least, greatest, last_at, sums.gap_ms, exact];
+        let Hour { sum, lost, gap_ms, .. } = sums;
+        let row = params![datastream, start, stored, usable, sum, lost, least, greatest, last_at, gap_ms, exact];
         self.add.execute(row)?;
         if !exact {
             self.spoil.execute((datastream, start + HOUR_MS))?;
@@ -147,22 +153,23 @@ pub(super) fn read(
     to: UtcMillis,
 ) -> Result<Vec<(Hour, bool)>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT hour, usable, total, least, greatest, last_at, gap, exact FROM hours
+        "SELECT hour, usable, total, lost, least, greatest, last_at, gap, exact FROM hours
          WHERE datastream = ?1 AND ?2 <= hour AND hour < ?3 ORDER BY hour",
     )?;
     let found = statement.query_map(params![datastream.get(), from.get(), to.get()], |row| {
         let start = UtcMillis::new(row.get(0)?);
-        let last_at: Option<i64> = row.get(5)?;
+        let last_at: Option<i64> = row.get(6)?;
         let sums = Hour {
             start,
             usable: row.get(1)?,
             sum: row.get(2)?,
-            min: row.get::<_, Option<f64>>(3)?.unwrap_or(f64::INFINITY),
-            max: row.get::<_, Option<f64>>(4)?.unwrap_or(f64::NEG_INFINITY),
+            lost: row.get(3)?,
+            min: row.get::<_, Option<f64>>(4)?.unwrap_or(f64::INFINITY),
+            max: row.get::<_, Option<f64>>(5)?.unwrap_or(f64::NEG_INFINITY),
             last_at: last_at.map(UtcMillis::new),
-            gap_ms: row.get(6)?,
+            gap_ms: row.get(7)?,
         };
-        Ok((sums, row.get(7)?))
+        Ok((sums, row.get(8)?))
     })?;
     Ok(found.collect::<Result<_, _>>()?)
 }
