@@ -2,8 +2,8 @@
 //!
 //! A client holds a set of changed datastreams, never a queue of values: however slow it is, it costs one number per
 //! datastream, and what it gets is always the newest. One that has just come gets every value, the level of every
-//! datastream with a rule and every station that is away: between the drawing of its page and its first event things may have happened. One that comes
-//! back with `Last-Event-ID` gets what has changed since ([`crate::event_log`]); where that is no longer known it is told
+//! datastream with a rule and every station that is away: between the drawing of its page and its first event things may
+//! have happened. One that comes back with `Last-Event-ID` gets what has changed since ([`crate::event_log`]); where that is no longer known it is told
 //! to load again and starts like a new one. An id says "everything up to here has been told", so what was still owed
 //! when a connection broke is told again.
 

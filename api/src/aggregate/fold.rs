@@ -1,7 +1,7 @@
 //! From observations in order of time to one summary per bucket, in memory that does not grow.
 
 use bakau_model::{Flag, UtcMillis};
-use bakau_store::Hour;
+use bakau_store::{Hour, Sum};
 use jiff::tz::TimeZone;
 
 use super::bucket::{Bucket, Step};
@@ -103,11 +103,9 @@ struct Open {
     min: f64,
     max: f64,
     /// Sum of values or energies, or of sines.
-    sum: f64,
+    sum: Sum,
     /// Sum of cosines.
     cosines: f64,
-    /// What rounding has lost of `sum` (Neumaier).
-    lost: f64,
 }
 
 impl Folder {
@@ -151,8 +149,7 @@ impl Folder {
         open.covered_ms = open.covered_ms.saturating_add(covered_ms);
         open.min = open.min.min(hour.min);
         open.max = open.max.max(hour.max);
-        open.add_part(hour.sum);
-        open.lost += hour.lost;
+        open.sum.join(hour.sum);
         true
     }
 
@@ -191,9 +188,8 @@ impl Open {
             covered_ms: 0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
-            sum: 0.0,
+            sum: Sum::ZERO,
             cosines: 0.0,
-            lost: 0.0,
         }
     }
 
@@ -210,18 +206,12 @@ impl Open {
                 radians.sin()
             }
         };
-        self.add_part(part);
-    }
-
-    fn add_part(&mut self, part: f64) {
-        let sum = self.sum + part;
-        self.lost += if part.abs() <= self.sum.abs() { (self.sum - sum) + part } else { (part - sum) + self.sum };
-        self.sum = sum;
+        self.sum.add(part);
     }
 
     fn summary(&self, plan: &Plan) -> Summary {
         let any = 0 < self.count;
-        let (sum, count) = (self.sum + self.lost, self.count as f64);
+        let (sum, count) = (self.sum.value(), self.count as f64);
         let value = any.then(|| match plan.kind {
             Kind::Mean => Some(sum / count),
             Kind::Sum => Some(sum),

@@ -40,8 +40,8 @@ pub(super) async fn summaries(
 /// alone.
 fn whole_hours(plan: Plan) -> Option<Span> {
     let Span { from, to } = plan.span;
-    let from = from.get().checked_add(Hour::MS - 1)?.div_euclid(Hour::MS) * Hour::MS;
-    let to = to.get().div_euclid(Hour::MS) * Hour::MS;
+    let from = Hour::start_of(from.get().checked_add(Hour::MS - 1)?);
+    let to = Hour::start_of(to.get());
     let enough = LEAST_HOURS * Hour::MS <= to.checked_sub(from)?;
     let additive = matches!(plan.kind, Kind::Mean | Kind::Sum) && !plan.good_only && Hour::MS <= plan.step.least_ms();
     (enough && additive).then_some(Span { from: UtcMillis::new(from), to: UtcMillis::new(to) })
@@ -49,13 +49,11 @@ fn whole_hours(plan: Plan) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use bakau_model::Flag;
+    use bakau_model::{Flag, MINUTE_MS};
     use proptest::prelude::*;
 
     use super::*;
     use crate::aggregate::bucket::{self, Step};
-
-    const MINUTE_MS: i64 = 60_000;
 
     fn plan(step: Step, interval_ms: i64) -> Plan {
         let from = UtcMillis::parse("2026-03-10T03:20:00+07:00").unwrap();
@@ -70,7 +68,7 @@ mod tests {
         values.iter().for_each(|(at, value, flag)| singly.push(*at, Some(*value), *flag));
         let (mut hours, mut previous): (Vec<Hour>, Option<UtcMillis>) = (Vec::new(), None);
         for (at, value, _) in values.iter().filter(|value| value.2.is_usable()) {
-            let start = UtcMillis::new(at.get().div_euclid(Hour::MS) * Hour::MS);
+            let start = UtcMillis::new(Hour::start_of(at.get()));
             if inner.from <= *at && *at < inner.to {
                 if hours.last().is_none_or(|hour| hour.start != start) {
                     hours.push(Hour::empty(start));

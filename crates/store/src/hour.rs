@@ -2,6 +2,8 @@
 
 use bakau_model::UtcMillis;
 
+use crate::Sum;
+
 /// The usable values of one datastream in one hour of UTC.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hour {
@@ -9,10 +11,8 @@ pub struct Hour {
     pub start: UtcMillis,
     /// How many there are.
     pub usable: u64,
-    /// Their sum, as far as one number holds it.
-    pub sum: f64,
-    /// What rounding has lost of the sum (Neumaier), so that sums of hours give the mean that the values give.
-    pub lost: f64,
+    /// Their sum.
+    pub sum: Sum,
     /// The least; infinity when there is none.
     pub min: f64,
     /// The greatest; minus infinity when there is none.
@@ -27,14 +27,19 @@ impl Hour {
     /// Milliseconds of an hour.
     pub const MS: i64 = 3_600_000;
 
+    /// Where the hour of an instant begins, in milliseconds.
+    #[must_use]
+    pub const fn start_of(at: i64) -> i64 {
+        at.div_euclid(Self::MS).saturating_mul(Self::MS)
+    }
+
     /// An hour without values.
     #[must_use]
     pub const fn empty(start: UtcMillis) -> Self {
         Self {
             start,
             usable: 0,
-            sum: 0.0,
-            lost: 0.0,
+            sum: Sum::ZERO,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             last_at: None,
@@ -45,9 +50,7 @@ impl Hour {
     /// Adds a usable value; `previous` is the instant of the one before.
     pub fn add(&mut self, at: UtcMillis, value: f64, previous: Option<UtcMillis>) {
         self.usable += 1;
-        let sum = self.sum + value;
-        self.lost += if value.abs() <= self.sum.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
-        self.sum = sum;
+        self.sum.add(value);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         self.last_at = self.last_at.max(Some(at));

@@ -17,12 +17,14 @@ mod hour;
 pub mod influx;
 mod metrics;
 mod retry;
+mod sum;
 mod types;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use fold::{fold, fold_points, stream_before};
 pub use hour::Hour;
 pub use retry::pause;
+pub use sum::Sum;
 pub use types::{
     RangeQuery, Reflagged, RefusedPoint, SeriesPoint, Store, StoreCounts, StoreVerify, StoredObservation, Superseded,
     Verdict, Visit, VisitPoint, WriteReceipt,

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{DatastreamId, Flag, Observation, QualityTest, TestResults, UtcMillis};
+use bakau_model::{DatastreamId, Flag, MINUTE_MS, Observation, QualityTest, TestResults, UtcMillis};
 
 use super::{batch, everything, observation};
-use crate::{Hour, Store, Verdict};
-
-const MINUTE_MS: i64 = 60_000;
+use crate::{Hour, Store, Sum, Verdict};
 
 /// The same from every value.
 async fn from_values(store: &dyn Store) -> Vec<Hour> {
@@ -32,7 +30,7 @@ async fn they_agree(store: &dyn Store, when: &str) {
     let mut expected = from_values(store).await;
     for hour in kept.iter_mut().chain(&mut expected) {
         // The order of additions may differ; what the sum amounts to may not.
-        (hour.sum, hour.lost) = (hour.sum + hour.lost, 0.0);
+        hour.sum = Sum { rounded: hour.sum.value(), lost: 0.0 };
     }
     assert_eq!(kept, expected, "hours are what their values amount to {when}");
 }

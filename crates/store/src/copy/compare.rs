@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bakau_model::{DatastreamId, Observation, TestResults, UtcMillis};
 
 use super::{CopyError, CopyEvent, PAGE_LINES, Slice, Transfer, each_slice};
-use crate::{StoreError, StoreVerify};
-
-const HOUR_MS: i64 = 3_600_000;
+use crate::{Hour, StoreError, StoreVerify};
 
 /// How much there is of something, and a checksum over it that does not depend on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -160,7 +158,7 @@ async fn hours(
 
 fn add(hours: &mut Hours, slice: &Slice, left_out: &BTreeSet<i64>) {
     let mut count = |at: UtcMillis, totals: Totals| {
-        *hours.entry(at.get().div_euclid(HOUR_MS).saturating_mul(HOUR_MS)).or_default() += totals;
+        *hours.entry(Hour::start_of(at.get())).or_default() += totals;
     };
     for row in slice.values.iter().filter(|row| !left_out.contains(&row.observation.observed_at.get())) {
         let checksum = version(&row.observation, row.revision, row.tests, 0);

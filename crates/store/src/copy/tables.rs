@@ -1,12 +1,15 @@
 //! The steps of a copy as SQL: the files of both backends have these tables.
 
-use bakau_model::{DatastreamId, LedgerKey, Seq, SourceName, UtcMillis};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use bakau_model::{DatastreamId, LedgerKey, Observation, Seq, SourceName, TestResults, UtcMillis};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use super::plan::{Place, Unfinished};
 use crate::{
     Reflagged, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Superseded,
-    embedded::{read::count, write::write_cursor},
+    embedded::{
+        read::{COLUMNS, count},
+        write::write_cursor,
+    },
 };
 
 /// Refuses a file whose copy is unfinished: half a history must not look like a whole one.
@@ -105,24 +108,41 @@ pub(crate) fn end(transaction: &Transaction<'_>, cursor: Seq) -> Result<(), Stor
 
 /// Current values as they are.
 pub(crate) fn put_values(transaction: &Transaction<'_>, rows: &[StoredObservation]) -> Result<(), StoreError> {
-    let mut put = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO recent (datastream, observed_at, revision, value, flag, tests, deployment, time_source,
-         received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
+    insert_values(transaction, rows, ("INSERT OR REPLACE", ""))
+}
+
+/// Current values of keys that have none.
+#[cfg(feature = "influx")]
+pub(crate) fn add_values(transaction: &Transaction<'_>, rows: &[StoredObservation]) -> Result<(), StoreError> {
+    insert_values(transaction, rows, ("INSERT", "ON CONFLICT DO NOTHING"))
+}
+
+fn insert_values(
+    transaction: &Transaction<'_>,
+    rows: &[StoredObservation],
+    (insert, known): (&str, &str),
+) -> Result<(), StoreError> {
+    let mut insert = transaction.prepare_cached(&format!(
+        "{insert} INTO recent ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) {known}",
+    ))?;
     for StoredObservation { observation, revision, tests } in rows {
-        put.execute(params![
-            observation.datastream.get(),
-            observation.observed_at.get(),
-            revision,
-            observation.value,
-            observation.flag.code(),
-            tests.code(),
-            observation.deployment.get(),
-            observation.time_source.code(),
-            observation.received_at.get(),
-        ])?;
+        bind(&mut insert, observation, *revision, *tests)?;
+        insert.raw_execute()?;
     }
     Ok(())
+}
+
+/// The first parameters of a statement, in the order of [`COLUMNS`].
+fn bind(to: &mut Statement<'_>, value: &Observation, revision: u32, tests: TestResults) -> rusqlite::Result<()> {
+    to.raw_bind_parameter(1, value.datastream.get())?;
+    to.raw_bind_parameter(2, value.observed_at.get())?;
+    to.raw_bind_parameter(3, revision)?;
+    to.raw_bind_parameter(4, value.value)?;
+    to.raw_bind_parameter(5, value.flag.code())?;
+    to.raw_bind_parameter(6, tests.code())?;
+    to.raw_bind_parameter(7, value.deployment.get())?;
+    to.raw_bind_parameter(8, value.time_source.code())?;
+    to.raw_bind_parameter(9, value.received_at.get())
 }
 
 /// Replaced values and flags as they are.
@@ -131,23 +151,14 @@ pub(crate) fn put_versions(
     superseded: &[Superseded],
     reflagged: &[Reflagged],
 ) -> Result<(), StoreError> {
-    let mut put = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO superseded (datastream, observed_at, revision, value, flag, tests, deployment,
-         time_source, received_at, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
+    let mut put = transaction.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO superseded ({COLUMNS}, recorded_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    ))?;
     for Superseded { observation, revision, tests, recorded_at } in superseded {
-        put.execute(params![
-            observation.datastream.get(),
-            observation.observed_at.get(),
-            revision,
-            observation.value,
-            observation.flag.code(),
-            tests.code(),
-            observation.deployment.get(),
-            observation.time_source.code(),
-            observation.received_at.get(),
-            recorded_at.get(),
-        ])?;
+        bind(&mut put, observation, *revision, *tests)?;
+        put.raw_bind_parameter(10, recorded_at.get())?;
+        put.raw_execute()?;
     }
     let mut put = transaction.prepare_cached(
         "INSERT OR REPLACE INTO reflagged (datastream, observed_at, revision, recorded_at, flag, tests)

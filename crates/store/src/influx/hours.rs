@@ -9,15 +9,7 @@
 use bakau_model::{DatastreamId, UtcMillis};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
-use crate::{Hour, StoreError, StoredObservation};
-
-/// Milliseconds of an hour.
-pub(super) const HOUR_MS: i64 = 3_600_000;
-
-/// The hour of an instant.
-pub(super) const fn hour(at: i64) -> i64 {
-    at.div_euclid(HOUR_MS) * HOUR_MS
-}
+use crate::{Hour, StoreError, StoredObservation, Sum};
 
 /// The trigger sees every correction and every verdict; 4 and 9 are the flags that make a value unusable.
 pub(super) const TABLES: &str = "
@@ -106,10 +98,14 @@ impl<'t> Adding<'t> {
     pub(super) fn put(&mut self, before: &mut Before, row: &StoredObservation) -> Result<(), StoreError> {
         let observation = &row.observation;
         let (datastream, at) = (observation.datastream.get(), observation.observed_at.get());
-        if self.open.as_ref().is_none_or(|open| (open.datastream, open.sums.start.get()) != (datastream, hour(at))) {
+        if self
+            .open
+            .as_ref()
+            .is_none_or(|open| (open.datastream, open.sums.start.get()) != (datastream, Hour::start_of(at)))
+        {
             self.flush()?;
         }
-        let start = UtcMillis::new(hour(at));
+        let start = UtcMillis::new(Hour::start_of(at));
         let fresh = || Open { datastream, stored: 0, exact: true, sums: Hour::empty(start) };
         let open = self.open.get_or_insert_with(fresh);
         open.stored += 1;
@@ -128,11 +124,11 @@ impl<'t> Adding<'t> {
         let (least, greatest) = (any.then_some(sums.min), any.then_some(sums.max));
         let last_at = sums.last_at.map(UtcMillis::get);
         let usable = i64::try_from(sums.usable).unwrap_or(i64::MAX);
-        let Hour { sum, lost, gap_ms, .. } = sums;
+        let Hour { sum: Sum { rounded: sum, lost }, gap_ms, .. } = sums;
         let row = params![datastream, start, stored, usable, sum, lost, least, greatest, last_at, gap_ms, exact];
         self.add.execute(row)?;
         if !exact {
-            self.spoil.execute((datastream, start + HOUR_MS))?;
+            self.spoil.execute((datastream, start + Hour::MS))?;
         }
         Ok(())
     }
@@ -141,7 +137,7 @@ impl<'t> Adding<'t> {
 /// Makes an hour inexact, of whichever datastream.
 pub(super) fn spoil(transaction: &Transaction<'_>, at: i64) -> Result<(), StoreError> {
     let mut spoil = transaction.prepare_cached("UPDATE hours SET exact = 0 WHERE hour BETWEEN ?1 AND ?1 + 3600000")?;
-    spoil.execute([hour(at)])?;
+    spoil.execute([Hour::start_of(at)])?;
     Ok(())
 }
 
@@ -162,8 +158,7 @@ pub(super) fn read(
         let sums = Hour {
             start,
             usable: row.get(1)?,
-            sum: row.get(2)?,
-            lost: row.get(3)?,
+            sum: Sum { rounded: row.get(2)?, lost: row.get(3)? },
             min: row.get::<_, Option<f64>>(4)?.unwrap_or(f64::INFINITY),
             max: row.get::<_, Option<f64>>(5)?.unwrap_or(f64::NEG_INFINITY),
             last_at: last_at.map(UtcMillis::new),

@@ -16,12 +16,13 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
-    hours::{self, Adding, Before, HOUR_MS},
+    hours::{self, Adding, Before},
     point::{self, INSTANTS, Unfit},
     send::Refused,
 };
 use crate::{
-    RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    Hour, RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    copy::tables,
     embedded::{
         read::{COLUMNS, RawRow, bounds},
         schema::{BUSY_TIMEOUT, Format, TABLES},
@@ -215,7 +216,8 @@ pub(super) fn intend(
     let touched = touched(&group, verdicts);
     let mut known = Names { transaction: &transaction, name }.ensure(&touched)?;
     leave_out_unfit(&transaction, &mut group)?;
-    keep_loaded(&transaction, loaded)?;
+    // Rows from the server, so that the decision finds them where it looks.
+    tables::add_values(&transaction, loaded)?;
     let mut fresh = Vec::with_capacity(group.order.len());
     write_rows(&transaction, &mut group, verdicts, &mut |datastream, at| fresh.push((datastream, at)))?;
     let body = body(&transaction, &touched, &fresh, &mut known)?;
@@ -331,28 +333,6 @@ fn leave_out_unfit(transaction: &Transaction<'_>, group: &mut Group<'_>) -> Resu
     failed.map_or(Ok(()), Err)
 }
 
-/// Rows from the server, so that the decision finds them where it looks.
-fn keep_loaded(transaction: &Transaction<'_>, loaded: &[StoredObservation]) -> Result<(), StoreError> {
-    let mut add = transaction.prepare_cached(
-        "INSERT INTO recent (datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
-    )?;
-    for StoredObservation { observation, revision, tests } in loaded {
-        add.execute(params![
-            observation.datastream.get(),
-            observation.observed_at.get(),
-            revision,
-            observation.value,
-            observation.flag.code(),
-            tests.code(),
-            observation.deployment.get(),
-            observation.time_source.code(),
-            observation.received_at.get(),
-        ])?;
-    }
-    Ok(())
-}
-
 /// The lines of all touched rows as they are now; the fresh ones among them, which come in the same order, join their
 /// hours.
 fn body(
@@ -435,7 +415,7 @@ pub(super) fn window(connection: &Connection, query: &RangeQuery, most: usize) -
     let mut hours = connection.prepare_cached(&format!(
         "SELECT hour, stored FROM hours WHERE datastream = ?1 AND hour BETWEEN ?2 AND ?3 ORDER BY hour {direction}"
     ))?;
-    let mut rows = hours.query(params![query.datastream.get(), first, last.saturating_sub(HOUR_MS - 1)])?;
+    let mut rows = hours.query(params![query.datastream.get(), first, last.saturating_sub(Hour::MS - 1)])?;
     // Only whole hours are counted, those in which the range begins or ends are not.
     let mut counted = 0;
     while let Some(row) = rows.next()? {
@@ -444,7 +424,7 @@ pub(super) fn window(connection: &Connection, query: &RangeQuery, most: usize) -
         if counted < most {
             continue;
         }
-        let (first, last) = if query.newest_first { (hour, last) } else { (first, hour + HOUR_MS - 1) };
+        let (first, last) = if query.newest_first { (hour, last) } else { (first, hour + Hour::MS - 1) };
         let next = UtcMillis::new(if query.newest_first { first } else { last });
         return Ok(Some(Window { series, first, last, next: Some(next) }));
     }

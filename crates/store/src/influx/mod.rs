@@ -220,7 +220,7 @@ impl Inner {
             self.pages(&query, |page| {
                 for row in page.iter().filter(|row| row.observation.flag.is_usable()) {
                     let (at, Some(value)) = (row.observation.observed_at, row.observation.value) else { continue };
-                    let hour = UtcMillis::new(hours::hour(at.get()));
+                    let hour = UtcMillis::new(Hour::start_of(at.get()));
                     if let Ok(place) = hours.binary_search_by_key(&hour, |(hour, _)| hour.start) {
                         hours[place].0.add(at, value, previous);
                     }

@@ -18,7 +18,7 @@ use super::{
     send,
 };
 use crate::{
-    RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
+    Hour, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
     copy::{Place, Slice, Step, Transfer, Unfinished, tables},
 };
 
@@ -160,7 +160,7 @@ fn count_hours(
 ) -> Result<(), StoreError> {
     let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
     for at in instants {
-        *hours.entry(hours::hour(at)).or_default() += 1;
+        *hours.entry(Hour::start_of(at)).or_default() += 1;
     }
     let mut add = transaction.prepare_cached(
         "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, ?3)

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use bakau_model::UtcMillis;
 use rusqlite::Connection;
 
-use super::{Inner, hours, journal, point::series_key};
+use super::{Inner, journal, point::series_key};
 use crate::{
-    RangeQuery, RefusedPoint, StoreError, StoreVerify,
+    Hour, RangeQuery, RefusedPoint, StoreError, StoreVerify,
     embedded::verify::{Problems, check_pages, check_rows},
 };
 
@@ -35,7 +35,7 @@ pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
                 rows += page.len() as u64;
                 for row in page {
                     let at = row.observation.observed_at.get();
-                    *visible.entry(hours::hour(at)).or_default() += 1;
+                    *visible.entry(Hour::start_of(at)).or_default() += 1;
                 }
                 async { Ok(ControlFlow::Continue(())) }
             })
@@ -71,7 +71,7 @@ fn expected(connection: &Connection) -> Result<Expected, StoreError> {
         let key = series_key(&series.station, &series.parameter).unwrap_or_default();
         let number = RefusedPoint::numbered(series.datastream);
         for at in refused.query_map([key, number], |row| row.get::<_, i64>(0))? {
-            let hour = hours::hour(at?);
+            let hour = Hour::start_of(at?);
             if let Some(count) = written.get_mut(&hour) {
                 *count -= 1;
             }
