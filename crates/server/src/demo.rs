@@ -26,6 +26,7 @@ const ACCEPT_MORE_DAYS: i64 = 1;
 pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: CancellationToken) -> Result<()> {
     let mut config = Config { data: arguments.data.clone(), ..Config::default() };
     config.http.listen = arguments.http;
+    config.http.public_url = public_url(arguments);
     config.broker.listen = arguments.mqtt;
     let history_ms = i64::try_from(arguments.history.0.as_millis()).context("the history is too long")?;
     let accepted = u32::try_from(history_ms / DAY_MS + 1 + ACCEPT_MORE_DAYS).context("the history is too long")?;
@@ -55,6 +56,12 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
         told.cancel();
     });
     rooms.run_until(gone).await
+}
+
+/// Where links in messages lead: where the demo answers, unless it is reached by another name or a port is picked later.
+fn public_url(arguments: &DemoArguments) -> Option<String> {
+    let here = || (arguments.http.port() != 0).then(|| format!("http://{}", arguments.http));
+    arguments.public_url.clone().or_else(here)
 }
 
 /// Publishes the history and waits until store and alerts have it.
@@ -178,6 +185,8 @@ impl std::str::FromStr for Span {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
@@ -188,5 +197,19 @@ mod tests {
         for wrong in ["", "d", "30", "-1d", "1.5d", "401d", "99999999999999999999d", "3w"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn links_lead_to_where_the_demo_answers_or_to_the_given_name() {
+        let read = |arguments: &[&str]| {
+            let all = ["bakau", "demo"].iter().chain(arguments);
+            match crate::Arguments::parse_from(all).command {
+                crate::Command::Demo(demo) => public_url(&demo),
+                _ => unreachable!("demo was asked for"),
+            }
+        };
+        assert_eq!(read(&[]).as_deref(), Some("http://127.0.0.1:8080"));
+        assert_eq!(read(&["--http", "127.0.0.1:0"]), None);
+        assert_eq!(read(&["--public-url", "https://demo.example"]).as_deref(), Some("https://demo.example"));
     }
 }

@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bakau_model::Language;
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -120,6 +120,9 @@ struct DemoArguments {
     /// MQTT address and port; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:1883")]
     mqtt: SocketAddr,
+    /// Address at which people reach the demo, for links in messages [default: that of --http].
+    #[arg(long)]
+    public_url: Option<String>,
     /// Seed of the simulated stations.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -197,6 +200,9 @@ fn raise_file_limit() {
 async fn execute(arguments: Arguments) -> Result<ExitCode> {
     let language = arguments.lang;
     let done = match arguments.command {
+        Command::Demo(_) if arguments.config.is_some() => {
+            Err(anyhow!("the demo reads no configuration; `bakau run` does"))
+        }
         Command::Demo(demo) => demo::run(&demo, language, stop_signal()?).await,
         Command::Replay(replay) => replay::run(&replay).await,
         Command::DeviceToken => admin::device_token(),
