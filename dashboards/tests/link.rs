@@ -57,10 +57,17 @@ fn the_page_of_a_link_says_who_what_and_what_to_do() {
 #[test]
 fn only_an_open_alert_has_a_form_and_it_posts_back_to_the_link() {
     let page = drawn(Language::Id, open("x"), "BeeJay Bakau");
-    assert!(page.contains("<form method=\"post\" action=\"/a/TOKEN\""), "{page}");
+    assert!(page.contains("<form class=\"ack\" method=\"post\" action=\"/a/TOKEN\""), "{page}");
     for state in [taken("Sari"), LinkState::Closed(now()), LinkState::Expired, LinkState::Invalid] {
         assert!(!drawn(Language::Id, state, "BeeJay Bakau").contains("<form"));
     }
+}
+
+#[test]
+fn the_badge_stands_where_the_level_gives_it_its_colour() {
+    let page = drawn(Language::Id, LinkState::Expired, "BeeJay Bakau");
+    let (_, behind) = page.split_once("data-level=\"awas\"").unwrap();
+    assert!(behind.split("</div>\n").next().unwrap().contains("class=\"badge\""), "{page}");
 }
 
 #[test]

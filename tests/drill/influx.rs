@@ -272,8 +272,8 @@ pub(crate) async fn drill(away: Duration) -> Result<()> {
     );
     let folder = tempfile::tempdir()?;
     let (mut house, port) = House::open(folder.path()).await?;
-    // Longer than the faults; what they need beyond it goes on without load.
-    let faults = away + QUIET * 3 + BETWEEN * KILLS * 3 + FAULT * 4;
+    // Longer than the faults and than draining at four times the rate of arrival: the kills cut writes, which need load.
+    let faults = away + away / 3 + QUIET * 3 + BETWEEN * KILLS * 3 + FAULT * 4;
     let load = start_load(port, faults);
     house.away(away).await?;
     house.killed().await?;
