@@ -205,6 +205,17 @@ async fn a_token_that_is_taken_away_is_told_in_words_and_with_a_new_one_nothing_
     house.bakau.stop()
 }
 
+/// Runs `bakau store init`: whether it succeeded, and what it wrote to standard output and standard error.
+fn init(bakau: &Bakau, more: &[&str]) -> Result<(bool, String, String)> {
+    let arguments = ["--lang", "en", "store", "init"].iter().chain(more).map(|text| (*text).to_owned());
+    let mut command = bakau.command(&arguments.collect::<Vec<_>>())?;
+    let output = command.env("BAKAU_TEST_ADMIN", influx::ADMIN_TOKEN).output()?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok((output.status.success(), text(output.stdout), text(output.stderr)))
+}
+
+const ADMIN: [&str; 2] = ["--admin-token-env", "BAKAU_TEST_ADMIN"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn store_init_makes_bucket_and_token_once_and_says_so() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -216,22 +227,14 @@ async fn store_init_makes_bucket_and_token_once_and_says_so() -> Result<()> {
     let section = influx.section("influx").replace(&format!("\"{BUCKET}\""), "\"zona-baru\"");
     let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &section, &[])?;
     bakau.use_influx_token("salah");
-    let init = |bakau: &Bakau, more: &[&str]| -> Result<(bool, String, String)> {
-        let arguments = ["--lang", "en", "store", "init"].iter().chain(more).map(|text| (*text).to_owned());
-        let mut command = bakau.command(&arguments.collect::<Vec<_>>())?;
-        let output = command.env("BAKAU_TEST_ADMIN", influx::ADMIN_TOKEN).output()?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok((output.status.success(), text(output.stdout), text(output.stderr)))
-    };
     let (done, _, said) = init(&bakau, &[])?;
     assert!(!done && said.contains("InfluxDB answers 401"), "{said}");
-    let admin = ["--admin-token-env", "BAKAU_TEST_ADMIN"];
-    let (done, line, said) = init(&bakau, &admin)?;
+    let (done, line, said) = init(&bakau, &ADMIN)?;
     assert!(done && said.contains("Bucket zona-baru was made"), "{said}");
     let token = line.trim().strip_prefix("BAKAU_TEST_INFLUX_TOKEN=").context("a line for the environment")?;
     assert!(!said.contains(token), "{said}");
     bakau.use_influx_token(token);
-    for more in [&admin[..], &[]] {
+    for more in [&ADMIN[..], &[]] {
         let (done, line, said) = init(&bakau, more)?;
         assert!(done && line.is_empty() && said.contains("is there"), "{line}{said}");
         assert!(said.contains("The token may read and write bucket zona-baru"), "{said}");
@@ -239,5 +242,45 @@ async fn store_init_makes_bucket_and_token_once_and_says_so() -> Result<()> {
     bakau.configure(&influx.section("influx"))?;
     let (done, _, said) = init(&bakau, &[])?;
     assert!(!done && said.contains("may not see it"), "the new token opens another bucket: {said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_a_file_of_its_own_is_made_there_shown_to_nobody_and_used() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path()).await?;
+    house.bakau.use_influx_token("salah");
+    let path = folder.path().join("influx-token");
+    let named = format!("token_file = '{}'\nconnect_timeout_s = 5\ntimeout_s = 60", path.display());
+    let section = house.influx.section("influx").replace(&format!("token_env = \"{}\"", influx::TOKEN_ENV), &named);
+    house.bakau.configure(&(Way::Mosquitto.configuration(house.broker.port()) + &section))?;
+    let check = house.bakau.command(&["check".to_owned()])?.output()?;
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(!check.status.success() && said.contains("cannot read token_file"), "{said}");
+
+    let (done, line, said) = init(&house.bakau, &ADMIN)?;
+    assert!(done && line.is_empty() && said.contains("It is in"), "{line}{said}");
+    let token = std::fs::read_to_string(&path)?;
+    let token = token.trim();
+    assert!(80 < token.len() && !said.contains(token), "{said}");
+    assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+    let (done, _, said) = init(&house.bakau, &ADMIN)?;
+    assert!(done && said.contains("Nothing needs to change"), "{said}");
+    assert_eq!(std::fs::read_to_string(&path)?.trim(), token);
+
+    assert!(house.bakau.command(&["check".to_owned()])?.output()?.status.success());
+    house.start().await?;
+    house.publish(SystemClock.now().get() - 60_000, 5.0).await?;
+    wait_settled(&house.bakau, 2).await?;
+    let log = house.bakau.log_tail();
+    assert!(!log.contains(token), "a token is in the log:\n{log}");
+    house.bakau.stop()?;
+
+    std::fs::write(&path, "something of\nsomebody else")?;
+    let (done, _, said) = init(&house.bakau, &ADMIN)?;
+    assert!(!done && said.contains("must hold a token and nothing else"), "{said}");
+    assert_eq!(std::fs::read_to_string(&path)?, "something of\nsomebody else");
     Ok(())
 }

@@ -46,6 +46,7 @@ pub(crate) async fn check(config: &Config, files: &[PathBuf], language: Language
     } else {
         Arc::default()
     };
+    config.store.check_files()?;
     parse(files, &registered, language)?;
     println!("ok: {} file(s)", files.len());
     Ok(())

@@ -2,11 +2,9 @@
 
 pub(crate) mod copy;
 pub(crate) mod init;
+mod section;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use bakau_model::Language;
@@ -15,6 +13,7 @@ use bakau_store::{copy::Transfer, embedded::EmbeddedStore};
 use clap::ValueEnum;
 use serde::Deserialize;
 
+pub(crate) use self::section::StoreSection;
 use crate::{config::Config, status::texts, wiring};
 
 /// The kinds of stores.
@@ -28,20 +27,6 @@ pub(crate) enum StoreKind {
     Influx,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct StoreSection {
-    pub(crate) kind: StoreKind,
-    /// Such as `https://influx.example.org:8086`.
-    url: Option<String>,
-    org: Option<String>,
-    bucket: Option<String>,
-    /// Name of the environment variable with the token.
-    token_env: Option<String>,
-    /// An authority of one's own, besides those of the operating system.
-    ca_file: Option<PathBuf>,
-}
-
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -49,59 +34,6 @@ pub(crate) enum Purpose {
     Use,
     /// Being filled by a copy that may be unfinished.
     Target,
-}
-
-impl StoreSection {
-    /// What is missing or cannot be.
-    pub(crate) fn problems(&self) -> Vec<String> {
-        let named = [("url", &self.url), ("org", &self.org), ("bucket", &self.bucket), ("token_env", &self.token_env)];
-        let missing = named.iter().filter(|(_, value)| value.as_ref().is_none_or(String::is_empty));
-        let missing = missing.filter(|_| self.kind == StoreKind::Influx);
-        let mut problems: Vec<_> = missing.map(|(name, _)| format!("kind = \"influx\" needs {name}")).collect();
-        if let Some(url) = self.url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            problems.push(format!("url = \"{url}\" does not begin with http:// or https://"));
-        }
-        problems
-    }
-}
-
-/// Where InfluxDB is and who is trusted there.
-pub(crate) struct Influx {
-    pub(crate) url: String,
-    pub(crate) org: String,
-    pub(crate) bucket: String,
-    pub(crate) authority: Option<Vec<u8>>,
-}
-
-impl StoreSection {
-    /// The settings of InfluxDB, whether it is the store now or not.
-    pub(crate) fn influx(&self) -> Result<Influx> {
-        let problems = Self { kind: StoreKind::Influx, ..self.clone() }.problems();
-        if !problems.is_empty() {
-            bail!("[store] {}", problems.join("; "));
-        }
-        let read =
-            |path: &PathBuf| std::fs::read(path).with_context(|| format!("[store] cannot read {}", path.display()));
-        let given = |value: &Option<String>| value.clone().unwrap_or_default();
-        let authority = self.ca_file.as_ref().map(read).transpose()?;
-        Ok(Influx { url: given(&self.url), org: given(&self.org), bucket: given(&self.bucket), authority })
-    }
-
-    /// The name of the variable with the token.
-    pub(crate) fn token_env(&self) -> &str {
-        self.token_env.as_deref().unwrap_or_default()
-    }
-
-    /// The token, where there is one.
-    pub(crate) fn token(&self) -> Option<String> {
-        token_of(self.token_env()).ok()
-    }
-}
-
-/// A token from the environment.
-fn token_of(variable: &str) -> Result<String> {
-    let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
-    token.with_context(|| format!("[store] environment variable {variable} is not set"))
 }
 
 impl StoreKind {
@@ -151,11 +83,11 @@ fn open_influx(
     registry: &Registry,
 ) -> Result<Arc<dyn Transfer>> {
     use bakau_model::DatastreamId;
-    use bakau_store::influx::{InfluxConfig, InfluxStore};
+    use bakau_store::influx::{InfluxConfig, InfluxStore, Timeouts};
 
-    let Influx { url, org, bucket, authority } = section.influx()?;
-    let token = token_of(section.token_env())?;
-    let influx = InfluxConfig { url, org, bucket, token, authority };
+    let section::Influx { url, org, bucket, authority, connect, total } = section.influx()?;
+    let (token, timeouts) = (section.token()?, Timeouts { connect, total });
+    let influx = InfluxConfig { url, org, bucket, token, authority, timeouts };
     let snapshots = registry.watch();
     let names = Arc::new(move |number: DatastreamId| {
         let snapshot = snapshots.borrow();
@@ -188,23 +120,4 @@ pub(crate) async fn copy(config: &Config, from: StoreKind, to: StoreKind, langua
     let source = open_for(config, from, Purpose::Use, &registry)?;
     let target = open_for(config, to, Purpose::Target, &registry)?;
     copy::run(&*source, &*target, &registry.snapshot(), language).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn influxdb_needs_to_be_named_and_the_own_file_needs_nothing() {
-        assert_eq!(StoreSection::default().problems(), Vec::<String>::new());
-        let section: StoreSection = toml::from_str("kind = \"influx\"\norg = \"\"\nurl = \"influx:8086\"").unwrap();
-        let expected = [
-            "kind = \"influx\" needs org",
-            "kind = \"influx\" needs bucket",
-            "kind = \"influx\" needs token_env",
-            "url = \"influx:8086\" does not begin with http:// or https://",
-        ];
-        assert_eq!(section.problems(), expected);
-        assert!(toml::from_str::<StoreSection>("token = \"x\"").is_err(), "the token itself is never in the file");
-    }
 }

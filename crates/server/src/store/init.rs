@@ -2,17 +2,18 @@
 //!
 //! Everything is asked for by name: a list of buckets would stop at 20 of them.
 
-use std::time::Duration;
+use std::{fs::File, io::Write, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use bakau_model::{Language, Messages};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::StoreSection;
+use super::{
+    StoreSection,
+    section::{TokenPlace, token_of},
+};
 use crate::status::texts;
-
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What may be changed, and with whose rights.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ struct Bucket {
 pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language) -> Result<()> {
     let words = texts(language);
     let settings = section.influx()?;
-    let mut client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    let mut client = reqwest::Client::builder().connect_timeout(settings.connect).timeout(settings.total);
+    client = client.redirect(reqwest::redirect::Policy::none());
     if let Some(pem) = &settings.authority {
         for certificate in reqwest::Certificate::from_pem_bundle(pem)? {
             client = client.add_root_certificate(certificate);
@@ -49,8 +51,8 @@ pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language)
     }
     let url = settings.url.trim_end_matches('/');
     let server = Server { url, org: &settings.org, bucket: &settings.bucket, client: client.build()? };
-    let own = section.token();
-    let admin = plan.admin_token_env.as_deref().map(super::token_of).transpose()?;
+    let own = own_token(section)?;
+    let admin = plan.admin_token_env.as_deref().map(token_of).transpose()?;
     let Some(asking) = admin.as_ref().or(own.as_ref()) else { bail!("{}", words.text("init_no_token")) };
     let bucket = match server.bucket(asking).await? {
         Some(bucket) => {
@@ -74,11 +76,46 @@ pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language)
         return Ok(());
     }
     let Some(admin) = admin else { bail!("{}", words.fill("init_token_useless", &server.names())) };
-    let token = server.make_token(&admin, &bucket).await?;
-    say(words, "init_token_made", &server);
-    // Alone on standard output, as a line for the file that the service reads its environment from.
-    println!("{}={token}", section.token_env());
+    match section.token_place() {
+        Some(TokenPlace::File(path)) => {
+            let shown = path.display().to_string();
+            let failed = || words.fill("init_file_unwritable", &[("path", &shown)]);
+            // Before the token is made: one that nobody can keep would stay valid, unknown to all.
+            let file = token_file(path).with_context(failed)?;
+            keep(file, &server.make_token(&admin, &bucket).await?).with_context(failed)?;
+            eprintln!("{}", words.fill("init_token_in_file", &[("bucket", server.bucket), ("path", &shown)]));
+        }
+        Some(TokenPlace::Variable(name)) => {
+            let token = server.make_token(&admin, &bucket).await?;
+            say(words, "init_token_made", &server);
+            // Alone on standard output, as a line for the file that the service reads its environment from.
+            println!("{name}={token}");
+        }
+        None => bail!("{}", words.text("init_no_token")),
+    }
     Ok(())
+}
+
+/// The token that there is. A file that holds something else is somebody's mistake, and nothing to write over.
+fn own_token(section: &StoreSection) -> Result<Option<String>> {
+    let token = section.token();
+    let is_empty = |path: &Path| path.metadata().map_or(true, |file| file.len() == 0);
+    match section.token_place() {
+        Some(TokenPlace::File(path)) if !is_empty(path) => token.map(Some),
+        Some(TokenPlace::File(_) | TokenPlace::Variable(_)) | None => Ok(token.ok()),
+    }
+}
+
+/// The file for a token, readable by this account alone where it is new; one that is there keeps owner and rights.
+fn token_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn keep(mut file: File, token: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()
 }
 
 fn say(words: &Messages, key: &str, server: &Server<'_>) {

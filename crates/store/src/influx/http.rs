@@ -7,12 +7,6 @@ use bytes::Bytes;
 use super::answer::Answered;
 use crate::{StoreError, StoreErrorKind};
 
-/// Time limits; there are none by default.
-const CONNECT: Duration = Duration::from_secs(2);
-const WRITE: Duration = Duration::from_secs(30);
-/// Between two pieces of an answer; a long range as a whole may take longer.
-const READ: Duration = Duration::from_secs(30);
-
 /// An answer to a write names bad lines; more of it is not read.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
@@ -29,6 +23,23 @@ pub struct InfluxConfig {
     pub token: String,
     /// Certificates (PEM) of an authority of one's own, besides those of the system.
     pub authority: Option<Vec<u8>>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+}
+
+/// How long is waited for the server; a client waits for ever where nobody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a write as a whole, and between two pieces of an answer that is read: a long range may take longer.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(2), total: Duration::from_secs(30) }
+    }
 }
 
 impl fmt::Debug for InfluxConfig {
@@ -65,7 +76,8 @@ impl Server {
         if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
             return Err(wrong("the address of InfluxDB does not begin with http:// or https://"));
         }
-        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(READ);
+        let Timeouts { connect, total } = config.timeouts;
+        let mut client = reqwest::Client::builder().connect_timeout(connect).read_timeout(total);
         client = client.redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = &config.authority {
             for certificate in reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)? {
@@ -86,7 +98,7 @@ impl Server {
     /// Sends lines of line protocol.
     pub(super) async fn write(&self, lines: Bytes) -> Result<Answered, StoreError> {
         let to = [("org", self.config.org.as_str()), ("bucket", self.config.bucket.as_str()), ("precision", "ms")];
-        let request = self.client.post(self.url("/api/v2/write")).query(&to).timeout(WRITE);
+        let request = self.client.post(self.url("/api/v2/write")).query(&to).timeout(self.config.timeouts.total);
         let request = request.header("Authorization", self.authorization()).body(lines);
         let mut answer = request.send().await.map_err(away)?;
         let header = |name| answer.headers().get(name).and_then(|text| text.to_str().ok()).map(str::to_owned);

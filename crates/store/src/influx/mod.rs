@@ -24,7 +24,7 @@ use rusqlite::Connection;
 
 pub use self::{
     answer::{Answered, Hold, Next, decide},
-    http::InfluxConfig,
+    http::{InfluxConfig, Timeouts},
     point::{INSTANTS, MEASUREMENT, MISSING, Unfit, encode, series_key},
 };
 use self::{

@@ -6,7 +6,7 @@ use bakau_model::{Observation, Seq};
 use bakau_store::{
     Store, StoreErrorKind,
     conformance::{batch, everything, observation},
-    influx::InfluxStore,
+    influx::{InfluxConfig, InfluxStore, Timeouts},
 };
 
 use super::{
@@ -58,6 +58,22 @@ async fn connections_that_are_cut_before_or_in_the_answer_are_followed_by_the_sa
         let (kind, ..) = fails_and_goes_on(Say::Bytes(bytes.to_vec())).await;
         assert_eq!(kind, StoreErrorKind::Unavailable, "{}", String::from_utf8_lossy(bytes));
     }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_everything_and_says_nothing_is_given_up_after_the_time_of_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (url, short) = (format!("http://{}", listener.local_addr().unwrap()), Duration::from_millis(300));
+    let timeouts = Timeouts { total: short, ..Timeouts::default() };
+    let config = InfluxConfig { url, timeouts, ..Scripted::start(|_| Say::status(204)).await.config() };
+    let store = InfluxStore::open(&folder.path().join("journal.db"), config, names()).unwrap();
+    let started = std::time::Instant::now();
+    let written = store.write(&[batch(1, "a", &rows(3))], Vec::new()).await.unwrap_err();
+    let asked = store.observations(&everything(1)).await.unwrap_err();
+    assert_eq!((written.kind(), asked.kind()), (StoreErrorKind::Unavailable, StoreErrorKind::Unavailable));
+    let took = started.elapsed();
+    assert!(2 * short <= took && took < Timeouts::default().total, "{took:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bakau_store::influx::InfluxConfig;
+use bakau_store::influx::{InfluxConfig, Timeouts};
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -68,7 +68,7 @@ impl Scripted {
 
     pub(crate) fn config(&self) -> InfluxConfig {
         let (url, org, bucket) = (self.url.clone(), "test".to_owned(), "b".to_owned());
-        InfluxConfig { url, org, bucket, token: "any".to_owned(), authority: None }
+        InfluxConfig { url, org, bucket, token: "any".to_owned(), authority: None, timeouts: Timeouts::default() }
     }
 
     pub(crate) fn seen(&self) -> Vec<String> {

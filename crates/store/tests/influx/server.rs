@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bakau_store::influx::InfluxConfig;
+use bakau_store::influx::{InfluxConfig, Timeouts};
 
 const TOKEN: &str = "token-of-a-test";
 
@@ -138,7 +138,7 @@ impl Influxd {
 
     pub(crate) fn config(&self, bucket: &str) -> InfluxConfig {
         let (url, org, token) = (self.url.clone(), "test".to_owned(), TOKEN.to_owned());
-        InfluxConfig { url, org, bucket: bucket.to_owned(), token, authority: None }
+        InfluxConfig { url, org, bucket: bucket.to_owned(), token, authority: None, timeouts: Timeouts::default() }
     }
 
     pub(crate) async fn make_bucket(&self, name: &str) {
