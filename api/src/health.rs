@@ -8,6 +8,7 @@ use axum::{
 use bakau_ingest::{ExternalBroker, IntakeHealth, NotCommitted, SourceState, SourceStatus};
 use bakau_model::{Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::{
@@ -243,7 +244,7 @@ pub(crate) fn source_values(state: &AppState, with_problems: bool) -> Vec<Value>
             "last_message_at_local": status.last_message.map(|at| times::local(at, &zone)),
             "messages": status.messages,
             "connections": status.connections,
-            "external": status.external.as_ref().map(external_value),
+            "external": status.external.as_ref().map(|external| external_value(external, &zone)),
         });
         if with_problems {
             value["problem"] = status.problem.as_deref().into();
@@ -254,11 +255,12 @@ pub(crate) fn source_values(state: &AppState, with_problems: bool) -> Vec<Value>
 }
 
 /// What is known about losses inside an external broker.
-fn external_value(external: &ExternalBroker) -> Value {
+fn external_value(external: &ExternalBroker, zone: &TimeZone) -> Value {
     json!({
         "counters": external.counters,
         "lost_in_broker": external.lost_in_broker,
         "last_lost_at": external.last_lost.map(answer::time),
+        "last_lost_at_local": external.last_lost.map(|at| times::local(at, zone)),
         "holds": external.holds,
         "restarts": external.restarts,
         "last_restart_at": external.last_restart.map(answer::time),

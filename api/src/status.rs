@@ -184,6 +184,7 @@ pub(crate) async fn outbox_state(state: &AppState) -> Option<(OutboxView, Vec<Fa
 
 async fn outbox(state: &AppState, people: bool) -> Value {
     let Some((outbox, channels)) = outbox_state(state).await else { return Value::Null };
+    let zone = catalogue::platform_zone();
     let channel = |channel: &FaultyChannel| {
         let (fault, code) = match channel.fault {
             DeliveryFault::NoAnswer => ("no_answer", None),
@@ -195,6 +196,7 @@ async fn outbox(state: &AppState, people: bool) -> Value {
             "retrying": channel.retrying,
             "failed": channel.failed,
             "last_attempt_at": answer::time(channel.last_attempt_at),
+            "last_attempt_at_local": times::local(channel.last_attempt_at, &zone),
             "fault": fault,
             "code": code,
         });

@@ -146,7 +146,7 @@ async fn status_tells_by_its_exit_code_whether_bakau_is_ready_and_reachable() ->
     let ready = ask(Some(bakau.admin_token()?))?;
     let said = String::from_utf8_lossy(&ready.stdout).into_owned();
     assert_eq!(ready.status.code(), Some(0), "{said}{}", errors(&ready));
-    for part in [": siap", "Penyimpanan", "Sumber", "tersambung"] {
+    for part in [": siap", "Penyimpanan", "Sumber", "tersambung", "bebas di disk"] {
         assert!(said.contains(part), "no '{part}' in:\n{said}");
     }
     bakau.stop()

@@ -165,6 +165,11 @@ async fn each_of_four_sources_delivers_every_value_once_and_one_that_is_down_hol
     assert_eq!(down["state"], "connecting");
     assert!(down["problem"].as_str().is_some_and(|words| words.contains("refused")), "{down}");
 
+    let mut status = rig.bakau.command(&["status", "--url", &rig.bakau.url("")?].map(str::to_owned))?;
+    let told = status.env("BAKAU_TOKEN", rig.bakau.admin_token()?).output()?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert_eq!(told.matches("hilang di broker: ").count(), 3, "{told}");
+
     rig.tiga.resume().await?;
     rig.wait_state("tiga", "connected").await?;
     assert_eq!(rig.source("tiga").await?["problem"], Value::Null);

@@ -50,6 +50,7 @@ struct Spool {
     unconsumed_bytes: u64,
     unconsumed_messages: u64,
     max_bytes: u64,
+    disk_free_bytes: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +77,19 @@ struct Outbox {
     retrying: u64,
     failed: u64,
     oldest_age_s: Option<i64>,
+    channels: Vec<Channel>,
+}
+
+/// A channel that lately did not deliver.
+#[derive(Debug, Deserialize)]
+struct Channel {
+    channel: String,
+    retrying: u64,
+    failed: u64,
+    last_attempt_at_local: String,
+    fault: String,
+    code: Option<u16>,
+    detail: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +101,17 @@ struct Source {
     problem: Option<String>,
     messages: u64,
     last_message_at_local: Option<String>,
+    external: Option<External>,
+}
+
+/// What is known about losses inside an external broker.
+#[derive(Debug, Deserialize)]
+struct External {
+    counters: bool,
+    lost_in_broker: u64,
+    last_lost_at_local: Option<String>,
+    restarts: u64,
+    sessions_lost: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -192,9 +217,15 @@ fn table(status: &Status, base: &str, language: Language) -> String {
     line(&mut out, words.text("status_alerts"), &lag_line(&status.alerts, words));
     let outbox = status.outbox.as_ref().map_or_else(|| unknown.to_owned(), |outbox| outbox_line(outbox, words));
     line(&mut out, words.text("status_outbox"), &outbox);
+    for channel in status.outbox.iter().flat_map(|outbox| &outbox.channels) {
+        line(&mut out, "", &channel_line(channel, words));
+    }
     heading(&mut out, words.text("status_sources"));
     for source in &status.sources {
         line(&mut out, &source.name, &source_line(source, words));
+        if let Some(external) = &source.external {
+            line(&mut out, "", &losses_line(external, words));
+        }
     }
     heading(&mut out, words.text("status_agencies"));
     for agency in &status.agencies {
@@ -222,7 +253,10 @@ fn line(out: &mut String, label: &str, says: &str) {
 fn spool_line(spool: &Spool, words: &Messages, language: Language) -> String {
     let (bytes, max) = (size(spool.unconsumed_bytes, language), size(spool.max_bytes, language));
     let messages = spool.unconsumed_messages.to_string();
-    words.fill("status_spool_size", &[("bytes", &bytes), ("max", &max), ("messages", &messages)])
+    let says = words.fill("status_spool_size", &[("bytes", &bytes), ("max", &max), ("messages", &messages)]);
+    let free = spool.disk_free_bytes.map(|free| size(free, language));
+    let free = free.as_deref().unwrap_or_else(|| words.text("status_unknown"));
+    format!("{says}; {}", words.fill("status_disk_free", &[("free", free)]))
 }
 
 fn lag_line(lag: &Lag, words: &Messages) -> String {
@@ -257,9 +291,46 @@ fn outbox_line(outbox: &Outbox, words: &Messages) -> String {
     let values = [("waiting", waiting.as_str()), ("retrying", retrying.as_str()), ("failed", failed.as_str())];
     let mut says = words.fill("status_outbox_size", &values);
     if let Some(age) = outbox.oldest_age_s {
-        let _ = write!(says, "; {}", words.fill("status_outbox_age", &[("age", &age.to_string())]));
+        let _ = write!(says, "; {}", words.fill("status_outbox_age", &[("age", &span(age, words))]));
     }
     says
+}
+
+/// Which channel does not deliver, since its newest attempt, and why.
+fn channel_line(channel: &Channel, words: &Messages) -> String {
+    let fault = match (channel.fault.as_str(), channel.code) {
+        ("answered", Some(code)) => words.fill("fault_answered", &[("code", &code.to_string())]),
+        ("not_configured", _) => words.text("fault_not_configured").to_owned(),
+        _ => words.text("fault_no_answer").to_owned(),
+    };
+    let (retrying, failed) = (channel.retrying.to_string(), channel.failed.to_string());
+    let values = [
+        ("channel", channel.channel.as_str()),
+        ("retrying", &retrying),
+        ("failed", &failed),
+        ("at", &channel.last_attempt_at_local),
+        ("fault", &fault),
+    ];
+    let mut says = words.fill("status_channel", &values);
+    if let Some(detail) = channel.detail.as_deref().filter(|detail| !detail.is_empty()) {
+        let _ = write!(says, " ({detail})");
+    }
+    says
+}
+
+/// What an external broker lost; "unknown" and not 0 where it does not tell.
+fn losses_line(external: &External, words: &Messages) -> String {
+    let counted = |count: u64| match count {
+        0 if !external.counters => words.text("status_unknown").to_owned(),
+        count => count.to_string(),
+    };
+    let (lost, restarts) = (counted(external.lost_in_broker), counted(external.restarts));
+    let sessions = external.sessions_lost.to_string();
+    let lost = external
+        .last_lost_at_local
+        .as_deref()
+        .map_or_else(|| lost.clone(), |at| words.fill("status_lost_last", &[("lost", &lost), ("at", at)]));
+    words.fill("status_losses", &[("lost", &lost), ("restarts", &restarts), ("sessions", &sessions)])
 }
 
 fn source_line(source: &Source, words: &Messages) -> String {
@@ -281,6 +352,18 @@ fn source_line(source: &Source, words: &Messages) -> String {
     says
 }
 
+/// Seconds for people: a notice that waits for two days is not told in seconds.
+fn span(seconds: i64, words: &Messages) -> String {
+    let seconds = seconds.max(0);
+    let (count, key) = match seconds {
+        0..120 => (seconds, "span_seconds"),
+        120..7_200 => (seconds / 60, "span_minutes"),
+        7_200..172_800 => (seconds / 3_600, "span_hours"),
+        _ => (seconds / 86_400, "span_days"),
+    };
+    words.fill(key, &[("n", &count.to_string())])
+}
+
 /// Bytes for people, with one decimal.
 fn size(bytes: u64, language: Language) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -300,13 +383,20 @@ mod tests {
     const ANSWER: &str = r#"{"now":"2026-03-10T09:00:00Z","now_local":"2026-03-10T16:00:00+07:00","version":"0.1.0",
         "ready":false,"checks":[{"check":"spool","name":"Spool","ok":true,"reasons":[]},
         {"check":"store","name":"Penyimpanan","ok":false,"reasons":["Penyimpanan tidak menjawab."]}],
-        "spool":{"unconsumed_bytes":1536,"unconsumed_messages":7,"max_bytes":2147483648},
+        "spool":{"unconsumed_bytes":1536,"unconsumed_messages":7,"max_bytes":2147483648,
+        "disk_free_bytes":32212254720},
         "store":{"behind_batches":3,"lag_ms":4200,"kind":"influx",
         "last_write_at_local":"2026-03-10T15:59:00+07:00","last_error":{"key":"token","reason":"InfluxDB menolak token.",
         "present":true,"at_local":"2026-03-10T16:00:00+07:00","problem":"401"}},"alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},
-        "outbox":{"waiting":2,"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":60},
+        "outbox":{"waiting":2,"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":93600,
+        "channels":[{"channel":"surel","retrying":1,"failed":0,"last_attempt_at_local":"2026-03-10T15:58:00+07:00",
+        "fault":"answered","code":451,"detail":"greylisted"},{"channel":"bot","retrying":1,"failed":2,
+        "last_attempt_at_local":"2026-03-10T15:57:00+07:00","fault":"no_answer","code":null}]},
         "sources":[{"name":"mosquitto","kind":"client","state":"blocked","reason":"refused","messages":12,
-        "last_message_at_local":null}],
+        "last_message_at_local":null,"external":{"counters":false,"lost_in_broker":0,"last_lost_at_local":null,
+        "restarts":0,"sessions_lost":1}},{"name":"kota","kind":"client","state":"connected","messages":40,
+        "last_message_at_local":null,"external":{"counters":true,"lost_in_broker":31,
+        "last_lost_at_local":"2026-03-10T15:40:00+07:00","restarts":2,"sessions_lost":0}}],
         "agencies":[{"id":"dlh","name":{"id":"Dinas Lingkungan Hidup","en":"Environment Agency"},"stations":4,
         "stations_reporting":3,"datastreams":10,"datastreams_current":9}]}"#;
 
@@ -322,11 +412,27 @@ mod tests {
             "(refused)",
             "InfluxDB 2; tulisan terakhir 2026-03-10T15:59:00+07:00",
             "GAGAL 2026-03-10T16:00:00+07:00: InfluxDB menolak token.",
+            "; 30,0 GiB bebas di disk",
+            "tertua sejak 26 jam",
+            "saluran surel: 1 dicoba lagi, 0 gagal; terakhir 2026-03-10T15:58:00+07:00: jawaban 451 (greylisted)",
+            "saluran bot: 1 dicoba lagi, 2 gagal; terakhir 2026-03-10T15:57:00+07:00: tidak ada jawaban",
+            "hilang di broker: tidak diketahui; broker mulai ulang: tidak diketahui; sesi hilang: 1",
+            "hilang di broker: 31 pesan (terakhir 2026-03-10T15:40:00+07:00); broker mulai ulang: 2; sesi hilang: 0",
         ] {
             assert!(said.contains(part), "no '{part}' in:\n{said}");
         }
         let said = table(&status, "http://x", Language::En);
-        for part in ["NOT READY", "1.5 KiB of 2.0 GiB", "Environment Agency: 3 of 4", "no message yet", "unknown s"] {
+        for part in [
+            "NOT READY",
+            "1.5 KiB of 2.0 GiB",
+            "Environment Agency: 3 of 4",
+            "no message yet",
+            "unknown s",
+            "30.0 GiB free on the disk",
+            "oldest for 26 h",
+            "channel bot: 1 tried again, 2 failed",
+            "lost in the broker: unknown; restarts of the broker: unknown; sessions lost: 1",
+        ] {
             assert!(said.contains(part), "no '{part}' in:\n{said}");
         }
     }
