@@ -134,10 +134,21 @@ impl<'t> Adding<'t> {
     }
 }
 
-/// Makes an hour inexact, of whichever datastream.
-pub(super) fn spoil(transaction: &Transaction<'_>, at: i64) -> Result<(), StoreError> {
-    let mut spoil = transaction.prepare_cached("UPDATE hours SET exact = 0 WHERE hour BETWEEN ?1 AND ?1 + 3600000")?;
-    spoil.execute([Hour::start_of(at)])?;
+/// Makes an hour of a datastream inexact, and the one behind it.
+pub(super) fn spoil(transaction: &Transaction<'_>, datastream: u32, at: i64) -> Result<(), StoreError> {
+    let mut spoil = transaction
+        .prepare_cached("UPDATE hours SET exact = 0 WHERE datastream = ?1 AND hour BETWEEN ?2 AND ?2 + 3600000")?;
+    spoil.execute((datastream, Hour::start_of(at)))?;
+    Ok(())
+}
+
+/// Counts an instant that is in quarantine and nowhere else.
+pub(super) fn count(transaction: &Transaction<'_>, datastream: DatastreamId, at: i64) -> Result<(), StoreError> {
+    let mut add = transaction.prepare_cached(
+        "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, 1)
+         ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + 1",
+    )?;
+    add.execute((datastream.get(), Hour::start_of(at)))?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
+    apart,
     hours::{self, Adding, Before},
     point::{self, INSTANTS, Unfit},
     send::Refused,
@@ -151,28 +152,22 @@ pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreE
 /// After 204: the cursor moves, the body goes, refused points are kept.
 pub(super) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refused]) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let series = if refused.is_empty() { Vec::new() } else { all_series(&transaction)? };
+    let numbers: BTreeMap<_, _> = series
+        .iter()
+        .filter_map(|series| Some((point::series_key(&series.station, &series.parameter).ok()?, series.datastream)))
+        .collect();
     for Refused { line, reason } in refused {
         let key = line.split_once(" value=").map_or(line.as_str(), |(key, _)| key);
         let at: i64 = line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
-        keep_refused(&transaction, key, at, reason, line)?;
-        hours::spoil(&transaction, at)?;
+        apart::keep(&transaction, key, at, reason, line)?;
+        if let Some(datastream) = numbers.get(key) {
+            hours::spoil(&transaction, datastream.get(), at)?;
+        }
     }
     write_cursor(&transaction, cursor)?;
     transaction.execute("DELETE FROM pending", [])?;
     Ok(transaction.commit()?)
-}
-
-fn keep_refused(
-    transaction: &Transaction<'_>,
-    series: &str,
-    at: i64,
-    reason: &str,
-    line: &str,
-) -> Result<bool, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO refused (series, observed_at, reason, line) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-    )?;
-    Ok(statement.execute(params![series, at, reason, line])? == 1)
 }
 
 /// Instants of a write below the floor of their datastream: what the server holds there decides.
@@ -215,9 +210,9 @@ pub(super) fn intend(
     }
     let touched = touched(&group, verdicts);
     let mut known = Names { transaction: &transaction, name }.ensure(&touched)?;
-    leave_out_unfit(&transaction, &mut group)?;
     // Rows from the server, so that the decision finds them where it looks.
     tables::add_values(&transaction, loaded)?;
+    apart::leave_out_unfit(&transaction, &mut group, &known)?;
     let mut fresh = Vec::with_capacity(group.order.len());
     write_rows(&transaction, &mut group, verdicts, &mut |datastream, at| fresh.push((datastream, at)))?;
     let body = body(&transaction, &touched, &fresh, &mut known)?;
@@ -239,9 +234,9 @@ fn touched(group: &Group<'_>, verdicts: &[Verdict]) -> BTreeSet<(u32, i64)> {
 }
 
 /// A datastream that a write touches.
-struct Known {
+pub(super) struct Known {
     /// Measurement and tags.
-    key: Result<String, Unfit>,
+    pub(super) key: Result<String, Unfit>,
     before: Before,
 }
 
@@ -301,36 +296,14 @@ pub(super) fn ensure_series(
 }
 
 /// The datastream of a point in quarantine.
-pub(super) fn datastream_of(
-    transaction: &Transaction<'_>,
-    point: &RefusedPoint,
-) -> Result<Option<DatastreamId>, StoreError> {
+pub(super) fn datastream_of(connection: &Connection, point: &RefusedPoint) -> Result<Option<DatastreamId>, StoreError> {
     if let Some(number) = point.datastream() {
         return Ok(Some(number));
     }
-    let named = all_series(transaction)?
+    let named = all_series(connection)?
         .into_iter()
         .find(|series| point::series_key(&series.station, &series.parameter).is_ok_and(|key| key == point.series));
     Ok(named.map(|series| series.datastream))
-}
-
-/// Values that cannot become points go to quarantine and count as stored there.
-fn leave_out_unfit(transaction: &Transaction<'_>, group: &mut Group<'_>) -> Result<(), StoreError> {
-    let Group { rows, order, lines, .. } = group;
-    let mut failed = None;
-    order.retain(|&(datastream, at, index)| {
-        let (observation, line) = rows[index];
-        let Err(unfit) = point::check(observation) else { return true };
-        let (series, shown) =
-            (RefusedPoint::numbered(DatastreamId::new(datastream)), format!("{:?}", observation.value));
-        match keep_refused(transaction, &series, at, &unfit.to_string(), &shown) {
-            Ok(true) => lines[line].counts.stored += 1,
-            Ok(false) => lines[line].counts.duplicate += 1,
-            Err(error) => failed = Some(error),
-        }
-        false
-    });
-    failed.map_or(Ok(()), Err)
 }
 
 /// The lines of all touched rows as they are now; the fresh ones among them, which come in the same order, join their
@@ -344,20 +317,25 @@ fn body(
     let mut find = transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at = ?2"))?;
     let mut body = String::with_capacity(touched.len() * 128);
+    let apart = apart::among(transaction, touched, known)?;
     let (mut hours, mut fresh) = (Adding::new(transaction)?, fresh.iter().peekable());
     for &(datastream, at) in touched {
         let is_fresh = fresh.next_if_eq(&&(datastream, at)).is_some();
         let Some(row) = find.query_row((datastream, at), RawRow::read).optional()? else { continue };
         let (Some(row), Some(known)) = (row.accept(), known.get_mut(&datastream)) else { continue };
-        if is_fresh {
+        if is_fresh && apart.contains(&(datastream, at)) {
+            // Counted when it went to quarantine, without its value.
+            hours.flush()?;
+            hours::spoil(transaction, datastream, at)?;
+        } else if is_fresh {
             hours.put(&mut known.before, &row)?;
         }
         let encoded = known.key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, &mut body));
         if let Err(unfit) = encoded {
             let series = RefusedPoint::numbered(DatastreamId::new(datastream));
-            keep_refused(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;
+            apart::keep(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;
             hours.flush()?;
-            hours::spoil(transaction, at)?;
+            hours::spoil(transaction, datastream, at)?;
         }
     }
     hours.flush()?;

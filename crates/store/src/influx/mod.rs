@@ -5,6 +5,7 @@
 //! before anything else: points overwrite themselves, so nothing is lost or counted twice.
 
 mod answer;
+mod apart;
 mod hours;
 mod http;
 mod influxql;

@@ -2,14 +2,14 @@
 //!
 //! A copy killed in between sends the same points again; they overwrite themselves.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 use async_trait::async_trait;
 use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::{
-    InfluxStore, Inner,
+    InfluxStore, Inner, apart,
     hours::{self, Adding, Before},
     influxql,
     journal::{self, Series},
@@ -18,7 +18,7 @@ use super::{
     send,
 };
 use crate::{
-    Hour, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
+    RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
     copy::{Place, Slice, Step, Transfer, Unfinished, tables},
 };
 
@@ -50,6 +50,7 @@ impl Transfer for InfluxStore {
 
     async fn take(&self, step: Step) -> Result<(), StoreError> {
         let connection = self.0.writer.lock().await;
+        let mut visible = BTreeSet::new();
         let refused = match &step {
             Step::Begin { .. } => {
                 self.0.refuse_strangers().await?;
@@ -62,11 +63,15 @@ impl Transfer for InfluxStore {
                 let series = on(&connection, ensured).await?;
                 self.0.send_values(&series, &slice.values).await?
             }
-            Step::Quarantine(_) | Step::Ledger(_) | Step::End { .. } => Vec::new(),
+            Step::Quarantine(points) => {
+                visible = self.0.visible(points).await?;
+                Vec::new()
+            }
+            Step::Ledger(_) | Step::End { .. } => Vec::new(),
         };
         on(&connection, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            keep(&transaction, &step, &refused)?;
+            keep(&transaction, &step, &refused, &visible)?;
             if let Some(place) = Place::after(&step) {
                 tables::at_place(&transaction, &place)?;
             }
@@ -84,6 +89,27 @@ impl Inner {
             return Err(StoreError::new(StoreErrorKind::Other, message));
         }
         Ok(())
+    }
+
+    /// The points of a quarantine at whose instants the server has a value all the same.
+    async fn visible(&self, points: &[RefusedPoint]) -> Result<BTreeSet<(DatastreamId, UtcMillis)>, StoreError> {
+        let points = points.to_vec();
+        let named = self.readers.run(move |connection| {
+            let key =
+                |point: &RefusedPoint| Ok(journal::datastream_of(connection, point)?.zip(Some(point.observed_at)));
+            points.iter().map(key).collect::<Result<Vec<_>, StoreError>>()
+        });
+        let mut found = BTreeSet::new();
+        for (datastream, at) in named.await?.into_iter().flatten() {
+            let (from, to) = (at, at.saturating_add(1));
+            let query = RangeQuery { datastream, from, to, after: None, limit: 1, newest_first: false };
+            self.pages(&query, |page| {
+                found.extend(page.iter().map(|row| (datastream, row.observation.observed_at)));
+                async { Ok(ControlFlow::Continue(())) }
+            })
+            .await?;
+        }
+        Ok(found)
     }
 
     /// Sends values; those that cannot be points, or that the server does not take, come back for the quarantine.
@@ -110,7 +136,12 @@ impl Inner {
 }
 
 /// What the journal keeps of a step.
-fn keep(transaction: &Transaction<'_>, step: &Step, refused: &[RefusedPoint]) -> Result<(), StoreError> {
+fn keep(
+    transaction: &Transaction<'_>,
+    step: &Step,
+    refused: &[RefusedPoint],
+    visible: &BTreeSet<(DatastreamId, UtcMillis)>,
+) -> Result<(), StoreError> {
     match step {
         Step::Begin { source } => {
             tables::begin(transaction, *source)?;
@@ -120,16 +151,17 @@ fn keep(transaction: &Transaction<'_>, step: &Step, refused: &[RefusedPoint]) ->
             tables::put_quarantine(transaction, refused)?;
             tables::put_versions(transaction, &slice.superseded, &slice.reflagged)?;
             keep_values(transaction, slice)?;
-            refused.iter().try_for_each(|point| hours::spoil(transaction, point.observed_at.get()))
+            let number = slice.datastream.get();
+            refused.iter().try_for_each(|point| hours::spoil(transaction, number, point.observed_at.get()))
         }
         Step::Quarantine(points) => {
-            // They count as written and as refused, which is how the counts are compared with the server.
             for point in points {
                 if let Some(datastream) = journal::datastream_of(transaction, point)? {
-                    count_hours(transaction, datastream, [point.observed_at.get()].into_iter())?;
+                    count_apart(transaction, datastream, point, visible)?;
                 }
+                tables::put_quarantine(transaction, std::slice::from_ref(point))?;
             }
-            tables::put_quarantine(transaction, points)
+            Ok(())
         }
         Step::Ledger(lines) => tables::put_ledger(transaction, lines),
         Step::End { cursor } => tables::end(transaction, *cursor),
@@ -153,21 +185,19 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
     journal::prune(transaction, [datastream.get()].into_iter())
 }
 
-fn count_hours(
+/// A point in quarantine is counted once in its hour: a value of the same instant was, and so was another such point.
+fn count_apart(
     transaction: &Transaction<'_>,
     datastream: DatastreamId,
-    instants: impl Iterator<Item = i64>,
+    point: &RefusedPoint,
+    visible: &BTreeSet<(DatastreamId, UtcMillis)>,
 ) -> Result<(), StoreError> {
-    let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
-    for at in instants {
-        *hours.entry(Hour::start_of(at)).or_default() += 1;
-    }
-    let mut add = transaction.prepare_cached(
-        "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, ?3)
-         ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + excluded.stored",
-    )?;
-    for (hour, count) in hours {
-        add.execute(params![datastream.get(), hour, count])?;
+    let at = point.observed_at.get();
+    let series = journal::series(transaction, datastream)?;
+    let key = series.and_then(|series| series_key(&series.station, &series.parameter).ok()).unwrap_or_default();
+    let known = apart::instants(transaction, datastream, &key, (at, at))?;
+    if known.is_empty() && !visible.contains(&(datastream, point.observed_at)) {
+        hours::count(transaction, datastream, at)?;
     }
     Ok(())
 }

@@ -1,22 +1,32 @@
 //! Reading everything again: the journal's tables, and the server's points counted by datastream and hour.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use bakau_model::UtcMillis;
 use rusqlite::Connection;
 
-use super::{Inner, journal, point::series_key};
+use super::{Inner, apart, journal, point::series_key};
 use crate::{
-    Hour, RangeQuery, RefusedPoint, StoreError, StoreVerify,
+    Hour, RangeQuery, StoreError, StoreVerify,
     embedded::verify::{Problems, check_pages, check_rows},
 };
 
 /// Rows by hour.
 type Hours = BTreeMap<i64, i64>;
 
+/// A series with the values of each hour but those at instants that are in quarantine: those may be there or not.
+struct Held {
+    series: journal::Series,
+    written: Hours,
+    apart: BTreeSet<i64>,
+}
+
 /// What the journal says the server holds of each series.
 struct Expected {
-    series: Vec<(journal::Series, Hours)>,
+    series: Vec<Held>,
     superseded: u64,
     reflagged: u64,
     problems: Problems,
@@ -25,7 +35,7 @@ struct Expected {
 pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
     let Expected { series, superseded, reflagged, mut problems } = store.readers.run(expected).await?;
     let mut rows = 0;
-    for (series, written) in series {
+    for Held { series, written, apart } in series {
         let (from, to) = (UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX));
         let datastream = series.datastream;
         let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
@@ -35,6 +45,9 @@ pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
                 rows += page.len() as u64;
                 for row in page {
                     let at = row.observation.observed_at.get();
+                    if apart.contains(&at) {
+                        continue;
+                    }
                     *visible.entry(Hour::start_of(at)).or_default() += 1;
                 }
                 async { Ok(ControlFlow::Continue(())) }
@@ -63,20 +76,18 @@ fn expected(connection: &Connection) -> Result<Expected, StoreError> {
     check_rows(connection, "recent", &mut problems)?;
     let reflagged = connection.query_row("SELECT count(*) FROM reflagged", [], |row| row.get(0))?;
     let mut hours = connection.prepare("SELECT hour, stored FROM hours WHERE datastream = ?1")?;
-    let mut refused = connection.prepare("SELECT observed_at FROM refused WHERE series = ?1 OR series = ?2")?;
     let mut expected = Vec::new();
     for series in journal::all_series(connection)? {
         let written = hours.query_map([series.datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut written = written.collect::<Result<Hours, _>>()?;
         let key = series_key(&series.station, &series.parameter).unwrap_or_default();
-        let number = RefusedPoint::numbered(series.datastream);
-        for at in refused.query_map([key, number], |row| row.get::<_, i64>(0))? {
-            let hour = Hour::start_of(at?);
-            if let Some(count) = written.get_mut(&hour) {
+        let apart = apart::instants(connection, series.datastream, &key, (i64::MIN, i64::MAX))?;
+        for at in &apart {
+            if let Some(count) = written.get_mut(&Hour::start_of(*at)) {
                 *count -= 1;
             }
         }
-        expected.push((series, written));
+        expected.push(Held { series, written, apart });
     }
     Ok(Expected { series: expected, superseded, reflagged, problems })
 }

@@ -1,0 +1,104 @@
+//! The quarantine of the journal: values that cannot become points, and points that the server does not take.
+//!
+//! Each instant in it is counted once in its hour, like every other instant: so counts can be compared with the server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bakau_model::{DatastreamId, Observation};
+use rusqlite::{Connection, Transaction, params};
+
+use super::{
+    hours,
+    journal::Known,
+    point::{self, Unfit},
+};
+use crate::{RefusedPoint, StoreError, embedded::write::Group};
+
+/// Keeps a point; whether it is new here.
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    series: &str,
+    at: i64,
+    reason: &str,
+    line: &str,
+) -> Result<bool, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO refused (series, observed_at, reason, line) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    )?;
+    Ok(statement.execute(params![series, at, reason, line])? == 1)
+}
+
+/// Instants of a datastream in quarantine, ends inclusive. The server may have a value of each or not: another one of the
+/// same instant may have been taken.
+pub(super) fn instants(
+    connection: &Connection,
+    datastream: DatastreamId,
+    key: &str,
+    (first, last): (i64, i64),
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut find = connection
+        .prepare_cached("SELECT observed_at FROM refused WHERE series IN (?1, ?2) AND observed_at BETWEEN ?3 AND ?4")?;
+    let found = find.query_map(params![key, RefusedPoint::numbered(datastream), first, last], |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// The keys of a write that are in quarantine.
+pub(super) fn among(
+    transaction: &Transaction<'_>,
+    touched: &BTreeSet<(u32, i64)>,
+    known: &BTreeMap<u32, Known>,
+) -> Result<BTreeSet<(u32, i64)>, StoreError> {
+    let mut found = BTreeSet::new();
+    if !transaction.prepare_cached("SELECT 1 FROM refused LIMIT 1")?.exists([])? {
+        return Ok(found);
+    }
+    for (&datastream, Known { key, .. }) in known {
+        let mut keys = touched.range((datastream, i64::MIN)..=(datastream, i64::MAX));
+        let Some(&(_, first)) = keys.next() else { continue };
+        let ends = (first, keys.next_back().map_or(first, |key| key.1));
+        let key = key.as_deref().unwrap_or_default();
+        let apart = instants(transaction, DatastreamId::new(datastream), key, ends)?;
+        found.extend(apart.into_iter().map(|at| (datastream, at)));
+    }
+    Ok(found)
+}
+
+/// Keeps a value that cannot become a point; whether it is new there.
+fn keep_unfit(
+    transaction: &Transaction<'_>,
+    observation: &Observation,
+    unfit: Unfit,
+    known: &BTreeMap<u32, Known>,
+) -> Result<bool, StoreError> {
+    let (datastream, at) = (observation.datastream, observation.observed_at.get());
+    let key = known.get(&datastream.get()).and_then(|known| known.key.as_deref().ok()).unwrap_or_default();
+    let mut recent = transaction.prepare_cached("SELECT 1 FROM recent WHERE datastream = ?1 AND observed_at = ?2")?;
+    let is_counted =
+        recent.exists((datastream.get(), at))? || !instants(transaction, datastream, key, (at, at))?.is_empty();
+    if !is_counted {
+        hours::count(transaction, datastream, at)?;
+    }
+    let shown = format!("{:?}", observation.value);
+    keep(transaction, &RefusedPoint::numbered(datastream), at, &unfit.to_string(), &shown)
+}
+
+/// Values that cannot become points go to quarantine and count as stored there.
+pub(super) fn leave_out_unfit(
+    transaction: &Transaction<'_>,
+    group: &mut Group<'_>,
+    known: &BTreeMap<u32, Known>,
+) -> Result<(), StoreError> {
+    let Group { rows, order, lines, .. } = group;
+    let mut failed = None;
+    order.retain(|&(_, _, index)| {
+        let (observation, line) = rows[index];
+        let Err(unfit) = point::check(observation) else { return true };
+        match keep_unfit(transaction, observation, unfit, known) {
+            Ok(true) => lines[line].counts.stored += 1,
+            Ok(false) => lines[line].counts.duplicate += 1,
+            Err(error) => failed = Some(error),
+        }
+        false
+    });
+    failed.map_or(Ok(()), Err)
+}
