@@ -87,7 +87,11 @@ impl Bakau {
     /// When the binary has not been built.
     pub fn command(&self, arguments: &[String]) -> Result<Command> {
         let mut command = Command::new(binary()?);
-        command.arg("--config").arg(self.folder.join("bakau.toml")).args(arguments).current_dir(&self.folder);
+        // The demo reads no configuration.
+        if arguments.first().is_none_or(|first| first != "demo") {
+            command.arg("--config").arg(self.folder.join("bakau.toml"));
+        }
+        command.args(arguments).current_dir(&self.folder);
         // The secrets that configurations and catalogues of the tests name.
         command.env(mosquitto::PASSWORD_ENV, mosquitto::PASSWORD).env(sink::SECRET_ENV, sink::SECRET);
         command.env(influx::TOKEN_ENV, &self.influx_token);

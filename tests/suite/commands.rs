@@ -1,14 +1,19 @@
 //! The command line as an administrator meets it.
 
-use std::{path::Path, process::Output};
+use std::{path::Path, process::Output, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bakau_tests::{bakau::Bakau, catalogue, kill::Way};
 use rusqlite::Connection;
 
-fn run(bakau: &Bakau, arguments: &[&str]) -> Result<Output> {
+/// A command that should end by itself ends in this time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn run(bakau: &Bakau, arguments: &[&str]) -> Result<Output> {
     let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-    Ok(bakau.command(&arguments)?.output()?)
+    let mut command = tokio::process::Command::from(bakau.command(&arguments)?);
+    let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+    Ok(output.with_context(|| format!("bakau {arguments:?} did not end"))??)
 }
 
 fn errors(output: &Output) -> String {
@@ -25,7 +30,7 @@ async fn check_names_every_mistake_with_file_and_line() -> Result<()> {
         "[[station]]\nid = \"Stasiun 1\"\nname = \"x\"\nagency = \"dlh-uji\"\nkind = \"water\"\nlatitude = -7.9\n\
          longitude = 112.6\n[[datastream]]\nid = \"tidak-ada/do\"\ninterval_s = 60\n[[stasiun]]\nid = \"x\"\n",
     )?;
-    let output = run(&bakau, &["check", &bad.display().to_string()])?;
+    let output = run(&bakau, &["check", &bad.display().to_string()]).await?;
     let said = errors(&output);
     assert!(!output.status.success());
     for line in ["salah.toml:2:", "salah.toml:9:", "salah.toml:11:"] {
@@ -39,7 +44,7 @@ async fn applying_the_same_catalogue_again_changes_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
     let path = folder.path().join("catalogue/baik.toml").display().to_string();
-    let output = run(&bakau, &["apply", &path])?;
+    let output = run(&bakau, &["apply", &path]).await?;
     assert!(output.status.success(), "{}", errors(&output));
     assert!(!String::from_utf8_lossy(&output.stdout).contains("revision"), "a revision without a change");
     Ok(())
@@ -54,7 +59,7 @@ async fn a_port_in_use_is_named_with_the_option_that_changes_it() -> Result<()> 
     let data = folder.path().join("demo").display().to_string();
     for (option, other) in [("--http", "--mqtt"), ("--mqtt", "--http")] {
         let arguments = ["demo", "--data", &data, option, &address.to_string(), other, "127.0.0.1:0"];
-        let output = run(&bakau, &arguments)?;
+        let output = run(&bakau, &arguments).await?;
         let said = errors(&output);
         assert!(!output.status.success());
         assert!(said.contains(&format!("port {} is in use", address.port())) && said.contains(option), "{said}");
@@ -63,11 +68,21 @@ async fn a_port_in_use_is_named_with_the_option_that_changes_it() -> Result<()> 
 }
 
 #[tokio::test]
+async fn the_demo_refuses_a_configuration_that_it_would_not_read() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = Bakau::prepare(folder.path(), "", &[])?;
+    let output = run(&bakau, &["demo", "--config", "bakau.toml"]).await?;
+    assert!(!output.status.success());
+    assert!(errors(&output).contains("the demo reads no configuration"), "{}", errors(&output));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_public_address_without_an_admin_token_is_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let configuration = "[http]\nlisten = \"0.0.0.0:0\"\n[broker]\nenabled = false\n";
     let bakau = Bakau::prepare(folder.path(), configuration, &[("baik.toml", catalogue::load(1))])?;
-    let output = run(&bakau, &["run"])?;
+    let output = run(&bakau, &["run"]).await?;
     assert!(!output.status.success());
     assert!(errors(&output).contains("bakau admin-token"), "{}", errors(&output));
     Ok(())
@@ -79,11 +94,11 @@ async fn a_second_process_on_the_same_data_is_refused_and_verify_finds_no_damage
     let mut bakau =
         Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &[("baik.toml", catalogue::load(1))])?;
     bakau.start().await?;
-    let second = run(&bakau, &["run"])?;
+    let second = run(&bakau, &["run"]).await?;
     assert!(!second.status.success());
     assert!(errors(&second).contains("another bakau is running"), "{}", errors(&second));
     bakau.stop()?;
-    let verify = run(&bakau, &["verify"])?;
+    let verify = run(&bakau, &["verify"]).await?;
     assert!(verify.status.success(), "{}", errors(&verify));
     Ok(())
 }
@@ -108,7 +123,7 @@ async fn data_of_a_newer_version_is_refused_in_words_and_left_alone() -> Result<
         let path = bakau.data(file);
         let known = format(&path, None)?;
         format(&path, Some(99))?;
-        let output = run(&bakau, &["run"])?;
+        let output = run(&bakau, &["run"]).await?;
         let said = errors(&output);
         assert!(!output.status.success(), "{file}");
         for words in [file, "99", "newer"] {
@@ -126,7 +141,7 @@ async fn status_tells_by_its_exit_code_whether_bakau_is_ready_and_reachable() ->
     let folder = tempfile::tempdir()?;
     let configuration = Way::Embedded.configuration(0).replace("[http]\n", "[http]\nopen_read = false\n");
     let mut bakau = Bakau::prepare(folder.path(), &configuration, &[("baik.toml", catalogue::load(1))])?;
-    let away = run(&bakau, &["status", "--url", "http://127.0.0.1:1", "--lang", "en"])?;
+    let away = run(&bakau, &["status", "--url", "http://127.0.0.1:1", "--lang", "en"]).await?;
     assert_eq!(away.status.code(), Some(2));
     assert!(errors(&away).contains("No Bakau answers at http://127.0.0.1:1"), "{}", errors(&away));
     bakau.start().await?;
