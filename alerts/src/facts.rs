@@ -37,6 +37,8 @@ pub(crate) struct Facts {
     pub(crate) rule: RuleFacts,
     /// The worst value of the episode so far; none of a silence.
     pub(crate) worst: Option<f64>,
+    /// When the environment first had it.
+    pub(crate) worst_at: Option<UtcMillis>,
     /// The raise or clear value that was passed; none where a rule change decided.
     pub(crate) limit: Option<f64>,
 }
@@ -106,7 +108,8 @@ impl Facts {
             agency: station.map(|station| AgencyFacts::of(&station.agency, snapshot)),
             subject,
             rule: RuleFacts::of(rule, transition.rule_revision),
-            worst: transition.worst,
+            worst: transition.worst.map(|(value, _)| value),
+            worst_at: transition.worst.map(|(_, at)| at),
             limit: passed_limit(rule, transition),
         })
     }

@@ -87,7 +87,7 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
         onset: minute(130),
         observed_at: minute(133),
         value: Some((value, Flag::NotEvaluated)),
-        worst: Some(value),
+        worst: Some((value, minute(133))),
         heard: None,
         decided_at: minute(133).saturating_add(1_500),
         muted_until: None,

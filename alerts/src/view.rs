@@ -105,6 +105,10 @@ pub struct AlertView {
     pub value: Option<f64>,
     /// The quality of that value.
     pub flag: Option<Flag>,
+    /// The worst value of the episode up to the last transition, so of all of it once closed; a silence has none.
+    pub worst: Option<f64>,
+    /// When the environment first had it.
+    pub worst_at: Option<UtcMillis>,
     /// When the last transition was decided.
     pub decided_at: UtcMillis,
     /// When the first transition was decided.

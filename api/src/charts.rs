@@ -288,7 +288,7 @@ impl Hash for Fingerprint<'_> {
         (spec.time_zone.iana_name(), spec.language, spec.width, spec.height, spec.decimals).hash(state);
         (spec.interval_ms, spec.dark).hash(state);
         for limit in &spec.limits {
-            (limit.level, limit.value.to_bits()).hash(state);
+            (limit.level, limit.value.to_bits(), limit.side == Side::Low).hash(state);
         }
         for point in &spec.points {
             (point.at, point.value.map(f64::to_bits), point.flag).hash(state);

@@ -230,6 +230,7 @@ impl<'a> Gatherer<'a> {
             onset: alert.onset,
             observed_at: alert.updated,
             value: alert.value,
+            worst: alert.worst.zip(alert.worst_at),
             unit: datastream.map_or_else(|| Unit::new(""), |datastream| datastream.unit.clone()),
             decimals: datastream.map_or(2, |datastream| catalogue::decimals(&self.snapshot, datastream)),
             decided_at: alert.decided_at,

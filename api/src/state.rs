@@ -11,7 +11,7 @@ use bakau_store::Store;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::TokenGuard, event_log::EventLog, latest::LatestCache};
+use crate::{access::TokenGuard, event_log::EventLog, last_day::LastDayCache, latest::LatestCache};
 
 /// Requests worked on at once; more are answered 503, because they would only make each other slower.
 const MAX_REQUESTS: usize = 256;
@@ -79,6 +79,7 @@ pub struct AppState {
 pub(crate) struct Own {
     pub(crate) token: TokenGuard,
     pub(crate) latest_cache: LatestCache,
+    pub(crate) last_day: LastDayCache,
     pub(crate) events: EventLog,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) event_streams: Arc<Semaphore>,
@@ -93,6 +94,7 @@ impl AppState {
         let own = Own {
             token: TokenGuard::default(),
             latest_cache: LatestCache::default(),
+            last_day: LastDayCache::default(),
             events: EventLog::default(),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),

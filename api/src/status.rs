@@ -8,10 +8,9 @@ use axum::{
     response::Response,
 };
 use bakau_alerts::{AlertsError, NoticeState, NoticeView, OutboxView};
-use bakau_dashboards::view::{DeliveryFault, Freshness, StationCard};
+use bakau_dashboards::view::DeliveryFault;
 use bakau_ingest::StoreStatus;
-use bakau_model::{AgencyId, ChannelId, Language, Text, UtcMillis};
-use bakau_registry::{Agency, Snapshot};
+use bakau_model::{ChannelId, Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolSize};
 use serde_json::{Value, json};
 
@@ -19,10 +18,10 @@ use crate::{
     access::SeesPeople,
     answer, catalogue,
     error::ApiError,
-    gather::Gatherer,
     health::{self, Check},
     language,
     query::Params,
+    readiness,
     state::AppState,
     times,
 };
@@ -54,7 +53,7 @@ pub(crate) async fn status(
         "alerts": alerts(&state).await,
         "outbox": outbox(&state, people).await,
         "sources": health::source_values(&state, people),
-        "agencies": agencies(&state),
+        "agencies": readiness::values(&state).await,
         "registry_revision": state.snapshot().revision,
     });
     let mut response = answer::json(&value)?;
@@ -213,56 +212,6 @@ async fn outbox(state: &AppState, people: bool) -> Value {
         "oldest_age_s": outbox.oldest.map(|at| state.clock.now().since(at).max(0) / 1_000),
         "channels": channels.iter().map(channel).collect::<Vec<Value>>(),
     })
-}
-
-/// How many stations and datastreams of an agency have a current value.
-#[derive(Debug)]
-pub(crate) struct Readiness {
-    pub(crate) agency: AgencyId,
-    pub(crate) name: Text,
-    pub(crate) stations: u32,
-    pub(crate) reporting: u32,
-    pub(crate) datastreams: u32,
-    pub(crate) current: u32,
-}
-
-/// Of each agency, those without a station included.
-pub(crate) fn readiness(state: &AppState) -> Vec<Readiness> {
-    let gatherer = Gatherer::new(state);
-    count(gatherer.snapshot(), &gatherer.stations())
-}
-
-fn count(snapshot: &Snapshot, stations: &[StationCard]) -> Vec<Readiness> {
-    let new = |agency: &Agency| {
-        let (agency, name) = (agency.id.clone(), agency.name.clone());
-        Readiness { agency, name, stations: 0, reporting: 0, datastreams: 0, current: 0 }
-    };
-    let mut counts: BTreeMap<&AgencyId, Readiness> =
-        snapshot.agencies.iter().map(|(id, agency)| (id, new(agency))).collect();
-    for card in stations {
-        let Some(count) = counts.get_mut(&card.agency.id) else { continue };
-        count.stations += 1;
-        count.reporting += u32::from(matches!(card.freshness, Freshness::Live { .. }));
-        for cell in &card.values {
-            count.datastreams += 1;
-            count.current += u32::from(cell.observed_at.is_some() && !cell.stale);
-        }
-    }
-    counts.into_values().collect()
-}
-
-fn agencies(state: &AppState) -> Value {
-    let value = |readiness: Readiness| {
-        json!({
-            "id": readiness.agency,
-            "name": answer::text(&readiness.name),
-            "stations": readiness.stations,
-            "stations_reporting": readiness.reporting,
-            "datastreams": readiness.datastreams,
-            "datastreams_current": readiness.current,
-        })
-    };
-    readiness(state).into_iter().map(value).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::{
     health::{self, Check},
     ledger, pages,
     query::{Params, Span},
+    readiness,
     state::AppState,
     status,
 };
@@ -65,7 +66,7 @@ pub(crate) async fn status(
         last_write: state.store_board.status().last_write,
         alerts: lag(&state, Consumer::Alerts).await,
         notices: notices(&state, people).await,
-        agencies: agencies(&state),
+        agencies: agencies(&state).await,
         ledger_from: span.from,
         ledger_to: span.to,
         messages: total.messages,
@@ -109,15 +110,16 @@ async fn notices(state: &AppState, people: bool) -> Option<NoticesStatus> {
 }
 
 /// Who misses the greatest part stands first.
-fn agencies(state: &AppState) -> Vec<AgencyRow> {
-    let row = |readiness: status::Readiness| AgencyRow {
+async fn agencies(state: &AppState) -> Vec<AgencyRow> {
+    let row = |readiness: readiness::Readiness| AgencyRow {
         agency: Named { id: readiness.agency, name: readiness.name },
         stations: readiness.stations,
         reporting: readiness.reporting,
         datastreams: readiness.datastreams,
         current: readiness.current,
+        last_day: readiness.last_day.and_then(|part| part.share()),
     };
-    let mut rows: Vec<AgencyRow> = status::readiness(state).into_iter().map(row).collect();
+    let mut rows: Vec<AgencyRow> = readiness::readiness(state).await.0.into_iter().map(row).collect();
     let missing = |row: &AgencyRow| {
         let share = |part: u32, all: u32| u64::from(all.saturating_sub(part)) * 10_000 / u64::from(all.max(1));
         Reverse((share(row.reporting, row.stations), share(row.current, row.datastreams)))

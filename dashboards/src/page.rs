@@ -258,6 +258,12 @@ impl AlertRow {
         Some(if self.closed_at.is_some() { self.peak } else { self.level })
     }
 
+    /// The worst value of all of a closed alert. Of an open one the worst is known up to its last change alone, so it
+    /// is not told apart from that.
+    fn whole_worst(&self) -> Option<(f64, UtcMillis)> {
+        self.worst.filter(|_| self.closed_at.is_some())
+    }
+
     fn path(&self) -> String {
         // The id is a hash in hexadecimal; anything else in it must not become another path.
         let safe: String = self.id.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();

@@ -73,6 +73,17 @@ fn means_have_a_band_from_least_to_greatest_that_breaks_where_data_is_missing() 
 }
 
 #[test]
+fn a_label_shows_on_which_side_of_a_limit_a_value_is_bad() {
+    let low = wave(24, 60 * MINUTE_MS);
+    let mut high = low.clone();
+    high.limits.iter_mut().for_each(|limit| limit.side = Side::High);
+    let lines = |chart: &ChartSpec| chart::svg(chart).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+    let (low, high) = (lines(&low), lines(&high));
+    let differing = low.iter().zip(&high).filter(|(low, high)| low != high);
+    assert_eq!((low.len(), differing.count()), (high.len(), 3), "the sign of each of three limits and nothing else");
+}
+
+#[test]
 fn no_data_is_said_in_words() {
     let mut chart = spec(Vec::new());
     assert!(chart::svg(&chart).unwrap().contains("tidak ada data"));

@@ -73,6 +73,7 @@ fn alert_row(name: &str) -> AlertRow {
         onset: now().saturating_add(-7_200_000),
         observed_at: now().saturating_add(-60_000),
         value: Some(1.82),
+        worst: Some((0.41, now().saturating_add(-3_600_000))),
         unit: Unit::new("mg/L"),
         decimals: 2,
         decided_at: now().saturating_add(-59_000),
@@ -214,7 +215,14 @@ fn status(language: Language) -> StatusView {
             oldest_at: Some(now().saturating_add(-3_600_000)),
             channels: vec![channel],
         }),
-        agencies: vec![AgencyRow { agency, stations: 4, reporting: 3, datastreams: 20, current: 15 }],
+        agencies: vec![AgencyRow {
+            agency,
+            stations: 4,
+            reporting: 3,
+            datastreams: 20,
+            current: 15,
+            last_day: Some(0.9959),
+        }],
         ledger_from: now().saturating_add(-3_600_000),
         ledger_to: now(),
         messages: MessageLedger { received: 3, decoded: 2, quarantined: 1, ..MessageLedger::default() },
@@ -365,6 +373,22 @@ fn technical_alerts_stand_apart_and_are_never_taken_for_the_environment() {
 }
 
 #[test]
+fn a_closed_alert_is_told_by_its_worst_value_and_an_open_one_by_its_last() {
+    let (mut list, mut one) = (alerts(Language::Id, "BeeJay Bakau 01"), alert(Language::Id, "BeeJay Bakau 01"));
+    for html in [page::alerts(&list).unwrap(), page::alert(&one).unwrap()] {
+        assert!(html.contains("1,82\u{a0}mg/L") && !html.contains("0,41"), "what may still get worse");
+    }
+    list.alerts[0].closed_at = Some(now());
+    one.alert.closed_at = Some(now());
+    let html = page::alerts(&list).unwrap();
+    assert!(html.contains("0,41\u{a0}mg/L<small>terburuk, 10 Mar 2026 15.00 WIB</small>"), "{html}");
+    assert!(!html.contains("1,82"));
+    let html = page::alert(&one).unwrap();
+    assert!(html.contains("0,41\u{a0}mg/L<small>10 Mar 2026 15.00 WIB</small>"), "{html}");
+    assert!(html.contains("Nilai saat selesai</dt><dd>1,82\u{a0}mg/L"), "{html}");
+}
+
+#[test]
 fn the_status_page_says_what_is_lost_late_and_unknown_in_words_and_keeps_what_names_people() {
     let mut view = status(Language::En);
     let html = page::status(&view).unwrap();
@@ -379,11 +403,14 @@ fn the_status_page_says_what_is_lost_late_and_unknown_in_words_and_keeps_what_na
         "The receiver answered with code 550.",
         "3 of 4 stations report",
         "15 of 20 values are current",
+        "last 24 hours: 99.5 % of the expected values",
         "certificate of the broker, or ours",
     ] {
         assert!(html.contains(words), "no '{words}'");
     }
     (view.spool, view.notices) = (None, None);
+    view.agencies[0].last_day = None;
+    assert!(page::status(&view).unwrap().contains("last 24 hours: not known yet"));
     assert_eq!(page::status(&view).unwrap().matches(">unknown<").count(), 2);
     view.sources[1].problem = Some(HOSTILE.to_owned());
     let html = page::status(&view).unwrap();

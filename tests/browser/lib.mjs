@@ -84,8 +84,11 @@ async function assertFocusVisible(page, what) {
   assert.ok(visible, `the focus on ${what} cannot be seen`);
 }
 
-/** No part of the page is wider than the screen. */
+/** No part of the page is wider than the screen, and no table has to be moved sideways to be read. */
 export async function assertFits(page, path) {
+  const cut = await page.evaluate(() => [...document.querySelectorAll('main table')]
+    .filter(table => table.scrollWidth > table.parentElement.clientWidth + 1).map(table => table.tHead.innerText.trim()));
+  assert.deepEqual(cut, [], `tables of ${path} that do not fit`);
   const { inner, scroll } = await page.evaluate(() => ({ inner: innerWidth, scroll: document.documentElement.scrollWidth }));
   assert.ok(scroll <= inner, `${path} is ${scroll} px wide on a screen of ${inner} px`);
 }

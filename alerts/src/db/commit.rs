@@ -174,10 +174,11 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
     let rule_name = serde_json::to_string(&facts.rule.name).map_err(|_| DbError::Damaged("rule name"))?;
     let upsert = sqlx::query(
         "INSERT INTO alerts (id, rule, rule_name, datastream, station, level, peak, onset, updated, value, decided_at,
-                             opened_at, closed_at, closed_reason, kind, agency, source, flag)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                             opened_at, closed_at, closed_reason, kind, agency, source, flag, worst, worst_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
          ON CONFLICT (id) DO UPDATE SET rule_name = ?3, datastream = ?4, level = ?6, peak = max(peak, ?7),
-            updated = ?9, value = ?10, decided_at = ?11, closed_at = ?12, closed_reason = ?13, agency = ?15, flag = ?17",
+            updated = ?9, value = ?10, decided_at = ?11, closed_at = ?12, closed_reason = ?13, agency = ?15, flag = ?17,
+            worst = ?18, worst_at = ?19",
     );
     let upsert = upsert
         .bind(facts.alert.bytes().as_slice())
@@ -196,7 +197,9 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
         .bind(facts.kind.key())
         .bind(facts.agency.as_ref().map(|agency| agency.id.as_str()))
         .bind(facts.source().map(SourceName::as_str))
-        .bind(facts.flag.map(Flag::code));
+        .bind(facts.flag.map(Flag::code))
+        .bind(facts.worst)
+        .bind(facts.worst_at.map(UtcMillis::get));
     upsert.execute(connection).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
 
 const ALERTS: &str =
     "SELECT id, rule, rule_name, kind, agency, station, datastream, source, level, peak, onset, updated, value, flag,
-    decided_at, opened_at, closed_at, closed_reason, ack_by, ack_person, ack_at, ack_note FROM alerts WHERE 1 = 1";
+    worst, worst_at, decided_at, opened_at, closed_at, closed_reason, ack_by, ack_person, ack_at, ack_note FROM alerts WHERE 1 = 1";
 const NOTICES: &str =
     "SELECT outbox.id, transition_id, alert, kind, person, channel, recipient, state, attempts, next_attempt_at,
     last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
@@ -194,6 +194,8 @@ fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
         updated: time(row, "updated")?,
         value: row.try_get("value")?,
         flag: flag(row, "flag")?,
+        worst: row.try_get("worst")?,
+        worst_at: optional_time(row, "worst_at")?,
         decided_at: time(row, "decided_at")?,
         opened_at: time(row, "opened_at")?,
         closed_at: optional_time(row, "closed_at")?,

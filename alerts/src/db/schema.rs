@@ -47,6 +47,8 @@ CREATE TABLE alerts (
     updated INTEGER NOT NULL,
     value REAL,
     flag INTEGER,
+    worst REAL, -- of the episode up to the last transition
+    worst_at INTEGER,
     decided_at INTEGER NOT NULL,
     opened_at INTEGER NOT NULL,
     closed_at INTEGER,

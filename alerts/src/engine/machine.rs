@@ -86,15 +86,15 @@ impl Limits {
         Level::RAISED.into_iter().rev().find(holds).unwrap_or(Level::Normal)
     }
 
-    /// The one of two values that is further out, measured from the raise values of the lowest level; the first of equals.
-    fn worse(&self, a: f64, b: f64) -> f64 {
+    /// Whether the second of two values is further out, measured from the raise values of the lowest level.
+    fn is_worse(&self, a: f64, b: f64) -> bool {
         let lowest = self.bands.iter().flatten().next();
         let out = |value: f64| {
             let high = lowest.and_then(|band| band.high).map_or(f64::NEG_INFINITY, |high| value - high.raise);
             let low = lowest.and_then(|band| band.low).map_or(f64::NEG_INFINITY, |low| low.raise - value);
             high.max(low)
         };
-        if out(a) < out(b) { b } else { a }
+        out(a) < out(b)
     }
 }
 
@@ -107,6 +107,8 @@ pub struct Excursion {
     pub peak: Level,
     /// The worst value so far.
     pub worst: f64,
+    /// `observed_at` of the first observation with it.
+    pub worst_at: UtcMillis,
     /// Usable observations so far.
     pub count: u64,
     /// How many of them are suspect.
@@ -162,9 +164,11 @@ impl Machine {
         if next == Level::Normal && self.crossed_since.iter().all(Option::is_none) {
             return self.come_to_rest();
         }
-        let mut excursion =
-            self.excursion.unwrap_or(Excursion { onset: at, peak: Level::Normal, worst: value, count: 0, suspect: 0 });
-        excursion.worst = limits.worse(excursion.worst, value);
+        let new = Excursion { onset: at, peak: Level::Normal, worst: value, worst_at: at, count: 0, suspect: 0 };
+        let mut excursion = self.excursion.unwrap_or(new);
+        if limits.is_worse(excursion.worst, value) {
+            (excursion.worst, excursion.worst_at) = (value, at);
+        }
         excursion.count += 1;
         excursion.suspect += u64::from(flag == Flag::Suspect);
         excursion.peak = excursion.peak.max(next);

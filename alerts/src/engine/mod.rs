@@ -274,7 +274,7 @@ struct Told {
     onset: UtcMillis,
     observed_at: UtcMillis,
     value: Option<(f64, Flag)>,
-    worst: Option<f64>,
+    worst: Option<(f64, UtcMillis)>,
     heard: Option<UtcMillis>,
 }
 
@@ -293,7 +293,7 @@ impl Slot {
             onset: change.excursion.onset,
             observed_at: evaluated.observed_at,
             value: Some((evaluated.value, evaluated.flag)),
-            worst: Some(change.excursion.worst),
+            worst: Some((change.excursion.worst, change.excursion.worst_at)),
             heard: None,
         };
         self.tell(&told, decided, mutes)

@@ -224,8 +224,8 @@ pub struct Transition {
     pub observed_at: UtcMillis,
     /// That value with its quality; none of a silence. A suspect value alarms, marked for verification.
     pub value: Option<(f64, Flag)>,
-    /// The worst value of the episode so far; none of a silence.
-    pub worst: Option<f64>,
+    /// The worst value of the episode so far, and when the environment first had it; none of a silence.
+    pub worst: Option<(f64, UtcMillis)>,
     /// When anything of the subject was last received, where it is about silence.
     pub heard: Option<UtcMillis>,
     /// When this was decided.

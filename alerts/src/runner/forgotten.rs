@@ -70,7 +70,7 @@ fn forgotten(
         onset: alert.onset,
         observed_at: alert.updated,
         value: alert.value.zip(alert.flag),
-        worst: None,
+        worst: alert.worst.zip(alert.worst_at),
         heard: None,
         decided_at,
         muted_until: None,

@@ -50,6 +50,21 @@ async fn a_restart_evaluates_what_came_meanwhile_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn a_closed_alert_keeps_the_worst_value_and_when_it_was_first_measured() {
+    let mut house = House::new(NOWHERE);
+    let room = house.open().await;
+    house.arrive(&[(1, 3.0), (2, 2.5), (3, 2.2)]);
+    let open = room.alert("an alert", |_| true).await.alert;
+    assert_eq!((open.worst, open.worst_at), (Some(3.0), Some(at(1))), "as it was when people were told");
+    room.close().await;
+    let room = house.open().await;
+    house.arrive(&[(4, 2.2), (5, 3.9), (6, 6.0)]);
+    let closed = room.alert("its end", |detail| detail.alert.closed_at.is_some()).await.alert;
+    assert_eq!((closed.worst, closed.worst_at, closed.value), (Some(2.2), Some(at(3)), Some(6.0)));
+    room.close().await;
+}
+
+#[tokio::test]
 async fn hold_times_go_on_across_a_restart() {
     let mut house = House::new(NOWHERE);
     house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 1, [do_rule(600)])));

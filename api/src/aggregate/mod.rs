@@ -127,7 +127,7 @@ async fn summaries(
 }
 
 /// Takes every value of a range into the folder.
-async fn fold_values(
+pub(crate) async fn fold_values(
     store: &dyn Store,
     datastream: DatastreamId,
     Span { from, to }: Span,

@@ -258,6 +258,12 @@ fn alert() -> Value {
         ("observed_at_local", local()),
         ("value", about(nullable(number()), "that made the last transition")),
         ("flag", nullable(flag())),
+        (
+            "worst",
+            about(nullable(number()), "worst value of the episode up to the last transition: of all of it once closed"),
+        ),
+        ("worst_at", about(nullable(time()), "observed_at of the first observation with it")),
+        ("worst_at_local", nullable(local())),
         ("opened_at", time()),
         ("decided_at", about(time(), "when the last transition was decided")),
         ("closed_at", nullable(time())),

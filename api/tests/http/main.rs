@@ -15,6 +15,8 @@ mod openapi;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod readiness;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod server;

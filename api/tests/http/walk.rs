@@ -146,6 +146,10 @@ async fn json_answers_keep_their_shape() {
             assert!(free.is_u64(), "{free}");
             *free = "of this machine".into();
         }
+        if let Some(day) = value.pointer_mut("/agencies/0/last_24h") {
+            // Counted behind the back of whoever asks first.
+            *day = "has a test of its own".into();
+        }
         insta::assert_json_snapshot!(name, value);
     }
     insta::assert_json_snapshot!("quarantine", rig.get_as_admin("/api/v1/quarantine").await.json());

@@ -158,6 +158,7 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
         onset: at("2026-03-10T06:10:00Z"),
         observed_at: at("2026-03-10T07:40:00Z"),
         value: Some(1.82),
+        worst: Some((0.41, at("2026-03-10T07:05:00Z"))),
         unit: Unit::new("mg/L"),
         decimals: 2,
         decided_at: at("2026-03-10T07:40:03Z"),
@@ -297,7 +298,7 @@ fn notices() -> NoticesStatus {
 
 fn agency(id: &str, name: &str, reporting: u32, current: u32) -> AgencyRow {
     let agency = Named { id: id.parse().unwrap(), name: Text::from(name) };
-    AgencyRow { agency, stations: 5, reporting, datastreams: 31, current }
+    AgencyRow { agency, stations: 5, reporting, datastreams: 31, current, last_day: Some(0.871) }
 }
 
 fn status(language: Language) -> StatusView {

@@ -4,7 +4,7 @@ use plotters::style::RGBColor;
 use plotters_backend::DrawingBackend;
 
 use super::{
-    ChartError, ChartSpec, LimitLine,
+    ChartError, ChartSpec, LimitLine, Side,
     canvas::{Align, Canvas, Type},
     scale::{self, TimeTick, ValueAxis},
     series::{self, Series},
@@ -18,6 +18,8 @@ const PAD: f64 = 12.0;
 const NARROW: u32 = 480;
 /// A limit farther away than this many times what the data need is told at the edge instead of drawn.
 const LIMIT_REACH: f64 = 4.0;
+/// Between the word and the value of a limit, with room for the sign.
+const SIGN: f64 = 13.0;
 /// A gap at least this wide says that it is one.
 const GAP_WORDS: f64 = 96.0;
 
@@ -297,9 +299,10 @@ impl<B: DrawingBackend> Chart<'_, B> {
         for limit in limits {
             let look = Type { em: 11.0, bold: true, color: self.theme.level(limit.level) };
             let word = say::messages(self.spec.language).text(say::level_key(Some(limit.level)));
-            let label = format!("{word} {}", format::shortest(limit.value, self.spec.language));
+            let value = format::shortest(limit.value, self.spec.language);
+            let parts = (self.canvas.width(word, look)?, self.canvas.width(&value, look)?);
             let way = f64::from(i8::from(axis.max < limit.value) - i8::from(limit.value < axis.min));
-            let width = self.canvas.width(&label, look)? + if way == 0.0 { 0.0 } else { 12.0 };
+            let width = parts.0 + SIGN + parts.1 + if way == 0.0 { 0.0 } else { 12.0 };
             let candidates = label_places(plot, plot.y(axis, limit.value), way, width);
             let clashes = |area: &&LabelBox| {
                 let data = data.iter().filter(|spot| area.holds(**spot)).count();
@@ -309,11 +312,25 @@ impl<B: DrawingBackend> Chart<'_, B> {
             // Interrupts lines of other limits that pass here.
             let half = LabelBox::HALF;
             self.canvas.fill((area.left, area.y - half), (area.right, area.y + half), self.theme.ground)?;
-            self.canvas.text(&label, (area.right, area.y), Align::Right, look)?;
+            // Both grow away from the sign where whoever looks has a wider font.
+            self.canvas.text(&value, (area.right - parts.1, area.y), Align::Left, look)?;
+            self.sign((area.right - parts.1 - SIGN / 2.0, area.y), limit.side, look.color)?;
+            self.canvas.text(word, (area.right - parts.1 - SIGN, area.y), Align::Right, look)?;
             self.arrow((area.left + 4.0, area.y), way, look.color)?;
             placed.push(area);
         }
         Ok(())
+    }
+
+    /// `≤` where low values are bad, `≥` where high ones are, drawn: the font of pictures has neither.
+    fn sign(&mut self, (x, y): (f64, f64), side: Side, color: RGBColor) -> Result<(), ChartError> {
+        let tip = match side {
+            Side::Low => x - 3.0,
+            Side::High => x + 3.0,
+        };
+        let open = 2.0 * x - tip;
+        self.canvas.line(&[(open, y - 5.0), (tip, y - 2.25), (open, y + 0.5)], color, 1.25)?;
+        self.canvas.line(&[(x - 3.0, y + 3.0), (x + 3.0, y + 3.0)], color, 1.25)
     }
 
     /// Points to a limit that is off the axis: 1 above, -1 below, 0 for none.

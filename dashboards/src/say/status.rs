@@ -70,6 +70,18 @@ impl Say<'_> {
         }
     }
 
+    /// How much of the last day is there; rounded down, so that only all of it is 100 %.
+    pub(crate) fn last_day(&self, share: impl Borrow<Option<f64>>) -> String {
+        match *share.borrow() {
+            Some(share) => {
+                let tenths = (share.clamp(0.0, 1.0) * 1_000.0 + 1e-9).floor() / 10.0;
+                let decimals = u8::from(tenths < 100.0);
+                self.fill("ready_day", "share", self.number(tenths, decimals))
+            }
+            None => self.t("ready_day_unknown").to_owned(),
+        }
+    }
+
     /// How long ago, as a span.
     pub(crate) fn since(&self, at: impl Borrow<UtcMillis>) -> String {
         format::span(self.frame.generated_at.since(*at.borrow()), self.frame.language)

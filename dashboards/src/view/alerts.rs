@@ -79,6 +79,8 @@ pub struct AlertRow {
     pub observed_at: UtcMillis,
     /// Value at the newest transition, in `unit`.
     pub value: Option<f64>,
+    /// Worst value up to the newest transition, and when it was measured; of the whole alert once it is closed.
+    pub worst: Option<(f64, UtcMillis)>,
     /// Canonical unit.
     pub unit: Unit,
     /// Decimal places to show.

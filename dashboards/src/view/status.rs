@@ -164,6 +164,8 @@ pub struct AgencyRow {
     pub datastreams: u32,
     /// Those with a current value.
     pub current: u32,
+    /// How much of what was expected in the last 24 hours is there, 0 to 1; `None` where that is not known.
+    pub last_day: Option<f64>,
 }
 
 /// The page about Bakau itself (`/status`).

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    super::schema::{about, boolean, count, extended, list, map, named, nullable, object, text, time, words},
+    super::schema::{about, boolean, count, extended, list, map, named, nullable, number, object, text, time, words},
     Named, level, local, next,
 };
 
@@ -85,14 +85,6 @@ fn source() -> Value {
 
 fn status() -> Value {
     let lag = || object([("behind_batches", count()), ("lag_ms", nullable(count()))]);
-    let agency = object([
-        ("id", text()),
-        ("name", named("Text")),
-        ("stations", count()),
-        ("stations_reporting", count()),
-        ("datastreams", count()),
-        ("datastreams_current", count()),
-    ]);
     let spool = object([
         ("unconsumed_bytes", count()),
         ("unconsumed_messages", count()),
@@ -128,8 +120,32 @@ fn status() -> Value {
         ("alerts", extended(lag(), [("active", count()), ("level", level())])),
         ("outbox", nullable(outbox())),
         ("sources", list(&named("Source"))),
-        ("agencies", list(&agency)),
+        ("agencies", list(&agency())),
         ("registry_revision", count()),
+    ])
+}
+
+fn agency() -> Value {
+    let day = object([
+        ("from", about(time(), "the last 24 whole hours")),
+        ("from_local", local()),
+        ("to", time()),
+        ("to_local", local()),
+        ("observed", about(count(), "usable values")),
+        ("expected", about(count(), "by the declared intervals")),
+        (
+            "completeness",
+            about(nullable(number()), "share of the expected intervals that usable values stand for, 0 to 1"),
+        ),
+    ]);
+    object([
+        ("id", text()),
+        ("name", named("Text")),
+        ("stations", count()),
+        ("stations_reporting", count()),
+        ("datastreams", count()),
+        ("datastreams_current", count()),
+        ("last_24h", about(nullable(day), "null while it is not known; counted anew every few minutes when asked for")),
     ])
 }
 
