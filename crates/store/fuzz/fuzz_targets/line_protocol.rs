@@ -29,26 +29,25 @@ fn row(bytes: &[u8]) -> StoredObservation {
     StoredObservation { observation, revision: number(bytes, 25) as u32 & 0x3FFF, tests: TestResults::NONE }
 }
 
-/// The parts of a text at a separator that no backslash stands before.
+/// The parts of a text at a separator that no backslash stands right before: as influxd reads, for which two of them are no
+/// pair.
 fn parts(text: &str, separator: char) -> Vec<String> {
-    let (mut found, mut escaped) = (vec![String::new()], false);
+    let (mut found, mut before) = (vec![String::new()], ' ');
     for c in text.chars() {
-        match c {
-            '\\' if !escaped => escaped = true,
-            c if c == separator && !escaped => found.push(String::new()),
-            c => {
-                if let Some(last) = found.last_mut() {
-                    // Before anything else a backslash stands for itself.
-                    if escaped && !matches!(c, ',' | '=' | ' ') {
-                        last.push('\\');
-                    }
-                    last.push(c);
-                }
-                escaped = false;
-            }
+        match found.last_mut() {
+            Some(last) if c != separator || before == '\\' => last.push(c),
+            Some(_) | None => found.push(String::new()),
         }
+        before = c;
     }
     found
+}
+
+/// A tag's value as influxd keeps it.
+fn unescaped(text: &str) -> String {
+    [("\\,", ","), ("\\ ", " "), ("\\=", "=")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 fn encoding(station: &str, parameter: &str, row: &StoredObservation) {
@@ -65,7 +64,12 @@ fn encoding(station: &str, parameter: &str, row: &StoredObservation) {
     let (tags, fields) = rest.rsplit_once(' ').expect("fields");
     assert_eq!(tags, key);
     assert_eq!(parts(&key, ' ').len(), 1, "a space of a name would end the tags");
-    assert_eq!(parts(&key, ',').len(), 3);
+    let tags = parts(&key, ',');
+    assert_eq!(tags.len(), 3);
+    for (tag, (name, value)) in tags[1..].iter().zip([("parameter", parameter), ("station", station)]) {
+        assert_eq!(parts(tag, '=').len(), 2);
+        assert_eq!(tag.split_once('=').map(|(name, kept)| (name, unescaped(kept))), Some((name, value.to_owned())));
+    }
     let value = fields.strip_prefix("value=").and_then(|rest| rest.split(',').next()).expect("a value");
     let expected = row.observation.value.unwrap_or(MISSING);
     assert_eq!(value.parse::<f64>().map(f64::to_bits), Ok(expected.to_bits()));
