@@ -76,13 +76,24 @@ impl Process {
     ///
     /// # Errors
     /// When it does not end in 30 s or ends with an error.
-    pub fn terminate(mut self) -> Result<()> {
+    pub fn terminate(self) -> Result<()> {
+        let (name, status) = (self.name, self.ended_by_term()?);
+        if !status.success() {
+            bail!("{name} ended with {status} after SIGTERM");
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, then waits for the end, whichever that is.
+    ///
+    /// # Errors
+    /// When it does not end in 30 s.
+    pub fn ended_by_term(mut self) -> Result<ExitStatus> {
         self.signal("TERM")?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match self.child.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("{} ended with {status} after SIGTERM", self.name),
+                Some(status) => return Ok(status),
                 None if deadline < Instant::now() => bail!("{} did not end within 30 s of SIGTERM", self.name),
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
