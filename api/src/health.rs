@@ -153,6 +153,7 @@ pub(crate) fn store_problem(key: &str) -> &'static str {
         "token" => "store_token",
         "right" => "store_right",
         "bucket" => "store_bucket",
+        "mapping" => "store_mapping",
         "redirect" => "store_redirect",
         "not_influx" => "store_not_influx",
         "unexpected" => "store_unexpected",

@@ -239,6 +239,19 @@ async fn store_init_makes_bucket_and_token_once_and_says_so() -> Result<()> {
         assert!(done && line.is_empty() && said.contains("is there"), "{line}{said}");
         assert!(said.contains("The token may read and write bucket zona-baru"), "{said}");
     }
+    let mapping = serde_json::json!({
+        "bucketID": influx.make_bucket("lain").await?, "orgID": influx.org_id().await?, "database": "zona-baru",
+        "retention_policy": "autogen", "default": true,
+    });
+    let mapping = influx.ask(reqwest::Method::POST, "/api/v2/dbrps", Some(&mapping)).await?;
+    let number = mapping["id"].as_str().context("a mapping has an id")?;
+    for (more, shown) in [(&ADMIN[..], number), (&[], "-")] {
+        let (done, _, said) = init(&bakau, more)?;
+        assert!(!done && said.contains(&format!("leads to another bucket (mapping {shown},")), "{said}");
+    }
+    let gone = format!("/api/v2/dbrps/{number}?org={}", influx::ORG);
+    influx.ask(reqwest::Method::DELETE, &gone, None).await?;
+    assert!(init(&bakau, &[])?.0);
     bakau.configure(&influx.section("influx"))?;
     let (done, _, said) = init(&bakau, &[])?;
     assert!(!done && said.contains("may not see it"), "the new token opens another bucket: {said}");
@@ -282,5 +295,21 @@ async fn a_token_in_a_file_of_its_own_is_made_there_shown_to_nobody_and_used() -
     let (done, _, said) = init(&house.bakau, &ADMIN)?;
     assert!(!done && said.contains("must hold a token and nothing else"), "{said}");
     assert_eq!(std::fs::read_to_string(&path)?, "something of\nsomebody else");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_influxd_that_is_stopped_keeps_what_it_has_and_one_that_was_killed_was_not_stopped() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut influx = Influx::start(folder.path()).await?;
+    influx.write(BUCKET, "x v=1 1").await?;
+    influx.stop()?;
+    influx.resume().await?;
+    let found = influx.query(&format!("from(bucket: \"{BUCKET}\") |> range(start: 0)")).await?;
+    assert!(found.contains(",v,x"), "{found}");
+    let id = influx.id()?.to_string();
+    assert!(std::process::Command::new("kill").args(["-KILL", &id]).status()?.success());
+    let error = influx.stop().unwrap_err().to_string();
+    assert!(error.contains("signal: 9"), "{error}");
     Ok(())
 }

@@ -66,6 +66,10 @@ pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language)
             made
         }
     };
+    if let Some(mapping) = server.mapped_elsewhere(asking, &bucket).await? {
+        let names = [("bucket", server.bucket), ("mapping", mapping.as_str())];
+        bail!("{}", words.fill("init_mapping", &names));
+    }
     if bucket.retention_s != 0 {
         eprintln!("{}", words.fill("init_retention", &[("hours", &(bucket.retention_s / 3_600).to_string())]));
     }
@@ -149,6 +153,21 @@ impl Server<'_> {
         }
         refused(status, &answer)?;
         Ok(answer["buckets"].get(0).and_then(read))
+    }
+
+    /// What leads the name of the bucket elsewhere in InfluxQL, which is how Bakau asks: the number of the mapping, or a dash
+    /// where the token does not see it. A bucket that nobody mapped is found by its name.
+    async fn mapped_elsewhere(&self, token: &str, bucket: &Bucket) -> Result<Option<String>> {
+        let (database, policy) = self.bucket.split_once('/').unwrap_or((self.bucket, "autogen"));
+        let named = [("org", self.org), ("db", database), ("rp", policy)];
+        let request = self.client.get(format!("{}/api/v2/dbrps", self.url)).query(&named);
+        let answer = request.header("Authorization", format!("Token {token}")).send().await;
+        let text = answer.map_err(reqwest::Error::without_url)?.text().await.map_err(reqwest::Error::without_url)?;
+        let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let Some(mapped) = answer["content"].as_array() else { return Ok(None) };
+        let elsewhere = mapped.iter().find(|mapping| mapping["bucketID"] != bucket.id.as_str());
+        let unseen = mapped.is_empty().then(|| "-".to_owned());
+        Ok(elsewhere.map(|mapping| mapping["id"].as_str().unwrap_or("-").to_owned()).or(unseen))
     }
 
     async fn make_bucket(&self, token: &str, retention: Duration) -> Result<Bucket> {

@@ -1,13 +1,19 @@
 //! Where the server is and how it is spoken to.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
+use serde_json::Value;
 
 use super::answer::Answered;
 use crate::{StoreError, StoreErrorKind};
 
-/// An answer to a write names bad lines; more of it is not read.
+/// An answer to a write names bad lines, one about the server is short; more is not read.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
 /// Where observations go.
@@ -59,6 +65,8 @@ impl fmt::Debug for InfluxConfig {
 pub(super) struct Server {
     pub(super) config: InfluxConfig,
     pub(super) client: reqwest::Client,
+    /// When the name of the bucket was last seen to lead to it.
+    pub(super) mapped: Arc<Mutex<Option<Instant>>>,
 }
 
 fn wrong(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
@@ -84,7 +92,7 @@ impl Server {
                 client = client.add_root_certificate(certificate);
             }
         }
-        Ok(Self { client: client.build().map_err(wrong)?, config })
+        Ok(Self { client: client.build().map_err(wrong)?, config, mapped: Arc::default() })
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -104,14 +112,30 @@ impl Server {
         let header = |name| answer.headers().get(name).and_then(|text| text.to_str().ok()).map(str::to_owned);
         let (retry_after, date) = (header(reqwest::header::RETRY_AFTER), header(reqwest::header::DATE));
         let status = answer.status().as_u16();
-        let mut text = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(away)? {
-            text.extend_from_slice(&piece);
-            if MAX_ANSWER_BYTES < text.len() {
-                text.truncate(MAX_ANSWER_BYTES);
-                break;
-            }
-        }
+        let text = beginning(&mut answer).await?;
         Ok(Answered { status, retry_after, date, text: String::from_utf8_lossy(&text).into_owned() })
     }
+
+    /// A JSON answer to a question about the server itself; `None` where it does not say, or not soon.
+    pub(super) async fn told(&self, path: &str, about: &[(&str, &str)]) -> Option<Value> {
+        let request = self.client.get(self.url(path)).query(about).timeout(self.config.timeouts.connect);
+        let mut answer = request.header("Authorization", self.authorization()).send().await.ok()?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return None;
+        }
+        serde_json::from_slice(&beginning(&mut answer).await.ok()?).ok()
+    }
+}
+
+/// The body of an answer, as much of it as is read at all.
+async fn beginning(answer: &mut reqwest::Response) -> Result<Vec<u8>, StoreError> {
+    let mut text = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(away)? {
+        text.extend_from_slice(&piece);
+        if MAX_ANSWER_BYTES < text.len() {
+            text.truncate(MAX_ANSWER_BYTES);
+            break;
+        }
+    }
+    Ok(text)
 }

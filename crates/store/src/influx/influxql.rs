@@ -3,6 +3,7 @@
 use super::{
     answer::{Hold, Next, decide},
     http::{Server, away},
+    mapping,
     msgpack::{Answer, Broken, Row},
     point::INSTANTS,
 };
@@ -42,7 +43,7 @@ impl SeriesRange {
 }
 
 /// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
-fn database(bucket: &str) -> (&str, &str) {
+pub(super) fn database(bucket: &str) -> (&str, &str) {
     bucket.split_once('/').unwrap_or((bucket, "autogen"))
 }
 
@@ -80,6 +81,7 @@ pub(super) async fn ask(server: &Server, range: &SeriesRange) -> Result<Rows, St
 }
 
 async fn question(server: &Server, text: String) -> Result<Rows, StoreError> {
+    mapping::check(server).await?;
     let (database, policy) = database(&server.config.bucket);
     let rows = CHUNK_ROWS.to_string();
     let how = [("db", database), ("rp", policy), ("epoch", "ms"), ("chunked", "true"), ("chunk_size", &rows)];

@@ -10,6 +10,7 @@ mod hours;
 mod http;
 mod influxql;
 mod journal;
+mod mapping;
 mod msgpack;
 mod point;
 mod send;
@@ -344,6 +345,7 @@ impl Store for InfluxStore {
         if let Some((kind, key, message)) = failure {
             return Err(StoreError::new(kind, message).because(key));
         }
+        mapping::check(&self.0.server).await?;
         self.cursor().await.map(drop)
     }
 

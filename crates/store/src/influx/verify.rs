@@ -8,7 +8,7 @@ use std::{
 use bakau_model::UtcMillis;
 use rusqlite::Connection;
 
-use super::{Inner, apart, journal, point::series_key};
+use super::{Inner, apart, journal, mapping, point::series_key};
 use crate::{
     Hour, RangeQuery, StoreError, StoreVerify,
     embedded::verify::{Problems, check_pages, check_rows},
@@ -33,6 +33,7 @@ struct Expected {
 }
 
 pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
+    mapping::look(&store.server).await?;
     let Expected { series, superseded, reflagged, mut problems } = store.readers.run(expected).await?;
     let mut rows = 0;
     for Held { series, written, apart } in series {

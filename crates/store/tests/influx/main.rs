@@ -7,6 +7,7 @@ mod apart;
 mod copy;
 mod examples;
 mod harm;
+mod mapping;
 mod measured;
 mod points;
 mod scripted;

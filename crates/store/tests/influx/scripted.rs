@@ -47,7 +47,11 @@ impl Scripted {
         let running = tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let body = read(&mut stream).await;
+                let Some(body) = read(&mut stream).await else {
+                    // About the server itself; no script is about that.
+                    let _client_may_be_gone = stream.write_all(NOT_TOLD).await;
+                    continue;
+                };
                 let bytes = match answer(&body) {
                     Say::Answer(status, headers, text) => {
                         let length = text.len();
@@ -76,16 +80,21 @@ impl Scripted {
     }
 }
 
-/// The body of one request.
-async fn read(stream: &mut TcpStream) -> String {
+const NOT_TOLD: &[u8] = b"HTTP/1.1 404 Scripted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// The body of one request; `None` when it only asks about the server.
+async fn read(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(str::parse::<usize>);
             let length = length.map_or(0, Result::unwrap);
+            if head.starts_with("get ") {
+                return None;
+            }
             if end + 4 + length <= bytes.len() {
-                return String::from_utf8(bytes.split_off(end + 4)).unwrap();
+                return Some(String::from_utf8(bytes.split_off(end + 4)).unwrap());
             }
         }
         assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "a request ends early");

@@ -162,6 +162,23 @@ impl Influxd {
         text
     }
 
+    /// Gives the name of a bucket in InfluxQL to another one; gives the number of the mapping.
+    pub(crate) async fn map(&self, name: &str, to: &str) -> String {
+        let found = self.api(self.client.get(format!("{}/api/v2/buckets?name={to}", self.url))).await;
+        let bucket = &found["buckets"][0];
+        let (id, org) = (&bucket["id"], &bucket["orgID"]);
+        let mapping = serde_json::json!({
+            "bucketID": id, "orgID": org, "database": name, "retention_policy": "autogen", "default": true,
+        });
+        let made = self.api(self.client.post(format!("{}/api/v2/dbrps", self.url)).json(&mapping)).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Takes a mapping away.
+    pub(crate) async fn unmap(&self, id: &str) {
+        self.api(self.client.delete(format!("{}/api/v2/dbrps/{id}?org=test", self.url))).await;
+    }
+
     /// Writes lines as somebody else would.
     pub(crate) async fn intrude(&self, bucket: &str, lines: &str) {
         let url = format!("{}/api/v2/write?org=test&bucket={bucket}&precision=ms", self.url);
