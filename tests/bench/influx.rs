@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::UtcMillis;
 use bakau_simulate::load::{self, LoadContent, LoadPlan};
@@ -29,15 +29,26 @@ use crate::{
     rig::{self, Plan, Rig},
 };
 
+/// Sections in the order they run.
+const SECTIONS: [&str; 3] = ["steady", "year", "points"];
 const RATE: f64 = 15_000.0;
 const MINUTE_MS: i64 = 60_000;
 const YEAR_MINUTES: u64 = 525_600;
 const PATIENCE: Duration = Duration::from_secs(300);
 
-pub(crate) async fn run(quick: bool) -> Result<()> {
-    steady(if quick { 30 } else { 300 }).await?;
-    year(if quick { 52_560 } else { YEAR_MINUTES }, if quick { 2 } else { 5 }).await?;
-    bad_points().await
+/// All sections, or the one that is named.
+pub(crate) async fn run(section: Option<&str>, quick: bool) -> Result<()> {
+    if let Some(other) = section.filter(|section| !SECTIONS.contains(section)) {
+        bail!("unknown section '{other}'; there are: {}", SECTIONS.join(", "));
+    }
+    for name in SECTIONS.into_iter().filter(|name| section.is_none_or(|section| section == *name)) {
+        match name {
+            "steady" => steady(if quick { 30 } else { 300 }).await?,
+            "year" => year(if quick { 52_560 } else { YEAR_MINUTES }, if quick { 2 } else { 5 }).await?,
+            _ => bad_points().await?,
+        }
+    }
+    Ok(())
 }
 
 fn plan(messages: u64, stations: usize, rate: Option<f64>) -> Plan {

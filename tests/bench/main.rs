@@ -14,7 +14,7 @@ use clap::Parser;
 struct Arguments {
     /// Which benchmark: `line`, `product`, `influx` or `quality`.
     name: String,
-    /// Only this section of `product`.
+    /// Only this section of `product` or `influx`.
     section: Option<String>,
     /// One run of everything instead of five, with fewer messages.
     #[arg(long)]
@@ -28,7 +28,7 @@ async fn main() -> Result<()> {
     match arguments.name.as_str() {
         "line" => line::run(arguments.quick).await,
         "product" => product::run(arguments.section.as_deref(), arguments.quick).await,
-        "influx" => influx::run(arguments.quick).await,
+        "influx" => influx::run(arguments.section.as_deref(), arguments.quick).await,
         "quality" => quality::run(),
         other => bail!("unknown benchmark '{other}'; there are: line, product, influx, quality"),
     }

@@ -38,7 +38,7 @@ enum Task {
     Bench {
         /// Which one: `line`, `product`, `quality` or `influx`.
         name: String,
-        /// Only this section of `product`.
+        /// Only this section of `product` or `influx`.
         section: Option<String>,
         /// Shorter runs, to see that it works.
         #[arg(long)]
