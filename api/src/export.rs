@@ -1,13 +1,13 @@
-//! Downloads: page after page from the store, as CSV.
+//! Downloads: page after page from the store, as CSV; the next one is read while the client takes the last.
 
 use std::{io, sync::Arc};
 
 use bakau_model::{DatastreamName, UtcMillis};
 use bakau_registry::Datastream;
-use bakau_store::{RangeQuery, Store};
+use bakau_store::{RangeQuery, Store, StoreError, StoredObservation};
 use bytes::Bytes;
 use futures::{Stream, stream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
 use crate::{
     query::{Flags, Span},
@@ -15,14 +15,27 @@ use crate::{
     state::AppState,
 };
 
-/// Observations read from the store at a time: large enough to be cheap, small enough to be forgotten (1 MB of text).
-const PAGE_ROWS: usize = 10_000;
+/// Observations read from the store at a time: large enough to be cheap, small enough to be held twice (4 MB each).
+const PAGE_ROWS: usize = 50_000;
+
+/// Observations of one chunk (1 MB of text).
+const CHUNK_ROWS: usize = 10_000;
 
 /// A text that no spreadsheet takes for a formula. Numbers are left alone: `-1.5` is a value.
 pub(crate) fn harmless(text: &str) -> String {
     match text.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
         Some(_) | None => text.to_owned(),
+    }
+}
+
+/// A page that is being read.
+struct Reading(JoinHandle<Result<Vec<StoredObservation>, StoreError>>);
+
+impl Drop for Reading {
+    /// Nobody reads on for a client that has gone away.
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -34,7 +47,10 @@ pub(crate) struct CsvStream {
     flags: Flags,
     query: RangeQuery,
     started: bool,
-    ended: bool,
+    /// What is left of the page that is being sent.
+    page: std::vec::IntoIter<StoredObservation>,
+    /// The page behind it; `None` when there is none.
+    next: Option<Reading>,
     /// Held as long as the client reads.
     _permit: OwnedSemaphorePermit,
 }
@@ -58,7 +74,8 @@ impl CsvStream {
             newest_first: false,
         };
         let (store, name) = (Arc::clone(&state.store), datastream.name.clone());
-        Self { store, name, rows, flags, query, started: false, ended: false, _permit: permit }
+        let (page, next) = (Vec::new().into_iter(), Some(read(&store, &query)));
+        Self { store, name, rows, flags, query, started: false, page, next, _permit: permit }
     }
 
     /// The chunks. A failure breaks the connection off, so that nobody takes half a file for a whole one.
@@ -73,16 +90,25 @@ impl CsvStream {
     }
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, io::Error> {
-        if self.ended {
-            return Ok(None);
+        if self.page.len() == 0 {
+            let Some(mut reading) = self.next.take() else { return Ok(None) };
+            let page = (&mut reading.0).await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+            if let Some(last) = page.last().filter(|_| page.len() == PAGE_ROWS) {
+                self.query.after = Some(last.observation.observed_at);
+                self.next = Some(read(&self.store, &self.query));
+            }
+            self.page = page.into_iter();
         }
-        let mut found = self.store.observations(&self.query).await.map_err(io::Error::other)?;
-        self.ended = found.len() < PAGE_ROWS;
-        self.query.after = found.last().map(|last| last.observation.observed_at);
         let mut chunk = if self.started { Vec::new() } else { CSV_HEADER.to_vec() };
         self.started = true;
+        let mut found: Vec<_> = self.page.by_ref().take(CHUNK_ROWS).collect();
         found.retain(|row| self.flags.contain(row.observation.flag));
         self.rows.csv(&mut chunk, &found);
         Ok(Some(chunk.into()))
     }
+}
+
+fn read(store: &Arc<dyn Store>, query: &RangeQuery) -> Reading {
+    let (store, query) = (Arc::clone(store), query.clone());
+    Reading(tokio::spawn(async move { store.observations(&query).await }))
 }

@@ -80,7 +80,7 @@ fn fits(value: Option<f64>, flag: Flag) -> Result<(), &'static str> {
 }
 
 /// A flag, or what is wrong with it.
-fn flag_of(code: i64) -> Result<Flag, &'static str> {
+pub(crate) fn flag_of(code: i64) -> Result<Flag, &'static str> {
     u8::try_from(code).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")
 }
 

@@ -5,15 +5,12 @@ use super::{
     http::{Server, away},
     mapping,
     msgpack::{Answer, Broken, Row},
-    point::INSTANTS,
+    point::{INSTANTS, MEASUREMENT, Wanted},
 };
-use crate::{StoreError, StoreErrorKind};
+use crate::{StoreError, StoreErrorKind, StoredObservation};
 
 /// Rows the server puts together at a time.
 const CHUNK_ROWS: usize = 10_000;
-
-/// All fields of observations.
-const FIELDS: &str = r#"SELECT "value", "flag", "lag", "meta" FROM "observation""#;
 
 /// A part of one series; both ends inclusive.
 #[derive(Debug, Clone)]
@@ -27,12 +24,13 @@ pub(super) struct SeriesRange {
 }
 
 impl SeriesRange {
-    fn text(&self) -> String {
+    fn text<T: Wanted>(&self) -> String {
         let quote = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
         let order = if self.newest_first { "DESC" } else { "ASC" };
         format!(
-            "{FIELDS} WHERE \"station\" = {} AND \"parameter\" = {} AND time >= {}ms AND time <= {}ms ORDER BY time {order} \
+            "{} WHERE \"station\" = {} AND \"parameter\" = {} AND time >= {}ms AND time <= {}ms ORDER BY time {order} \
              LIMIT {}",
+            select::<T>(),
             quote(&self.station),
             quote(&self.parameter),
             self.first,
@@ -40,6 +38,10 @@ impl SeriesRange {
             self.limit.min(1_000_000_000),
         )
     }
+}
+
+fn select<T: Wanted>() -> String {
+    format!("SELECT \"{}\" FROM \"{MEASUREMENT}\"", T::FIELDS.join("\", \""))
 }
 
 /// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
@@ -71,16 +73,17 @@ pub(super) struct Rows {
 
 /// Whether the bucket has any observation.
 pub(super) async fn has_points(server: &Server) -> Result<bool, StoreError> {
-    let text = format!("{FIELDS} WHERE time >= {}ms AND time <= {}ms LIMIT 1", INSTANTS.0.get(), INSTANTS.1.get());
-    Ok(question(server, text).await?.next().await?.is_some_and(|rows| !rows.is_empty()))
+    let (fields, (first, last)) = (select::<StoredObservation>(), INSTANTS);
+    let text = format!("{fields} WHERE time >= {}ms AND time <= {}ms LIMIT 1", first.get(), last.get());
+    Ok(question::<StoredObservation>(server, text).await?.next().await?.is_some_and(|rows| !rows.is_empty()))
 }
 
 /// Asks for a range.
-pub(super) async fn ask(server: &Server, range: &SeriesRange) -> Result<Rows, StoreError> {
-    question(server, range.text()).await
+pub(super) async fn ask<T: Wanted>(server: &Server, range: &SeriesRange) -> Result<Rows, StoreError> {
+    question::<T>(server, range.text::<T>()).await
 }
 
-async fn question(server: &Server, text: String) -> Result<Rows, StoreError> {
+async fn question<T: Wanted>(server: &Server, text: String) -> Result<Rows, StoreError> {
     mapping::check(server).await?;
     let (database, policy) = database(&server.config.bucket);
     let rows = CHUNK_ROWS.to_string();
@@ -98,7 +101,7 @@ async fn question(server: &Server, text: String) -> Result<Rows, StoreError> {
             }
         });
     }
-    Ok(Rows { body, answer: Answer::new(), ready: Vec::new(), ended: false })
+    Ok(Rows { body, answer: Answer::new(T::FIELDS), ready: Vec::new(), ended: false })
 }
 
 impl Rows {

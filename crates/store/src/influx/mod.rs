@@ -4,6 +4,7 @@
 //! Until then readers may see a part of the new values. After a crash or a failure the pending body is sent again
 //! before anything else: points overwrite themselves, so nothing is lost or counted twice.
 
+mod ahead;
 mod answer;
 mod apart;
 mod hours;
@@ -24,28 +25,24 @@ use bakau_model::{Batch, DatastreamId, DatastreamName, LedgerKey, Seq, UtcMillis
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
+use self::{
+    ahead::Ahead,
+    http::Server,
+    journal::{Asked, Pending},
+    point::Wanted,
+};
 pub use self::{
     answer::{Answered, Hold, Next, decide},
     http::{InfluxConfig, Timeouts},
     point::{INSTANTS, MEASUREMENT, MISSING, Unfit, encode, series_key},
 };
-use self::{
-    http::Server,
-    influxql::SeriesRange,
-    journal::{Asked, Pending, Series, Window},
-    msgpack::Row,
-};
 use crate::{
-    Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
-    StoredObservation, Superseded, Verdict, Visit, WriteReceipt,
+    Hour, RangeQuery, Reflagged, RefusedPoint, SeriesPoint, Store, StoreCounts, StoreError, StoreErrorKind,
+    StoreVerify, StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt,
     copy::tables,
     embedded::{Readers, read},
     metrics,
 };
-
-/// Values asked for at once. The answer streams; but what lies in few days is found sooner, and a reader that comes
-/// slowly lets nothing wait on the server for longer than this.
-const WINDOW_VALUES: usize = 100_000;
 
 /// Inexact hours this close are read together, and reads at most for one question.
 const JOINED_HOURS: usize = 24;
@@ -142,11 +139,10 @@ impl Inner {
                 limit: usize::MAX,
                 newest_first: false,
             };
-            self.pages(&query, |page| {
-                loaded.extend(page.into_iter().filter(|row| instants.contains(&row.observation.observed_at.get())));
-                async { Ok(ControlFlow::Continue(())) }
-            })
-            .await?;
+            let mut reading = self.read::<StoredObservation>(&query);
+            while let Some(values) = reading.next().await? {
+                loaded.extend(values.into_iter().filter(|row| instants.contains(&row.observation.observed_at.get())));
+            }
         }
         let names = Arc::clone(&self.names);
         let intended = on(&connection, move |connection| {
@@ -164,34 +160,28 @@ impl Inner {
         Ok(WriteReceipt { counts, cursor })
     }
 
-    /// The values of a range as the server has them, some thousands at a time and in reading order, until `page` breaks
-    /// off.
-    async fn pages<F: Future<Output = Result<ControlFlow<()>, StoreError>>>(
+    /// The values of a range as the server has them.
+    fn read<T: Wanted>(&self, query: &RangeQuery) -> Ahead<'_, T> {
+        Ahead::new(self, query)
+    }
+
+    /// Shows the values of a range where it may block, until `visit` breaks off.
+    async fn visit<T: Wanted>(
         &self,
         query: &RangeQuery,
-        mut page: impl FnMut(Vec<StoredObservation>) -> F,
+        mut visit: Box<dyn FnMut(&T) -> ControlFlow<()> + Send>,
     ) -> Result<(), StoreError> {
-        let datastream = query.datastream;
-        let (mut query, mut left) = (query.clone(), query.limit);
-        while left != 0 {
-            let (asked, most) = (query.clone(), left.min(WINDOW_VALUES));
-            let window = self.readers.run(move |connection| journal::window(connection, &asked, most)).await?;
-            let Some(Window { series: Series { station, parameter, .. }, first, last, next }) = window else { break };
-            let range = SeriesRange { station, parameter, first, last, newest_first: query.newest_first, limit: left };
-            let mut rows = influxql::ask(&self.server, &range).await?;
-            let (mut seen, mut behind) = (0, None);
-            while let Some(found) = rows.next().await? {
-                seen += found.len();
-                behind = found.last().map(Row::at).or(behind);
-                let checked: Vec<_> = found.iter().filter_map(|row| checked(datastream, row)).collect();
-                left = left.saturating_sub(checked.len());
-                if page(checked).await?.is_break() {
-                    return Ok(());
-                }
+        let mut reading = self.read::<T>(query);
+        while let Some(values) = reading.next().await? {
+            let visiting = tokio::task::spawn_blocking(move || {
+                let flow = values.iter().try_for_each(&mut visit);
+                (visit, flow)
+            });
+            let flow;
+            (visit, flow) = visiting.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
+            if flow.is_break() {
+                break;
             }
-            // A row that was left out must not make this look like the end, nor a window that the limit cut look whole.
-            let Some(after) = (if seen < range.limit { next } else { behind }) else { break };
-            query.after = Some(after);
         }
         Ok(())
     }
@@ -219,30 +209,20 @@ impl Inner {
             let (from, to) = (start.start.saturating_add(-Hour::MS), end.start.saturating_add(Hour::MS));
             let query = RangeQuery { datastream: of, from, to, after: None, limit: usize::MAX, newest_first: false };
             let mut previous = None;
-            self.pages(&query, |page| {
-                for row in page.iter().filter(|row| row.observation.flag.is_usable()) {
-                    let (at, Some(value)) = (row.observation.observed_at, row.observation.value) else { continue };
+            let mut reading = self.read::<SeriesPoint>(&query);
+            while let Some(points) = reading.next().await? {
+                for point in points.into_iter().filter(|point| point.flag.is_usable()) {
+                    let (at, Some(value)) = (point.observed_at, point.value) else { continue };
                     let hour = UtcMillis::new(Hour::start_of(at.get()));
                     if let Ok(place) = hours.binary_search_by_key(&hour, |(hour, _)| hour.start) {
                         hours[place].0.add(at, value, previous);
                     }
                     previous = Some(at);
                 }
-                async { Ok(ControlFlow::Continue(())) }
-            })
-            .await?;
+            }
         }
         Ok(Some(found.into_iter().map(|(hour, _)| hour).collect()))
     }
-}
-
-/// A row in our types; a damaged one is named and left out, so that the others stay readable.
-fn checked(datastream: DatastreamId, row: &Row) -> Option<StoredObservation> {
-    let checked = match row {
-        Row::Whole(point) => point.check(datastream),
-        Row::Torn(_) => Err("a field is missing"),
-    };
-    checked.map_err(|what| metrics::damaged_row(datastream.get().into(), row.at().get(), what)).ok()
 }
 
 /// Station and parameter with its qualifier.
@@ -285,27 +265,19 @@ impl Store for InfluxStore {
     }
 
     async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
-        let mut found = Vec::new();
-        self.0
-            .pages(query, |page| {
-                found.extend(page);
-                async { Ok(ControlFlow::Continue(())) }
-            })
-            .await?;
+        let (mut found, mut reading) = (Vec::new(), self.0.read(query));
+        while let Some(mut values) = reading.next().await? {
+            found.append(&mut values);
+        }
         Ok(found)
     }
 
     async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError> {
-        let visit = Arc::new(Mutex::new(visit));
-        self.0
-            .pages(query, |page| {
-                let visit = Arc::clone(&visit);
-                async move {
-                    let visiting = tokio::task::spawn_blocking(move || page.iter().try_for_each(&mut *visit.lock()));
-                    visiting.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))
-                }
-            })
-            .await
+        self.0.visit(query, visit).await
+    }
+
+    async fn scan_points(&self, query: &RangeQuery, visit: VisitPoint) -> Result<(), StoreError> {
+        self.0.visit(query, visit).await
     }
 
     async fn hours(

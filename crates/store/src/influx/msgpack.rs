@@ -6,15 +6,17 @@
 
 use bakau_model::UtcMillis;
 
-use super::point::RawPoint;
+use super::point::{Fields, RawPoint};
 
 /// Texts of an answer are names of columns and messages.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Members of what is skipped.
 const MAX_SKIPPED: usize = 100_000;
 
-/// The columns asked for, in this order.
-pub(super) const COLUMNS: [&str; 5] = ["time", "value", "flag", "lag", "meta"];
+/// The first column, before the fields that were asked for.
+const TIME: &str = "time";
+/// Fields that are whole numbers, at most.
+const MAX_WHOLE: usize = 3;
 
 /// Why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +35,9 @@ pub(super) enum Broken {
 /// A row of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Row {
-    /// All fields.
+    /// All fields that were asked for.
     Whole(RawPoint),
-    /// A point without some of its fields.
+    /// A point without some of them.
     Torn(UtcMillis),
 }
 
@@ -168,7 +170,7 @@ impl<'a> Reader<'a> {
     }
 
     /// From the start of a chunk to its rows, or to its end when it has none.
-    fn head(&mut self) -> Result<Part, Stop> {
+    fn head(&mut self, fields: Fields) -> Result<Part, Stop> {
         for _ in 0..self.map()? {
             match self.text()? {
                 b"error" => return Err(self.said()?),
@@ -177,7 +179,7 @@ impl<'a> Reader<'a> {
                         return Err(nonsense());
                     }
                     let keys = self.map()?;
-                    return self.result(keys, false);
+                    return self.result(fields, keys, false);
                 }
                 _ => self.skip()?,
             }
@@ -186,14 +188,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Members of a result, up to its rows.
-    fn result(&mut self, keys: usize, mut more: bool) -> Result<Part, Stop> {
+    fn result(&mut self, fields: Fields, keys: usize, mut more: bool) -> Result<Part, Stop> {
         for n in 0..keys {
             match self.text()? {
                 b"error" => return Err(self.said()?),
                 b"partial" => more = self.bool()?,
                 b"series" => match self.array()? {
                     0 => {}
-                    1 => return self.series(keys - n - 1),
+                    1 => return self.series(fields, keys - n - 1),
                     _ => return Err(nonsense()),
                 },
                 _ => self.skip()?,
@@ -202,15 +204,15 @@ impl<'a> Reader<'a> {
         Ok(Part::Between { more })
     }
 
-    fn series(&mut self, after: usize) -> Result<Part, Stop> {
+    fn series(&mut self, fields: Fields, after: usize) -> Result<Part, Stop> {
         let keys = self.map()?;
         for n in 0..keys {
             match self.text()? {
                 b"columns" => {
-                    if self.array()? != COLUMNS.len() {
+                    if self.array()? != 1 + fields.len() {
                         return Err(nonsense());
                     }
-                    for column in COLUMNS {
+                    for column in [TIME].iter().chain(fields) {
                         if self.text()? != column.as_bytes() {
                             return Err(nonsense());
                         }
@@ -220,20 +222,20 @@ impl<'a> Reader<'a> {
                 _ => self.skip()?,
             }
         }
-        self.result(after, false)
+        self.result(fields, after, false)
     }
 
     /// What stands behind the rows of a chunk.
-    fn tail(&mut self, series: usize, result: usize) -> Result<Part, Stop> {
+    fn tail(&mut self, fields: Fields, series: usize, result: usize) -> Result<Part, Stop> {
         for _ in 0..series {
             self.text()?;
             self.skip()?;
         }
-        self.result(result, false)
+        self.result(fields, result, false)
     }
 
-    fn row(&mut self) -> Result<Row, Stop> {
-        if self.array()? != COLUMNS.len() {
+    fn row(&mut self, fields: Fields) -> Result<Row, Stop> {
+        if self.array()? != 1 + fields.len() {
             return Err(nonsense());
         }
         let Token::Int(at) = self.token()? else { return Err(nonsense()) };
@@ -245,14 +247,19 @@ impl<'a> Reader<'a> {
             Token::Nil => None,
             _ => return Err(nonsense()),
         };
-        let mut whole = || match self.token()? {
-            Token::Int(number) => Ok(Some(number)),
-            Token::Nil => Ok(None),
-            _ => Err(nonsense()),
-        };
-        let fields = (value, whole()?, whole()?, whole()?);
-        let (Some(value), Some(flag), Some(lag), Some(meta)) = fields else { return Ok(Row::Torn(at)) };
-        Ok(Row::Whole(RawPoint { at, value, flag, lag, meta }))
+        let (mut whole, mut torn) = ([0; MAX_WHOLE], false);
+        for place in whole.iter_mut().take(fields.len().saturating_sub(1)) {
+            match self.token()? {
+                Token::Int(number) => *place = number,
+                Token::Nil => torn = true,
+                _ => return Err(nonsense()),
+            }
+        }
+        let [flag, lag, meta] = whole;
+        Ok(match value.filter(|_| !torn) {
+            Some(value) => Row::Whole(RawPoint { at, value, flag, lag, meta }),
+            None => Row::Torn(at),
+        })
     }
 }
 
@@ -272,13 +279,15 @@ enum Part {
 /// Takes an answer in pieces and gives its rows.
 #[derive(Debug)]
 pub(super) struct Answer {
+    fields: Fields,
     bytes: Vec<u8>,
     part: Part,
 }
 
 impl Answer {
-    pub(super) const fn new() -> Self {
-        Self { bytes: Vec::new(), part: Part::Between { more: true } }
+    /// The answer to a question for these fields.
+    pub(super) const fn new(fields: Fields) -> Self {
+        Self { fields, bytes: Vec::new(), part: Part::Between { more: true } }
     }
 
     /// Takes the next piece and adds the rows that are whole now.
@@ -292,9 +301,9 @@ impl Answer {
                 // The encoder ends a chunk with a line feed in some versions.
                 Part::Between { .. } if self.bytes.get(done) == Some(&b'\n') => reader.take(1).map(|_| self.part),
                 Part::Between { more: false } if done < self.bytes.len() => Err(nonsense()),
-                Part::Between { .. } => reader.head(),
-                Part::Rows { left: 0, series, result } => reader.tail(series, result),
-                Part::Rows { left, series, result } => reader.row().map(|row| {
+                Part::Between { .. } => reader.head(self.fields),
+                Part::Rows { left: 0, series, result } => reader.tail(self.fields, series, result),
+                Part::Rows { left, series, result } => reader.row(self.fields).map(|row| {
                     rows.push(row);
                     Part::Rows { left: left - 1, series, result }
                 }),

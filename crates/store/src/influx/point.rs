@@ -9,7 +9,10 @@ use std::fmt::Write;
 
 use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TestResults, TimeSource, UtcMillis};
 
-use crate::{StoredObservation, embedded::read::verdict};
+use crate::{
+    SeriesPoint, StoredObservation,
+    embedded::read::{flag_of, verdict},
+};
 
 /// The one measurement.
 pub const MEASUREMENT: &str = "observation";
@@ -112,7 +115,19 @@ fn meta(row: &StoredObservation) -> i64 {
         | i64::from(row.tests.code() & 0xFFFF)
 }
 
-/// A point as the server gives it back, fields joined.
+/// Names of fields: `value` and then some of those that are whole numbers, in the order of [`RawPoint`].
+pub(super) type Fields = &'static [&'static str];
+
+/// What a reader wants of a point.
+pub(super) trait Wanted: Sized + Send + 'static {
+    /// The fields that it is made of; others are not asked for.
+    const FIELDS: Fields;
+
+    /// The point in our types, or what is wrong with it.
+    fn check(point: &RawPoint, of: DatastreamId) -> Result<Self, &'static str>;
+}
+
+/// A point as the server gives it back, fields joined; 0 where a field was not asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RawPoint {
     /// The instant.
@@ -127,29 +142,40 @@ pub(super) struct RawPoint {
     pub(super) meta: i64,
 }
 
-impl RawPoint {
-    /// The value in our types, or what is wrong with it.
-    pub(super) fn check(&self, datastream: DatastreamId) -> Result<StoredObservation, &'static str> {
-        let (flag, tests) = verdict(self.flag, self.meta & 0xFFFF)?;
-        let bits = self.meta;
+impl Wanted for SeriesPoint {
+    const FIELDS: Fields = &["value", "flag"];
+
+    fn check(point: &RawPoint, _: DatastreamId) -> Result<Self, &'static str> {
+        let flag = flag_of(point.flag)?;
+        if !point.value.is_finite() {
+            return Err("the value is no finite number");
+        }
+        Ok(Self { observed_at: point.at, value: (flag != Flag::Missing).then_some(point.value), flag })
+    }
+}
+
+impl Wanted for StoredObservation {
+    const FIELDS: Fields = &["value", "flag", "lag", "meta"];
+
+    fn check(point: &RawPoint, of: DatastreamId) -> Result<Self, &'static str> {
+        let SeriesPoint { observed_at, value, flag } = SeriesPoint::check(point, of)?;
+        let bits = point.meta;
+        let (_, tests) = verdict(point.flag, bits & 0xFFFF)?;
         let time_source = u8::try_from(bits >> 16 & 0x3).ok().and_then(TimeSource::from_code);
         let deployment =
             u32::try_from(bits >> 18 & 0xFFFF_FFFF).map_err(|_| "the deployment number is out of range")?;
         let revision = u32::try_from(bits >> 50).ok().filter(|&revision| revision != 0);
-        if !self.value.is_finite() {
-            return Err("the value is no finite number");
-        }
         let tests = if flag == Flag::Missing { TestResults::NONE } else { tests };
         let observation = Observation {
-            datastream,
-            observed_at: self.at,
-            value: (flag != Flag::Missing).then_some(self.value),
+            datastream: of,
+            observed_at,
+            value,
             deployment: DeploymentId::new(deployment),
             time_source: time_source.ok_or("the time source is unknown")?,
-            received_at: self.at.saturating_add(self.lag),
+            received_at: observed_at.saturating_add(point.lag),
             flag,
         };
-        Ok(StoredObservation { observation, revision: revision.ok_or("the revision is not positive")?, tests })
+        Ok(Self { observation, revision: revision.ok_or("the revision is not positive")?, tests })
     }
 }
 
@@ -197,7 +223,10 @@ mod tests {
             let (mut line, key) = (String::new(), series_key("s 1", "do@1,5").unwrap());
             encode(&key, &row, &mut line).unwrap();
             prop_assert_eq!(line.matches('\n').count(), 1);
-            prop_assert_eq!(decode(&line).check(DatastreamId::new(7)), Ok(row));
+            let (point, datastream) = (decode(&line), DatastreamId::new(7));
+            prop_assert_eq!(StoredObservation::check(&point, datastream), Ok(row));
+            // What was not asked for is not there.
+            prop_assert_eq!(SeriesPoint::check(&RawPoint { lag: 0, meta: 0, ..point }, datastream), Ok((&row).into()));
         }
 
         #[test]

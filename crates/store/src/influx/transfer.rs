@@ -2,7 +2,7 @@
 //!
 //! A copy killed in between sends the same points again; they overwrite themselves.
 
-use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
@@ -103,11 +103,10 @@ impl Inner {
         for (datastream, at) in named.await?.into_iter().flatten() {
             let (from, to) = (at, at.saturating_add(1));
             let query = RangeQuery { datastream, from, to, after: None, limit: 1, newest_first: false };
-            self.pages(&query, |page| {
-                found.extend(page.iter().map(|row| (datastream, row.observation.observed_at)));
-                async { Ok(ControlFlow::Continue(())) }
-            })
-            .await?;
+            let mut reading = self.read::<StoredObservation>(&query);
+            while let Some(values) = reading.next().await? {
+                found.extend(values.iter().map(|row| (datastream, row.observation.observed_at)));
+            }
         }
         Ok(found)
     }

@@ -1,16 +1,13 @@
 //! Reading everything again: the journal's tables, and the server's points counted by datastream and hour.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bakau_model::UtcMillis;
 use rusqlite::Connection;
 
 use super::{Inner, apart, journal, mapping, point::series_key};
 use crate::{
-    Hour, RangeQuery, StoreError, StoreVerify,
+    Hour, RangeQuery, StoreError, StoreVerify, StoredObservation,
     embedded::verify::{Problems, check_pages, check_rows},
 };
 
@@ -41,19 +38,17 @@ pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
         let datastream = series.datastream;
         let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
         let mut visible = Hours::new();
-        store
-            .pages(&query, |page| {
-                rows += page.len() as u64;
-                for row in page {
-                    let at = row.observation.observed_at.get();
-                    if apart.contains(&at) {
-                        continue;
-                    }
-                    *visible.entry(Hour::start_of(at)).or_default() += 1;
+        let mut reading = store.read::<StoredObservation>(&query);
+        while let Some(values) = reading.next().await? {
+            rows += values.len() as u64;
+            for row in values {
+                let at = row.observation.observed_at.get();
+                if apart.contains(&at) {
+                    continue;
                 }
-                async { Ok(ControlFlow::Continue(())) }
-            })
-            .await?;
+                *visible.entry(Hour::start_of(at)).or_default() += 1;
+            }
+        }
         for (hour, count) in &written {
             let seen = visible.remove(hour).unwrap_or_default();
             if seen != *count {

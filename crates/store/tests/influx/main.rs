@@ -10,6 +10,7 @@ mod harm;
 mod mapping;
 mod measured;
 mod points;
+mod ranges;
 mod scripted;
 mod server;
 

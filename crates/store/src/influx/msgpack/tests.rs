@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::point::Wanted, *};
+use crate::StoredObservation;
 
 /// What InfluxDB 2.7.12 sends for two points, the first of which has no `lag`.
 fn chunk(partial: bool, rows: u8) -> Vec<u8> {
@@ -13,7 +14,7 @@ fn chunk(partial: bool, rows: u8) -> Vec<u8> {
     }
     out.extend([&[0x91, if partial { 0x84 } else { 0x83 }][..], &text("name"), &text("observation")].concat());
     out.extend([&text("columns")[..], &[0x95]].concat());
-    COLUMNS.iter().for_each(|column| out.extend(text(column)));
+    ["time", "value", "flag", "lag", "meta"].iter().for_each(|column| out.extend(text(column)));
     out.extend([&text("values")[..], &[0x90 | rows]].concat());
     for n in 0..rows {
         out.extend([0x95, 0xD3, 0, 0, 1, 0x9C, 0, 0, 0, n, 0xCB, 0xC0, 0xC3, 0x87, 0x80, 0, 0, 0, 0, 9]);
@@ -28,7 +29,7 @@ fn chunk(partial: bool, rows: u8) -> Vec<u8> {
 }
 
 fn read(pieces: &[&[u8]]) -> Result<Vec<Row>, Broken> {
-    let (mut answer, mut rows) = (Answer::new(), Vec::new());
+    let (mut answer, mut rows) = (Answer::new(StoredObservation::FIELDS), Vec::new());
     pieces.iter().try_for_each(|piece| answer.push(piece, &mut rows))?;
     answer.finish().map(|()| rows)
 }
