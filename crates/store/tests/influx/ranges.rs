@@ -63,10 +63,11 @@ async fn a_range_of_several_windows_is_whole_and_in_order_from_both_ends_up_to_a
 /// A journal of six windows whose server gives a whole answer to the first `good` questions.
 async fn six_windows(files: &Files, good: usize) -> (InfluxStore, Scripted) {
     let store = files.store().await;
-    let rows = rows(150_000, 0);
+    let mut rows = rows(150_000, 0);
+    rows.extend((0..100).map(|n| observation(2, n * MINUTE_MS, Some(0.0))));
     write(&store, &rows).await;
     drop(store);
-    let other = files.influxd.question(&files.config().bucket, "s1").await;
+    let other = files.influxd.question(&files.config().bucket, "s2").await;
     let mut asked = 0;
     let server = Scripted::start(move |_| {
         asked += 1;
