@@ -18,8 +18,8 @@ use jiff::tz::TimeZone;
 
 use crate::{
     aggregate::{
-        bucket::Step,
-        fold::{Folder, Kind, Plan},
+        self,
+        fold::{Folder, Kind, Plan, Summary},
     },
     answer, catalogue,
     error::{ApiError, ProblemType},
@@ -148,26 +148,25 @@ fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result
     Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(default))
 }
 
+/// The summaries of which a long chart is drawn; `None` where single values are.
+fn summaries_of(datastream: &Datastream, span: Span) -> Option<Plan> {
+    let kind = Kind::of(datastream.parameter.as_str(), datastream.unit.as_str());
+    // Directions have no mean that a line could show.
+    let step = means::step_for(span, datastream.interval_ms).filter(|_| kind != Kind::Direction)?;
+    Some(Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only: false })
+}
+
 /// Takes values in order of time and makes of them what is drawn.
 enum Collector {
     Single(Thinner),
-    Summaries(Kind, Step, Folder),
+    Summaries(Plan, Folder),
 }
 
 impl Collector {
-    fn new(datastream: &Datastream, span: Span, buckets: u32, zone: &TimeZone) -> Self {
-        let kind = Kind::of(datastream.parameter.as_str(), datastream.unit.as_str());
-        // Directions have no mean that a line could show.
-        let step = means::step_for(span, datastream.interval_ms).filter(|_| kind != Kind::Direction);
-        let Some(step) = step else { return Self::Single(Thinner::new(span, buckets)) };
-        let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only: false };
-        Self::Summaries(kind, step, Folder::new(plan, zone.clone()))
-    }
-
     fn push(&mut self, point: Point) {
         match self {
             Self::Single(thinner) => thinner.push(point),
-            Self::Summaries(_, _, folder) => folder.push(point.at, point.value, point.flag),
+            Self::Summaries(_, folder) => folder.push(point.at, point.value, point.flag),
         }
     }
 
@@ -177,10 +176,7 @@ impl Collector {
                 let thinned = thinner.finish();
                 Drawn { points: thinned.points, spreads: Vec::new(), bucket_ms: thinned.bucket_ms }
             }
-            Self::Summaries(kind, step, folder) => {
-                let (points, spreads) = means::drawn(&folder.finish(), kind);
-                Drawn { bucket_ms: Some(step.most_ms()), points, spreads }
-            }
+            Self::Summaries(plan, folder) => Drawn::of(plan, &folder.finish()),
         }
     }
 }
@@ -191,6 +187,13 @@ pub(crate) struct Drawn {
     pub(crate) spreads: Vec<Spread>,
     /// Length of what a point stands for, where it stands for several values.
     pub(crate) bucket_ms: Option<i64>,
+}
+
+impl Drawn {
+    fn of(plan: Plan, summaries: &[Summary]) -> Self {
+        let (points, spreads) = means::drawn(summaries, plan.kind);
+        Self { bucket_ms: Some(plan.step.most_ms()), points, spreads }
+    }
 }
 
 pub(crate) async fn read_points(
@@ -209,7 +212,16 @@ pub(crate) async fn read_points(
         limit: MAX_ROWS + 1,
         newest_first: false,
     };
-    let start = (Collector::new(datastream, span, buckets, zone), 0);
+    let collector = match summaries_of(datastream, span) {
+        Some(plan) => {
+            if let Some(found) = aggregate::from_hours(&*state.store, datastream.number, plan, zone).await? {
+                return Ok(Drawn::of(plan, &found));
+            }
+            Collector::Summaries(plan, Folder::new(plan, zone.clone()))
+        }
+        None => Collector::Single(Thinner::new(span, buckets)),
+    };
+    let start = (collector, 0);
     let read = range::fold(&*state.store, &query, start, |(collector, rows), point| {
         collector.push(Point { at: point.observed_at, value: point.value, flag: point.flag });
         *rows += 1;

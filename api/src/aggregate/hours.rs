@@ -17,7 +17,7 @@ use crate::{
 const LEAST_HOURS: i64 = 48;
 
 /// The summaries of a range; `None` where single values have to tell.
-pub(super) async fn summaries(
+pub(crate) async fn summaries(
     store: &dyn Store,
     datastream: DatastreamId,
     plan: Plan,

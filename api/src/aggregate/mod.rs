@@ -18,6 +18,7 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+pub(crate) use self::hours::summaries as from_hours;
 use self::{
     bucket::{Step, local},
     fold::{Folder, Kind, Plan, Summary},
@@ -119,7 +120,7 @@ async fn summaries(
     plan: Plan,
     zone: TimeZone,
 ) -> Result<Vec<Summary>, ApiError> {
-    if let Some(found) = hours::summaries(store, datastream.number, plan, &zone).await? {
+    if let Some(found) = from_hours(store, datastream.number, plan, &zone).await? {
         return Ok(found);
     }
     let folder = fold_values(store, datastream.number, plan.span, Folder::new(plan, zone)).await?;

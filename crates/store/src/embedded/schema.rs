@@ -111,11 +111,16 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "page_size", 4_096)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+    keep_in_memory(&connection)?;
     SERIES.migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Pages that a connection that writes keeps in memory and in the WAL.
+pub(crate) fn keep_in_memory(writer: &Connection) -> rusqlite::Result<()> {
+    writer.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    writer.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
+    writer.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)
 }
 
 /// One of the connections that only read.

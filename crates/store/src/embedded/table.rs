@@ -3,10 +3,11 @@
 use bakau_model::{Flag, Observation, TestResults};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 
-use crate::{StoreError, Verdict};
+use crate::{StoreError, StoredObservation, Verdict};
 
 pub(super) enum Outcome {
-    Stored,
+    /// The row of a new key.
+    Stored(StoredObservation),
     Duplicate,
     Corrected,
 }
@@ -64,11 +65,11 @@ impl<'t> Table<'t> {
             (Some(_), None) => (observation.flag, TestResults::NONE),
         };
         let (datastream, observed_at) = (observation.datastream.get(), observation.observed_at.get());
-        let (flag, tests) = (flag.code(), tests.code());
         let rest = (observation.deployment.get(), observation.time_source.code(), observation.received_at.get());
-        let row = (datastream, observed_at, value, flag, tests, rest.0, rest.1, rest.2);
+        let row = (datastream, observed_at, value, flag.code(), tests.code(), rest.0, rest.1, rest.2);
         if self.insert.execute(row)? == 1 {
-            return Ok(Outcome::Stored);
+            let observation = Observation { value, flag, ..*observation };
+            return Ok(Outcome::Stored(StoredObservation { observation, revision: 1, tests }));
         }
         let held: Option<f64> = self.find.query_row((datastream, observed_at), |row| row.get(0))?;
         if held.map(f64::to_bits) == value.map(f64::to_bits) {

@@ -6,7 +6,7 @@ use bakau_model::{Batch, Observation, Seq, SourceName, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::table::{Outcome, Table};
-use crate::{StoreCounts, StoreError, StoreErrorKind, Verdict, WriteReceipt};
+use crate::{StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt};
 
 /// Writes the batches above the cursor and the verdicts; all or nothing.
 pub(super) fn write(
@@ -121,12 +121,12 @@ pub(crate) const fn verdict_key(verdict: &Verdict) -> (u32, i64) {
 
 /// Rows and verdicts side by side, both in order of their keys, so that each page is touched once.
 ///
-/// `stored` is told each new key.
+/// `fresh` is told each new key with its row, and whether that is the last word of this write about it.
 pub(crate) fn write_rows(
     transaction: &Transaction<'_>,
     group: &mut Group<'_>,
     verdicts: &[Verdict],
-    stored: &mut dyn FnMut(u32, i64),
+    fresh: &mut dyn FnMut(StoredObservation, bool),
 ) -> Result<(), StoreError> {
     let mut table = Table::prepare(transaction)?;
     let Group { rows, order, lines, .. } = group;
@@ -145,9 +145,9 @@ pub(crate) fn write_rows(
             let verdict = verdict.filter(|_| stays <= place);
             let counts = &mut lines[line].counts;
             match table.put(observation, verdict)? {
-                Outcome::Stored => {
+                Outcome::Stored(row) => {
                     counts.stored += 1;
-                    stored(datastream, observed_at);
+                    fresh(row, values.len() == 1);
                 }
                 Outcome::Duplicate => counts.duplicate += 1,
                 Outcome::Corrected => counts.corrected += 1,

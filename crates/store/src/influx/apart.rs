@@ -2,14 +2,14 @@
 //!
 //! Each instant in it is counted once in its hour, like every other instant: so counts can be compared with the server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bakau_model::{DatastreamId, Observation};
 use rusqlite::{Connection, Transaction, params};
 
 use super::{
     hours,
-    journal::Known,
+    journal::{Known, by_datastream},
     point::{self, Unfit},
 };
 use crate::{RefusedPoint, StoreError, embedded::write::Group};
@@ -45,19 +45,17 @@ pub(super) fn instants(
 /// The keys of a write that are in quarantine.
 pub(super) fn among(
     transaction: &Transaction<'_>,
-    touched: &BTreeSet<(u32, i64)>,
-    known: &BTreeMap<u32, Known>,
+    touched: &[(u32, i64)],
+    known: &[Known],
 ) -> Result<BTreeSet<(u32, i64)>, StoreError> {
     let mut found = BTreeSet::new();
     if !transaction.prepare_cached("SELECT 1 FROM refused LIMIT 1")?.exists([])? {
         return Ok(found);
     }
-    for (&datastream, Known { key, .. }) in known {
-        let mut keys = touched.range((datastream, i64::MIN)..=(datastream, i64::MAX));
-        let Some(&(_, first)) = keys.next() else { continue };
-        let ends = (first, keys.next_back().map_or(first, |key| key.1));
+    for (keys, Known { series, key, .. }) in by_datastream(touched).zip(known) {
+        let (Some(&(datastream, first)), Some(&(_, last))) = (keys.first(), keys.last()) else { continue };
         let key = key.as_deref().unwrap_or_default();
-        let apart = instants(transaction, DatastreamId::new(datastream), key, ends)?;
+        let apart = instants(transaction, series.datastream, key, (first, last))?;
         found.extend(apart.into_iter().map(|at| (datastream, at)));
     }
     Ok(found)
@@ -68,10 +66,11 @@ fn keep_unfit(
     transaction: &Transaction<'_>,
     observation: &Observation,
     unfit: Unfit,
-    known: &BTreeMap<u32, Known>,
+    known: &[Known],
 ) -> Result<bool, StoreError> {
     let (datastream, at) = (observation.datastream, observation.observed_at.get());
-    let key = known.get(&datastream.get()).and_then(|known| known.key.as_deref().ok()).unwrap_or_default();
+    let place = known.binary_search_by_key(&datastream, |known| known.series.datastream).ok();
+    let key = place.and_then(|place| known[place].key.as_deref().ok()).unwrap_or_default();
     let mut recent = transaction.prepare_cached("SELECT 1 FROM recent WHERE datastream = ?1 AND observed_at = ?2")?;
     let is_counted =
         recent.exists((datastream.get(), at))? || !instants(transaction, datastream, key, (at, at))?.is_empty();
@@ -86,7 +85,7 @@ fn keep_unfit(
 pub(super) fn leave_out_unfit(
     transaction: &Transaction<'_>,
     group: &mut Group<'_>,
-    known: &BTreeMap<u32, Known>,
+    known: &[Known],
 ) -> Result<(), StoreError> {
     let Group { rows, order, lines, .. } = group;
     let mut failed = None;

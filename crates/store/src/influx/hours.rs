@@ -7,7 +7,7 @@
 //! values when somebody asks.
 
 use bakau_model::{DatastreamId, UtcMillis};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, params};
 
 use crate::{Hour, StoreError, StoredObservation, Sum};
 
@@ -45,18 +45,19 @@ pub(super) struct Before {
 impl Before {
     /// As far as `recent` tells.
     pub(super) fn read(connection: &Connection, datastream: u32) -> Result<Self, StoreError> {
-        let mut newest = connection.prepare_cached("SELECT max(observed_at) FROM recent WHERE datastream = ?1")?;
-        let mut usable = connection.prepare_cached(
-            "SELECT observed_at FROM recent WHERE datastream = ?1 AND flag NOT IN (4, 9) ORDER BY observed_at DESC LIMIT 1",
+        let mut newest_first = connection.prepare_cached(
+            "SELECT observed_at, flag NOT IN (4, 9) FROM recent WHERE datastream = ?1 ORDER BY observed_at DESC",
         )?;
-        // None of those kept is usable: the last one was before all of them.
-        let mut oldest = connection.prepare_cached("SELECT min(observed_at) FROM recent WHERE datastream = ?1")?;
-        let found: Option<i64> = usable.query_row([datastream], |row| row.get(0)).optional()?;
-        let usable = match found {
-            Some(at) => Some(at),
-            None => oldest.query_row([datastream], |row| row.get(0))?,
-        };
-        Ok(Self { newest: newest.query_row([datastream], |row| row.get(0))?, usable })
+        let (mut rows, mut before) = (newest_first.query([datastream])?, Self::default());
+        while let Some(row) = rows.next()? {
+            // Where none of those kept is usable the last one was before all of them.
+            let (at, usable) = (row.get(0)?, row.get(1)?);
+            (before.newest, before.usable) = (before.newest.or(Some(at)), Some(at));
+            if usable {
+                break;
+            }
+        }
+        Ok(before)
     }
 }
 

@@ -6,7 +6,7 @@
 //! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::Arc,
 };
@@ -26,7 +26,7 @@ use crate::{
     copy::tables,
     embedded::{
         read::{COLUMNS, RawRow, bounds},
-        schema::{BUSY_TIMEOUT, Format, TABLES},
+        schema::{BUSY_TIMEOUT, Format, TABLES, keep_in_memory},
         write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
     },
 };
@@ -35,7 +35,8 @@ use crate::{
 const JOURNAL: Format =
     Format { application_id: 0x426B_496E, what: "a journal", migrations: &[TABLES, OWN_TABLES, hours::TABLES] };
 
-/// Rows of a datastream kept in `recent`: repeats and verdicts about a spike concern the last few.
+/// Rows of a datastream kept in `recent` at least, and as many more before it is cut back: repeats and verdicts about a
+/// spike concern the last few.
 pub(super) const KEPT_ROWS: usize = 32;
 
 const OWN_TABLES: &str = "
@@ -108,6 +109,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     JOURNAL.check(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    keep_in_memory(&connection)?;
     JOURNAL.migrate(&mut connection)?;
     Ok(connection)
 }
@@ -170,74 +172,111 @@ pub(super) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refus
     Ok(transaction.commit()?)
 }
 
-/// Instants of a write below the floor of their datastream: what the server holds there decides.
-pub(super) fn unknown(
-    connection: &Connection,
-    Asked { batches, verdicts }: &Asked,
-) -> Result<Vec<(Series, BTreeSet<i64>)>, StoreError> {
-    let before = read_cursor(connection)?;
-    let observations = batches.iter().filter(|batch| before < batch.seq).flat_map(|batch| &batch.observations);
-    let mut keys: Vec<(u32, i64)> = observations
-        .map(|sourced| (sourced.observation.datastream.get(), sourced.observation.observed_at.get()))
-        .chain(verdicts.iter().map(verdict_key))
-        .collect();
-    keys.sort_unstable();
-    let mut found = Vec::new();
-    for keys in keys.chunk_by(|a, b| a.0 == b.0) {
-        let Some(&(datastream, _)) = keys.first() else { continue };
-        let Some(series) = series(connection, DatastreamId::new(datastream))? else { continue };
-        let below: BTreeSet<i64> = keys.iter().map(|key| key.1).filter(|&at| at < series.floor).collect();
-        if !below.is_empty() {
-            found.push((series, below));
-        }
-    }
-    Ok(found)
+/// New rows of each datastream since its part of `recent` was cut back, as far as this process knows.
+pub(super) type Grown = HashMap<u32, usize>;
+
+/// What becomes of a write.
+#[derive(Debug)]
+pub(super) enum Intent {
+    /// There is nothing to do.
+    Nothing,
+    /// Instants below the floor of their datastream: what the server holds there decides.
+    Unknown(Vec<(Series, BTreeSet<i64>)>),
+    /// It is decided and stored.
+    Decided(Pending),
 }
 
-/// Decides a write and stores the intent: one transaction. `loaded` is what the server holds at the unknown instants.
-/// `Ok(None)` when there is nothing to do.
+/// Decides a write and stores the intent: one transaction. `loaded` is what the server holds at the unknown instants, once
+/// they were asked for.
 pub(super) fn intend(
     connection: &mut Connection,
     Asked { batches, verdicts }: &Asked,
-    loaded: &[StoredObservation],
+    loaded: Option<&[StoredObservation]>,
     name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
-) -> Result<Option<Pending>, StoreError> {
+    grown: &mut Grown,
+) -> Result<Intent, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let before = read_cursor(&transaction)?;
     let mut group = Group::collect(batches, before);
     if group.cursor == before && verdicts.is_empty() {
-        return Ok(None);
+        return Ok(Intent::Nothing);
     }
     let touched = touched(&group, verdicts);
     let mut known = Names { transaction: &transaction, name }.ensure(&touched)?;
-    // Rows from the server, so that the decision finds them where it looks.
-    tables::add_values(&transaction, loaded)?;
+    let unknown = unknown(&touched, &known);
+    match loaded {
+        None if !unknown.is_empty() => return Ok(Intent::Unknown(unknown)),
+        None => {}
+        // Rows from the server, so that the decision finds them where it looks.
+        Some(loaded) => tables::add_values(&transaction, loaded)?,
+    }
     apart::leave_out_unfit(&transaction, &mut group, &known)?;
     let mut fresh = Vec::with_capacity(group.order.len());
-    write_rows(&transaction, &mut group, verdicts, &mut |datastream, at| fresh.push((datastream, at)))?;
+    write_rows(&transaction, &mut group, verdicts, &mut |row, last_word| fresh.push((row, last_word)))?;
     let body = body(&transaction, &touched, &fresh, &mut known)?;
-    prune(&transaction, touched.iter().map(|key| key.0))?;
+    known.iter().try_for_each(|known| known.keep(&transaction, grown))?;
     let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
     let StoreCounts { stored, duplicate, corrected } = counts;
-    transaction.execute(
+    let mut keep = transaction.prepare_cached(
         "INSERT INTO pending (id, seq, stored, duplicate, corrected, body) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-        params![group.cursor.get(), stored, duplicate, corrected, body],
     )?;
+    keep.execute(params![group.cursor.get(), stored, duplicate, corrected, body])?;
+    drop(keep);
     transaction.commit()?;
-    Ok(Some(Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body: body.into() }))
+    Ok(Intent::Decided(Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body: body.into() }))
 }
 
 /// Keys of values and verdicts, in order.
-fn touched(group: &Group<'_>, verdicts: &[Verdict]) -> BTreeSet<(u32, i64)> {
-    group.order.iter().map(|&(datastream, at, _)| (datastream, at)).chain(verdicts.iter().map(verdict_key)).collect()
+fn touched(group: &Group<'_>, verdicts: &[Verdict]) -> Vec<(u32, i64)> {
+    let values = group.order.iter().map(|&(datastream, at, _)| (datastream, at));
+    let mut keys: Vec<_> = values.chain(verdicts.iter().map(verdict_key)).collect();
+    // Two runs in order: a stable sort merges them.
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// The keys of each datastream together.
+pub(super) fn by_datastream(touched: &[(u32, i64)]) -> impl Iterator<Item = &[(u32, i64)]> {
+    touched.chunk_by(|a, b| a.0 == b.0)
+}
+
+fn unknown(touched: &[(u32, i64)], known: &[Known]) -> Vec<(Series, BTreeSet<i64>)> {
+    let each = by_datastream(touched).zip(known).map(|(keys, Known { series, .. })| {
+        let below = keys.iter().map(|key| key.1).take_while(|&at| at < series.floor).collect();
+        (series.clone(), below)
+    });
+    each.filter(|(_, below): &(_, BTreeSet<i64>)| !below.is_empty()).collect()
 }
 
 /// A datastream that a write touches.
 pub(super) struct Known {
+    pub(super) series: Series,
     /// Measurement and tags.
     pub(super) key: Result<String, Unfit>,
     before: Before,
+    /// How many new values there are, and the first of them.
+    new: (usize, i64),
+}
+
+impl Known {
+    /// Notes the first value, and cuts `recent` back now and then: each time would cost as much as the values.
+    fn keep(&self, transaction: &Transaction<'_>, grown: &mut Grown) -> Result<(), StoreError> {
+        let (datastream, (count, first)) = (self.series.datastream.get(), self.new);
+        if first < self.series.first_at {
+            let mut note = transaction.prepare_cached("UPDATE series SET first_at = ?2 WHERE datastream = ?1")?;
+            note.execute((datastream, first))?;
+        }
+        // Nobody knows how much a process left that ended before.
+        let rows = grown.entry(datastream).or_insert(KEPT_ROWS);
+        *rows += count;
+        if KEPT_ROWS <= *rows {
+            prune(transaction, datastream)?;
+            *rows = 0;
+        }
+        Ok(())
+    }
 }
 
 /// Gives new datastreams their series.
@@ -248,18 +287,14 @@ struct Names<'a> {
 
 impl Names<'_> {
     /// What is known of each datastream before the write.
-    fn ensure(&self, touched: &BTreeSet<(u32, i64)>) -> Result<BTreeMap<u32, Known>, StoreError> {
-        let mut found = BTreeMap::new();
-        let mut last = None;
-        for &(datastream, _) in touched {
-            if last.replace(datastream) == Some(datastream) {
-                continue;
-            }
-            let Series { station, parameter, .. } = self.ensure_one(DatastreamId::new(datastream))?;
-            let key = point::series_key(&station, &parameter);
-            found.insert(datastream, Known { key, before: Before::read(self.transaction, datastream)? });
-        }
-        Ok(found)
+    fn ensure(&self, touched: &[(u32, i64)]) -> Result<Vec<Known>, StoreError> {
+        let datastreams = by_datastream(touched).filter_map(|keys| keys.first()).map(|key| key.0);
+        let known = datastreams.map(|datastream| {
+            let series = self.ensure_one(DatastreamId::new(datastream))?;
+            let key = point::series_key(&series.station, &series.parameter);
+            Ok(Known { series, key, before: Before::read(self.transaction, datastream)?, new: (0, i64::MAX) })
+        });
+        known.collect()
     }
 
     fn ensure_one(&self, datastream: DatastreamId) -> Result<Series, StoreError> {
@@ -310,44 +345,54 @@ pub(super) fn datastream_of(connection: &Connection, point: &RefusedPoint) -> Re
 /// hours.
 fn body(
     transaction: &Transaction<'_>,
-    touched: &BTreeSet<(u32, i64)>,
-    fresh: &[(u32, i64)],
-    known: &mut BTreeMap<u32, Known>,
+    touched: &[(u32, i64)],
+    fresh: &[(StoredObservation, bool)],
+    known: &mut [Known],
 ) -> Result<String, StoreError> {
     let mut find = transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at = ?2"))?;
     let mut body = String::with_capacity(touched.len() * 128);
     let apart = apart::among(transaction, touched, known)?;
     let (mut hours, mut fresh) = (Adding::new(transaction)?, fresh.iter().peekable());
-    for &(datastream, at) in touched {
-        let is_fresh = fresh.next_if_eq(&&(datastream, at)).is_some();
-        let Some(row) = find.query_row((datastream, at), RawRow::read).optional()? else { continue };
-        let (Some(row), Some(known)) = (row.accept(), known.get_mut(&datastream)) else { continue };
-        if is_fresh && apart.contains(&(datastream, at)) {
-            // Counted when it went to quarantine, without its value.
-            hours.flush()?;
-            hours::spoil(transaction, datastream, at)?;
-        } else if is_fresh {
-            hours.put(&mut known.before, &row)?;
-        }
-        let encoded = known.key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, &mut body));
-        if let Err(unfit) = encoded {
-            let series = RefusedPoint::numbered(DatastreamId::new(datastream));
-            apart::keep(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;
-            hours.flush()?;
-            hours::spoil(transaction, datastream, at)?;
+    for (keys, Known { key, before, new, .. }) in by_datastream(touched).zip(known) {
+        for &(datastream, at) in keys {
+            let is_new = fresh.next_if(|(row, _)| key_of(row) == (datastream, at));
+            let row = match is_new {
+                Some((row, true)) => Some(*row),
+                Some((_, false)) | None => {
+                    find.query_row((datastream, at), RawRow::read).optional()?.and_then(|row| row.accept())
+                }
+            };
+            let Some(row) = row else { continue };
+            if is_new.is_some() {
+                *new = (new.0 + 1, new.1.min(at));
+            }
+            if is_new.is_some() && apart.contains(&(datastream, at)) {
+                // Counted when it went to quarantine, without its value.
+                hours.flush()?;
+                hours::spoil(transaction, datastream, at)?;
+            } else if is_new.is_some() {
+                hours.put(before, &row)?;
+            }
+            let encoded = key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, &mut body));
+            if let Err(unfit) = encoded {
+                let series = RefusedPoint::numbered(DatastreamId::new(datastream));
+                apart::keep(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;
+                hours.flush()?;
+                hours::spoil(transaction, datastream, at)?;
+            }
         }
     }
     hours.flush()?;
     Ok(body)
 }
 
-/// Keeps `recent` small: only the newest rows of each datastream, without gaps from the floor on.
-pub(super) fn prune(transaction: &Transaction<'_>, touched: impl Iterator<Item = u32>) -> Result<(), StoreError> {
-    let mut first = transaction.prepare_cached(
-        "UPDATE series SET first_at = min(first_at, ifnull((SELECT min(observed_at) FROM recent WHERE datastream = ?1), \
-         first_at)) WHERE datastream = ?1",
-    )?;
+const fn key_of(row: &StoredObservation) -> (u32, i64) {
+    (row.observation.datastream.get(), row.observation.observed_at.get())
+}
+
+/// Keeps `recent` small: only the newest rows of a datastream, without gaps from the floor on.
+pub(super) fn prune(transaction: &Transaction<'_>, datastream: u32) -> Result<(), StoreError> {
     let mut floor = transaction.prepare_cached(
         "UPDATE series SET floor = max(floor, ifnull((SELECT observed_at FROM recent WHERE datastream = ?1
          ORDER BY observed_at DESC LIMIT 1 OFFSET ?2), floor)) WHERE datastream = ?1",
@@ -356,11 +401,8 @@ pub(super) fn prune(transaction: &Transaction<'_>, touched: impl Iterator<Item =
         "DELETE FROM recent WHERE datastream = ?1
          AND observed_at < (SELECT floor FROM series WHERE datastream = ?1)",
     )?;
-    for datastream in touched.collect::<BTreeSet<u32>>() {
-        first.execute([datastream])?;
-        floor.execute((datastream, KEPT_ROWS - 1))?;
-        remove.execute([datastream])?;
-    }
+    floor.execute((datastream, KEPT_ROWS - 1))?;
+    remove.execute([datastream])?;
     Ok(())
 }
 

@@ -18,7 +18,14 @@ mod send;
 mod transfer;
 mod verify;
 
-use std::{collections::BTreeMap, fmt, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::ControlFlow,
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, DatastreamName, LedgerKey, Seq, UtcMillis};
@@ -28,7 +35,7 @@ use rusqlite::Connection;
 use self::{
     ahead::Ahead,
     http::Server,
-    journal::{Asked, Pending},
+    journal::{Asked, Grown, Intent, Pending, Series},
     point::Wanted,
 };
 pub use self::{
@@ -60,6 +67,8 @@ struct Inner {
     names: Names,
     /// The connection that writes the journal; held during a whole write, which keeps writes in order.
     writer: tokio::sync::Mutex<Arc<Mutex<Connection>>>,
+    /// What only the writer knows.
+    grown: Arc<Mutex<Grown>>,
     readers: Readers,
     /// Why the last write failed: the server's own health says nothing about that.
     failure: Mutex<Option<(StoreErrorKind, &'static str, String)>>,
@@ -95,7 +104,7 @@ impl InfluxStore {
         metrics::at_cursor(crate::embedded::write::read_cursor(&connection)?);
         let writer = tokio::sync::Mutex::new(Arc::new(Mutex::new(connection)));
         let readers = Readers::new(journal);
-        Ok(Self(Arc::new(Inner { server, names, writer, readers, failure: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner { server, names, writer, grown: Arc::default(), readers, failure: Mutex::new(None) })))
     }
 
     /// Points in quarantine, at most `limit`: confirmed by nobody, and in no answer of this store.
@@ -125,8 +134,40 @@ impl Inner {
         if let Some(pending) = on(&connection, |connection| journal::pending(connection)).await? {
             counts += self.finish(&connection, pending).await?.counts;
         }
-        let group = Arc::clone(&asked);
-        let unknown = on(&connection, move |connection| journal::unknown(connection, &group)).await?;
+        let mut intent = self.intend(&connection, &asked, None).await?;
+        if let Intent::Unknown(unknown) = intent {
+            let loaded = self.load(unknown).await?;
+            intent = self.intend(&connection, &asked, Some(loaded)).await?;
+        }
+        let cursor = match intent {
+            Intent::Decided(pending) => {
+                let receipt = self.finish(&connection, pending).await?;
+                counts += receipt.counts;
+                receipt.cursor
+            }
+            Intent::Nothing | Intent::Unknown(_) => {
+                on(&connection, |connection| crate::embedded::write::read_cursor(connection)).await?
+            }
+        };
+        Ok(WriteReceipt { counts, cursor })
+    }
+
+    async fn intend(
+        &self,
+        connection: &Arc<Mutex<Connection>>,
+        asked: &Arc<Asked>,
+        loaded: Option<Vec<StoredObservation>>,
+    ) -> Result<Intent, StoreError> {
+        let (names, grown, asked) = (Arc::clone(&self.names), Arc::clone(&self.grown), Arc::clone(asked));
+        on(connection, move |connection| {
+            let name = |datastream| names(datastream).map(|name| parts(&name));
+            journal::intend(connection, &asked, loaded.as_deref(), &name, &mut grown.lock())
+        })
+        .await
+    }
+
+    /// What the server holds at these instants.
+    async fn load(&self, unknown: Vec<(Series, BTreeSet<i64>)>) -> Result<Vec<StoredObservation>, StoreError> {
         let mut loaded = Vec::new();
         for (series, instants) in unknown {
             let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { continue };
@@ -144,20 +185,7 @@ impl Inner {
                 loaded.extend(values.into_iter().filter(|row| instants.contains(&row.observation.observed_at.get())));
             }
         }
-        let names = Arc::clone(&self.names);
-        let intended = on(&connection, move |connection| {
-            let name = |datastream| names(datastream).map(|name| parts(&name));
-            journal::intend(connection, &asked, &loaded, &name)
-        });
-        let cursor = match intended.await? {
-            Some(pending) => {
-                let receipt = self.finish(&connection, pending).await?;
-                counts += receipt.counts;
-                receipt.cursor
-            }
-            None => on(&connection, |connection| crate::embedded::write::read_cursor(connection)).await?,
-        };
-        Ok(WriteReceipt { counts, cursor })
+        Ok(loaded)
     }
 
     /// The values of a range as the server has them.

@@ -181,7 +181,7 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
         "UPDATE series SET first_at = min(first_at, ?2), floor = max(floor, ifnull(?3, floor)) WHERE datastream = ?1",
         params![datastream.get(), first, floor],
     )?;
-    journal::prune(transaction, [datastream.get()].into_iter())
+    journal::prune(transaction, datastream.get())
 }
 
 /// A point in quarantine is counted once in its hour: a value of the same instant was, and so was another such point.
