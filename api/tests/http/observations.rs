@@ -107,7 +107,7 @@ async fn the_download_says_the_same_as_the_pages() {
 #[tokio::test]
 async fn a_download_is_not_cut_at_a_page_of_the_store() {
     let mut rig = Rig::start().await;
-    let count = 20_001;
+    let count = 50_001;
     rig.feed_series("mlg-kota-01/pm25", &wavy(count)).await;
     let from = time("2026-01-01T00:00:00Z");
     let uri = format!("/api/v1/observations?datastream=mlg-kota-01/pm25&from={from}&format=csv");

@@ -197,7 +197,7 @@ impl Inner {
     async fn visit<T: Wanted>(
         &self,
         query: &RangeQuery,
-        mut visit: Box<dyn FnMut(&T) -> ControlFlow<()> + Send>,
+        mut visit: impl FnMut(&T) -> ControlFlow<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         let mut reading = self.read::<T>(query);
         while let Some(values) = reading.next().await? {
