@@ -60,6 +60,10 @@ async fn a_range_of_several_windows_is_whole_and_in_order_from_both_ends_up_to_a
     }
 }
 
+fn is_question(body: &str) -> bool {
+    body.starts_with("SELECT")
+}
+
 /// A journal of six windows whose server gives a whole answer to the first `good` questions.
 async fn six_windows(files: &Files, good: usize) -> (InfluxStore, Scripted) {
     let store = files.store().await;
@@ -69,8 +73,9 @@ async fn six_windows(files: &Files, good: usize) -> (InfluxStore, Scripted) {
     drop(store);
     let other = files.influxd.question(&files.config().bucket, "s2").await;
     let mut asked = 0;
-    let server = Scripted::start(move |_| {
-        asked += 1;
+    let server = Scripted::start(move |body| {
+        // Where the bucket's name leads is looked for as well.
+        asked += usize::from(is_question(body));
         if asked <= good { Say::Answer(200, "", other.clone()) } else { Say::status(500) }
     })
     .await;
@@ -94,6 +99,6 @@ async fn a_reader_that_leaves_early_lets_no_further_windows_be_asked_for() {
     let files = Files::new().await;
     let (store, server) = six_windows(&files, usize::MAX).await;
     store.scan(&everything(1), Box::new(|_| ControlFlow::Break(()))).await.unwrap();
-    let asked = server.seen().len();
+    let asked = server.seen().iter().filter(|body| is_question(body)).count();
     assert!((1..=3).contains(&asked), "{asked} of six windows");
 }
