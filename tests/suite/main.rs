@@ -13,5 +13,6 @@ mod outage;
 mod refusals;
 mod replay;
 mod sources;
+mod stopping;
 mod store_copy;
 mod times;

@@ -183,8 +183,12 @@ impl Hooks {
     }
 
     /// Commits a last will that a route reads as availability, so that it tells the alert engine too. A will of a device
-    /// that is back already, or on a topic outside its rights, tells nothing.
+    /// that is back already, or on a topic outside its rights, tells nothing; nor does one of a connection that ended
+    /// because Bakau stops, or every restart would call all devices silent.
     async fn mark_silent(&self, connection: &Connection, will: &Publish) {
+        if self.shared.stop.is_cancelled() {
+            return;
+        }
         let (Some(identity), Some(_)) =
             (connection.identity.get(), self.shared.connections.takeovers_if_current(connection))
         else {
