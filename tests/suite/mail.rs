@@ -67,7 +67,7 @@ fn check_mail(mail: &Mail) {
 async fn acknowledge_from_the_link(house: &House, path: &str) -> Result<()> {
     for _ in 0..2 {
         let (status, text) = page(house, path).await?;
-        assert!(status.is_success() && text.contains("Sari Dewi") && text.contains("<form method=\"post\""), "{text}");
+        assert!(status.is_success() && text.contains("Sari Dewi") && text.contains("method=\"post\""), "{text}");
     }
     assert_eq!(house.alert().await?["acknowledged"], false, "looking changes nothing");
     let (status, _) = page(house, &format!("{path}x")).await?;
