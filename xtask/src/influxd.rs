@@ -41,7 +41,7 @@ pub(crate) fn ensure(root: &Path) -> Result<()> {
     }
     check_go()?;
     fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
-    println!("influxd is built once, from its Go module and the Rust library in it: about 10 minutes on two cores");
+    println!("influxd is built once, from its Go module and the Rust library in it: about 5 minutes on two cores");
     let helper = folder.join("pkg-config");
     build(&sources, &helper, "github.com/influxdata/pkg-config")?;
     build(&sources, &folder.join("influxd"), "github.com/influxdata/influxdb/v2/cmd/influxd")?;

@@ -121,6 +121,13 @@ struct Agency {
     stations_reporting: u32,
     datastreams: u32,
     datastreams_current: u32,
+    last_24h: Option<LastDay>,
+}
+
+/// What came in 24 hours of what was expected.
+#[derive(Debug, Deserialize)]
+struct LastDay {
+    completeness: Option<f64>,
 }
 
 /// The part of a problem document that is for people.
@@ -236,7 +243,11 @@ fn table(status: &Status, base: &str, language: Language) -> String {
             ("datastreams", agency.datastreams.to_string()),
         ];
         let counts: Vec<(&str, &str)> = counts.iter().map(|(name, count)| (*name, count.as_str())).collect();
-        let _ = writeln!(out, "  {}: {}", agency.name.get(language), words.fill("status_stations", &counts));
+        let (name, stations) = (agency.name.get(language), words.fill("status_stations", &counts));
+        let share = agency.last_24h.as_ref().and_then(|day| day.completeness);
+        let day = share.map(|share| words.fill("status_last_day", &[("share", &percent(share, language))]));
+        let day = day.unwrap_or_else(|| words.text("status_last_day_unknown").to_owned());
+        let _ = writeln!(out, "  {name}: {stations}, {day}");
     }
     out
 }
@@ -348,7 +359,8 @@ fn source_line(source: &Source, words: &Messages) -> String {
     let last = source.last_message_at_local.as_deref();
     let last = last.map(|at| words.fill("status_last_message", &[("at", at)]));
     let last = last.unwrap_or_else(|| words.text("status_no_message").to_owned());
-    let _ = write!(says, "; {}; {last}", source.messages);
+    let received = words.fill("status_received", &[("messages", &source.messages.to_string())]);
+    let _ = write!(says, "; {received}; {last}");
     says
 }
 
@@ -369,11 +381,21 @@ fn size(bytes: u64, language: Language) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let Some((unit, name)) = UNITS.into_iter().find(|(unit, _)| *unit <= bytes) else { return format!("{bytes} B") };
     let tenths = u128::from(bytes) * 10 / u128::from(unit);
+    format!("{} {name}", decimal(tenths, language))
+}
+
+/// A share with one decimal, rounded down: what is not quite all is not told as all.
+fn percent(share: f64, language: Language) -> String {
+    let tenths = (share.clamp(0.0, 1.0) * 1_000.0 + 1e-9).floor();
+    format!("{} %", decimal(tenths as u128, language))
+}
+
+fn decimal(tenths: u128, language: Language) -> String {
     let point = match language {
         Language::Id => ',',
         Language::En => '.',
     };
-    format!("{}{point}{} {name}", tenths / 10, tenths % 10)
+    format!("{}{point}{}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -398,7 +420,9 @@ mod tests {
         "last_message_at_local":null,"external":{"counters":true,"lost_in_broker":31,
         "last_lost_at_local":"2026-03-10T15:40:00+07:00","restarts":2,"sessions_lost":0}}],
         "agencies":[{"id":"dlh","name":{"id":"Dinas Lingkungan Hidup","en":"Environment Agency"},"stations":4,
-        "stations_reporting":3,"datastreams":10,"datastreams_current":9}]}"#;
+        "stations_reporting":3,"datastreams":10,"datastreams_current":9,"last_24h":{"completeness":0.9996}},
+        {"id":"dpu","name":{"id":"Dinas PU","en":"Public Works"},"stations":1,"stations_reporting":1,"datastreams":1,
+        "datastreams_current":1,"last_24h":null}]}"#;
 
     #[test]
     fn the_table_says_what_does_not_work_in_the_language_asked_for() {
@@ -408,8 +432,9 @@ mod tests {
             "BELUM SIAP",
             "Penyimpanan tidak menjawab.",
             "1,5 KiB dari 2,0 GiB",
-            "3 dari 4 stasiun",
-            "(refused)",
+            "3 dari 4 stasiun melapor, 9 dari 10 nilai mutakhir, 24 jam terakhir 99,9 % dari nilai yang diharapkan",
+            "Dinas PU: 1 dari 1 stasiun melapor, 1 dari 1 nilai mutakhir, 24 jam terakhir belum diketahui",
+            "(refused); 12 pesan diterima; belum ada pesan",
             "InfluxDB 2; tulisan terakhir 2026-03-10T15:59:00+07:00",
             "GAGAL 2026-03-10T16:00:00+07:00: InfluxDB menolak token.",
             "; 30,0 GiB bebas di disk",
