@@ -11,6 +11,15 @@ pub const DEVICE: &str = "beban";
 /// Token of the load device.
 pub const TOKEN: &str = "00112233445566778899aabbccddeeff";
 
+/// How a device says whether it is there, its last will included.
+pub const STATUS_ROUTE: &str = r#"
+[[route]]
+id = "status"
+topic = "bakau/{station}/status"
+format = "status"
+status = { online = ["online"], offline = ["offline"] }
+"#;
+
 /// A city and its agency, `dlh-uji`.
 pub const AGENCY: &str = r#"
 [[city]]

@@ -21,12 +21,6 @@ const STATIONS: usize = 4;
 
 /// The second level of the source comes after the deadline of every station behind it.
 const RULES: &str = r#"
-[[route]]
-id = "status"
-topic = "bakau/{station}/status"
-format = "status"
-status = { online = ["online"], offline = ["offline"] }
-
 [[rule]]
 id = "diam"
 name = { id = "Stasiun diam", en = "Station silent" }
@@ -65,7 +59,10 @@ impl Rig {
              topics = [\"bakau/#\"]\n",
             broker.port()
         );
-        let files = [("uji.toml", catalogue::load(STATIONS) + &catalogue::webhook(&sink.url()) + RULES)];
+        let files = [(
+            "uji.toml",
+            catalogue::load(STATIONS) + catalogue::STATUS_ROUTE + &catalogue::webhook(&sink.url()) + RULES,
+        )];
         let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &files)?;
         bakau.start().await?;
         wait_connected(&bakau).await?;

@@ -10,12 +10,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Said at once when a station says that it is offline, and not before a day otherwise.
 const RULES: &str = r#"
-[[route]]
-id = "status"
-topic = "bakau/{station}/status"
-format = "status"
-status = { online = ["online"], offline = ["offline"] }
-
 [[rule]]
 id = "diam"
 name = { id = "Stasiun diam", en = "Station silent" }
@@ -68,8 +62,8 @@ async fn the_demo_stops_without_calling_any_of_its_stations_silent() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_with_a_last_will_is_not_silent_because_the_broker_stops_and_is_when_it_breaks_off() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut bakau =
-        Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &[("uji.toml", catalogue::load(1) + RULES)])?;
+    let files = [("uji.toml", catalogue::load(1) + catalogue::STATUS_ROUTE + RULES)];
+    let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
     let (station, alerts) = (catalogue::station(0), bakau.data("alerts.db"));
     for breaks_off in [false, true] {
         bakau.start().await?;

@@ -384,10 +384,9 @@ fn size(bytes: u64, language: Language) -> String {
     format!("{} {name}", decimal(tenths, language))
 }
 
-/// A share with one decimal, rounded down: what is not quite all is not told as all.
+/// A share with one decimal.
 fn percent(share: f64, language: Language) -> String {
-    let tenths = (share.clamp(0.0, 1.0) * 1_000.0 + 1e-9).floor();
-    format!("{} %", decimal(tenths as u128, language))
+    format!("{} %", decimal(bakau_model::thousandths(share).into(), language))
 }
 
 fn decimal(tenths: u128, language: Language) -> String {

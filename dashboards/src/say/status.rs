@@ -70,11 +70,11 @@ impl Say<'_> {
         }
     }
 
-    /// How much of the last day is there; rounded down, so that only all of it is 100 %.
+    /// How much of the last day is there.
     pub(crate) fn last_day(&self, share: impl Borrow<Option<f64>>) -> String {
         match *share.borrow() {
             Some(share) => {
-                let tenths = (share.clamp(0.0, 1.0) * 1_000.0 + 1e-9).floor() / 10.0;
+                let tenths = f64::from(bakau_model::thousandths(share)) / 10.0;
                 let decimals = u8::from(tenths < 100.0);
                 self.fill("ready_day", "share", self.number(tenths, decimals))
             }
