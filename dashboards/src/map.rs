@@ -138,6 +138,8 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn place(index: usize, latitude: f64, longitude: f64) -> Place<'static> {
@@ -210,5 +212,49 @@ mod tests {
         let map = Map::new(&cities(), HEIGHT).unwrap();
         assert_eq!(map.scale.km, 20.0);
         assert!(map.scale.length <= WIDTH / 4.0);
+    }
+
+    #[test]
+    fn the_name_of_a_city_that_is_too_long_for_the_map_is_shortened() {
+        let city = "Kabupaten".repeat(12);
+        let map = Map::new(&[Place { city: &city, ..place(0, -7.9, 112.6) }], HEIGHT).unwrap();
+        let [name] = map.areas.as_slice() else { panic!("one city is named: {:?}", map.areas) };
+        assert!(name.text.starts_with("Kabupaten") && name.text.ends_with('…'), "{name:?}");
+    }
+
+    /// One station, several at one place, and far apart; at the poles, at the antimeridian, anywhere.
+    fn anywhere() -> impl Strategy<Value = Vec<(f64, f64, usize, usize)>> {
+        let latitude = || prop_oneof![Just(-90.0), Just(90.0), Just(0.0), -90.0..=90.0];
+        let longitude = || prop_oneof![Just(-180.0), Just(180.0), Just(179.999), -180.0..=180.0];
+        let lengths = || (0_usize..400, 0_usize..400);
+        let apart = prop::collection::vec((latitude(), longitude(), lengths()), 1..90);
+        let together = (latitude(), longitude(), prop::collection::vec(lengths(), 1..90))
+            .prop_map(|(y, x, all)| all.into_iter().map(|lengths| (y, x, lengths)).collect::<Vec<_>>());
+        let places = prop_oneof![apart, together];
+        places.prop_map(|all| all.into_iter().map(|(y, x, (name, city))| (y, x, name, city)).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_station_anywhere_with_any_name_is_on_the_map(spots in anywhere(), high: bool) {
+            let name = "Wilayah Sungai ".repeat(27);
+            let height = if high { HEIGHT } else { 260.0 };
+            let place = |(index, spot): (usize, &(f64, f64, usize, usize))| {
+                let &(latitude, longitude, long, city) = spot;
+                Place { index, latitude, longitude, name: &name[..long], city: &name[..city] }
+            };
+            let places: Vec<Place<'_>> = spots.iter().enumerate().map(place).collect();
+            let map = Map::new(&places, height).unwrap();
+            prop_assert_eq!(map.pins.iter().map(|pin| pin.members.len()).sum::<usize>(), places.len());
+            for pin in &map.pins {
+                prop_assert!((0.0..=WIDTH).contains(&pin.x) && (0.0..=height).contains(&pin.y), "{:?}", pin);
+            }
+            for label in map.pins.iter().filter_map(|pin| pin.label.as_ref()).chain(&map.areas) {
+                prop_assert!((0.0..=WIDTH).contains(&label.x) && (0.0..=height).contains(&label.y), "{:?}", label);
+            }
+            prop_assert!(!map.land.contains("NaN") && !map.land.contains("inf"));
+        }
     }
 }

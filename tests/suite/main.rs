@@ -10,6 +10,7 @@ mod line;
 mod mail;
 mod mosquitto;
 mod outage;
+mod pages;
 mod refusals;
 mod replay;
 mod sources;

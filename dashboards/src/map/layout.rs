@@ -127,12 +127,12 @@ pub(super) fn name_areas(places: &[Place<'_>], pins: &[Pin], view: &View) -> Vec
         let mut spots = pins.iter().filter(of_city).map(|pin| (pin.x, pin.y));
         let Some((x, y)) = spots.next() else { continue };
         let group = spots.fold(Area::around(x, y, 0.0), |area, (x, y)| area.with(x, y));
-        let width = width(city) * AREA_FACTOR;
-        let middle = (group.left / 2.0 + group.right / 2.0).clamp(width / 2.0 + 2.0, WIDTH - width / 2.0 - 2.0);
+        let text = shortened(city);
+        let middle = kept_inside(group.left / 2.0 + group.right / 2.0, width(&text) * AREA_FACTOR / 2.0 + 2.0);
         let below = [18.0, 30.0, 42.0].map(|away| (middle, group.bottom + SYMBOL / 2.0 + away - 5.0));
         let above = [7.0, 19.0].map(|away| (middle, group.top - SYMBOL / 2.0 - away));
         let taken = |area: &Area| symbols.iter().chain(named.iter().map(|(_, area)| area)).any(|o| o.touches(area));
-        let label = |(x, y): (f64, f64)| Label { x: x.round(), y: y.round(), text: city.to_owned(), anchor: "middle" };
+        let label = |(x, y): (f64, f64)| Label { x: x.round(), y: y.round(), text: text.clone(), anchor: "middle" };
         let mut candidates = below.into_iter().chain(above).map(label).map(|label| {
             let area = scaled_extent(&label, AREA_FACTOR);
             (label, area)
@@ -177,6 +177,12 @@ fn scaled_extent(label: &Label, factor: f64) -> Area {
         _ => label.x - width / 2.0,
     };
     Area { left, top: label.y - (LINE - 2.0) * factor, right: left + width, bottom: label.y + 2.5 * factor }
+}
+
+/// The place nearest to `x` at which something that reaches `half` to both sides is inside the drawing; the middle where
+/// there is none. (`f64::clamp` panics where its bounds cross, and here they come from names that people choose.)
+fn kept_inside(x: f64, half: f64) -> f64 {
+    if WIDTH <= 2.0 * half { WIDTH / 2.0 } else { x.max(half).min(WIDTH - half) }
 }
 
 fn width(text: &str) -> f64 {
