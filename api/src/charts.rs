@@ -71,7 +71,7 @@ pub(crate) async fn chart(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["range", "from", "to", "width", "height", "theme"])?;
+    let params = Params::lenient(&uri, &["range", "from", "to", "width", "height", "theme"]);
     let snapshot = state.snapshot();
     let (datastream, picture) = find(&snapshot, &station, &file)?;
     let language = language::of_request(&uri, &headers);

@@ -77,7 +77,6 @@ pub(crate) async fn readyz(
     uri: Uri,
     headers: axum::http::HeaderMap,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let language = language::of_request(&uri, &headers);
     let checks = checks(&state).await;
     let ready = checks.iter().all(Check::ok);

@@ -23,7 +23,6 @@ use crate::{
     error::{ApiError, ProblemType},
     language::{self, texts},
     pages,
-    query::Params,
     state::AppState,
 };
 
@@ -47,7 +46,6 @@ pub(crate) async fn show(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let link = find(&state, &token).await?;
     draw(&state, &uri, &headers, link, Fields::default(), None)
 }
@@ -60,7 +58,6 @@ pub(crate) async fn acknowledge(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let fields = match Form::<Fields>::from_request(request, &()).await {
         Ok(Form(fields)) => fields,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {

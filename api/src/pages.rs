@@ -53,7 +53,7 @@ pub(crate) async fn overview(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["city", "agency", "kind", "group"])?;
+    let params = Params::lenient(&uri, &["city", "agency", "kind", "group"]);
     let gatherer = Gatherer::new(&state);
     let filter = OverviewFilter {
         city: params.id("city")?,
@@ -72,7 +72,7 @@ pub(crate) async fn station(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["range", "history"])?;
+    let params = Params::lenient(&uri, &["range", "history"]);
     let settled = params.choice("history", &[("settled", true)])?.unwrap_or(false);
     let words = Window::ALL.map(|window| (window.key(), window));
     let window = params.choice("range", &words)?.unwrap_or_default();
@@ -138,7 +138,7 @@ async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) 
 
 /// `/alerts`: open alerts, or all with `?all=true`.
 pub(crate) async fn alerts(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["all", "level", "agency", "station", "kind", "days", "before"])?;
+    let params = Params::lenient(&uri, &["all", "level", "agency", "station", "kind", "days", "before"]);
     let filter = AlertFilter {
         all: params.flag("all")?.unwrap_or(false),
         level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
@@ -180,7 +180,6 @@ pub(crate) async fn alert(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let (_, detail) = find(&state.alerts, &id).await?;
     let view = alert_view(&state, &uri, &headers, &detail);
     show(&uri, page::alert(&view))
@@ -204,7 +203,6 @@ pub(crate) async fn acknowledge(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let language = language::of_request(&uri, &headers);
     let fields = match Form::<AcknowledgeFields>::from_request(request, &()).await {
         Ok(Form(fields)) => fields,

@@ -1,4 +1,6 @@
-//! Query strings, read strictly: an unknown, repeated or unusable parameter is named with what is allowed.
+//! Query strings. Programs are read strictly: an unknown, repeated or unusable parameter is named with what is allowed.
+//! Pages, pictures and links in messages leave out what they do not know: mail programs and their scanners hang things
+//! like `utm_source=` and `fbclid=` on, and whoever follows such a link has misspelled nothing.
 
 use std::ops::RangeInclusive;
 
@@ -66,6 +68,14 @@ impl Params {
         let params = Self(pairs);
         params.parsed::<Language>(LANGUAGE_KEY, "parameter_choice", "id, en")?;
         Ok(params)
+    }
+
+    /// Reads the query of an address that people follow: what is not in `allowed` is left out, and of a repeated
+    /// parameter the first counts. A value that cannot be used is still named by whoever asks for it.
+    pub(crate) fn lenient(uri: &Uri, allowed: &[&'static str]) -> Self {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs);
+        let known = |(name, _): &(String, String)| allowed.contains(&name.as_str());
+        Self(pairs.unwrap_or_default().into_iter().filter(known).collect())
     }
 
     /// The text of a parameter; an empty one counts as not given, because forms send those.
@@ -252,6 +262,15 @@ mod tests {
     fn a_span_that_ends_before_it_starts_is_refused() {
         let query = "from=2026-03-10T00:00:00Z&to=2026-03-10T00:00:00Z";
         assert!(params(query).unwrap().span(UtcMillis::new(0), 1).is_err());
+    }
+
+    #[test]
+    fn an_address_that_people_follow_may_carry_what_others_hung_on_it() {
+        let read = |query: &str| Params::lenient(&format!("/x?{query}").parse().unwrap(), &["kind", "limit"]);
+        let params = read("utm_source=mail&kind=air&fbclid=%FF%&kind=water&lang=xx&&=&limit=x");
+        assert_eq!(params.text("kind"), Some("air"));
+        assert_eq!(params.text("utm_source"), None);
+        assert_eq!(named(&params.limit(1, 10).unwrap_err()), "limit");
     }
 
     proptest! {

@@ -19,7 +19,6 @@ use crate::{
         operations::{Body, Form, OPERATIONS, Operation, Parameter, Tag, parameter},
     },
     pages,
-    query::Params,
     router::{Access, ROUTES, RouteInfo},
     state::AppState,
 };
@@ -31,7 +30,6 @@ const MAX_HOST: usize = 255;
 
 /// The page.
 pub(crate) async fn page(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let language = language::of_request(&uri, &headers);
     let say = |key| texts(language).fill(key, &[]);
     let view = ReferenceView {

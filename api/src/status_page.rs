@@ -22,7 +22,7 @@ use crate::{
     error::ApiError,
     health::{self, Check},
     ledger, pages,
-    query::{Params, Span},
+    query::Span,
     readiness,
     state::AppState,
     status,
@@ -38,7 +38,6 @@ pub(crate) async fn status(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
     let frame = pages::frame(&state, &uri, &headers, None);
     let checks = health::checks(&state).await;
     let now = frame.generated_at;

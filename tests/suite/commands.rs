@@ -3,7 +3,7 @@
 use std::{path::Path, process::Output, time::Duration};
 
 use anyhow::{Context, Result};
-use bakau_tests::{bakau::Bakau, catalogue, kill::Way};
+use bakau_tests::{bakau::Bakau, catalogue, kill::Way, wait};
 use rusqlite::Connection;
 
 /// A command that should end by itself ends in this time.
@@ -101,6 +101,42 @@ async fn a_second_process_on_the_same_data_is_refused_and_verify_finds_no_damage
     let verify = run(&bakau, &["verify"]).await?;
     assert!(verify.status.success(), "{}", errors(&verify));
     Ok(())
+}
+
+/// Every file of a data folder that another process may not touch while one runs on it; the running one itself writes
+/// to the spool, the series and the alerts.
+fn registered(bakau: &Bakau) -> Result<Vec<(&'static str, Vec<u8>, std::time::SystemTime)>> {
+    let read = |name| {
+        let path = bakau.data(name);
+        Ok((name, std::fs::read(&path)?, std::fs::metadata(&path)?.modified()?))
+    };
+    ["registry.db", "registry.db-wal", "bakau.lock"].into_iter().map(read).collect()
+}
+
+/// The measured time of the newest value of all.
+async fn newest(bakau: &Bakau) -> Result<Option<String>> {
+    let latest = bakau.json("/api/v1/latest").await?;
+    let rows = latest["latest"].as_array().context("present values")?;
+    Ok(rows.iter().filter_map(|row| row["observed_at"].as_str()).max().map(str::to_owned))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_demo_on_the_same_folder_leaves_the_first_alone() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut bakau = Bakau::prepare(folder.path(), "", &[])?;
+    let arguments = ["demo", "--data", "data", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--history", "0"];
+    bakau.start_with(&arguments.map(str::to_owned)).await?;
+    let reporting = async || newest(&bakau).await;
+    wait::until("values of the demo", PATIENCE, reporting).await?;
+    let before = registered(&bakau)?;
+    let second = run(&bakau, &arguments).await?;
+    assert!(!second.status.success());
+    assert!(errors(&second).contains("another bakau is running on the data folder data"), "{}", errors(&second));
+    assert!(before == registered(&bakau)?, "the second one wrote to the first one's files");
+    let then = newest(&bakau).await?;
+    let going_on = async || Ok((then < newest(&bakau).await?).then_some(()));
+    wait::until("the stations of the first demo to go on", PATIENCE, going_on).await?;
+    bakau.stop()
 }
 
 /// The number that every file of Bakau carries: which version of its tables it has.

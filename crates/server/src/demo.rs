@@ -31,9 +31,11 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     let history_ms = i64::try_from(arguments.history.0.as_millis()).context("the history is too long")?;
     let accepted = u32::try_from(history_ms / DAY_MS + 1 + ACCEPT_MORE_DAYS).context("the history is too long")?;
     config.broker.accept_past_days = config.broker.accept_past_days.max(accepted);
+    // Before anything is written: fresh device tokens would lock out the stations of a demo that is already running here.
+    let lock = wiring::lock(&config.data)?;
     // Registered before the rooms start, so that the first message already finds its station.
     let (snapshot, credentials) = register(&config).await?;
-    let rooms = wiring::Rooms::start(config).await?;
+    let rooms = wiring::Rooms::start(config, lock).await?;
     let Some(broker) = rooms.addresses().mqtt else { bail!("the demo needs the embedded broker") };
 
     let now = SystemClock.now();

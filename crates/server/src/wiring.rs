@@ -63,7 +63,9 @@ pub(crate) fn prepare_folder(data: &Path) -> Result<()> {
 pub(crate) fn lock(data: &Path) -> Result<File> {
     prepare_folder(data)?;
     let path = data.join("bakau.lock");
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    // The file of whoever holds it is not even truncated.
+    let file = File::options().create(true).write(true).truncate(false).open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
         bail!("another bakau is running on the data folder {}; stop it or name another folder", data.display());
     }
@@ -96,7 +98,8 @@ impl Secrets for Environment {
 
 /// Runs the platform until `stop`, saying on standard output where it listens.
 pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<()> {
-    let rooms = Rooms::start(config).await?;
+    let lock = lock(&config.data)?;
+    let rooms = Rooms::start(config, lock).await?;
     rooms.announce();
     rooms.run_until(stop).await
 }
@@ -195,9 +198,8 @@ impl Consumers {
 
 impl Rooms {
     /// Opens files and sockets and starts everything, from the end of the line to its beginning: who consumes stands ready
-    /// before anything comes in.
-    pub(crate) async fn start(config: Config) -> Result<Self> {
-        let lock = lock(&config.data)?;
+    /// before anything comes in. The lock of the data folder is taken by the caller, before it touches anything there.
+    pub(crate) async fn start(config: Config, lock: File) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let registry = open_registry(&config.data).await?;
         let admin_token = ensure_admin_token(&registry, &config).await?;
