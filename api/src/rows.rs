@@ -94,8 +94,7 @@ impl RowWriter {
     }
 }
 
-/// One flag per test of quality control, in the order of [`QualityTest::ALL`]: `1311` is a spike.
-/// One digit per test, in the order of [`QualityTest::ALL`].
+/// One digit per test, the flag that it gave, in the order of [`QualityTest::ALL`]: `131122` is a spike.
 pub(crate) fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
     out.extend(QualityTest::ALL.into_iter().map(|test| b'0' + tests.get(test).code() % 10));
 }

@@ -81,11 +81,16 @@ pub enum QualityTest {
     RateOfChange = 2,
     /// The value has not changed for too long.
     FlatLine = 3,
+    /// The value is a code that devices send where they have none, such as -9999, although nobody declared it.
+    MissingCode = 4,
+    /// The clock that stamped the value does not run ahead of ours.
+    Clock = 5,
 }
 
 impl QualityTest {
     /// Every test, in code order.
-    pub const ALL: [Self; 4] = [Self::GrossRange, Self::Spike, Self::RateOfChange, Self::FlatLine];
+    pub const ALL: [Self; 6] =
+        [Self::GrossRange, Self::Spike, Self::RateOfChange, Self::FlatLine, Self::MissingCode, Self::Clock];
 
     /// The stable key used in the API and in message files.
     #[must_use]
@@ -95,32 +100,48 @@ impl QualityTest {
             Self::Spike => "spike",
             Self::RateOfChange => "rate_of_change",
             Self::FlatLine => "flat_line",
+            Self::MissingCode => "missing_code",
+            Self::Clock => "clock",
         }
     }
 }
 
+// The code of a test is its place, and sixteen of four bits fill what is stored.
+const _: () = {
+    assert!(QualityTest::ALL.len() <= TestResults::MAX_TESTS, "the stored results have no room for another test");
+    let mut place = 0;
+    while place < QualityTest::ALL.len() {
+        assert!(QualityTest::ALL[place] as usize == place, "the tests must stand in code order");
+        place += 1;
+    }
+};
+
 /// One flag per test, packed as stored: four bits each, 0 where the test was not evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TestResults(u32);
+pub struct TestResults(u64);
 
 impl TestResults {
     /// No test was evaluated.
     pub const NONE: Self = Self(0);
 
-    /// The results of a stored code; `None` where a part is no flag.
+    /// Tests that fit into a code.
+    pub const MAX_TESTS: usize = u64::BITS as usize / 4;
+
+    /// The results of a stored code; `None` where a part is no flag, or belongs to no test that is known.
     #[must_use]
-    pub fn from_code(code: u32) -> Option<Self> {
-        let known = QualityTest::ALL.into_iter().all(|test| {
-            let flag = (code >> (4 * test as u32)) & 0xF;
-            flag == 0 || u8::try_from(flag).ok().and_then(Flag::from_code).is_some()
+    pub fn from_code(code: u64) -> Option<Self> {
+        let known = (0..Self::MAX_TESTS).all(|place| {
+            let flag = (code >> (4 * place)) & 0xF;
+            let is_flag = || u8::try_from(flag).ok().and_then(Flag::from_code).is_some();
+            flag == 0 || (place < QualityTest::ALL.len() && is_flag())
         });
-        (known && code >> (4 * QualityTest::ALL.len()) == 0).then_some(Self(code))
+        known.then_some(Self(code))
     }
 
     /// The code as stored.
     #[must_use]
-    pub const fn code(self) -> u32 {
+    pub const fn code(self) -> u64 {
         self.0
     }
 
@@ -130,7 +151,7 @@ impl TestResults {
         let shift = 4 * test as u32;
         let code = match flag {
             Flag::NotEvaluated => 0,
-            Flag::Good | Flag::Suspect | Flag::Fail | Flag::Missing => flag.code() as u32,
+            Flag::Good | Flag::Suspect | Flag::Fail | Flag::Missing => flag.code() as u64,
         };
         Self((self.0 & !(0xF << shift)) | (code << shift))
     }
@@ -152,7 +173,34 @@ impl TestResults {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_test_keeps_its_own_result(flags in prop::collection::vec(0_usize..5, QualityTest::ALL.len())) {
+            let flags: Vec<Flag> = flags.into_iter().map(|place| Flag::ALL[place]).collect();
+            let given = QualityTest::ALL.into_iter().zip(flags.iter().copied());
+            let results = given.clone().fold(TestResults::NONE, |all, (test, flag)| all.with(test, flag));
+            for (test, flag) in given {
+                prop_assert_eq!(results.get(test), flag);
+            }
+            prop_assert_eq!(TestResults::from_code(results.code()), Some(results));
+            prop_assert_eq!(results.aggregate().code(), flags.iter().map(|flag| flag.code() % 10).filter(|code| *code != 2).max().unwrap_or(2));
+        }
+
+        #[test]
+        fn a_code_is_known_or_refused_and_never_changed(code in any::<u64>(), tests in 0_u32..16) {
+            let code = code >> (4 * tests);
+            let known = (0..16).all(|place| match code >> (4 * place) & 0xF {
+                0 => true,
+                1..=4 | 9 => place < QualityTest::ALL.len(),
+                _ => false,
+            });
+            prop_assert_eq!(TestResults::from_code(code).map(TestResults::code), known.then_some(code));
+        }
+    }
 
     #[test]
     fn the_aggregate_is_the_worst_of_the_tests_that_ran() {
@@ -167,7 +215,8 @@ mod tests {
     #[test]
     fn a_code_with_unknown_parts_is_refused() {
         assert_eq!(TestResults::from_code(5), None);
-        assert_eq!(TestResults::from_code(1 << 16), None);
+        assert_eq!(TestResults::from_code(1 << (4 * QualityTest::ALL.len())), None, "a test that nobody knows");
+        assert_eq!(TestResults::from_code(1 << 63), None);
         assert_eq!(TestResults::from_code(0x3001).map(TestResults::aggregate), Some(Flag::Suspect));
     }
 

@@ -56,6 +56,7 @@ pub async fn run(fixture: &dyn Fixture) {
     verdicts::a_verdict_comes_with_its_value_or_later(&*fixture.empty().await).await;
     verdicts::a_flag_that_is_taken_back_is_kept(&*fixture.empty().await).await;
     verdicts::the_verdict_belongs_to_the_value_that_stays(&*fixture.empty().await).await;
+    verdicts::every_result_of_every_test_comes_back(&*fixture.empty().await).await;
     a_scan_shows_what_a_question_answers(&*fixture.empty().await).await;
     everything_is_there_after_reopening(fixture).await;
     transfer::a_copy_has_everything_and_goes_on(fixture).await;

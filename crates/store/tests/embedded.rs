@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bakau_model::{Batch, DatastreamId, Observation, Seq, UtcMillis};
+use bakau_model::{Batch, DatastreamId, Flag, Observation, QualityTest, Seq, TestResults, UtcMillis};
 use bakau_store::{
-    RangeQuery, Store, StoreCounts, StoreErrorKind,
+    RangeQuery, Store, StoreCounts, StoreErrorKind, Verdict,
     conformance::{self, batch, everything, observation},
     copy::Transfer,
     embedded::EmbeddedStore,
@@ -261,6 +261,32 @@ async fn compare(store: &EmbeddedStore, model: &Model) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn every_result_of_every_test_comes_back_from_the_file(
+        all in prop::collection::vec(prop::collection::vec(0_usize..4, QualityTest::ALL.len()), 1..40),
+    ) {
+        let flags = [Flag::NotEvaluated, Flag::Good, Flag::Suspect, Flag::Fail];
+        let results = |places: &Vec<usize>| {
+            let given = QualityTest::ALL.into_iter().zip(places);
+            given.fold(TestResults::NONE, |results, (test, place)| results.with(test, flags[*place]))
+        };
+        let written: Vec<_> = (0..).zip(all.iter().map(results)).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (_folder, store) = new_store();
+            let values: Vec<_> = written.iter().map(|&(at, _)| observation(1, at, Some(1.0))).collect();
+            let verdict = |&(at, tests): &(i64, TestResults)| {
+                let Observation { datastream, observed_at, received_at, .. } = observation(1, at, None);
+                Verdict { datastream, observed_at, tests, recorded_at: received_at }
+            };
+            store.write(&[batch(1, "a", &values)], written.iter().map(verdict).collect()).await.unwrap();
+            let rows = store.observations(&everything(1)).await.unwrap();
+            let read: Vec<_> = rows.iter().map(|row| (row.observation.observed_at.get(), row.tests)).collect();
+            prop_assert_eq!(read, written);
+            Ok(())
+        })?;
+    }
+
     #[test]
     fn any_history_of_writes_repeats_and_restarts_ends_as_the_model_says(
         history in any_history(),

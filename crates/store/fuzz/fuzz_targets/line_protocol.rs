@@ -2,7 +2,7 @@
 //! names no line that was not sent.
 #![no_main]
 
-use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TestResults, TimeSource, UtcMillis};
+use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, QualityTest, TestResults, TimeSource, UtcMillis};
 use bakau_store::{
     StoredObservation,
     influx::{Answered, MISSING, decide, encode, series_key},
@@ -17,6 +17,9 @@ fn number(bytes: &[u8], at: usize) -> u64 {
 
 fn row(bytes: &[u8]) -> StoredObservation {
     let value = f64::from_bits(number(bytes, 8));
+    let nibbles = QualityTest::ALL.into_iter().zip((0..).step_by(4)).map(|(test, at)| (test, number(bytes, 0) >> at & 3));
+    let flags = [Flag::NotEvaluated, Flag::Good, Flag::Suspect, Flag::Fail];
+    let tests = nibbles.fold(TestResults::NONE, |all, (test, flag)| all.with(test, flags[flag as usize]));
     let observation = Observation {
         datastream: DatastreamId::new(1),
         observed_at: UtcMillis::new(number(bytes, 0).cast_signed()),
@@ -26,7 +29,7 @@ fn row(bytes: &[u8]) -> StoredObservation {
         received_at: UtcMillis::new(number(bytes, 16).cast_signed()),
         flag: if number(bytes, 24) & 1 == 0 { Flag::Good } else { Flag::Missing },
     };
-    StoredObservation { observation, revision: number(bytes, 25) as u32 & 0x3FFF, tests: TestResults::NONE }
+    StoredObservation { observation, revision: number(bytes, 25) as u32 & 0x3FFF, tests }
 }
 
 /// The parts of a text at a separator that no backslash stands right before: as influxd reads, for which two of them are no
@@ -74,6 +77,12 @@ fn encoding(station: &str, parameter: &str, row: &StoredObservation) {
     let expected = row.observation.value.unwrap_or(MISSING);
     assert_eq!(value.parse::<f64>().map(f64::to_bits), Ok(expected.to_bits()));
     assert!(expected.is_finite());
+    let whole = |name: &str| {
+        let found = fields.split(',').find_map(|field| field.strip_prefix(name)?.strip_suffix('i'));
+        found.and_then(|digits| digits.parse::<u64>().ok()).expect("a whole number")
+    };
+    // The results of the first four tests are in one field, those of all others in another.
+    assert_eq!(whole("tests=") << 16 | whole("meta=") & 0xFFFF, row.tests.code());
     for name in [station, parameter] {
         assert!(!name.is_empty() && !name.contains('\n') && !name.ends_with('\\') && !name.starts_with('#'));
     }

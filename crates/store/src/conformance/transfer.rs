@@ -23,7 +23,8 @@ async fn fill(store: &dyn Store) {
         });
         let values: Vec<_> = values.collect();
         let flag = if seq % 2 == 0 { Flag::Suspect } else { Flag::Good };
-        let tests = TestResults::NONE.with(QualityTest::GrossRange, flag);
+        let tests =
+            QualityTest::ALL.into_iter().skip(1).step_by(2).fold(TestResults::NONE, |all, test| all.with(test, flag));
         let judged = values.iter().step_by(3);
         let verdict = |row: &Observation| Verdict {
             datastream: row.datastream,

@@ -79,3 +79,30 @@ pub(super) async fn the_verdict_belongs_to_the_value_that_stays(store: &dyn Stor
     assert_eq!(flags(store).await, [(10, Flag::Good, good)], "a duplicate takes a new verdict too");
     assert_eq!(replaced(store).await, [(10, 1 + 1, Flag::Fail, 2)], "and the old one is kept");
 }
+
+pub(super) async fn every_result_of_every_test_comes_back(store: &dyn Store) {
+    let each = QualityTest::ALL
+        .into_iter()
+        .flat_map(|test| [Flag::Good, Flag::Suspect, Flag::Fail].map(|flag| TestResults::NONE.with(test, flag)));
+    let all_fail = QualityTest::ALL.into_iter().fold(TestResults::NONE, |all, test| all.with(test, Flag::Fail));
+    let results: Vec<TestResults> = each.chain([all_fail]).collect();
+    let values: Vec<_> = (0..).zip(&results).map(|(at, _)| observation(1, at, Some(1.0))).collect();
+    let verdicts = |results: &[TestResults]| (0..).zip(results).map(|(at, tests)| verdict(at, *tests, 7)).collect();
+    store.write(&[batch(1, "a", &values)], verdicts(&results)).await.expect("write");
+    let found = flags(store).await;
+    let expected: Vec<_> = (0..).zip(&results).map(|(at, tests)| (at, tests.aggregate(), *tests)).collect();
+    assert_eq!(found, expected, "each result comes back where it was");
+
+    // Taken back, and then replaced with their values: each is kept as it was.
+    let reversed: Vec<TestResults> = results.iter().rev().copied().collect();
+    store.write(&[], verdicts(&reversed)).await.expect("write");
+    let old = store.reflagged(&everything(1)).await.expect("replaced flags are readable");
+    let both = results.iter().zip(&reversed);
+    let changed = both.filter(|(before, after)| before.aggregate() != after.aggregate()).map(|(before, _)| *before);
+    assert_eq!(old.iter().map(|row| row.tests).collect::<Vec<_>>(), changed.collect::<Vec<_>>(), "replaced flags");
+    let corrected: Vec<_> = values.iter().map(|value| Observation { value: Some(2.0), ..*value }).collect();
+    store.write(&[batch(2, "a", &corrected)], Vec::new()).await.expect("write");
+    let old = store.superseded(&everything(1)).await.expect("superseded");
+    assert_eq!(old.iter().map(|row| row.tests).collect::<Vec<_>>(), reversed, "replaced values");
+    assert_eq!(store.verify().await.expect("verify").problems, Vec::<String>::new(), "the store is sound");
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bakau_model::{DatastreamId, Observation, TestResults, UtcMillis};
 
 use super::{CopyError, CopyEvent, PAGE_LINES, Slice, Transfer, each_slice};
-use crate::{Hour, StoreError, StoreVerify};
+use crate::{Hour, StoreError, StoreVerify, embedded::read::tests_column};
 
 /// How much there is of something, and a checksum over it that does not depend on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,7 +169,8 @@ fn add(hours: &mut Hours, slice: &Slice, left_out: &BTreeSet<i64>) {
         count(row.observation.observed_at, Totals { superseded: 1, checksum, ..Totals::default() });
     }
     for row in &slice.reflagged {
-        let numbers = [row.observed_at.get(), row.revision.into(), row.flag.code().into(), row.tests.code().into()];
+        let tests = tests_column(row.tests);
+        let numbers = [row.observed_at.get(), row.revision.into(), row.flag.code().into(), tests];
         let checksum = crc(&numbers, crc(&[row.recorded_at.get()], 0));
         count(row.observed_at, Totals { reflagged: 1, checksum: checksum.into(), ..Totals::default() });
     }
@@ -184,7 +185,7 @@ fn version(observation: &Observation, revision: u32, tests: TestResults, recorde
         observation.time_source.code().into(),
         observation.flag.code().into(),
         revision.into(),
-        tests.code().into(),
+        tests_column(tests),
         recorded_at,
     ];
     crc32c::crc32c_append(crc(&numbers, 0), &value.to_le_bytes()).into()

@@ -7,7 +7,7 @@ use super::plan::{Place, Unfinished};
 use crate::{
     Reflagged, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Superseded,
     embedded::{
-        read::{COLUMNS, count},
+        read::{COLUMNS, count, tests_column},
         write::write_cursor,
     },
 };
@@ -139,7 +139,7 @@ fn bind(to: &mut Statement<'_>, value: &Observation, revision: u32, tests: TestR
     to.raw_bind_parameter(3, revision)?;
     to.raw_bind_parameter(4, value.value)?;
     to.raw_bind_parameter(5, value.flag.code())?;
-    to.raw_bind_parameter(6, tests.code())?;
+    to.raw_bind_parameter(6, tests_column(tests))?;
     to.raw_bind_parameter(7, value.deployment.get())?;
     to.raw_bind_parameter(8, value.time_source.code())?;
     to.raw_bind_parameter(9, value.received_at.get())
@@ -166,7 +166,7 @@ pub(crate) fn put_versions(
     )?;
     for Reflagged { datastream, observed_at, revision, flag, tests, recorded_at } in reflagged {
         let (datastream, observed_at) = (datastream.get(), observed_at.get());
-        put.execute(params![datastream, observed_at, revision, recorded_at.get(), flag.code(), tests.code()])?;
+        put.execute(params![datastream, observed_at, revision, recorded_at.get(), flag.code(), tests_column(*tests)])?;
     }
     Ok(())
 }

@@ -84,10 +84,15 @@ pub(crate) fn flag_of(code: i64) -> Result<Flag, &'static str> {
     u8::try_from(code).ok().and_then(Flag::from_code).ok_or("the flag is no QARTOD code")
 }
 
+/// Results as they stand in a column: SQLite has no unsigned numbers.
+pub(crate) const fn tests_column(tests: TestResults) -> i64 {
+    tests.code().cast_signed()
+}
+
 /// A flag and its tests, or what is wrong with them.
 pub(crate) fn verdict(flag: i64, tests: i64) -> Result<(Flag, TestResults), &'static str> {
     let flag = flag_of(flag)?;
-    let tests = u32::try_from(tests).ok().and_then(TestResults::from_code).ok_or("a test has no QARTOD code")?;
+    let tests = TestResults::from_code(tests.cast_unsigned()).ok_or("a test has no QARTOD code")?;
     if tests != TestResults::NONE && flag != Flag::Missing && flag != tests.aggregate() {
         return Err("the flag is not the worst of its tests");
     }

@@ -3,6 +3,7 @@
 use bakau_model::{Flag, Observation, TestResults};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 
+use super::read::tests_column;
 use crate::{StoreError, StoredObservation, Verdict};
 
 pub(super) enum Outcome {
@@ -66,7 +67,7 @@ impl<'t> Table<'t> {
         };
         let (datastream, observed_at) = (observation.datastream.get(), observation.observed_at.get());
         let rest = (observation.deployment.get(), observation.time_source.code(), observation.received_at.get());
-        let row = (datastream, observed_at, value, flag.code(), tests.code(), rest.0, rest.1, rest.2);
+        let row = (datastream, observed_at, value, flag.code(), tests_column(tests), rest.0, rest.1, rest.2);
         if self.insert.execute(row)? == 1 {
             let observation = Observation { value, flag, ..*observation };
             return Ok(Outcome::Stored(StoredObservation { observation, revision: 1, tests }));
@@ -86,7 +87,7 @@ impl<'t> Table<'t> {
     /// Gives a stored value its verdict; a flag that this takes back is kept.
     pub(super) fn judge(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         let (datastream, observed_at) = (verdict.datastream.get(), verdict.observed_at.get());
-        let (flag, tests) = (verdict.tests.aggregate(), verdict.tests.code());
+        let (flag, tests) = (verdict.tests.aggregate(), tests_column(verdict.tests));
         // Nearly always one more test of a good value has run: one statement.
         if self.confirm.execute((datastream, observed_at, flag.code(), tests))? == 1 {
             return Ok(());
@@ -94,7 +95,7 @@ impl<'t> Table<'t> {
         let key = (datastream, observed_at);
         let held = self.find_flag.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let Some((old_flag, old_tests, revision)) = held else { return Ok(()) };
-        let (old_flag, old_tests, revision): (u8, u32, i64) = (old_flag, old_tests, revision);
+        let (old_flag, old_tests, revision): (u8, i64, i64) = (old_flag, old_tests, revision);
         if old_tests == tests || old_flag == Flag::Missing.code() {
             return Ok(());
         }

@@ -6,7 +6,7 @@
 
 use bakau_model::UtcMillis;
 
-use super::point::{Fields, RawPoint};
+use super::point::{Fields, RawPoint, TESTS};
 
 /// Texts of an answer are names of columns and messages.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -16,7 +16,7 @@ const MAX_SKIPPED: usize = 100_000;
 /// The first column, before the fields that were asked for.
 const TIME: &str = "time";
 /// Fields that are whole numbers, at most.
-const MAX_WHOLE: usize = 3;
+const MAX_WHOLE: usize = 4;
 
 /// Why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -248,16 +248,16 @@ impl<'a> Reader<'a> {
             _ => return Err(nonsense()),
         };
         let (mut whole, mut torn) = ([0; MAX_WHOLE], false);
-        for place in whole.iter_mut().take(fields.len().saturating_sub(1)) {
+        for (place, name) in whole.iter_mut().zip(fields.iter().skip(1)) {
             match self.token()? {
                 Token::Int(number) => *place = number,
-                Token::Nil => torn = true,
+                Token::Nil => torn |= *name != TESTS,
                 _ => return Err(nonsense()),
             }
         }
-        let [flag, lag, meta] = whole;
+        let [flag, lag, meta, tests] = whole;
         Ok(match value.filter(|_| !torn) {
-            Some(value) => Row::Whole(RawPoint { at, value, flag, lag, meta }),
+            Some(value) => Row::Whole(RawPoint { at, value, flag, lag, meta, tests }),
             None => Row::Torn(at),
         })
     }

@@ -2,8 +2,9 @@
 //!
 //! All fields are written every time, because fields of an overwritten point merge one by one. A missing value is
 //! [`MISSING`] with flag 9. `lag` is a whole number of milliseconds: as seconds with decimals it took 6.5 bytes more.
-//! `meta` packs what hardly ever changes from one point to the next, so that it costs next to nothing on disk: 16 bits
-//! of test results, 2 bits of time source, 32 bits of deployment, 13 bits of revision.
+//! `meta` packs what hardly ever changes from one point to the next, so that it costs next to nothing on disk: the
+//! results of the first four tests in 16 bits, 2 bits of time source, 32 bits of deployment, 13 bits of revision. `tests`
+//! has the results of the other twelve in 48 bits; points written before there were more than four do not have it.
 
 use std::fmt::Write;
 
@@ -22,6 +23,12 @@ pub const MISSING: f64 = -9_999.0;
 
 /// First and last instant that InfluxDB can hold: nanoseconds in 64 bits, in whole milliseconds.
 pub const INSTANTS: (UtcMillis, UtcMillis) = (UtcMillis::new(-9_223_372_036_854), UtcMillis::new(9_223_372_036_854));
+
+/// The field that points of an older format lack; 0 stands for it.
+pub(super) const TESTS: &str = "tests";
+
+/// Bits of test results in `meta`; the rest is in [`TESTS`].
+const META_TESTS: u32 = 16;
 
 /// Greatest revision that fits into `meta`.
 const MAX_REVISION: u32 = (1 << 13) - 1;
@@ -101,9 +108,9 @@ pub fn encode(series: &str, row: &StoredObservation, out: &mut String) -> Result
     }
     let lag = observation.received_at.since(observation.observed_at);
     let (value, flag) = (observation.value.unwrap_or(MISSING), observation.flag.code());
-    let (meta, at) = (meta(row), observation.observed_at.get());
+    let (meta, (_, tests), at) = (meta(row), split(row.tests.code()), observation.observed_at.get());
     // Shortest digits that read back as the same bits, with an exponent where that is shorter.
-    let written = writeln!(out, "{series} value={value:?},flag={flag}i,lag={lag}i,meta={meta}i {at}");
+    let written = writeln!(out, "{series} value={value:?},flag={flag}i,lag={lag}i,meta={meta}i,{TESTS}={tests}i {at}");
     written.map_err(|_| Unfit::Value)
 }
 
@@ -112,7 +119,18 @@ fn meta(row: &StoredObservation) -> i64 {
     i64::from(row.revision) << 50
         | deployment << 18
         | i64::from(row.observation.time_source.code()) << 16
-        | i64::from(row.tests.code() & 0xFFFF)
+        | split(row.tests.code()).0
+}
+
+/// The code of all results as its parts in `meta` and in [`TESTS`].
+const fn split(code: u64) -> (i64, i64) {
+    ((code & ((1 << META_TESTS) - 1)).cast_signed(), (code >> META_TESTS).cast_signed())
+}
+
+/// The code of all results as SQLite holds it, from both fields; `None` where no code has such parts.
+fn join(meta: i64, tests: i64) -> Option<i64> {
+    let first = meta & ((1 << META_TESTS) - 1);
+    (0..1 << (u64::BITS - META_TESTS)).contains(&tests).then_some(tests << META_TESTS | first)
 }
 
 /// Names of fields: `value` and then some of those that are whole numbers, in the order of [`RawPoint`].
@@ -140,6 +158,8 @@ pub(super) struct RawPoint {
     pub(super) lag: i64,
     /// Field `meta`.
     pub(super) meta: i64,
+    /// Field `tests`; 0 in points of before.
+    pub(super) tests: i64,
 }
 
 impl Wanted for SeriesPoint {
@@ -155,12 +175,12 @@ impl Wanted for SeriesPoint {
 }
 
 impl Wanted for StoredObservation {
-    const FIELDS: Fields = &["value", "flag", "lag", "meta"];
+    const FIELDS: Fields = &["value", "flag", "lag", "meta", TESTS];
 
     fn check(point: &RawPoint, of: DatastreamId) -> Result<Self, &'static str> {
         let SeriesPoint { observed_at, value, flag } = SeriesPoint::check(point, of)?;
         let bits = point.meta;
-        let (_, tests) = verdict(point.flag, bits & 0xFFFF)?;
+        let (_, tests) = verdict(point.flag, join(bits, point.tests).ok_or("a test has no QARTOD code")?)?;
         let time_source = u8::try_from(bits >> 16 & 0x3).ok().and_then(TimeSource::from_code);
         let deployment =
             u32::try_from(bits >> 18 & 0xFFFF_FFFF).map_err(|_| "the deployment number is out of range")?;
@@ -183,6 +203,8 @@ impl Wanted for StoredObservation {
 mod tests {
     use proptest::prelude::*;
 
+    use bakau_model::QualityTest;
+
     use super::*;
     use crate::conformance::observation;
 
@@ -197,24 +219,38 @@ mod tests {
         let number = |name: &str| field(name).parse::<f64>().unwrap();
         let whole = |name: &str| field(name).parse::<i64>().unwrap();
         let at = UtcMillis::new(at.parse().unwrap());
-        RawPoint { at, value: number("value"), flag: whole("flag"), lag: whole("lag"), meta: whole("meta") }
+        let (value, flag, lag) = (number("value"), whole("flag"), whole("lag"));
+        RawPoint { at, value, flag, lag, meta: whole("meta"), tests: whole(TESTS) }
     }
 
     fn any_row() -> impl Strategy<Value = StoredObservation> {
         let instants = INSTANTS.0.get()..=INSTANTS.1.get();
         let value = proptest::option::of(proptest::num::f64::NORMAL | proptest::num::f64::ZERO);
         let lag = -1_000_000_000_000_000_i64..1_000_000_000_000_000;
-        (instants, value, lag, any::<u32>(), 0..3_usize, 1..=MAX_REVISION).prop_map(
-            |(at, value, lag, deployment, source, revision)| {
+        (instants, value, lag, any::<u32>(), 0..3_usize, 1..=MAX_REVISION, any_results()).prop_map(
+            |(at, value, lag, deployment, source, revision, tests)| {
+                let tests = if value.is_some() { tests } else { TestResults::NONE };
+                let observation = observation(7, at, value);
                 let observation = Observation {
                     received_at: UtcMillis::new(at + lag),
                     deployment: DeploymentId::new(deployment),
                     time_source: TimeSource::ALL[source],
-                    ..observation(7, at, value)
+                    flag: if tests == TestResults::NONE { observation.flag } else { tests.aggregate() },
+                    ..observation
                 };
-                StoredObservation { observation, revision, tests: TestResults::NONE }
+                StoredObservation { observation, revision, tests }
             },
         )
+    }
+
+    /// What every test can say of a value that is there.
+    fn any_results() -> impl Strategy<Value = TestResults> {
+        let flags = [Flag::NotEvaluated, Flag::Good, Flag::Suspect, Flag::Fail];
+        let each = prop::collection::vec(prop::sample::select(flags.to_vec()), QualityTest::ALL.len());
+        each.prop_map(|flags| {
+            let with = |results: TestResults, (test, flag)| results.with(test, flag);
+            QualityTest::ALL.into_iter().zip(flags).fold(TestResults::NONE, with)
+        })
     }
 
     proptest! {
@@ -226,7 +262,27 @@ mod tests {
             let (point, datastream) = (decode(&line), DatastreamId::new(7));
             prop_assert_eq!(StoredObservation::check(&point, datastream), Ok(row));
             // What was not asked for is not there.
-            prop_assert_eq!(SeriesPoint::check(&RawPoint { lag: 0, meta: 0, ..point }, datastream), Ok((&row).into()));
+            prop_assert_eq!(SeriesPoint::check(&RawPoint { lag: 0, meta: 0, tests: 0, ..point }, datastream), Ok((&row).into()));
+        }
+
+        #[test]
+        fn no_bit_of_sixteen_tests_is_dropped(code in any::<u64>(), other_bits in any::<i64>()) {
+            let (meta, tests) = split(code);
+            prop_assert_eq!(join(meta | other_bits << META_TESTS, tests), Some(code.cast_signed()));
+            prop_assert_eq!(join(meta, tests | 1 << (u64::BITS - META_TESTS)), None, "of which test would that be?");
+        }
+
+        #[test]
+        fn a_point_of_before_has_the_results_of_the_first_four_tests(row in any_row()) {
+            let first_four = TestResults::from_code(row.tests.code() & 0xFFFF).unwrap();
+            let (mut line, key) = (String::new(), series_key("s1", "do").unwrap());
+            let flag = if first_four == TestResults::NONE { row.observation.flag } else { first_four.aggregate() };
+            let observation = Observation { flag, ..row.observation };
+            encode(&key, &StoredObservation { observation, tests: first_four, ..row }, &mut line).unwrap();
+            // Their fields are the same but for the one that is absent, which reads as 0.
+            prop_assert!(line.contains(",tests=0i "));
+            let read = StoredObservation::check(&RawPoint { tests: 0, ..decode(&line) }, DatastreamId::new(7));
+            prop_assert_eq!(read.map(|read| read.tests), Ok(first_four));
         }
 
         #[test]

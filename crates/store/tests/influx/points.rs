@@ -1,8 +1,8 @@
 //! Points that the server refuses, and servers that are away.
 
-use bakau_model::{Seq, UtcMillis};
+use bakau_model::{Flag, QualityTest, Seq, TestResults, UtcMillis};
 use bakau_store::{
-    Store, StoreErrorKind,
+    RangeQuery, Store, StoreErrorKind, Verdict,
     conformance::{batch, everything, observation},
     influx::{InfluxConfig, InfluxStore},
 };
@@ -38,6 +38,33 @@ async fn exactly_the_bad_points_of_five_thousand_are_quarantined() {
         assert_eq!(store.observations(&everything(1)).await.unwrap().len(), 5_000 - bad);
         assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn points_of_before_there_were_more_than_four_tests_are_readable() {
+    let files = Files::new().await;
+    let store = files.store().await;
+    // In weeks of their own, so that no point beside them has the field that they lack.
+    let results = TestResults::NONE.with(QualityTest::Spike, Flag::Suspect).with(QualityTest::Clock, Flag::Good);
+    let around = [0, 20].map(|week| observation(1, week * WEEK_MS, Some(1.0)));
+    let first = Verdict {
+        datastream: around[0].datastream,
+        observed_at: around[0].observed_at,
+        tests: results,
+        recorded_at: around[0].received_at,
+    };
+    store.write(&[batch(1, "a", &around)], vec![first]).await.unwrap();
+    let key = "observation,parameter=do@150cm,station=s1";
+    // Revision 3, deployment 7, stamped on arrival; spike suspect and range good.
+    let meta = (3_i64 << 50) + (7 << 18) + (1 << 16) + 0x31;
+    let old = format!("{key} value=4.25,flag=3i,lag=1500i,meta={meta}i {}", 10 * WEEK_MS);
+    files.influxd.intrude(&files.config().bucket, &old).await;
+    let found = store.observations(&everything(1)).await.unwrap();
+    let four = TestResults::NONE.with(QualityTest::GrossRange, Flag::Good).with(QualityTest::Spike, Flag::Suspect);
+    let read: Vec<_> = found.iter().map(|row| (row.observation.value, row.revision, row.tests)).collect();
+    assert_eq!(read, [(Some(1.0), 1, results), (Some(4.25), 3, four), (Some(1.0), 1, TestResults::NONE)]);
+    let alone = RangeQuery { from: UtcMillis::new(WEEK_MS), to: UtcMillis::new(11 * WEEK_MS), ..everything(1) };
+    assert_eq!(store.observations(&alone).await.unwrap(), found[1..2]);
 }
 
 #[tokio::test]

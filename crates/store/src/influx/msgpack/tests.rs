@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{super::point::Wanted, *};
 use crate::StoredObservation;
 
-/// What InfluxDB 2.7.12 sends for two points, the first of which has no `lag`.
+/// What InfluxDB 2.7.12 sends for some points, the first of which has no `lag` and the second no `tests`.
 fn chunk(partial: bool, rows: u8) -> Vec<u8> {
     let text = |text: &str| [&[0xA0 | u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let mut out = [&[0x81][..], &text("results"), &[0x91, if partial { 0x83 } else { 0x82 }]].concat();
@@ -13,13 +13,14 @@ fn chunk(partial: bool, rows: u8) -> Vec<u8> {
         return out;
     }
     out.extend([&[0x91, if partial { 0x84 } else { 0x83 }][..], &text("name"), &text("observation")].concat());
-    out.extend([&text("columns")[..], &[0x95]].concat());
-    ["time", "value", "flag", "lag", "meta"].iter().for_each(|column| out.extend(text(column)));
+    out.extend([&text("columns")[..], &[0x96]].concat());
+    ["time", "value", "flag", "lag", "meta", "tests"].iter().for_each(|column| out.extend(text(column)));
     out.extend([&text("values")[..], &[0x90 | rows]].concat());
     for n in 0..rows {
-        out.extend([0x95, 0xD3, 0, 0, 1, 0x9C, 0, 0, 0, n, 0xCB, 0xC0, 0xC3, 0x87, 0x80, 0, 0, 0, 0, 9]);
+        out.extend([0x96, 0xD3, 0, 0, 1, 0x9C, 0, 0, 0, n, 0xCB, 0xC0, 0xC3, 0x87, 0x80, 0, 0, 0, 0, 9]);
         out.extend(if n == 0 { vec![0xC0] } else { vec![0xD1, 0x07, 0xD0] });
         out.extend([0xD3, 0, 4, 0, 0, 0, 12, 0, 5]);
+        out.push(if n == 1 { 0xC0 } else { n });
     }
     if partial {
         out.extend([text("partial"), vec![0xC3]].concat());
@@ -36,7 +37,8 @@ fn read(pieces: &[&[u8]]) -> Result<Vec<Row>, Broken> {
 
 fn expected(n: i64) -> Row {
     let at = UtcMillis::new((412 << 32) + n);
-    let point = RawPoint { at, value: -9_999.0, flag: 9, lag: 2_000, meta: (4 << 48) + (12 << 16) + 5 };
+    let tests = if n == 1 { 0 } else { n };
+    let point = RawPoint { at, value: -9_999.0, flag: 9, lag: 2_000, meta: (4 << 48) + (12 << 16) + 5, tests };
     if n == 0 { Row::Torn(at) } else { Row::Whole(point) }
 }
 
