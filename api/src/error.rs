@@ -48,6 +48,8 @@ pub enum ProblemType {
     AlertClosed,
     /// The request body is larger than the route accepts.
     BodyTooLarge,
+    /// The request body did not arrive in time.
+    BodyTooSlow,
     /// The request body is of a type the route does not read.
     UnsupportedMediaType,
     /// The range holds more observations than one chart may read.
@@ -70,7 +72,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidParameter,
         Self::InvalidCursor,
         Self::InvalidBody,
@@ -86,6 +88,7 @@ impl ProblemType {
         Self::AlreadyAcknowledged,
         Self::AlertClosed,
         Self::BodyTooLarge,
+        Self::BodyTooSlow,
         Self::UnsupportedMediaType,
         Self::RangeTooLarge,
         Self::Busy,
@@ -116,6 +119,7 @@ impl ProblemType {
             Self::AlreadyAcknowledged => "already-acknowledged",
             Self::AlertClosed => "alert-closed",
             Self::BodyTooLarge => "body-too-large",
+            Self::BodyTooSlow => "body-too-slow",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::RangeTooLarge => "range-too-large",
             Self::Busy => "busy",
@@ -146,6 +150,7 @@ impl ProblemType {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::AlreadyAcknowledged | Self::AlertClosed => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Busy
             | Self::StoreUnavailable
@@ -170,7 +175,7 @@ impl ProblemType {
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
-            StatusCode::REQUEST_TIMEOUT => Self::Timeout,
+            StatusCode::REQUEST_TIMEOUT => Self::BodyTooSlow,
             status if status.is_client_error() => Self::InvalidParameter,
             _ => Self::Internal,
         }
@@ -198,6 +203,7 @@ impl ProblemType {
             Self::AlreadyAcknowledged => "title_already_acknowledged",
             Self::AlertClosed => "title_alert_closed",
             Self::BodyTooLarge => "title_body_too_large",
+            Self::BodyTooSlow => "title_body_too_slow",
             Self::UnsupportedMediaType => "title_unsupported_media_type",
             Self::RangeTooLarge => "title_range_too_large",
             Self::Busy => "title_busy",
@@ -228,6 +234,7 @@ impl ProblemType {
             Self::AlreadyAcknowledged => "detail_already_acknowledged",
             Self::AlertClosed => "detail_alert_closed",
             Self::BodyTooLarge => "detail_body_too_large",
+            Self::BodyTooSlow => "detail_body_too_slow",
             Self::UnsupportedMediaType => "detail_unsupported_media_type",
             Self::RangeTooLarge => "detail_range_too_large",
             Self::Busy => "detail_busy",

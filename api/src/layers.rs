@@ -12,6 +12,7 @@ use bakau_model::Language;
 use tokio::time::Instant;
 
 use crate::{
+    admission::{Lane, with_whole_body},
     answer,
     error::{ApiError, ProblemType},
     language, metrics, pages,
@@ -38,9 +39,14 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Takes on a bounded number of requests and gives each a bounded time.
+/// Waits for the body, then takes on a bounded number of requests and gives each a bounded time.
 pub(crate) async fn limits(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = state.own.requests.try_acquire() else {
+    let lane = Lane::of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let request = match with_whole_body(request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
+    let Some(_place) = state.own.admission.admit(lane) else {
         return ApiError::new(ProblemType::Busy).retry_after(2).into_response();
     };
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {

@@ -5,6 +5,7 @@
 //! asks the store, the spool, the registry and the alert room, and draws with `bakau_dashboards`.
 
 mod access;
+mod admission;
 mod aggregate;
 mod alerts;
 mod answer;

@@ -9,12 +9,9 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    access, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger, link, observations, openapi,
-    pages, quarantine, reference, rules, state::AppState, station, status, status_page,
+    access, admission::MAX_BODY_BYTES, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger,
+    link, observations, openapi, pages, quarantine, reference, rules, state::AppState, station, status, status_page,
 };
-
-/// Largest request body: a name and a note.
-const MAX_BODY_BYTES: usize = 4_096;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

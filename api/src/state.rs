@@ -11,10 +11,10 @@ use bakau_store::Store;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::TokenGuard, event_log::EventLog, last_day::LastDayCache, latest::LatestCache};
+use crate::{
+    access::TokenGuard, admission::Admission, event_log::EventLog, last_day::LastDayCache, latest::LatestCache,
+};
 
-/// Requests worked on at once; more are answered 503, because they would only make each other slower.
-const MAX_REQUESTS: usize = 256;
 /// Open event streams; each holds one connection and a few kilobytes.
 const MAX_EVENT_STREAMS: usize = 1_000;
 /// Downloads at once; each keeps a page of observations in memory and a store reader busy.
@@ -81,7 +81,7 @@ pub(crate) struct Own {
     pub(crate) latest_cache: LatestCache,
     pub(crate) last_day: LastDayCache,
     pub(crate) events: EventLog,
-    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) admission: Admission,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) drawings: Arc<Semaphore>,
@@ -96,7 +96,7 @@ impl AppState {
             latest_cache: LatestCache::default(),
             last_day: LastDayCache::default(),
             events: EventLog::default(),
-            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            admission: Admission::default(),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             drawings: Arc::new(Semaphore::new(MAX_DRAWINGS)),

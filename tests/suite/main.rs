@@ -2,6 +2,7 @@
 
 mod browser;
 mod commands;
+mod crowd;
 mod formats;
 mod full_disk;
 mod influx;

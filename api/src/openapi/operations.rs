@@ -167,6 +167,7 @@ const fn post(path: &'static str, key: &'static str, tag: Tag, bodies: &'static 
         ProblemType::AlertClosed,
         ProblemType::InvalidBody,
         ProblemType::BodyTooLarge,
+        ProblemType::BodyTooSlow,
         ProblemType::UnsupportedMediaType,
         ProblemType::AlertsUnavailable,
     ];
@@ -319,6 +320,7 @@ pub(crate) const OPERATIONS: [Operation; 34] = [
             ProblemType::AlertNotFound,
             ProblemType::InvalidBody,
             ProblemType::BodyTooLarge,
+            ProblemType::BodyTooSlow,
             ProblemType::AlertsUnavailable,
         ],
         ..post("/a/{token}", "page_link_acknowledge", Tag::Pages, HTML)

@@ -137,21 +137,26 @@ async fn handlers_accept_exactly_the_parameters_and_words_of_the_document() {
             let authorization = format!("Bearer {TOKEN}");
             rig.get_with(uri, &[(header::ACCEPT, accept), (header::AUTHORIZATION, &authorization)]).await
         };
-        let refused = get(&with("zzz=1")).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", route.path);
-        if route.page {
-            assert!(known.iter().all(|name| refused.text().contains(name)), "{}: {}", route.path, refused.text());
-            continue;
+        let unknown = get(&with("zzz=1")).await;
+        if route.path.starts_with("/api/v1") {
+            assert_eq!(unknown.status, StatusCode::BAD_REQUEST, "{}", route.path);
+            let allowed = unknown.json()["allowed"].as_str().unwrap_or_default().to_owned();
+            let allowed: BTreeSet<&str> = allowed.split(", ").filter(|name| !name.is_empty()).collect();
+            assert_eq!(allowed, known, "{}", route.path);
+        } else {
+            // What mail scanners hang on an address breaks nothing that people follow.
+            assert_eq!(unknown.status, walk::openly(route), "{}", route.path);
         }
-        let allowed = refused.json()["allowed"].as_str().unwrap_or_default().to_owned();
-        let allowed: BTreeSet<&str> = allowed.split(", ").filter(|name| !name.is_empty()).collect();
-        assert_eq!(allowed, known, "{}", route.path);
         for parameter in queries(operation) {
             let name = parameter["name"].as_str().unwrap();
             let Some(words) = parameter["schema"].get("enum").and_then(Value::as_array) else { continue };
-            let refused = get(&with(&format!("{name}=zzz"))).await.json();
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            assert_eq!(refused["allowed"], words.join(", "), "{} {name}", route.path);
+            let refused = get(&with(&format!("{name}=zzz"))).await;
+            let words = words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+            if route.page {
+                assert!(refused.text().contains(name) && refused.text().contains(&words), "{} {name}", route.path);
+            } else {
+                assert_eq!(refused.json()["allowed"], words, "{} {name}", route.path);
+            }
         }
     }
 }
