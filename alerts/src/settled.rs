@@ -77,10 +77,10 @@ impl<'a> Judging<'a> {
     /// Takes the next value; gives the one before with its final flag, where that is usable.
     fn next(&mut self, at: UtcMillis, value: Option<f64>) -> Option<Judged> {
         let judgement = self.stream.judge(&self.datastream.limits, at, value);
-        if let (Some((revised_at, results)), Some(newest)) = (judgement.revises, &mut self.newest)
-            && newest.at == revised_at
+        if let (Some(revised), Some(newest)) = (judgement.revises, &mut self.newest)
+            && newest.at == revised.at
         {
-            newest.flag = results.aggregate();
+            newest.flag = revised.results.aggregate();
         }
         let value = value.filter(|value| value.is_finite())?;
         let flag = judgement.results.aggregate();

@@ -103,6 +103,7 @@ pub(crate) fn do_limits() -> QualityLimits {
         spike: Some(Step { suspect: Some(1.5), fail: Some(3.0) }),
         rate_per_min: Some(Step { suspect: Some(2.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.001, suspect_s: Some(1_200), fail_s: Some(3_600) }),
+        counter: None,
     }
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
             spike: None,
             rate_per_min: None,
             flat_line: None,
+            amount: false,
             decimals: 2,
             source: "test".into(),
         },

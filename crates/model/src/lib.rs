@@ -33,7 +33,7 @@ pub use messages::{InvalidMessages, Messages};
 pub use observation::{Flag, Observation, Reading, TimeSource};
 pub use parameter::{Parameter, ParameterInfo, Range};
 pub use principal::Principal;
-pub use quality::{FlatLine, QualityLimits, QualityTest, Step, TestResults};
+pub use quality::{Counter, FlatLine, QualityLimits, QualityTest, Step, TestResults};
 pub use quarantine::QuarantineReason;
 pub use share::thousandths;
 pub use station::{StationKind, StationStatus};

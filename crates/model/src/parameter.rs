@@ -97,6 +97,9 @@ pub struct ParameterInfo {
     /// Flat-line test.
     #[serde(default)]
     pub flat_line: Option<FlatLine>,
+    /// Whether values are amounts of a stretch of time, which add up: only those can come from a counter.
+    #[serde(default)]
+    pub amount: bool,
     /// Decimal places shown on pages.
     pub decimals: u8,
     /// Where the ranges come from and how sure they are.
@@ -113,6 +116,7 @@ impl ParameterInfo {
             spike: self.spike,
             rate_per_min: self.rate_per_min,
             flat_line: self.flat_line,
+            counter: None,
         }
     }
 }

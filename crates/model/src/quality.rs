@@ -33,7 +33,18 @@ pub struct FlatLine {
     pub fail_s: Option<u32>,
 }
 
+/// How the readings of a counter, such as a tipping bucket or a water meter, become increments.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Counter {
+    /// The reading at which it overflows and begins again at 0, in the canonical unit; unknown where absent.
+    pub max: Option<f64>,
+    /// Expected milliseconds between readings: ranges hold for the increment of that time.
+    pub interval_ms: i64,
+}
+
 /// The limits of every test of one datastream, in the parameter's canonical unit; a test without limits does not run.
+///
+/// Where the values are readings of a counter, limits hold for its increments.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityLimits {
@@ -52,6 +63,9 @@ pub struct QualityLimits {
     /// Flat line.
     #[serde(default)]
     pub flat_line: Option<FlatLine>,
+    /// Where the values are readings of a counter; a property of the datastream, written beside its limits.
+    #[serde(skip)]
+    pub counter: Option<Counter>,
 }
 
 impl QualityLimits {
@@ -64,6 +78,7 @@ impl QualityLimits {
             spike: if own.spike.is_some() { own.spike } else { self.spike },
             rate_per_min: if own.rate_per_min.is_some() { own.rate_per_min } else { self.rate_per_min },
             flat_line: if own.flat_line.is_some() { own.flat_line } else { self.flat_line },
+            counter: if own.counter.is_some() { own.counter } else { self.counter },
         }
     }
 }

@@ -152,6 +152,8 @@ impl Unit {
             "{dBm}" => "dBm",
             "dB[SPL]" => "dB",
             "m3/m3" => "m³/m³",
+            "m3" => "m³",
+            "kW.h" => "kWh",
             "m3/s" => "m³/s",
             "m3/h" => "m³/h",
             "umol/m2/s" => "µmol/m²/s",

@@ -26,6 +26,7 @@
 //! - Flat line: event time is cut into [`FLAT_SLOTS`] slots per (longest) window, and a window begins with the slot that
 //!   its nominal start is in. It is therefore longer than its limit by up to one slot, and the state stays small.
 //! - A value outside the `fail` range is judged by no other test.
+//! - Of a counter not the reading is judged but what it counts ([`counter`]).
 //!
 //! # How far neighbours matter
 //! The results of a value depend on nothing further away than [`margin`] says. So a late or corrected value changes the
@@ -33,14 +34,17 @@
 
 #![forbid(unsafe_code)]
 
+pub mod counter;
+pub mod decimal;
 mod flagger;
 mod flat;
 mod margin;
 mod series;
 mod stream;
 
+pub use counter::CountWindow;
 pub use flagger::Flagger;
 pub use flat::FLAT_SLOTS;
 pub use margin::{GAP_RATIO, Margin, NEIGHBOUR_GAP_MS, margin};
-pub use series::{evaluate, flag};
-pub use stream::{Judgement, Stream};
+pub use series::{count, evaluate, flag};
+pub use stream::{Judgement, Revision, Stream};

@@ -2,7 +2,7 @@
 
 use bakau_model::QualityLimits;
 
-use crate::flat;
+use crate::{counter::glitch_gap_ms, flat};
 
 /// The longest gap between neighbours: two hours, so that an hourly station may miss one value.
 ///
@@ -34,9 +34,14 @@ impl Margin {
 
 /// How far values matter for each other under these limits.
 ///
-/// A value that changes at an instant can change results from `after` before it to `before` after it.
+/// A value that changes at an instant can change results from `after` before it to `before` after it. Readings of a counter
+/// matter for the next one however far away that is: this is only where that usually ends ([`crate::CountWindow`]).
 #[must_use]
 pub fn margin(limits: &QualityLimits) -> Margin {
+    if let Some(counter) = &limits.counter {
+        let gap = glitch_gap_ms(counter);
+        return Margin { before: gap, after: gap };
+    }
     let (spike, rate) = (limits.spike.is_some(), limits.rate_per_min.is_some());
     // The rate of a value looks past the value before it when that one is a spike.
     let neighbours = if spike || rate { 2 * NEIGHBOUR_GAP_MS } else { 0 };

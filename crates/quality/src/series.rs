@@ -2,21 +2,27 @@
 
 use bakau_model::{Flag, QualityLimits, TestResults, UtcMillis};
 
-use crate::Stream;
+use crate::{Revision, Stream};
 
 /// The results of every value of a series in strictly increasing event time.
 #[must_use]
 pub fn evaluate(limits: &QualityLimits, series: &[(UtcMillis, Option<f64>)]) -> Vec<TestResults> {
+    count(limits, series).into_iter().map(|(results, _)| results).collect()
+}
+
+/// The results and, of a counter, the increment of every value of a series in strictly increasing event time.
+#[must_use]
+pub fn count(limits: &QualityLimits, series: &[(UtcMillis, Option<f64>)]) -> Vec<(TestResults, Option<f64>)> {
     let mut stream = Stream::new();
-    let mut all: Vec<TestResults> = Vec::with_capacity(series.len());
+    let mut all: Vec<(TestResults, Option<f64>)> = Vec::with_capacity(series.len());
     for &(at, value) in series {
         let judgement = stream.judge(limits, at, value);
-        if let Some((revised_at, revised)) = judgement.revises
+        if let Some(Revision { at: revised_at, results, increment }) = judgement.revises
             && let Ok(index) = series[..all.len()].binary_search_by_key(&revised_at, |&(at, _)| at)
         {
-            all[index] = revised;
+            all[index] = (results, increment);
         }
-        all.push(judgement.results);
+        all.push((judgement.results, judgement.increment));
     }
     all
 }

@@ -10,20 +10,33 @@ use crate::{
 const MINUTE_MS: f64 = 60_000.0;
 
 /// What a value brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
     /// Results of the value.
     pub results: TestResults,
-    /// New results of the usable value before it, whose spike test had to wait for this one; only where they changed.
-    pub revises: Option<(UtcMillis, TestResults)>,
+    /// What was counted since the reading before, of a counter; `None` where that is not known.
+    pub increment: Option<f64>,
+    /// What is now said of the usable value before it, which had to wait for this one; only where that changed.
+    pub revises: Option<Revision>,
+}
+
+/// A verdict that the next value changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Revision {
+    /// The instant of the value that it is about.
+    pub at: UtcMillis,
+    /// Its results.
+    pub results: TestResults,
+    /// Its increment, of a counter.
+    pub increment: Option<f64>,
 }
 
 /// A usable value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Seen {
-    at: UtcMillis,
-    value: f64,
-    results: TestResults,
+pub(crate) struct Seen {
+    pub(crate) at: UtcMillis,
+    pub(crate) value: f64,
+    pub(crate) results: TestResults,
 }
 
 /// What the tests have to remember of one datastream: two values and one span per slot of the flat-line window.
@@ -32,9 +45,9 @@ struct Seen {
 /// begins anew when the length of its windows does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stream {
-    newest: Option<UtcMillis>,
-    last: Option<Seen>,
-    before_last: Option<Seen>,
+    pub(crate) newest: Option<UtcMillis>,
+    pub(crate) last: Option<Seen>,
+    pub(crate) before_last: Option<Seen>,
     run: Run,
 }
 
@@ -59,20 +72,24 @@ impl Stream {
 
     /// Judges the next value; `None` (and anything that is no finite number) is a missing one.
     ///
-    /// A value that is not newer than every earlier one is judged by its range alone and not remembered.
+    /// A value that is not newer than every earlier one is judged by its range alone and not remembered. Readings of a
+    /// counter are judged by what they count ([`crate::counter`]).
     pub fn judge(&mut self, limits: &QualityLimits, at: UtcMillis, value: Option<f64>) -> Judgement {
         let Some(value) = value.filter(|value| value.is_finite()) else {
             self.newest = self.newest.max(Some(at));
-            return Judgement { results: TestResults::NONE, revises: None };
+            return Judgement { results: TestResults::NONE, increment: None, revises: None };
         };
-        let range = gross_range(limits, value);
+        if let Some(counter) = &limits.counter {
+            return self.count(limits, counter, at, value);
+        }
+        let range = gross_range(limits, value, 1.0);
         let results = TestResults::NONE.with(QualityTest::GrossRange, range);
         if self.newest.is_some_and(|newest| at <= newest) {
-            return Judgement { results, revises: None };
+            return Judgement { results, increment: None, revises: None };
         }
         self.newest = Some(at);
         if range == Flag::Fail {
-            return Judgement { results, revises: None };
+            return Judgement { results, increment: None, revises: None };
         }
         self.judge_usable(limits, Seen { at, value, results })
     }
@@ -86,7 +103,7 @@ impl Stream {
             let revised = last.results.with(QualityTest::Spike, spike);
             let changed = revised != last.results;
             last.results = revised;
-            changed.then_some((last.at, revised))
+            changed.then_some(Revision { at: last.at, results: revised, increment: None })
         });
         let rate = self.rate_of_change(limits, &next, spike);
         next.results = next.results.with(QualityTest::RateOfChange, rate);
@@ -95,7 +112,7 @@ impl Stream {
             next.results = next.results.with(QualityTest::FlatLine, flat);
         }
         self.before_last = self.last.replace(next);
-        Judgement { results: next.results, revises }
+        Judgement { results: next.results, increment: None, revises }
     }
 
     /// The spike test of the value before `next`, which completes its neighbours.
@@ -121,13 +138,18 @@ impl Stream {
         if NEIGHBOUR_GAP_MS < gap {
             return Flag::NotEvaluated;
         }
-        let minutes = (gap as f64 / MINUTE_MS).max(1.0);
-        beyond(limits, (next.value - from.value).abs() / minutes)
+        beyond(limits, (next.value - from.value).abs() / minutes(gap))
     }
 }
 
-fn gross_range(limits: &QualityLimits, value: f64) -> Flag {
-    let outside = |range: Option<bakau_model::Range>| range.map(|range| value < range.min || range.max < value);
+/// Minutes between neighbours; less than one counts as one.
+pub(crate) fn minutes(gap_ms: i64) -> f64 {
+    (gap_ms as f64 / MINUTE_MS).max(1.0)
+}
+
+/// The range test with upper limits so many times wider.
+pub(crate) fn gross_range(limits: &QualityLimits, value: f64, wider: f64) -> Flag {
+    let outside = |range: Option<bakau_model::Range>| range.map(|range| value < range.min || range.max * wider < value);
     match (outside(limits.fail), outside(limits.suspect)) {
         (Some(true), _) => Flag::Fail,
         (_, Some(true)) => Flag::Suspect,
@@ -136,7 +158,7 @@ fn gross_range(limits: &QualityLimits, value: f64) -> Flag {
     }
 }
 
-fn beyond(limits: &Step, distance: f64) -> Flag {
+pub(crate) fn beyond(limits: &Step, distance: f64) -> Flag {
     let exceeds = |limit: Option<f64>| limit.map(|limit| limit < distance);
     match (exceeds(limits.fail), exceeds(limits.suspect)) {
         (Some(true), _) => Flag::Fail,

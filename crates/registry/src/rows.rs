@@ -6,7 +6,8 @@ use std::{
 };
 
 use bakau_model::{
-    DatastreamId, DatastreamName, DeploymentId, Parameter, ParameterInfo, QualityLimits, StationId, Unit, UtcMillis,
+    Counter, DatastreamId, DatastreamName, DeploymentId, Parameter, ParameterInfo, QualityLimits, StationId, Unit,
+    UtcMillis,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -157,15 +158,18 @@ fn datastream(row: &DatastreamRow) -> Result<(Datastream, Option<QualityLimits>)
     let damaged = |error| DamagedRow::new(Kind::Datastream, &row.name, &error);
     let name: DatastreamName = row.name.parse().map_err(damaged)?;
     let of_parameter = parameters().get(name.parameter()).map(ParameterInfo::limits).unwrap_or_default();
+    let interval_ms = i64::from(entry.interval_s) * 1000;
+    let mut limits = entry.quality.map_or(of_parameter, |own| of_parameter.overridden_by(&own));
+    limits.counter = entry.counter.then_some(Counter { max: entry.counter_max, interval_ms });
     let datastream = Datastream {
         number: DatastreamId::new(row.number),
         station: StationId::new(name.station()).map_err(damaged)?,
         parameter: Parameter::new(name.parameter()).map_err(damaged)?,
         name,
         unit: Unit::new(&row.unit),
-        interval_ms: i64::from(entry.interval_s) * 1000,
+        interval_ms,
         vertical_datum: entry.vertical_datum,
-        limits: entry.quality.map_or(of_parameter, |own| of_parameter.overridden_by(&own)),
+        limits,
     };
     Ok((datastream, entry.quality))
 }

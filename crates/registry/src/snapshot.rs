@@ -10,8 +10,8 @@ use std::{
 };
 
 use bakau_model::{
-    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, NotificationId, Parameter,
-    ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit, UtcMillis,
+    AgencyId, ChannelId, CityId, Counter, DatastreamId, DatastreamName, DeploymentId, InstrumentId, NotificationId,
+    Parameter, ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,17 @@ pub struct DatastreamEntry {
     /// Limits of quality control in place of those of the parameter, test by test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<QualityLimits>,
+    /// Whether the values are readings of a counter: the amounts are the increments between them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub counter: bool,
+    /// The reading at which the counter overflows and begins again at 0, in the canonical unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter_max: Option<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// One parameter at one station, with the integer it is stored under.
@@ -137,8 +148,16 @@ pub struct Datastream {
     pub interval_ms: i64,
     /// Vertical datum of a level.
     pub vertical_datum: Option<String>,
-    /// Limits of quality control: those of the parameter, overridden by the datastream's own.
+    /// Limits of quality control: those of the parameter, overridden by the datastream's own; and the counter.
     pub limits: QualityLimits,
+}
+
+impl Datastream {
+    /// The counter whose readings the values are; `None` where the values are what was measured.
+    #[must_use]
+    pub const fn counter(&self) -> Option<Counter> {
+        self.limits.counter
+    }
 }
 
 /// Make, model and serial number.

@@ -13,7 +13,7 @@ use bakau_model::{
     Batch, DatastreamId, DeploymentId, Flag, FlatLine, Observation, QualityLimits, Range, Seq, SourceName,
     SourcedObservation, Step, TimeSource, UtcMillis,
 };
-use bakau_quality::Stream;
+use bakau_quality::{Revision, Stream};
 use bakau_store::{RangeQuery, Store, Verdict, embedded::EmbeddedStore};
 
 const MESSAGES: u64 = 1_000_000;
@@ -75,6 +75,7 @@ fn judge(streams: &mut [Stream], group: &[Arc<Batch>]) -> Vec<Verdict> {
         spike: Some(Step { suspect: Some(500.0), fail: None }),
         rate_per_min: Some(Step { suspect: Some(500.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(43_200), fail_s: Some(86_400) }),
+        counter: None,
     };
     let rows = group.iter().flat_map(|batch| &batch.observations).map(|sourced| &sourced.observation);
     let mut rows: Vec<_> = rows.collect();
@@ -89,7 +90,7 @@ fn judge(streams: &mut [Stream], group: &[Arc<Batch>]) -> Vec<Verdict> {
             tests,
             recorded_at: row.received_at,
         };
-        if let Some((at, tests)) = judgement.revises {
+        if let Some(Revision { at, results: tests, .. }) = judgement.revises {
             match verdicts.last_mut() {
                 Some(last) if (last.datastream, last.observed_at) == (row.datastream, at) => last.tests = tests,
                 Some(_) | None => verdicts.push(verdict(at, tests)),

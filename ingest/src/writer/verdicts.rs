@@ -11,7 +11,7 @@ use std::{
 };
 
 use bakau_model::{Batch, DatastreamId, QualityLimits, TestResults, UtcMillis};
-use bakau_quality::{Judgement, Margin, Stream, margin};
+use bakau_quality::{Judgement, Margin, Revision, Stream, margin};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
 
 use crate::metrics;
@@ -108,9 +108,9 @@ fn by_key(group: &[Arc<Batch>]) -> Vec<(DatastreamId, Fresh)> {
 fn onwards(stream: &mut Stream, limits: &QualityLimits, values: &[(DatastreamId, Fresh)], out: &mut Vec<Verdict>) {
     let start = out.len();
     for &(datastream, Fresh { at, value, received_at }) in values {
-        let Judgement { results, revises } = stream.judge(limits, at, value);
+        let Judgement { results, revises, .. } = stream.judge(limits, at, value);
         let verdict = |observed_at, tests| Verdict { datastream, observed_at, tests, recorded_at: received_at };
-        if let Some((at, tests)) = revises {
+        if let Some(Revision { at, results: tests, .. }) = revises {
             match out[start..].binary_search_by_key(&at, |verdict| verdict.observed_at) {
                 Ok(index) => out[start + index].tests = tests,
                 // It is older than every value of the group.
@@ -174,13 +174,13 @@ impl Around<'_> {
         let mut stream = Stream::new();
         let mut revisions = Vec::new();
         for (&at, judged) in &mut series {
-            let Judgement { results, revises } = stream.judge(self.limits, at, judged.value);
+            let Judgement { results, revises, .. } = stream.judge(self.limits, at, judged.value);
             judged.results = results;
             revisions.extend(revises);
         }
-        for (at, revised) in revisions {
+        for Revision { at, results, .. } in revisions {
             if let Some(judged) = series.get_mut(&at) {
-                judged.results = revised;
+                judged.results = results;
             }
         }
         let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return stream };

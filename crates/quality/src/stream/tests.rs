@@ -14,6 +14,7 @@ fn water() -> QualityLimits {
         spike: Some(Step { suspect: Some(2.0), fail: Some(5.0) }),
         rate_per_min: Some(Step { suspect: Some(0.5), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_600), fail_s: Some(6 * 3_600) }),
+        counter: None,
     }
 }
 
@@ -41,7 +42,7 @@ fn a_spike_is_blamed_when_its_next_neighbour_arrives_and_its_neighbours_are_not(
     let judged: Vec<_> =
         every_minutes(10, &[8.0, 8.1, 14.0, 8.0, 8.2]).iter().map(|&(at, v)| stream.judge(&limits, at, v)).collect();
     assert_eq!(judged[2].results.get(QualityTest::Spike), Flag::NotEvaluated);
-    let (at, revised) = judged[3].revises.unwrap();
+    let Revision { at, results: revised, .. } = judged[3].revises.unwrap();
     assert_eq!((at.get(), revised.get(QualityTest::Spike)), (20 * MINUTE, Flag::Fail));
     assert_eq!(
         results(&limits, &every_minutes(10, &[8.0, 8.1, 14.0, 8.0, 8.2]), QualityTest::Spike),
@@ -226,7 +227,7 @@ impl Definition<'_> {
 }
 
 fn by_definition(limits: &QualityLimits, series: &Series) -> Vec<TestResults> {
-    let range = |value: f64| gross_range(limits, value);
+    let range = |value: f64| gross_range(limits, value, 1.0);
     let usable: Vec<usize> =
         (0..series.len()).filter(|&n| series[n].1.is_some_and(|value| range(value) != Flag::Fail)).collect();
     let definition = Definition { limits, series, usable };
@@ -261,6 +262,7 @@ fn limits() -> impl Strategy<Value = QualityLimits> {
             spike,
             rate_per_min,
             flat_line,
+            counter: None,
         },
     )
 }

@@ -211,6 +211,8 @@ fn entry_of(datastream: &Datastream, snapshot: &Snapshot) -> DatastreamEntry {
         vertical_datum: datastream.vertical_datum.clone(),
         was: snapshot.aliases.iter().filter(is_former).map(|(name, _)| name.clone()).collect(),
         quality: snapshot.own_limits.get(&datastream.number).copied(),
+        counter: datastream.counter().is_some(),
+        counter_max: datastream.counter().and_then(|counter| counter.max),
     }
 }
 

@@ -75,7 +75,9 @@ pub(crate) fn datastream(fields: &mut Fields<'_, '_>) -> Option<DatastreamEntry>
         check::datastream(fields, id, &was);
     }
     let quality = fields.table("quality").map(|table| quality(table, id.as_ref(), fields));
-    Some(DatastreamEntry { id: id?, interval_s: interval_s?, vertical_datum, was, quality })
+    let (counter, counter_max) = (fields.optional("counter").unwrap_or(false), fields.optional("counter_max"));
+    check::counter(fields, id.as_ref(), counter.then_some(counter_max), quality.as_ref());
+    Some(DatastreamEntry { id: id?, interval_s: interval_s?, vertical_datum, was, quality, counter, counter_max })
 }
 
 /// The datastream's own limits of quality control.
@@ -86,6 +88,7 @@ fn quality(mut table: Fields<'_, '_>, id: Option<&DatastreamName>, fields: &mut 
         spike: table.optional("spike"),
         rate_per_min: table.optional("rate_per_min"),
         flat_line: table.optional("flat_line"),
+        counter: None,
     };
     let parameter = id.and_then(|id| parameters().get(id.parameter()));
     check::quality(&mut table, parameter.map(bakau_model::ParameterInfo::limits), &own);

@@ -13,7 +13,7 @@ use bakau_model::{DatastreamName, Parameter, StationKind, Text, UtcMillis};
 
 pub(crate) use self::{
     people::{email, mail_server, notification, person, url, variable},
-    quality::quality,
+    quality::{counter, quality},
     route::{Paths, devices, pointers, route, status, value, values},
     rule::{after, bands, foreign_keys},
 };

@@ -1,9 +1,9 @@
 //! Checks of a datastream's own limits of quality control.
 
-use bakau_model::{FlatLine, QualityLimits, Range, Step};
+use bakau_model::{DatastreamName, FlatLine, QualityLimits, Range, Step};
 
 use super::{Values, finite};
-use crate::catalogue::fields::Fields;
+use crate::{catalogue::fields::Fields, parameters};
 
 /// Checks the limits that would be in force: those of the parameter, where known, overridden by the datastream's own.
 pub(crate) fn quality(fields: &mut Fields<'_, '_>, parameter: Option<QualityLimits>, own: &QualityLimits) {
@@ -31,6 +31,37 @@ pub(crate) fn quality(fields: &mut Fields<'_, '_>, parameter: Option<QualityLimi
             fields.error_at("flat_line", "not_negative", &[("key", &"flat_line.tolerance")]);
         }
         ordered(fields, "flat_line", seconds(suspect_s), seconds(fail_s));
+    }
+}
+
+/// Checks a counter with its `counter_max`, where the datastream is one, against parameter and limits.
+pub(crate) fn counter(
+    fields: &mut Fields<'_, '_>,
+    id: Option<&DatastreamName>,
+    counter: Option<Option<f64>>,
+    own: Option<&QualityLimits>,
+) {
+    let Some(max) = counter else {
+        if fields.is_written("counter_max") {
+            fields.error_at("counter_max", "counter_max_alone", &[]);
+        }
+        return;
+    };
+    let known = id.and_then(|id| parameters().get(id.parameter()));
+    if let Some(parameter) = known.filter(|parameter| !parameter.amount) {
+        let amounts: Vec<&str> =
+            parameters().values().filter(|info| info.amount).map(|info| info.code.as_str()).collect();
+        let values: Values<'_, 2> = [("code", &parameter.code), ("known", &amounts.join(", "))];
+        fields.error_at("counter", "counter_no_amount", &values);
+    }
+    if max.is_some_and(|max| max <= 0.0 || !max.is_finite()) {
+        fields.error_at("counter_max", "not_positive", &[("key", &"counter_max")]);
+    }
+    let Some(own) = own else { return };
+    for (key, is_there) in [("spike", own.spike.is_some()), ("flat_line", own.flat_line.is_some())] {
+        if is_there {
+            fields.error_at("quality", "counter_quality", &[("key", &key)]);
+        }
     }
 }
 

@@ -1,0 +1,154 @@
+//! Counters: from readings that only grow to what was counted between them.
+//!
+//! A rain gauge, a water meter or an energy meter says how much it has counted since it began. What people ask for is the
+//! *increment*: what was counted since the reading before in event time.
+//!
+//! | Reading | Increment |
+//! |---|---|
+//! | the first one known | 0: nothing is known to have been counted |
+//! | not below the one before | the difference, as decimals ([`crate::decimal`]) |
+//! | below it, with a known `max`, where what is left to `max` and the reading are together less than half of it | that: the counter overflowed |
+//! | below it otherwise | the reading itself: the counter began again at 0 |
+//! | missing, below 0, above `max` or no finite number | none; the next one counts from the last usable one |
+//!
+//! # One wrong reading invents nothing
+//! A reading that falls may be a glitch, and so may one whose increment is outside the `fail` range. Only the next usable
+//! reading tells:
+//! - a fall, and the next reading is at or above the one before the fall, at most [`glitch_gap_ms`] after it: the low
+//!   reading was a glitch. It has no increment and is *suspect* (spike), and the next one counts from the reading before.
+//! - a rise outside the `fail` range, and the next reading is below it: the high one was a glitch. It fails as it did, and
+//!   the next one counts from the reading before.
+//!
+//! Otherwise the counter really fell, or rose so far, and the next one counts from there. Two wrong readings in a row look
+//! like a counter that began again, and are taken for one. So is a return later than that gap: a gauge that begins each
+//! day at 0 and was then silent for hours must not lose its rain.
+//!
+//! # Ranges
+//! Ranges hold for the increment of one expected interval; where readings are missing in between they are as many times
+//! wider as intervals have passed. The limit of the rate of change holds for the increment per minute. Spikes and flat
+//! lines are no tests of a counter: rain comes in bursts, and a dry day is no stuck sensor.
+//!
+//! # How far readings matter
+//! Behind two usable readings in a row of which the second is a *plain step* (no fall and no failing rise) nothing before
+//! them matters any more ([`CountWindow`]).
+
+use bakau_model::{Counter, Flag, QualityLimits, QualityTest, TestResults, UtcMillis};
+
+use crate::{
+    decimal,
+    margin::NEIGHBOUR_GAP_MS,
+    stream::{self, Judgement, Revision, Seen, Stream},
+};
+
+/// Intervals within which a counter that fell must be back for the fall to be a glitch, where that is more than
+/// [`NEIGHBOUR_GAP_MS`].
+const GLITCH_INTERVALS: i64 = 3;
+
+/// How long after the reading before a fall the one after it must be, for the fall to be a glitch.
+#[must_use]
+pub fn glitch_gap_ms(counter: &Counter) -> i64 {
+    NEIGHBOUR_GAP_MS.max(counter.interval_ms.saturating_mul(GLITCH_INTERVALS))
+}
+
+/// Whether a reading can be one of this counter at all.
+#[must_use]
+pub fn is_reading(counter: &Counter, value: f64) -> bool {
+    value.is_finite() && 0.0 <= value && counter.max.is_none_or(|max| value <= max)
+}
+
+/// What was counted from one reading to the next, whether the counter grew, overflowed or began again.
+fn counted(counter: &Counter, before: f64, now: f64) -> f64 {
+    if before <= now {
+        return decimal::difference(now, before);
+    }
+    let over = counter.max.map(|max| (max, decimal::sum(decimal::difference(max, before), now)));
+    over.filter(|(max, counted)| *counted < max / 2.0).map_or(now, |(_, counted)| counted)
+}
+
+/// The range test of an increment over some time.
+fn range(limits: &QualityLimits, counter: &Counter, elapsed_ms: i64, increment: f64) -> Flag {
+    let intervals = (elapsed_ms as f64 / counter.interval_ms.max(1) as f64).max(1.0);
+    stream::gross_range(limits, increment, intervals)
+}
+
+/// Whether nothing before two usable readings in a row matters once both are known.
+fn is_plain_step(limits: &QualityLimits, counter: &Counter, from: (UtcMillis, f64), to: (UtcMillis, f64)) -> bool {
+    let elapsed = to.0.since(from.0);
+    from.1 <= to.1 && range(limits, counter, elapsed, decimal::difference(to.1, from.1)) != Flag::Fail
+}
+
+impl Stream {
+    /// Judges the next reading of a counter. `last` is the newest usable one; `before_last` the one that it is counted
+    /// from, while the next may still show that `last` is a glitch.
+    pub(crate) fn count(&mut self, limits: &QualityLimits, counter: &Counter, at: UtcMillis, value: f64) -> Judgement {
+        if !is_reading(counter, value) {
+            let results = TestResults::NONE.with(QualityTest::GrossRange, Flag::Fail);
+            self.newest = self.newest.max(Some(at));
+            return Judgement { results, increment: None, revises: None };
+        }
+        if self.newest.is_some_and(|newest| at <= newest) {
+            // Where it belongs is not known here.
+            return Judgement { results: TestResults::NONE, increment: None, revises: None };
+        }
+        self.newest = Some(at);
+        let Some(last) = self.last else {
+            (self.last, self.before_last) = (Some(Seen { at, value, results: TestResults::NONE }), None);
+            return Judgement { results: TestResults::NONE, increment: Some(0.0), revises: None };
+        };
+        let glitch = self.before_last.filter(|base| is_glitch(counter, base, &last, (at, value)));
+        let from = glitch.unwrap_or(last);
+        let revises = glitch.filter(|base| last.value < base.value).map(|_| {
+            let results = TestResults::NONE.with(QualityTest::Spike, Flag::Suspect);
+            Revision { at: last.at, results, increment: None }
+        });
+        let (elapsed, increment) = (at.since(from.at), counted(counter, from.value, value));
+        let in_range = range(limits, counter, elapsed, increment);
+        let rate = limits
+            .rate_per_min
+            .as_ref()
+            .map_or(Flag::NotEvaluated, |limits| stream::beyond(limits, increment / stream::minutes(elapsed)));
+        let results = TestResults::NONE.with(QualityTest::GrossRange, in_range).with(QualityTest::RateOfChange, rate);
+        let is_doubtful = value < from.value || in_range == Flag::Fail;
+        // Behind a glitch the next reading is taken as it is: else one wrong reading could put off the next for ever.
+        self.before_last = (is_doubtful && glitch.is_none()).then_some(from);
+        self.last = Some(Seen { at, value, results });
+        Judgement { results, increment: Some(increment), revises }
+    }
+}
+
+/// Whether the next reading shows that the doubtful `last` was a glitch after `base`.
+fn is_glitch(counter: &Counter, base: &Seen, last: &Seen, (at, value): (UtcMillis, f64)) -> bool {
+    if last.value < base.value {
+        base.value <= value && at.since(base.at) <= glitch_gap_ms(counter)
+    } else {
+        value < last.value
+    }
+}
+
+/// Looks, reading by reading in one direction of time, for the plain step behind or before which nothing matters.
+#[derive(Debug, Clone, Copy)]
+pub struct CountWindow<'a> {
+    limits: &'a QualityLimits,
+    counter: &'a Counter,
+    neighbour: Option<(UtcMillis, f64)>,
+}
+
+impl<'a> CountWindow<'a> {
+    /// Nothing seen yet; `None` where the limits are not those of a counter.
+    #[must_use]
+    pub fn of(limits: &'a QualityLimits) -> Option<Self> {
+        limits.counter.as_ref().map(|counter| Self { limits, counter, neighbour: None })
+    }
+
+    /// Takes the next reading; whether it makes a plain step with the usable one seen before it.
+    pub fn is_closed_by(&mut self, at: UtcMillis, value: Option<f64>) -> bool {
+        let Some(value) = value.filter(|&value| is_reading(self.counter, value)) else { return false };
+        let here = (at, value);
+        let Some(neighbour) = self.neighbour.replace(here) else { return false };
+        let (from, to) = if neighbour.0 < at { (neighbour, here) } else { (here, neighbour) };
+        is_plain_step(self.limits, self.counter, from, to)
+    }
+}
+
+#[cfg(test)]
+mod tests;
