@@ -153,6 +153,7 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
             cf_name: None,
             fail: None,
             suspect: None,
+            molar_mass: None,
             spike: None,
             rate_per_min: None,
             flat_line: None,

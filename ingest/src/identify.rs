@@ -6,7 +6,7 @@
 use bakau_model::{
     Conversion, DatastreamId, DatastreamName, DeploymentId, Flag, Observation, QuarantineReason, TimeSource, UtcMillis,
 };
-use bakau_registry::Snapshot;
+use bakau_registry::{Snapshot, conversion};
 
 use jiff::tz::TimeZone;
 
@@ -75,7 +75,8 @@ fn resolve_slot(snapshot: &Snapshot, slot: &Slot, station: Option<&str>) -> Reso
         let detail = format!("no datastream '{name}' is registered: add it to the catalogue or correct the mapping");
         return unknown(name.to_string(), detail);
     };
-    let conversion = match slot.unit.conversion_to(&datastream.unit) {
+    let molar_mass = snapshot.parameters.get(&slot.parameter).and_then(|info| info.molar_mass);
+    let conversion = match conversion(&slot.unit, &datastream.unit, molar_mass, slot.gas) {
         Ok(conversion) => conversion,
         Err(error) => {
             let target = Err(Fault::new(QuarantineReason::UnknownUnit, error.to_string()));
@@ -261,11 +262,28 @@ mod tests {
         let resolved = resolve(&snapshot, &[slot("/c", "conductivity", None, "mS/cm")], Some("s1"));
         let target = resolved[0].target.clone().unwrap();
         let observation = observe(&target, &RawValue::Number(45.97), server_stamp(), ARRIVAL).unwrap();
-        assert_eq!(observation.value.map(f64::round), Some(45_970.0));
+        assert_eq!(observation.value, Some(45_970.0), "to the last bit");
         assert_eq!(observation.deployment, DeploymentId::new(7));
         assert_eq!(observation.flag, Flag::NotEvaluated);
         let before = Stamp { observed_at: UtcMillis::new(0), time_source: TimeSource::Device };
         assert_eq!(observe(&target, &RawValue::Null, before, ARRIVAL).unwrap().deployment, DeploymentId::new(0));
+    }
+
+    #[test]
+    fn the_share_of_a_gas_becomes_a_mass_only_for_air_that_is_named() {
+        let mut snapshot = (*snapshot()).clone();
+        snapshot.parameters = bakau_registry::parameters().clone();
+        let mut ozone = (**snapshot.datastreams.get(&DatastreamId::new(1)).unwrap()).clone();
+        (ozone.name, ozone.unit) = ("s1/o3".parse().unwrap(), bakau_model::Unit::new("ug/m3"));
+        snapshot.by_name.insert(ozone.name.clone(), ozone.into());
+        let mut slot = slot("/o3", "o3", None, "[ppb]");
+        let refused = resolve(&snapshot, std::slice::from_ref(&slot), Some("s1"))[0].target.clone().unwrap_err();
+        assert_eq!(refused.reason, QuarantineReason::UnknownUnit);
+        assert!(refused.detail.ends_with("add gas to the value in the route"), "{}", refused.detail);
+        slot.gas = Some(bakau_model::GasReference { temperature_c: 25.0, pressure_hpa: 1013.25 });
+        let target = resolve(&snapshot, &[slot], Some("s1"))[0].target.clone().unwrap();
+        let observation = observe(&target, &RawValue::Number(50.0), server_stamp(), ARRIVAL).unwrap();
+        assert!((observation.value.unwrap() - 98.0915757).abs() < 1e-6, "{observation:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod crowd;
 mod formats;
 mod full_disk;
 mod influx;
+mod judged;
 mod kill;
 mod line;
 mod mail;

@@ -151,7 +151,10 @@ fn registered() -> Named {
             ("level", about(nullable(level()), "worst level of an active alert; null without current data")),
             ("status", status),
             ("instruments", list(&instrument)),
-            ("deployments", about(list(&deployment), "calibrated = instrument value * gain + offset")),
+            (
+                "deployments",
+                about(list(&deployment), "gain and offset are recorded, not applied: values are the instrument's"),
+            ),
         ],
     );
     vec![

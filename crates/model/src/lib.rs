@@ -39,4 +39,4 @@ pub use share::thousandths;
 pub use station::{StationKind, StationStatus};
 pub use text::{Language, Text};
 pub use time::{InvalidTime, MINUTE_MS, UtcMillis};
-pub use unit::{Conversion, Unit, UnitError};
+pub use unit::{Conversion, GasReference, Unit, UnitError};

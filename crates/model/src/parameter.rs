@@ -82,6 +82,9 @@ pub struct ParameterInfo {
     /// CF standard name, where there is one.
     #[serde(default)]
     pub cf_name: Option<String>,
+    /// Molar mass in g/mol of a gas whose share can be converted to a mass in air.
+    #[serde(default)]
+    pub molar_mass: Option<f64>,
     /// Outside this range the value is physically impossible.
     #[serde(default)]
     pub fail: Option<Range>,

@@ -1,6 +1,7 @@
 //! Agencies, stations, datastreams, deployments, routes, rules, people, channels and devices: catalogue files in, snapshots out.
 
 mod catalogue;
+mod conversion;
 mod database;
 mod demo;
 mod parameters;
@@ -11,6 +12,7 @@ mod snapshot;
 pub mod token;
 
 pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, MAX_FILE_BYTES, MAX_FILES, MAX_ITEMS_PER_KIND};
+pub use conversion::{ConversionError, conversion};
 pub use database::{AuditRow, RegistryError};
 pub use demo::demo_catalogue;
 pub use parameters::parameters;

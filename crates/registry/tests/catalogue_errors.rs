@@ -190,7 +190,7 @@ fn every_mistake_of_every_file_is_reported_with_its_line() {
         "series.toml:10: there is no parameter 'dissolved'",
         "series.toml:14: there is no station 'mlg-99' ('mlg-01'?)",
         "series.toml:30: from: '2026-01-01T00:00:00' is not a time: write it as RFC 3339, for example 2026-03-10T07:00:00+07:00",
-        "series.toml:36: gain must not be 0: every value would become the offset",
+        "series.toml:36: gain of a deployment is not applied yet, so it is not accepted: remove the key; values are shown as the instrument gives them",
         "series.toml:40: there is no instrument 'sonda' ('sonde'?)",
         "series.toml:41: this deployment of 'mlg-03/do' overlaps the one at series.toml:32: end the earlier one with 'to'",
         "series.toml:42: 'to' must be later than 'from'",
@@ -443,4 +443,66 @@ proptest! {
         text.replace_range(from..to, &noise);
         let _ = Catalogue::parse(&[file("cut.toml", &text)]);
     }
+}
+
+#[test]
+fn a_share_of_a_gas_needs_the_air_its_mass_is_stated_for_and_nothing_else_does() {
+    let route = |parameter: &str, unit: &str, gas: &str| {
+        let text = format!(
+            "[[route]]\nid = \"r\"\ntopic = \"a/{{station}}\"\nformat = \"json\"\n[route.json]\n[[route.json.values]]\n\
+             path = \"/x\"\nparameter = \"{parameter}\"\nunit = \"{unit}\"\n{gas}"
+        );
+        errors(&[file("r.toml", &text)])
+    };
+    let air = "gas = { temperature_c = 25, pressure_hpa = 1013.25 }\n";
+    for parameter in ["so2", "no2", "no", "o3", "co", "nh3", "h2s"] {
+        assert_eq!(route(parameter, "[ppb]", air), [""; 0], "{parameter}");
+        assert_eq!(route(parameter, "[ppm]", air), [""; 0], "{parameter}");
+        assert_eq!(
+            route(parameter, "[ppb]", ""),
+            ["r.toml:9: '[ppb]' becomes ug/m3 only for air of a named temperature and pressure: add gas = { \
+              temperature_c = 25, pressure_hpa = 1013.25 } with those that the values are to be stated for"]
+        );
+    }
+    assert_eq!(
+        route("o3", "mg/m3", air),
+        [
+            "r.toml:10: gas is only for a share of a gas, [ppb] or [ppm], that becomes ug/m3: here 'mg/m3' becomes ug/m3, \
+          remove the key"
+        ]
+    );
+    assert_eq!(
+        route("pm25", "[ppb]", air),
+        [
+            "r.toml:9: unit: '[ppb]' cannot be converted to 'ug/m3'; units are UCUM codes such as Cel, mg/L, ug/m3, uS/cm"
+        ],
+        "dust has no molar mass"
+    );
+    assert_eq!(
+        route("o3", "[ppb]", "gas = { temperature_c = 298.15, pressure_hpa = 1013.25 }\n"),
+        ["r.toml:10: temperature_c is 298.15: it must be from -50 to 60"]
+    );
+    assert_eq!(
+        route("o3", "[ppb]", "gas = { temperature_c = 25, pressure_hpa = 1 }\n"),
+        ["r.toml:10: pressure_hpa is 1: it must be from 300 to 1100"]
+    );
+    assert_eq!(
+        route("o3", "[ppb]", "gas = { temperature_c = 25 }\n"),
+        ["r.toml:10: gas: missing field `pressure_hpa`"]
+    );
+}
+
+#[test]
+fn gain_and_offset_of_a_deployment_are_refused_whatever_they_say() {
+    let deployment = |keys: &str| {
+        let text = format!(
+            "[[deployment]]\ndatastream = \"mlg-03/do\"\ninstrument = \"sonde\"\nfrom = \"2026-01-01T00:00:00Z\"\n{keys}"
+        );
+        errors(&[file("d.toml", &text)])
+    };
+    let refused = |error: &String| error.contains("is not applied yet, so it is not accepted: remove the key");
+    for keys in ["gain = 1.02\n", "gain = 1.0\n", "offset = 0\n", "gain = \"x\"\n"] {
+        assert_eq!(deployment(keys).iter().filter(|error| refused(error)).count(), 1, "{keys}");
+    }
+    assert_eq!(deployment("gain = 1\noffset = -0.2\n").iter().filter(|error| refused(error)).count(), 2);
 }

@@ -72,7 +72,6 @@ interval_s = 60
 datastream = "mlg-01/do"
 instrument = "sonde"
 from = "2026-01-01T00:00:00+07:00"
-gain = 1.1
 
 [[rule]]
 id = "oxygen"
@@ -260,7 +259,7 @@ async fn a_deployment_that_overlaps_a_registered_one_is_refused() {
         errors[0].to_string(),
         "a.toml:4: this deployment of 'mlg-01/do' overlaps the one at registry: end the earlier one with 'to'"
     );
-    let ended = OXYGEN.replace("gain = 1.1", "gain = 1.1\nto = \"2026-05-01T00:00:00Z\"");
+    let ended = OXYGEN.replace("\n\n[[rule]]", "\nto = \"2026-05-01T00:00:00Z\"\n\n[[rule]]");
     apply(&registry, &format!("{ended}{next}"), false).await;
     assert_eq!(registry.snapshot().deployments[&DatastreamId::new(1)].len(), 2);
 }

@@ -13,6 +13,7 @@ fn values(values: &[(&str, &str, &str)]) -> Vec<JsonValue> {
         parameter: Parameter::new(parameter).unwrap(),
         qualifier: None,
         unit: Unit::new(unit),
+        gas: None,
     };
     values.iter().map(value).collect()
 }

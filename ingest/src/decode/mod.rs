@@ -11,7 +11,7 @@ mod time;
 mod tree;
 mod walk;
 
-use bakau_model::{Parameter, QuarantineReason, Unit, UtcMillis};
+use bakau_model::{GasReference, Parameter, QuarantineReason, Unit, UtcMillis};
 use bakau_registry::{Format, JsonValue};
 use jiff::civil::DateTime;
 
@@ -23,7 +23,7 @@ pub use status::StatusDecoder;
 pub const MAX_READINGS: usize = 10_000;
 
 /// One mapped value of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Slot {
     /// Where in the payload it is, as written in the catalogue.
     pub path: String,
@@ -33,6 +33,8 @@ pub struct Slot {
     pub qualifier: Option<String>,
     /// Unit the device uses.
     pub unit: Unit,
+    /// The state of the air for which the share of a gas becomes a mass.
+    pub gas: Option<GasReference>,
 }
 
 impl Slot {
@@ -42,6 +44,7 @@ impl Slot {
             parameter: value.parameter.clone(),
             qualifier: value.qualifier.clone(),
             unit: value.unit.clone(),
+            gas: value.gas,
         }
     }
 }

@@ -248,12 +248,7 @@ fn value(measured: &Measured<'_>, offset: f64, given: Option<&str>, mapped: &Uni
             return RawValue::OtherUnit(detail);
         }
     };
-    match plain_number(written) {
-        // Nothing is added to most values, and adding zero would turn -0 into 0.
-        Some(number) if offset == 0.0 => finite(Some(conversion.apply(number)), written),
-        Some(number) => finite(Some(conversion.apply(number + offset)), written),
-        None => finite(None, written),
-    }
+    finite(plain_number(written).map(|number| conversion.apply_to_sum(offset, number)), written)
 }
 
 fn unit(given: &str) -> Unit {

@@ -6,6 +6,7 @@ fn decoded(payload: &str) -> Result<Decoded, DecodeError> {
         parameter: bakau_model::Parameter::new("do").unwrap(),
         qualifier: None,
         unit: Unit::new("mg/L"),
+        gas: None,
     };
     let mut out = Decoded::default();
     SenmlDecoder::compile(&ValueMapping { values: vec![value] }).decode(payload.as_bytes(), &mut out).map(|()| out)

@@ -23,6 +23,7 @@ pub(crate) fn slot(path: &str, parameter: &str, qualifier: Option<&str>, unit: &
         parameter: Parameter::new(parameter).unwrap(),
         qualifier: qualifier.map(str::to_owned),
         unit: Unit::new(unit),
+        gas: None,
     }
 }
 
@@ -32,6 +33,7 @@ pub(crate) fn mapping(time: Option<&str>, values: &[(&str, &str, &str)]) -> Json
         parameter: Parameter::new(parameter).unwrap(),
         qualifier: None,
         unit: Unit::new(unit),
+        gas: None,
     };
     JsonMapping {
         readings: None,

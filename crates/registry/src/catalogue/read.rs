@@ -109,16 +109,15 @@ pub(crate) fn instrument(fields: &mut Fields<'_, '_>) -> Option<Instrument> {
 pub(crate) fn deployment(fields: &mut Fields<'_, '_>) -> Option<(DeploymentEntry, UtcMillis)> {
     let (datastream, instrument) = (fields.required("datastream"), fields.required("instrument"));
     let (from, to) = (fields.required_instant("from"), fields.instant("to"));
-    let (gain, offset) = (fields.optional("gain"), fields.optional("offset"));
-    check::deployment(fields, (from, to), gain, offset);
+    check::deployment(fields, (from, to));
     let from = from?;
     let entry = DeploymentEntry {
         datastream: datastream?,
         instrument: instrument?,
         from: from.to_string(),
         to: to.map(|to| to.to_string()),
-        gain: gain.unwrap_or(1.0),
-        offset: offset.unwrap_or(0.0),
+        gain: 1.0,
+        offset: 0.0,
     };
     Some((entry, from))
 }

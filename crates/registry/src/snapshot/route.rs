@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{Parameter, RouteId, SourceName, StationId, Unit};
+use bakau_model::{GasReference, Parameter, RouteId, SourceName, StationId, Unit};
 use serde::{Deserialize, Serialize};
 
 /// How a measured time is written.
@@ -33,6 +33,9 @@ pub struct JsonValue {
     pub qualifier: Option<String>,
     /// Unit (UCUM) the device uses.
     pub unit: Unit,
+    /// The state of the air for which the share of a gas becomes a mass; only such values have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas: Option<GasReference>,
 }
 
 /// Mapping of generic JSON payloads.

@@ -14,7 +14,7 @@ use bakau_model::{DatastreamName, Parameter, StationKind, Text, UtcMillis};
 pub(crate) use self::{
     people::{email, mail_server, notification, person, url, variable},
     quality::{counter, quality},
-    route::{Paths, devices, pointers, route, status, value, values},
+    route::{Paths, devices, pointers, route, status, unit, value, values},
     rule::{after, bands, foreign_keys},
 };
 use super::{
@@ -83,21 +83,18 @@ fn unknown_parameter(fields: &mut Fields<'_, '_>, field: &str, code: &str) {
     fields.error_at(field, "unknown_parameter", &[("code", &code), ("near", &near)]);
 }
 
-pub(crate) fn deployment(
-    fields: &mut Fields<'_, '_>,
-    times: (Option<UtcMillis>, Option<UtcMillis>),
-    gain: Option<f64>,
-    offset: Option<f64>,
-) {
+pub(crate) fn deployment(fields: &mut Fields<'_, '_>, times: (Option<UtcMillis>, Option<UtcMillis>)) {
     if let (Some(from), Some(to)) = times
         && to <= from
     {
         fields.error_at("to", "deployment_order", &[]);
     }
-    finite(fields, "gain", gain);
-    finite(fields, "offset", offset);
-    if gain == Some(0.0) {
-        fields.error_at("gain", "gain_zero", &[]);
+    // A key that is read and has no effect would be a promise that is not kept.
+    for key in ["gain", "offset"] {
+        if fields.has(key) {
+            fields.pass(key);
+            fields.error_at(key, "not_applied", &[("key", &key)]);
+        }
     }
 }
 

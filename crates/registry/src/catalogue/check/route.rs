@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bakau_model::{Parameter, StationId, Unit};
+use bakau_model::{GasReference, Parameter, StationId, Unit};
 
-use super::{MAX_LIST, list, text, topic, unknown_parameter};
+use super::{MAX_LIST, Values, list, text, topic, unknown_parameter};
 use crate::{
     catalogue::{
         fields::Fields,
         grammar::{is_json_pointer, placeholder_levels},
     },
+    conversion::{ConversionError, conversion},
     parameters,
     snapshot::JsonValue,
 };
@@ -86,7 +87,6 @@ pub(crate) fn value(
     (paths, path): (Paths, Option<&str>),
     parameter: Option<&Parameter>,
     qualifier: Option<&str>,
-    unit: Option<&Unit>,
 ) {
     match paths {
         Paths::Pointers => pointers(fields, &[("path", path)]),
@@ -96,13 +96,38 @@ pub(crate) fn value(
     if let Some(code) = parameter.filter(|_| info.is_none()) {
         unknown_parameter(fields, "parameter", code.as_str());
     }
-    if let (Some(info), Some(unit)) = (info, unit)
-        && let Err(error) = unit.conversion_to(&info.unit)
-    {
-        fields.error_at("unit", "bad_value", &[("key", &"unit"), ("detail", &error)]);
-    }
     if let Some(qualifier) = qualifier.filter(|qualifier| StationId::new(qualifier).is_err()) {
         fields.error_at("qualifier", "qualifier", &[("value", &qualifier)]);
+    }
+}
+
+/// Checks that values of a unit can be stored as the parameter.
+pub(crate) fn unit(
+    fields: &mut Fields<'_, '_>,
+    parameter: Option<&Parameter>,
+    unit: Option<&Unit>,
+    gas: Option<GasReference>,
+) {
+    if let Some(GasReference { temperature_c, pressure_hpa }) = gas {
+        // From the highest land to the deepest, at any weather.
+        let ranges = [("temperature_c", temperature_c, -50.0, 60.0), ("pressure_hpa", pressure_hpa, 300.0, 1_100.0)];
+        let outside = ranges.into_iter().find(|(_, value, min, max)| !(*min..=*max).contains(value));
+        if let Some((key, value, min, max)) = outside {
+            let values: Values<'_, 4> = [("key", &key), ("value", &value), ("min", &min), ("max", &max)];
+            return fields.error_at("gas", "range", &values);
+        }
+    }
+    let (Some(info), Some(unit)) = (parameter.and_then(|code| parameters().get(code)), unit) else { return };
+    let Err(error) = conversion(unit, &info.unit, info.molar_mass, gas) else { return };
+    let units: Values<'_, 2> = [("unit", unit), ("target", &info.unit)];
+    match error {
+        ConversionError::Unknown(error) => {
+            fields.error_at("unit", "bad_value", &[("key", &"unit"), ("detail", &error)]);
+        }
+        // One that cannot be read is told already.
+        ConversionError::AirUnknown { .. } if fields.is_written("gas") => {}
+        ConversionError::AirUnknown { .. } => fields.error_at("unit", "gas_missing", &units),
+        ConversionError::NoGas { .. } => fields.error_at("gas", "gas_unused", &units),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{Parameter, StationId, Unit};
+use bakau_model::{GasReference, Parameter, StationId, Unit};
 
 use crate::{
     catalogue::{check, check::Paths, fields::Fields, grammar::misspelling},
@@ -104,6 +104,8 @@ fn values(fields: &mut Fields<'_, '_>, paths: Paths) -> Option<Vec<JsonValue>> {
 fn value(fields: &mut Fields<'_, '_>, paths: Paths) -> Option<JsonValue> {
     let (path, parameter) = (fields.required::<String>("path"), fields.required::<Parameter>("parameter"));
     let (qualifier, unit) = (fields.optional::<String>("qualifier"), fields.required::<Unit>("unit"));
-    check::value(fields, (paths, path.as_deref()), parameter.as_ref(), qualifier.as_deref(), unit.as_ref());
-    Some(JsonValue { path: path?, parameter: parameter?, qualifier, unit: unit? })
+    let gas = fields.optional::<GasReference>("gas");
+    check::value(fields, (paths, path.as_deref()), parameter.as_ref(), qualifier.as_deref());
+    check::unit(fields, parameter.as_ref(), unit.as_ref(), gas);
+    Some(JsonValue { path: path?, parameter: parameter?, qualifier, unit: unit?, gas })
 }

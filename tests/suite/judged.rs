@@ -1,0 +1,154 @@
+//! What is stored and decided about values is true: units, codes for "no value", extremes, clocks that are ahead.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use bakau_clock::{Clock, SystemClock};
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue,
+    publish::{Answer, Publisher},
+    wait,
+};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A river and an air station whose loggers send other units than are stored.
+const CATALOGUE: &str = r#"
+[[station]]
+id = "uji-sungai"
+name = "Uji Sungai"
+agency = "dlh-uji"
+kind = "water"
+latitude = -7.9
+longitude = 112.6
+
+[[datastream]]
+id = "uji-sungai/water_level"
+interval_s = 300
+vertical_datum = "staff"
+
+[[datastream]]
+id = "uji-sungai/conductivity"
+interval_s = 300
+
+[[datastream]]
+id = "uji-sungai/water_temperature"
+interval_s = 300
+
+[[station]]
+id = "uji-udara"
+name = "Uji Udara"
+agency = "dlh-uji"
+kind = "air"
+latitude = -7.91
+longitude = 112.61
+
+[[datastream]]
+id = "uji-udara/o3"
+interval_s = 300
+
+[[route]]
+id = "logger"
+topic = "logger/{station}"
+format = "json"
+[route.json]
+time = "/time"
+time_format = "epoch_ms"
+values = [
+    { path = "/water_level_cm", parameter = "water_level", unit = "cm" },
+    { path = "/ec_ms_cm", parameter = "conductivity", unit = "mS/cm" },
+    { path = "/t_K", parameter = "water_temperature", unit = "K" },
+    { path = "/o3_ppb", parameter = "o3", unit = "[ppb]", gas = { temperature_c = 25, pressure_hpa = 1013.25 } },
+]
+
+[[rule]]
+id = "surut"
+name = { id = "Air surut", en = "Low water" }
+datastream = "uji-sungai/water_level"
+direction = "below"
+source = "test"
+awas = { raise = 1.15, clear = 1.2 }
+"#;
+
+/// A running Bakau with its own broker, and a device that may publish anything.
+struct Line {
+    bakau: Bakau,
+}
+
+impl Line {
+    async fn open(folder: &Path, catalogue: &str) -> Result<Self> {
+        let text =
+            catalogue::AGENCY.to_owned() + catalogue + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
+        let configuration = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n";
+        let mut bakau = Bakau::prepare(folder, configuration, &[("uji.toml", text)])?;
+        bakau.start().await?;
+        Ok(Self { bakau })
+    }
+
+    async fn send(&self, station: &str, payload: &str) -> Result<()> {
+        let publisher = Publisher {
+            broker: self.bakau.mqtt()?,
+            username: catalogue::DEVICE.to_owned(),
+            password: catalogue::TOKEN.to_owned(),
+        };
+        let answer = publisher.publish(&format!("logger/{station}"), payload.as_bytes()).await?;
+        assert_eq!(answer, Answer::Acknowledged, "{payload}");
+        Ok(())
+    }
+
+    /// The stored rows of a datastream, oldest first, once there are so many.
+    async fn stored(&self, datastream: &str, count: usize) -> Result<Vec<Value>> {
+        let path = format!("/api/v1/observations?datastream={datastream}");
+        let rows = async || {
+            let answer = self.bakau.json(&path).await?;
+            Ok(answer["observations"].as_array().filter(|rows| rows.len() == count).cloned())
+        };
+        wait::until("observations in the store", PATIENCE, rows).await.with_context(|| self.bakau.log_tail())
+    }
+
+    /// The alerts of a rule, once there are any.
+    async fn alerts(&self, rule: &str) -> Result<Vec<Value>> {
+        let raised = async || {
+            let answer = self.bakau.json("/api/v1/alerts").await?;
+            let all = answer["alerts"].as_array().cloned().unwrap_or_default();
+            let mine: Vec<_> = all.into_iter().filter(|alert| alert["rule"] == rule).collect();
+            Ok((!mine.is_empty()).then_some(mine))
+        };
+        wait::until("an alert", PATIENCE, raised).await.with_context(|| self.bakau.log_tail())
+    }
+}
+
+fn values(rows: &[Value]) -> Vec<Option<f64>> {
+    rows.iter().map(|row| row["value"].as_f64()).collect()
+}
+
+/// Minutes before now, in milliseconds, on a whole second.
+fn minutes_ago(minutes: i64) -> i64 {
+    (SystemClock.now().get() / 1_000 - 60 * minutes) * 1_000
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_in_another_unit_is_stored_as_people_would_write_it_and_reaches_a_limit_exactly() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut line = Line::open(folder.path(), CATALOGUE).await?;
+    for (minutes, value) in [(20, r#""water_level_cm":130"#), (15, r#""water_level_cm":115"#)] {
+        line.send("uji-sungai", &format!(r#"{{"time":{},{value}}}"#, minutes_ago(minutes))).await?;
+    }
+    let alerts = line.alerts("surut").await?;
+    line.send("uji-sungai", &format!(r#"{{"time":{},"ec_ms_cm":2.01,"t_K":301.5}}"#, minutes_ago(10))).await?;
+    line.send("uji-udara", &format!(r#"{{"time":{},"o3_ppb":50}}"#, minutes_ago(10))).await?;
+
+    let levels = line.stored("uji-sungai/water_level", 2).await?;
+    assert_eq!(values(&levels), [Some(1.3), Some(1.15)]);
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0]["level"], "awas", "115 cm is not above 1.15 m");
+    let bits = |value: &Value| value.as_f64().map(f64::to_bits);
+    assert_eq!(bits(&alerts[0]["value"]), bits(&levels[1]["value"]), "the fact is the stored value");
+    assert_eq!(values(&line.stored("uji-sungai/conductivity", 1).await?), [Some(2010.0)]);
+    assert_eq!(values(&line.stored("uji-sungai/water_temperature", 1).await?), [Some(28.35)]);
+    // 50e-9 * 47.997 g/mol * 101325 Pa / (8.31446261815324 J/(mol K) * 298.15 K), in ug.
+    assert_eq!(values(&line.stored("uji-udara/o3", 1).await?), [Some(98.091_575_749_904_12)]);
+    line.bakau.stop()
+}
