@@ -1,6 +1,6 @@
 //! What the page behind a link asks of this room.
 
-use bakau_model::{Language, Principal, Text};
+use bakau_model::{Language, Level, Principal, Text};
 use bakau_registry::Person;
 
 use crate::{AlertView, Alerts, AlertsError, link::Grant, message};
@@ -44,17 +44,22 @@ impl Alerts {
         })
     }
 
-    /// Takes the alert of a link in hand, in the name of the person it was made for.
+    /// Takes the alert of a link in hand, in the name of the person it was made for, at the level they have `seen`.
     ///
     /// # Errors
     /// `LinkInvalid`, `LinkExpired`, and those of [`Alerts::acknowledge`].
-    pub async fn acknowledge_by_link(&self, token: &str, note: Option<String>) -> Result<AlertView, AlertsError> {
+    pub async fn acknowledge_by_link(
+        &self,
+        token: &str,
+        seen: Option<Level>,
+        note: Option<String>,
+    ) -> Result<AlertView, AlertsError> {
         let (grant, person) = self.granted(token)?;
         if self.is_expired(&grant) {
             return Err(AlertsError::LinkExpired);
         }
         let by = Principal::Person { id: person.id, name: person.name };
-        self.acknowledge(&grant.alert, &by, note).await
+        self.acknowledge(&grant.alert, &by, seen, note).await
     }
 
     fn granted(&self, token: &str) -> Result<(Grant, Person), AlertsError> {

@@ -21,7 +21,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) language: Language,
     /// When the notice was made.
     pub(crate) at: UtcMillis,
-    /// Who has the alert in hand by now.
+    /// Who has the alert in hand by now, and up to which level.
     pub(crate) acknowledged: Option<&'a Acknowledgement>,
     /// Address of the alert's page, and of the page that acknowledges it.
     pub(crate) links: Option<&'a Links>,
@@ -62,7 +62,7 @@ pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
     let subject = words.fill(subject_key(kind), &[("badge", &badge), ("headline", &headline)]);
     let preface = match kind {
         NoticeKind::Transition => None,
-        NoticeKind::Reminder => Some(words.fill("reminder", &[("duration", &since(facts, about, words))])),
+        NoticeKind::Reminder => Some(reminder(facts, about, words)),
         NoticeKind::Escalation => Some(words.text("escalation").to_owned()),
     };
     Message {
@@ -73,7 +73,7 @@ pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
         preface,
         sentence: message::sentence(facts, language),
         lines: lines(facts, about, words),
-        links: links(about, words),
+        links: links(facts, about, words),
         footer: words.fill("footer", &[("person", about.person)]),
     }
 }
@@ -248,16 +248,27 @@ fn lines(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
         "line_acknowledged",
         about.acknowledged.map(|taken| {
             let time = moment(taken.at);
-            let line = words.fill("acknowledged", &[("time", &time), ("name", &taken.by)]);
+            let level = words.text(message::level_key(taken.level));
+            let line = words.fill("acknowledged", &[("time", &time), ("level", level), ("name", &taken.by)]);
             taken.note.as_ref().map_or(line.clone(), |note| format!("{line}: {note}"))
         }),
     );
     lines
 }
 
-fn links(about: Circumstances<'_>, words: &Messages) -> Vec<(String, String)> {
+/// Why a reminder comes: nobody has taken the alert, or nobody at the level that it has by now.
+fn reminder(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
+    let duration = since(facts, about, words);
+    let Some(taken) = about.acknowledged else { return words.fill("reminder", &[("duration", &duration)]) };
+    let [level, before] = [facts.level, taken.level].map(|level| words.text(message::level_key(level)));
+    let values = [("duration", duration.as_str()), ("level", level), ("before", before), ("name", &taken.by)];
+    words.fill("reminder_higher", &values)
+}
+
+fn links(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(String, String)> {
     let Some(links) = about.links else { return Vec::new() };
-    let acknowledge = links.acknowledge.iter().filter(|_| about.acknowledged.is_none());
+    let in_hand = about.acknowledged.is_some_and(|taken| facts.level <= taken.level);
+    let acknowledge = links.acknowledge.iter().filter(|_| !in_hand);
     let acknowledge = acknowledge.map(|address| (words.text("link_acknowledge").to_owned(), address.clone()));
     acknowledge.chain([(words.text("link_alert").to_owned(), links.alert.clone())]).collect()
 }
@@ -440,6 +451,7 @@ mod tests {
     #[test]
     fn once_acknowledged_the_message_says_by_whom_and_asks_nobody_else() {
         let taken = Acknowledgement {
+            level: Level::Awas,
             by: "Budi".to_owned(),
             person: None,
             at: minute(140),
@@ -447,8 +459,21 @@ mod tests {
         };
         let links = links();
         let text = compose(&awas(), Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) }).text();
-        assert!(text.contains("Diterima oleh: Budi, 02.20 WIB, 10 Maret 2026: menuju lokasi"), "{text}");
+        assert!(text.contains("Diterima oleh: Budi untuk AWAS, 02.20 WIB, 10 Maret 2026: menuju lokasi"), "{text}");
         assert!(!text.contains("/a/TOKEN"), "{text}");
+    }
+
+    #[test]
+    fn what_was_acknowledged_at_a_lower_level_is_asked_for_again() {
+        let taken =
+            Acknowledgement { level: Level::Waspada, by: "Budi".to_owned(), person: None, at: minute(140), note: None };
+        let links = links();
+        let about = Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) };
+        let text = compose(&awas(), about).text();
+        assert!(text.contains("Diterima oleh: Budi untuk WASPADA") && text.contains("/a/TOKEN"), "{text}");
+        let reminder = compose(&awas(), Circumstances { kind: NoticeKind::Reminder, ..about }).text();
+        assert!(reminder.contains("Budi menerimanya untuk WASPADA, AWAS belum diterima siapa pun"), "{reminder}");
+        assert!(!reminder.contains("belum ada yang menerima peringatan ini"), "{reminder}");
     }
 
     #[test]

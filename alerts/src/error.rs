@@ -11,8 +11,8 @@ pub enum AlertsError {
     /// No alert has that id.
     #[error("there is no alert {0}")]
     NotFound(AlertId),
-    /// Somebody acknowledged it before.
-    #[error("alert {0} has already been acknowledged")]
+    /// Somebody acknowledged it at this level, or at a higher one, before.
+    #[error("alert {0} has already been acknowledged at this level")]
     AlreadyAcknowledged(AlertId),
     /// It is over; there is nothing to acknowledge.
     #[error("alert {0} is closed, so it can no longer be acknowledged")]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
-use bakau_model::{Principal, RuleId, UtcMillis};
+use bakau_model::{Level, Principal, RuleId, UtcMillis};
 use bakau_registry::{Condition, Rule, Snapshot};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
@@ -111,7 +111,8 @@ impl Alerts {
         self.db.close().await;
     }
 
-    /// Records that a person has taken the alert in hand.
+    /// Records that a person has taken the alert in hand at the level they have seen; at that of the moment where
+    /// `seen` is none.
     ///
     /// # Errors
     /// `NotFound`, `AlreadyAcknowledged`, `Closed`, `TooLong`, or `Busy` when the engine does not answer in time.
@@ -119,6 +120,7 @@ impl Alerts {
         &self,
         id: &AlertId,
         by: &Principal,
+        seen: Option<Level>,
         note: Option<String>,
     ) -> Result<AlertView, AlertsError> {
         let given = note.as_deref().map_or(0, |note| note.chars().count());
@@ -129,10 +131,8 @@ impl Alerts {
         if alert.closed_at.is_some() {
             return Err(AlertsError::Closed(*id));
         }
-        if alert.acknowledged.is_some() {
-            return Err(AlertsError::AlreadyAcknowledged(*id));
-        }
-        match self.request(&Command::Acknowledge { alert: *id, note }, by).await? {
+        // Whether its level is taken is for the engine to say, which may know of a higher one by now.
+        match self.request(&Command::Acknowledge { alert: *id, seen, note }, by).await? {
             Outcome::Done => self.db.alert(id).await?.ok_or(AlertsError::NotFound(*id)),
             Outcome::Refused(Refusal::AlreadyAcknowledged) => Err(AlertsError::AlreadyAcknowledged(*id)),
             Outcome::Refused(Refusal::NotOpen | Refusal::UnknownRule) | Outcome::Unreadable => {

@@ -224,8 +224,8 @@ impl Runner {
                 continue;
             }
             let input = match command {
-                Some(Command::Acknowledge { alert, note }) => {
-                    Input::Acknowledge { alert, by: Requester { name: by, person }, note }
+                Some(Command::Acknowledge { alert, seen, note }) => {
+                    Input::Acknowledge { alert, by: Requester { name: by, person }, seen, note }
                 }
                 Some(Command::Mute { rule, until }) => Input::Mute(Mute { rule, until, by }),
                 None => {
@@ -339,8 +339,8 @@ impl Runner {
                     let decision = self.transition(&transition, received_at);
                     self.pending.decisions.extend(decision);
                 }
-                Effect::Acknowledged { alert, by, note, decided_at } => {
-                    self.pending.decisions.push(Decision::Acknowledged { alert, by, note, at: decided_at });
+                Effect::Acknowledged { alert, level, by, note, decided_at } => {
+                    self.pending.decisions.push(Decision::Acknowledged { alert, level, by, note, at: decided_at });
                 }
                 Effect::Reminder(reminder) => self.pending.decisions.push(Decision::Reminder(reminder)),
                 Effect::Muted(mute) => self.pending.decisions.push(Decision::Muted(mute)),

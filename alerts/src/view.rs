@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AlertId, engine::Reason};
 
-/// Who acknowledged an alert.
+/// Who acknowledged an alert at a level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
+    /// It holds up to this level; a higher one is to be acknowledged anew.
+    pub level: Level,
     /// Name of the person.
     pub by: String,
     /// Their id, where they are registered and followed a link sent to them.
@@ -117,8 +119,17 @@ pub struct AlertView {
     pub closed_at: Option<UtcMillis>,
     /// Why it is over.
     pub closed_reason: Option<Reason>,
-    /// Who acknowledged it.
+    /// Who acknowledged the highest level that anybody did; whether that is enough for the level now says
+    /// [`AlertView::is_in_hand`].
     pub acknowledged: Option<Acknowledgement>,
+}
+
+impl AlertView {
+    /// Whether somebody has acknowledged it at the level that it has now, or at a higher one.
+    #[must_use]
+    pub fn is_in_hand(&self) -> bool {
+        self.acknowledged.as_ref().is_some_and(|taken| self.level <= taken.level)
+    }
 }
 
 /// One line of the decision log.
@@ -185,7 +196,7 @@ impl NoticeState {
 pub enum NoticeKind {
     /// The level changed.
     Transition,
-    /// The alert is still open and nobody has acknowledged it.
+    /// The alert is still open and nobody has acknowledged the level that it has.
     Reminder,
     /// Somebody else could not be reached.
     Escalation,
@@ -278,6 +289,8 @@ pub struct AlertDetail {
     pub alert: AlertView,
     /// Its transitions, oldest first.
     pub transitions: Vec<TransitionView>,
+    /// Who acknowledged it at which level, oldest first.
+    pub acknowledgements: Vec<Acknowledgement>,
     /// Its notices, oldest first.
     pub notices: Vec<NoticeView>,
 }

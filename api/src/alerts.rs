@@ -11,8 +11,8 @@ use axum::{
     response::Response,
 };
 use bakau_alerts::{
-    AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
-    SettledQuery, TransitionView,
+    Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode,
+    MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
 };
 use bakau_model::{Flag, Level};
 use bakau_registry::Snapshot;
@@ -108,6 +108,7 @@ pub(crate) async fn one(
     let (_, detail) = find(&state.alerts, &id).await?;
     let mut value = alert_value(&state.snapshot(), &detail.alert, people);
     value["transitions"] = detail.transitions.iter().map(transition_value).collect();
+    value["acknowledgements"] = detail.acknowledgements.iter().map(|taken| taken_value(taken, people)).collect();
     if people {
         value["notices"] = detail.notices.iter().map(notice_value).collect();
     }
@@ -138,6 +139,9 @@ pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<R
 #[serde(deny_unknown_fields)]
 struct Acknowledge {
     name: String,
+    /// The level that was seen; that of the moment without it.
+    #[serde(default)]
+    level: Option<Level>,
     #[serde(default)]
     note: Option<String>,
 }
@@ -156,7 +160,7 @@ pub(crate) async fn acknowledge(
     }
     let body: Acknowledge =
         serde_json::from_slice(&body).map_err(|_| ApiError::new(ProblemType::InvalidBody).detail("body_json"))?;
-    let alert = take_in_hand(&state, &writer, &id, &body.name, body.note.as_deref()).await?;
+    let alert = take_in_hand(&state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
     answer::json(&alert_value(&state.snapshot(), &alert, true))
 }
 
@@ -165,7 +169,7 @@ pub(crate) async fn take_in_hand(
     state: &AppState,
     writer: &Writer,
     id: &str,
-    name: &str,
+    (name, seen): (&str, Option<Level>),
     note: Option<&str>,
 ) -> Result<AlertView, ApiError> {
     let name = name.trim();
@@ -177,7 +181,7 @@ pub(crate) async fn take_in_hand(
         return Err(ApiError::body("note", "body_note"));
     }
     let (id, _) = find(&state.alerts, id).await?;
-    let taken = state.alerts.acknowledge(&id, &writer.named(name), note.map(str::to_owned)).await;
+    let taken = state.alerts.acknowledge(&id, &writer.named(name), seen, note.map(str::to_owned)).await;
     match taken {
         Ok(alert) => Ok(alert),
         Err(error @ (AlertsError::AlreadyAcknowledged(_) | AlertsError::Closed(_))) => {
@@ -254,12 +258,22 @@ fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
         "closed_at": alert.closed_at.map(answer::time),
         "closed_at_local": alert.closed_at.map(|at| local.text(at)),
         "closed_reason": alert.closed_reason,
-        "acknowledged": alert.acknowledged.is_some(),
+        "acknowledged": alert.is_in_hand(),
+        "acknowledged_level": alert.acknowledged.as_ref().map(|by| by.level),
         "acknowledged_at": alert.acknowledged.as_ref().map(|by| answer::time(by.at)),
     });
     if let Some(by) = alert.acknowledged.as_ref().filter(|_| people) {
         value["acknowledged_by"] = by.by.as_str().into();
         value["note"] = by.note.as_deref().into();
+    }
+    value
+}
+
+fn taken_value(taken: &Acknowledgement, people: bool) -> Value {
+    let mut value = json!({ "level": taken.level, "at": answer::time(taken.at) });
+    if people {
+        value["by"] = taken.by.as_str().into();
+        value["note"] = taken.note.as_deref().into();
     }
     value
 }

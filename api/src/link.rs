@@ -14,7 +14,7 @@ use bakau_dashboards::{
     page,
     view::AcknowledgementRow,
 };
-use bakau_model::{Language, Text};
+use bakau_model::{Language, Level, Text};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
@@ -37,6 +37,9 @@ const HEADERS: [(HeaderName, &str); 3] = [
 struct Fields {
     #[serde(default)]
     note: String,
+    /// The level that the page showed.
+    #[serde(default)]
+    level: Option<Level>,
 }
 
 /// Shows what the link is about and the button.
@@ -70,7 +73,7 @@ pub(crate) async fn acknowledge(
         let link = find(&state, &token).await?;
         return draw(&state, &uri, &headers, link, fields, Some("body_note"));
     }
-    match state.alerts.acknowledge_by_link(&token, note.map(str::to_owned)).await {
+    match state.alerts.acknowledge_by_link(&token, fields.level, note.map(str::to_owned)).await {
         // Asked again with GET, so that reloading the page sends nothing twice; it tells what has become of the alert.
         Ok(_) | Err(AlertsError::AlreadyAcknowledged(_) | AlertsError::Closed(_) | AlertsError::LinkExpired) => {
             let here = uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str());
@@ -118,7 +121,7 @@ fn draw(
 
 fn state_of(link: &Link, fields: Fields, error: Option<&'static str>, language: Language) -> (LinkState, StatusCode) {
     let alert = &link.alert;
-    if let Some(by) = &alert.acknowledged {
+    if let Some(by) = alert.acknowledged.as_ref().filter(|_| alert.is_in_hand()) {
         let row = AcknowledgementRow { by: by.by.clone(), at: by.at, note: by.note.clone() };
         return (LinkState::Taken(row), StatusCode::OK);
     }

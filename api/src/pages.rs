@@ -193,6 +193,9 @@ struct AcknowledgeFields {
     note: String,
     #[serde(default)]
     token: String,
+    /// The level that the page showed.
+    #[serde(default)]
+    level: Option<Level>,
 }
 
 /// The form's answer: back to the alert, or the form again with what is wrong.
@@ -212,7 +215,7 @@ pub(crate) async fn acknowledge(
         Err(_) => return Err(ApiError::new(ProblemType::InvalidBody).detail("body_form")),
     };
     let taken = match Writer::from_form(&state, fields.token.trim()).await {
-        Ok(writer) => take_in_hand(&state, &writer, &id, &fields.name, Some(&fields.note)).await,
+        Ok(writer) => take_in_hand(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await,
         Err(error) if error.kind() == ProblemType::TokenRequired => Err(error.detail("body_token")),
         Err(error) => Err(error),
     };
@@ -242,7 +245,7 @@ fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDe
         rule_source: gatherer.rule_source(&detail.alert.rule),
         transitions: gatherer.transitions(detail),
         deliveries: gatherer.deliveries(detail),
-        can_acknowledge: detail.alert.acknowledged.is_none() && detail.alert.closed_at.is_none(),
+        can_acknowledge: !detail.alert.is_in_hand() && detail.alert.closed_at.is_none(),
         form_error: None,
         form: AcknowledgeForm::default(),
         alert,

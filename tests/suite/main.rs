@@ -8,6 +8,7 @@ mod full_disk;
 mod influx;
 mod judged;
 mod kill;
+mod levels;
 mod line;
 mod mail;
 mod mosquitto;

@@ -1,6 +1,6 @@
 //! The command inbox: people's requests, kept until the engine has decided them.
 
-use bakau_model::{PersonId, Principal, RuleId, UtcMillis};
+use bakau_model::{Level, PersonId, Principal, RuleId, UtcMillis};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
@@ -11,8 +11,17 @@ use crate::{AlertId, engine::Refusal};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub(crate) enum Command {
-    Acknowledge { alert: AlertId, note: Option<String> },
-    Mute { rule: RuleId, until: UtcMillis },
+    Acknowledge {
+        alert: AlertId,
+        /// The level that was seen; requests from before acknowledgements had levels have none.
+        #[serde(default)]
+        seen: Option<Level>,
+        note: Option<String>,
+    },
+    Mute {
+        rule: RuleId,
+        until: UtcMillis,
+    },
 }
 
 /// A request in the inbox; the body is none where it cannot be read.

@@ -38,6 +38,7 @@ pub(crate) enum Decision {
     Reminder(Reminder),
     Acknowledged {
         alert: AlertId,
+        level: Level,
         by: Requester,
         note: Option<String>,
         at: UtcMillis,
@@ -96,18 +97,8 @@ async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Resul
             Ok(Some(facts.alert))
         }
         Decision::Reminder(reminder) => record_reminder(connection, reminder).await,
-        Decision::Acknowledged { alert, by, note, at } => {
-            let update =
-                sqlx::query("UPDATE alerts SET ack_by = ?, ack_person = ?, ack_at = ?, ack_note = ? WHERE id = ?");
-            let update = update
-                .bind(&by.name)
-                .bind(by.person.as_ref().map(PersonId::as_str))
-                .bind(at.get())
-                .bind(note)
-                .bind(alert.bytes().as_slice());
-            update.execute(&mut *connection).await?;
-            // Nobody needs to be reminded of what somebody has in hand. First notices stay owed.
-            cancel_reminders(connection, *alert, "acknowledged").await?;
+        Decision::Acknowledged { alert, level, by, note, at } => {
+            record_acknowledgement(connection, *alert, *level, (by, note.as_deref(), *at)).await?;
             Ok(Some(*alert))
         }
         Decision::Muted(mute) => {
@@ -120,6 +111,25 @@ async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Resul
             Ok(None)
         }
     }
+}
+
+async fn record_acknowledgement(
+    connection: &mut SqliteConnection,
+    alert: AlertId,
+    level: Level,
+    (by, note, at): (&Requester, Option<&str>, UtcMillis),
+) -> Result<(), DbError> {
+    for statement in [
+        "UPDATE alerts SET ack_level = ?2, ack_by = ?3, ack_person = ?4, ack_at = ?5, ack_note = ?6 WHERE id = ?1",
+        "INSERT INTO acknowledgements (alert, ack_level, ack_by, ack_person, ack_at, ack_note)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    ] {
+        let write = sqlx::query(statement).bind(alert.bytes().as_slice()).bind(level.code()).bind(&by.name);
+        let write = write.bind(by.person.as_ref().map(PersonId::as_str)).bind(at.get()).bind(note);
+        write.execute(&mut *connection).await?;
+    }
+    // Nobody needs to be reminded of what somebody has in hand. First notices stay owed.
+    cancel_reminders(connection, alert, Some(level), "acknowledged").await
 }
 
 /// A change of level and the notices it owes: to the recipients of the rule on the way up, to whoever was told on the way
@@ -144,7 +154,13 @@ async fn record_transition(
     };
     write_notices(connection, &notice, recipients).await?;
     if facts.level == Level::Normal {
-        cancel_reminders(connection, facts.alert, "the alert is over").await?;
+        return cancel_reminders(connection, facts.alert, None, "the alert is over").await;
+    }
+    // Reminders of a higher level that waited are out of date where what is left is in hand.
+    let select = sqlx::query_scalar("SELECT ack_level FROM alerts WHERE id = ?").bind(facts.alert.bytes().as_slice());
+    let taken: Option<u8> = select.fetch_one(&mut *connection).await?;
+    if taken.is_some_and(|taken| facts.level.code() <= taken) {
+        cancel_reminders(connection, facts.alert, None, "back at a level that is acknowledged").await?;
     }
     Ok(())
 }
@@ -156,7 +172,7 @@ async fn record_reminder(connection: &mut SqliteConnection, reminder: &Reminder)
     let Some(transition) = select.fetch_optional(&mut *connection).await? else { return Ok(None) };
     let told = told(connection, reminder.alert).await?;
     // Who has not got the last one needs no second one.
-    cancel_reminders(connection, reminder.alert, "a newer reminder followed").await?;
+    cancel_reminders(connection, reminder.alert, None, "a newer reminder followed").await?;
     let notice = Notice {
         transition,
         alert: reminder.alert,
@@ -265,13 +281,19 @@ async fn told(connection: &mut SqliteConnection, alert: AlertId) -> Result<Vec<R
     select.fetch_all(connection).await?.iter().map(read).collect()
 }
 
-async fn cancel_reminders(connection: &mut SqliteConnection, alert: AlertId, why: &str) -> Result<(), DbError> {
+/// Takes back the reminders that wait: all of an alert, or those of levels up to one.
+async fn cancel_reminders(
+    connection: &mut SqliteConnection,
+    alert: AlertId,
+    up_to: Option<Level>,
+    why: &str,
+) -> Result<(), DbError> {
     let cancel = sqlx::query(
         "UPDATE outbox SET state = ?, last_result = ? WHERE state = 0 AND kind = 'reminder'
-         AND transition_id IN (SELECT id FROM transitions WHERE alert = ?)",
+         AND transition_id IN (SELECT id FROM transitions WHERE alert = ? AND to_level <= ?)",
     );
     let cancel = cancel.bind(NoticeState::Cancelled.code()).bind(why).bind(alert.bytes().as_slice());
-    cancel.execute(connection).await?;
+    cancel.bind(up_to.unwrap_or(Level::Awas).code()).execute(connection).await?;
     Ok(())
 }
 

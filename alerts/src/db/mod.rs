@@ -5,19 +5,24 @@
 mod commands;
 mod commit;
 mod key;
+#[cfg(test)]
+mod migration_tests;
 mod outbox;
 mod read;
 mod schema;
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use bakau_model::{Level, PersonId, RuleId, Seq, SourceName, UtcMillis};
 use sqlx::{
-    Connection as _, Row, SqlitePool,
+    Connection as _, Row, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::engine::{EngineSnapshot, Heard, Mute, Remembered, SlotKey, SlotState, StateError};
+use crate::{
+    AlertId,
+    engine::{EngineSnapshot, Heard, Mute, Remembered, SlotKey, SlotState, StateError},
+};
 
 pub(crate) use commands::{Command, Outcome, StoredCommand};
 pub(crate) use commit::{Commit, Decision};
@@ -100,13 +105,20 @@ impl Db {
         let seq: i64 = sqlx::query_scalar("SELECT seq FROM cursor").fetch_one(&mut *connection).await?;
         let mut loaded =
             Loaded { cursor: Seq::new(seq.cast_unsigned()), engine: EngineSnapshot::default(), unreadable: Vec::new() };
+        let taken = taken(&mut connection).await?;
         let rows = sqlx::query("SELECT subject, rule, state FROM engine_state").fetch_all(&mut *connection).await?;
         for row in rows {
             let subject: &str = row.try_get("subject")?;
             let subject = subject.parse().map_err(|_| DbError::Damaged("engine state"))?;
             let key = SlotKey { subject, rule: rule_id(&row, "rule")? };
             match SlotState::decode(row.try_get("state")?) {
-                Ok(state) => loaded.engine.slots.push((key, state)),
+                Ok(mut state) => {
+                    // A state from before acknowledgements had levels does not say at which one that was.
+                    if let Some(open) = state.alert.as_mut().filter(|open| open.acknowledged.is_some()) {
+                        open.acknowledged = taken.get(&open.id).copied().or(open.acknowledged);
+                    }
+                    loaded.engine.slots.push((key, state));
+                }
                 Err(error) => loaded.unreadable.push((key, error)),
             }
         }
@@ -148,6 +160,17 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), DbError> {
     sqlx::raw_sql(set_version).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// The level at which each open alert was acknowledged.
+async fn taken(connection: &mut SqliteConnection) -> Result<BTreeMap<AlertId, Level>, DbError> {
+    let select = sqlx::query("SELECT id, ack_level FROM alerts WHERE closed_at IS NULL AND ack_level IS NOT NULL");
+    let rows = select.fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let id = AlertId::from_bytes(row.try_get("id")?).ok_or(DbError::Damaged("alert id"))?;
+        Ok((id, level(row, "ack_level")?))
+    };
+    rows.iter().map(read).collect()
 }
 
 // === columns ===

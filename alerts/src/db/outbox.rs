@@ -32,7 +32,7 @@ pub(crate) struct DueNotice {
     pub(crate) created_at: UtcMillis,
     pub(crate) idempotency_key: String,
     pub(crate) facts: Facts,
-    /// Who has the alert in hand by now.
+    /// Who has the alert in hand by now, and up to which level.
     pub(crate) acknowledged: Option<Acknowledgement>,
 }
 
@@ -126,7 +126,7 @@ impl Db {
     pub(crate) async fn notice(&self, head: &Head) -> Result<DueNotice, DbError> {
         let select = sqlx::query(
             "SELECT outbox.id, transition_id, outbox.kind AS notice_kind, person, channel, attempts, created_at,
-                    idempotency_key, facts, ack_by, ack_person, ack_at, ack_note
+                    idempotency_key, facts, ack_level, ack_by, ack_person, ack_at, ack_note
              FROM outbox JOIN transitions ON transitions.id = transition_id JOIN alerts ON alerts.id = alert
              WHERE outbox.id = ?",
         );
@@ -146,7 +146,7 @@ impl Db {
         })
     }
 
-    /// The notices that others are to be told of, once each.
+    /// The notices that others are to be told of, once each: those of levels that nobody has acknowledged.
     pub(crate) async fn unreached(
         &self,
         notice: &DueNotice,
@@ -156,11 +156,13 @@ impl Db {
         let select = match which {
             Unreached::This => sqlx::query(
                 "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
-                 WHERE outbox.id = ?1 AND escalated_at IS NULL",
+                 JOIN alerts ON alerts.id = alert
+                 WHERE outbox.id = ?1 AND escalated_at IS NULL AND coalesce(ack_level, -1) < to_level",
             ),
             Unreached::Waiting => sqlx::query(
                 "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
-                 WHERE state = 0 AND escalated_at IS NULL AND ?2 <= to_level
+                 JOIN alerts ON alerts.id = alert
+                 WHERE state = 0 AND escalated_at IS NULL AND ?2 <= to_level AND coalesce(ack_level, -1) < to_level
                  AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?1)
                  AND alert = (SELECT alert FROM transitions WHERE id = ?3) ORDER BY outbox.id",
             ),

@@ -13,7 +13,8 @@ use crate::{
 
 const ALERTS: &str =
     "SELECT id, rule, rule_name, kind, agency, station, datastream, source, level, peak, onset, updated, value, flag,
-    worst, worst_at, decided_at, opened_at, closed_at, closed_reason, ack_by, ack_person, ack_at, ack_note FROM alerts WHERE 1 = 1";
+    worst, worst_at, decided_at, opened_at, closed_at, closed_reason, ack_level, ack_by, ack_person,
+    ack_at, ack_note FROM alerts WHERE 1 = 1";
 const NOTICES: &str =
     "SELECT outbox.id, transition_id, alert, kind, person, channel, recipient, state, attempts, next_attempt_at,
     last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
@@ -76,10 +77,14 @@ impl Db {
         let select = sqlx::query("SELECT * FROM transitions WHERE alert = ? ORDER BY id");
         let rows = select.bind(id.bytes().as_slice()).fetch_all(&mut *connection).await?;
         let transitions = rows.iter().map(transition_view).collect::<Result<_, _>>()?;
+        let select = sqlx::query("SELECT * FROM acknowledgements WHERE alert = ? ORDER BY id");
+        let rows = select.bind(id.bytes().as_slice()).fetch_all(&mut *connection).await?;
+        let acknowledgements =
+            rows.iter().filter_map(|row| acknowledgement(row).transpose()).collect::<Result<_, _>>()?;
         let mut select = QueryBuilder::<Sqlite>::new(NOTICES);
         select.push("alert = ").push_bind(id.bytes().as_slice()).push(" ORDER BY outbox.id");
         let notices = notices(&mut connection, select).await?;
-        Ok(Some(AlertDetail { alert, transitions, notices }))
+        Ok(Some(AlertDetail { alert, transitions, acknowledgements, notices }))
     }
 
     /// What the last transition of an alert told.
@@ -173,7 +178,8 @@ fn flag(row: &SqliteRow, column: &str) -> Result<Option<Flag>, DbError> {
 pub(super) fn acknowledgement(row: &SqliteRow) -> Result<Option<Acknowledgement>, DbError> {
     let by: Option<String> = row.try_get("ack_by")?;
     let Some((by, at)) = by.zip(optional_time(row, "ack_at")?) else { return Ok(None) };
-    Ok(Some(Acknowledgement { by, person: optional_person(row, "ack_person")?, at, note: row.try_get("ack_note")? }))
+    let (level, person) = (level(row, "ack_level")?, optional_person(row, "ack_person")?);
+    Ok(Some(Acknowledgement { level, by, person, at, note: row.try_get("ack_note")? }))
 }
 
 fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {

@@ -1,7 +1,7 @@
 //! Tables of alerts.db. Migrations only go forward and are never edited once released.
 
 /// `MIGRATIONS[n]` leads from version n to n + 1.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// Times are UTC milliseconds, levels are codes of `bakau_model::Level`, alert ids are 16 bytes.
 const V1: &str = "
@@ -138,4 +138,32 @@ CREATE TABLE link_key (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     key BLOB NOT NULL
 );
+";
+
+/// An acknowledgement holds for its level. One from before is one of the level that the alert had at that moment.
+const V2: &str = "
+ALTER TABLE alerts ADD COLUMN ack_level INTEGER; -- of the last acknowledgement, which is the highest
+UPDATE alerts SET ack_level = coalesce(
+    (SELECT to_level FROM transitions WHERE alert = alerts.id AND decided_at <= ack_at AND to_level <> 0
+     ORDER BY sequence DESC LIMIT 1), peak)
+WHERE ack_at IS NOT NULL;
+
+-- Who took an alert in hand, at which level.
+CREATE TABLE acknowledgements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert BLOB NOT NULL,
+    ack_level INTEGER NOT NULL,
+    ack_at INTEGER NOT NULL,
+    ack_by TEXT NOT NULL,
+    ack_person TEXT,
+    ack_note TEXT
+);
+INSERT INTO acknowledgements (alert, ack_level, ack_at, ack_by, ack_person, ack_note)
+    SELECT id, ack_level, ack_at, ack_by, ack_person, ack_note FROM alerts
+    WHERE ack_at IS NOT NULL AND ack_by IS NOT NULL ORDER BY ack_at, id;
+CREATE INDEX acknowledgements_by_alert ON acknowledgements (alert, id);
+CREATE TRIGGER acknowledgements_keep BEFORE UPDATE ON acknowledgements
+BEGIN SELECT RAISE(ABORT, 'acknowledgements are append-only'); END;
+CREATE TRIGGER acknowledgements_stay BEFORE DELETE ON acknowledgements
+BEGIN SELECT RAISE(ABORT, 'acknowledgements are append-only'); END;
 ";

@@ -305,9 +305,7 @@ impl Engine {
 
     pub(super) fn await_reminder(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
-        let Some(open) = slot.state.alert.as_ref().filter(|open| !open.acknowledged && !slot.awaits_reminder) else {
-            return;
-        };
+        let Some(open) = slot.state.unattended().filter(|_| !slot.awaits_reminder) else { return };
         if let Some(repeat_s) = open.rule.repeat_s {
             let at = open.told_at.saturating_add(i64::from(repeat_s) * 1000);
             slot.awaits_reminder = true;
@@ -317,7 +315,8 @@ impl Engine {
 
     fn remind(&mut self, now: UtcMillis, number: u32) -> Option<Effect> {
         let slot = &mut self.slots[number as usize];
-        let open = slot.state.alert.as_mut().filter(|open| !open.acknowledged)?;
+        slot.state.unattended()?;
+        let open = slot.state.alert.as_mut()?;
         let repeat_ms = i64::from(open.rule.repeat_s?) * 1000;
         if now.since(open.told_at) < repeat_ms {
             return None;

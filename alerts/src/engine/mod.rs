@@ -104,7 +104,7 @@ impl Engine {
             Input::Status { station, online, kept, at } => self.note_status(now, &station, (online, kept), at),
             Input::Sources(sources) => self.note_sources(now, &sources),
             Input::Tick => self.tick(now),
-            Input::Acknowledge { alert, by, note } => vec![self.acknowledge(now, alert, by, note)],
+            Input::Acknowledge { alert, by, seen, note } => vec![self.acknowledge(now, alert, by, (seen, note))],
             Input::Mute(mute) => vec![self.mute(mute)],
             Input::RuleChange(rules) => self.change_rules(now, &rules),
         }
@@ -229,16 +229,26 @@ impl Engine {
         effects
     }
 
-    fn acknowledge(&mut self, now: UtcMillis, alert: AlertId, by: Requester, note: Option<String>) -> Effect {
+    /// Takes an alert in hand at the level that was seen, or at that of now: nobody takes what they could not know of.
+    fn acknowledge(
+        &mut self,
+        now: UtcMillis,
+        alert: AlertId,
+        by: Requester,
+        (seen, note): (Option<Level>, Option<String>),
+    ) -> Effect {
         let is_it = |slot: &Slot| slot.state.alert.as_ref().is_some_and(|open| open.id == alert);
         let Some(number) = self.slots.iter().position(is_it) else { return Effect::Refused(Refusal::NotOpen) };
-        let Some(open) = &mut self.slots[number].state.alert else { return Effect::Refused(Refusal::NotOpen) };
-        if open.acknowledged {
+        let SlotState { judge, alert: Some(open) } = &mut self.slots[number].state else {
+            return Effect::Refused(Refusal::NotOpen);
+        };
+        let level = seen.filter(|seen| *seen != Level::Normal).map_or(judge.level(), |seen| seen.min(judge.level()));
+        if Some(level) <= open.acknowledged {
             return Effect::Refused(Refusal::AlreadyAcknowledged);
         }
-        open.acknowledged = true;
+        open.acknowledged = Some(level);
         self.mark_dirty(number);
-        Effect::Acknowledged { alert, by, note, decided_at: now }
+        Effect::Acknowledged { alert, level, by, note, decided_at: now }
     }
 
     fn mute(&mut self, mute: Mute) -> Effect {
@@ -326,7 +336,7 @@ impl Slot {
         let open = self.state.alert.get_or_insert_with(|| OpenAlert {
             id: AlertId::of(&self.key.rule, &self.key.subject, told.onset),
             sequence: 0,
-            acknowledged: false,
+            acknowledged: None,
             told_at: decided.now,
             reminders: 0,
             rule: Arc::clone(&self.rule),

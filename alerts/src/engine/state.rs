@@ -1,6 +1,8 @@
-//! What the engine keeps per (rule, subject), and its stored form.
+//! What the engine keeps per (rule, subject), and its stored form; older forms are read by [`old`].
 //!
 //! A stored state is `format u8, codec u8, registry revision u64 LE, CRC-32C u32 LE of everything else`, then postcard.
+
+mod old;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Limits, Machine, Quiet};
 use crate::AlertId;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CODEC_POSTCARD: u8 = 0;
 const HEADER_BYTES: usize = 14;
 
@@ -93,8 +95,8 @@ pub struct OpenAlert {
     pub id: AlertId,
     /// Transitions so far.
     pub sequence: u32,
-    /// Whether somebody has taken it in hand.
-    pub acknowledged: bool,
+    /// The highest level at which somebody has taken it in hand.
+    pub acknowledged: Option<Level>,
     /// When people were last told of it: the last transition, or the last reminder.
     pub told_at: UtcMillis,
     /// Reminders since the last transition.
@@ -129,6 +131,15 @@ impl Judge {
                 Self::Threshold { limits: Limits::of(rule), machine: Machine::default(), last: None }
             }
             Condition::Silence { .. } | Condition::SourceDown { .. } => Self::Quiet(Quiet::new(After::of(rule), now)),
+        }
+    }
+
+    /// The level now.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Threshold { machine, .. } => machine.level(),
+            Self::Quiet(quiet) => quiet.level,
         }
     }
 
@@ -199,6 +210,12 @@ pub enum StateError {
 }
 
 impl SlotState {
+    /// The open alert, where nobody has taken it in hand at the level that it has now.
+    #[must_use]
+    pub fn unattended(&self) -> Option<&OpenAlert> {
+        self.alert.as_ref().filter(|open| open.acknowledged < Some(self.judge.level()))
+    }
+
     /// The stored form.
     #[must_use]
     pub fn encode(&self, revision: u64) -> Vec<u8> {
@@ -229,7 +246,9 @@ impl SlotState {
         if checksum(blob) != u32::from_le_bytes(stored) {
             return Err(StateError::Damaged);
         }
-        postcard::from_bytes(&blob[HEADER_BYTES..]).map_err(|_| StateError::Damaged)
+        let body = &blob[HEADER_BYTES..];
+        let state = if blob[0] < FORMAT { old::decode(body) } else { postcard::from_bytes(body).ok() };
+        state.ok_or(StateError::Damaged)
     }
 }
 

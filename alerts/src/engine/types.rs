@@ -36,6 +36,8 @@ pub enum Input {
         alert: AlertId,
         /// Who.
         by: Requester,
+        /// The level they had before their eyes; that of the moment where it is not known.
+        seen: Option<Level>,
         /// What they wrote.
         note: Option<String>,
     },
@@ -104,10 +106,12 @@ pub enum Effect {
     Transition(Box<Transition>),
     /// Those who were told of an alert are to be reminded of it.
     Reminder(Reminder),
-    /// An alert was taken in hand.
+    /// An alert was taken in hand, up to a level.
     Acknowledged {
         /// The alert.
         alert: AlertId,
+        /// Up to which level.
+        level: Level,
         /// Who.
         by: Requester,
         /// What they wrote.
@@ -129,7 +133,7 @@ pub enum Effect {
 pub enum Refusal {
     /// No such alert is open.
     NotOpen,
-    /// It has been acknowledged.
+    /// It has been acknowledged at that level or a higher one.
     AlreadyAcknowledged,
     /// No such rule is in force.
     UnknownRule,
@@ -234,7 +238,7 @@ pub struct Transition {
     pub muted_until: Option<UtcMillis>,
 }
 
-/// An alert that is open and that nobody has acknowledged.
+/// An alert that is open at a level that nobody has acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reminder {
     /// The alert.

@@ -117,18 +117,19 @@ async fn an_alert_is_acknowledged_once_by_name() {
     house.arrive(&[(1, 3.0)]);
     let id = room.alert("an alert", |_| true).await.alert.id;
     let sari = Principal::Admin("Sari".to_owned());
-    let view = room.alerts.acknowledge(&id, &sari, Some("menuju lokasi".to_owned())).await.unwrap();
+    let view = room.alerts.acknowledge(&id, &sari, None, Some("menuju lokasi".to_owned())).await.unwrap();
     let acknowledged = view.acknowledged.unwrap();
     assert_eq!((acknowledged.by.as_str(), acknowledged.note.as_deref()), ("Sari", Some("menuju lokasi")));
-    let again = room.alerts.acknowledge(&id, &sari, None).await;
+    assert_eq!(acknowledged.level, bakau_model::Level::Waspada);
+    let again = room.alerts.acknowledge(&id, &sari, None, None).await;
     assert!(matches!(again, Err(AlertsError::AlreadyAcknowledged(_))), "{again:?}");
-    let unknown = room.alerts.acknowledge(&onset_id(99), &sari, None).await;
+    let unknown = room.alerts.acknowledge(&onset_id(99), &sari, None, None).await;
     assert!(matches!(unknown, Err(AlertsError::NotFound(_))), "{unknown:?}");
-    let long = room.alerts.acknowledge(&id, &sari, Some("x".repeat(1_001))).await;
+    let long = room.alerts.acknowledge(&id, &sari, None, Some("x".repeat(1_001))).await;
     assert!(matches!(long, Err(AlertsError::TooLong { .. })), "{long:?}");
     house.arrive(&[(2, 6.0)]);
     room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
-    let closed = room.alerts.acknowledge(&id, &sari, None).await;
+    let closed = room.alerts.acknowledge(&id, &sari, None, None).await;
     assert!(matches!(closed, Err(AlertsError::Closed(_))), "{closed:?}");
     room.close().await;
 }

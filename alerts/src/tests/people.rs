@@ -136,7 +136,7 @@ async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
     let two = [NoticeState::Cancelled, NoticeState::Pending];
     let detail = room.alert("a second one in its place", |detail| reminders(detail) == two).await;
     let sari = Principal::Person { id: PersonId::new("sari").unwrap(), name: "Sari".to_owned() };
-    let view = room.alerts.acknowledge(&detail.alert.id, &sari, None).await.unwrap();
+    let view = room.alerts.acknowledge(&detail.alert.id, &sari, None, None).await.unwrap();
     let acknowledged = view.acknowledged.unwrap();
     assert_eq!((acknowledged.by.as_str(), acknowledged.person.unwrap().as_str()), ("Sari", "sari"));
     let detail = room.alert("the same alert", |_| true).await;

@@ -148,7 +148,7 @@ async fn a_link_is_worth_one_alert_and_one_person_until_it_expires() {
     house.clock.advance(8 * 24 * 3_600_000);
     let room = house.open_with(bot_secrets()).await;
     assert!(room.alerts.link(&token).await.unwrap().expired, "the key is kept, the link is too old");
-    let late = room.alerts.acknowledge_by_link(&token, None).await;
+    let late = room.alerts.acknowledge_by_link(&token, None, None).await;
     assert!(matches!(late, Err(AlertsError::LinkExpired)), "{late:?}");
     let mut gone = told;
     gone.revision = 2;
@@ -167,17 +167,60 @@ async fn acknowledging_from_the_link_names_the_person() {
     let room = house.open_with(bot_secrets()).await;
     house.arrive(&[(1, 1.0)]);
     let token = token(&sink.next().await);
-    let taken = room.alerts.acknowledge_by_link(&token, Some("menuju lokasi".to_owned())).await.unwrap();
+    let taken = room.alerts.acknowledge_by_link(&token, None, Some("menuju lokasi".to_owned())).await.unwrap();
     let by = taken.acknowledged.unwrap();
     assert_eq!(
         (by.by.as_str(), by.person, by.note.as_deref()),
         ("sari", PersonId::new("sari").ok(), Some("menuju lokasi"))
     );
-    let again = room.alerts.acknowledge_by_link(&token, None).await;
+    let again = room.alerts.acknowledge_by_link(&token, None, None).await;
     assert!(matches!(again, Err(AlertsError::AlreadyAcknowledged(_))), "{again:?}");
-    house.arrive(&[(2, 0.1)]);
-    let next = text(&sink.next().await);
-    assert!(next.contains("Diterima oleh: sari") && !next.contains("/a/"), "{next}");
+    room.close().await;
+}
+
+#[tokio::test]
+async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and_passed_on_again() {
+    let mut sink = Sink::start([]).await;
+    let mut house = House::new(NOWHERE);
+    let rule = Rule { repeat_s: Some(600), ..quiet_rule() };
+    let mut told = with_people(snapshot(NOWHERE, 1, [rule]), &sink.url, &["surel", "telegram"]);
+    // Budi waits for awas, so he is there when others cannot be reached.
+    let piket = told.notifications.values().next().unwrap();
+    let (people, min_level) = (vec![PersonId::new("budi").unwrap()], Level::Awas);
+    let kepala = Notification { id: NotificationId::new("kepala").unwrap(), people, min_level, ..piket.clone() };
+    told.notifications.insert(kepala.id.clone(), kepala);
+    house.snapshots.send_replace(Arc::new(told));
+    let room = house.open_with(bot_secrets()).await;
+    house.arrive(&[(1, 3.0)]);
+    let first = token(&sink.next().await);
+    room.alerts.acknowledge_by_link(&first, Some(Level::Waspada), None).await.unwrap();
+    house.arrive(&[(2, 1.0)]);
+    let next = sink.next().await;
+    assert!(text(&next).contains("Diterima oleh: sari untuk WASPADA"), "{}", text(&next));
+    let detail = room.alert("siaga", |detail| detail.alert.level == Level::Siaga).await;
+    assert!(!detail.alert.is_in_hand() && detail.alert.acknowledged.is_some());
+    house.clock.advance(10 * 60_000 + 1);
+    let mut reminder = text(&sink.next().await);
+    while reminder.contains("Diteruskan") {
+        reminder = text(&sink.next().await);
+    }
+    assert!(reminder.contains("sari menerimanya untuk WASPADA, SIAGA belum diterima siapa pun"), "{reminder}");
+    // Mail has reached nobody for more than 5 minutes: waspada is in hand, siaga goes to Budi over all of his ways.
+    let passed_on = room
+        .alert("the passing on", |detail| detail.notices.iter().any(|notice| notice.kind == NoticeKind::Escalation));
+    let levels = |detail: &AlertDetail| {
+        let of = |id| detail.transitions.iter().find(|transition| transition.id == id).unwrap().to;
+        let passed_on = detail.notices.iter().filter(|notice| notice.kind == NoticeKind::Escalation);
+        passed_on.map(|notice| of(notice.transition)).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(levels(&passed_on.await), [Level::Siaga].into(), "waspada is in hand");
+    let taken = room.alerts.acknowledge_by_link(&token(&next), Some(Level::Siaga), None).await.unwrap();
+    assert!(taken.is_in_hand());
+    let detail = room.alert("both acknowledgements", |detail| detail.acknowledgements.len() == 2).await;
+    assert_eq!([0, 1].map(|place| detail.acknowledgements[place].level), [Level::Waspada, Level::Siaga]);
+    house.arrive(&[(13, 3.0), (14, 1.0)]);
+    let detail = room.alert("siaga again", |detail| detail.alert.updated == at(14)).await;
+    assert!(detail.alert.is_in_hand(), "a level that was acknowledged needs no new acknowledgement");
     room.close().await;
 }
 

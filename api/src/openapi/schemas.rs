@@ -272,7 +272,8 @@ fn alert() -> Value {
         ("closed_at", nullable(time())),
         ("closed_at_local", nullable(local())),
         ("closed_reason", nullable(text())),
-        ("acknowledged", boolean()),
+        ("acknowledged", about(boolean(), "at the level that it has now, or at a higher one")),
+        ("acknowledged_level", about(nullable(level()), "up to which it was acknowledged")),
         ("acknowledged_at", nullable(time())),
         ("?acknowledged_by", about(text(), "with the admin token only")),
         ("?note", about(nullable(text()), "with the admin token only")),
@@ -302,16 +303,24 @@ fn alarms() -> Named {
         ("peak_value", nullable(number())),
         ("observations", count()),
     ]);
+    let taken = object([
+        ("level", about(level(), "up to which it holds")),
+        ("at", time()),
+        ("?by", about(text(), "with the admin token only")),
+        ("?note", about(nullable(text()), "with the admin token only")),
+    ]);
     let detail = extended(
         alert(),
         [
             ("transitions", list(&transition)),
+            ("acknowledgements", about(list(&taken), "one per level, oldest first")),
             ("?notices", about(list(&json!({ "type": "object" })), "with the admin token only")),
         ],
     );
     let settled = object([("from", time()), ("to", time()), ("episodes", list(&named("Episode")))]);
     let acknowledgement = object([
         ("name", about(text(), "who takes care of it, 1 to 80 characters")),
+        ("?level", about(nullable(level()), "the level that was seen; without it that of the moment")),
         ("?note", about(nullable(text()), "at most 1000 characters")),
     ]);
     vec![

@@ -349,7 +349,7 @@ fn people_are_reminded_until_somebody_takes_it_in_hand() {
     assert_eq!(reminders(&mut engine, 31), [], "a transition tells people, so the time begins anew");
     assert_eq!(reminders(&mut engine, 32), [(2, 1)]);
     let by = Requester { name: "Sari".to_owned(), person: None };
-    engine.step(minute(33), Input::Acknowledge { alert, by, note: None });
+    engine.step(minute(33), Input::Acknowledge { alert, by, seen: None, note: None });
     assert_eq!(reminders(&mut engine, 90), []);
 }
 
