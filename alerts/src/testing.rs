@@ -104,6 +104,7 @@ pub(crate) fn do_limits() -> QualityLimits {
         rate_per_min: Some(Step { suspect: Some(2.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.001, suspect_s: Some(1_200), fail_s: Some(3_600) }),
         counter: None,
+        codes: bakau_model::MissingCodes::NONE,
     }
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
             spike: None,
             rate_per_min: None,
             flat_line: None,
+            ranges_per_s: None,
             amount: false,
             decimals: 2,
             source: "test".into(),

@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<()> {
         println!("\n{ranges}\n  {:<18} {:>18} {:>18} {:>18}   of rejected, by test", "", "rejected", "suspect", "good");
         for (name, code, _) in COLUMNS {
             let (Some(column), Some(info)) = (columns.get(name), parameters.get(code)) else { continue };
-            let mut limits = info.limits();
+            let mut limits = info.limits(60);
             if !local {
                 limits.suspect = None;
             }

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
+use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
@@ -49,6 +50,48 @@ longitude = 112.61
 id = "uji-udara/o3"
 interval_s = 300
 
+[[datastream]]
+id = "uji-udara/pm25"
+interval_s = 300
+
+[[datastream]]
+id = "uji-udara/pm10"
+interval_s = 300
+
+[[station]]
+id = "uji-bendung"
+name = "Uji Bendung"
+agency = "dlh-uji"
+kind = "water"
+latitude = -7.92
+longitude = 112.62
+
+[[datastream]]
+id = "uji-bendung/water_level"
+interval_s = 300
+vertical_datum = "staff"
+
+[[datastream]]
+id = "uji-bendung/flow"
+interval_s = 300
+
+[[datastream]]
+id = "uji-bendung/conductivity"
+interval_s = 300
+
+[[route]]
+id = "bendung"
+topic = "bendung/{station}"
+format = "json"
+[route.json]
+time = "/time"
+time_format = "epoch_ms"
+values = [
+    { path = "/water_level", parameter = "water_level", unit = "m" },
+    { path = "/flow", parameter = "flow", unit = "m3/s" },
+    { path = "/ec", parameter = "conductivity", unit = "uS/cm" },
+]
+
 [[route]]
 id = "logger"
 topic = "logger/{station}"
@@ -60,6 +103,8 @@ values = [
     { path = "/water_level_cm", parameter = "water_level", unit = "cm" },
     { path = "/ec_ms_cm", parameter = "conductivity", unit = "mS/cm" },
     { path = "/t_K", parameter = "water_temperature", unit = "K" },
+    { path = "/pm25", parameter = "pm25", unit = "ug/m3" },
+    { path = "/pm10", parameter = "pm10", unit = "ug/m3" },
     { path = "/o3_ppb", parameter = "o3", unit = "[ppb]", gas = { temperature_c = 25, pressure_hpa = 1013.25 } },
 ]
 
@@ -70,6 +115,38 @@ datastream = "uji-sungai/water_level"
 direction = "below"
 source = "test"
 awas = { raise = 1.15, clear = 1.2 }
+
+[[rule]]
+id = "kering"
+name = { id = "Debit kecil", en = "Low flow" }
+datastream = "uji-bendung/flow"
+direction = "below"
+source = "test"
+awas = { raise = 0.1, clear = 0.2 }
+
+[[rule]]
+id = "dangkal"
+name = { id = "Muka air rendah", en = "Low level" }
+datastream = "uji-bendung/water_level"
+direction = "below"
+source = "test"
+awas = { raise = 0.5, clear = 0.6 }
+
+[[rule]]
+id = "asap"
+name = { id = "Asap", en = "Smoke" }
+parameter = "pm25"
+direction = "above"
+source = "test"
+awas = { raise = 250, clear = 240 }
+
+[[rule]]
+id = "debu"
+name = { id = "Debu", en = "Dust" }
+parameter = "pm10"
+direction = "above"
+source = "test"
+awas = { raise = 420, clear = 400 }
 "#;
 
 /// A running Bakau with its own broker, and a device that may publish anything.
@@ -88,12 +165,16 @@ impl Line {
     }
 
     async fn send(&self, station: &str, payload: &str) -> Result<()> {
+        self.publish(&format!("logger/{station}"), payload).await
+    }
+
+    async fn publish(&self, topic: &str, payload: &str) -> Result<()> {
         let publisher = Publisher {
             broker: self.bakau.mqtt()?,
             username: catalogue::DEVICE.to_owned(),
             password: catalogue::TOKEN.to_owned(),
         };
-        let answer = publisher.publish(&format!("logger/{station}"), payload.as_bytes()).await?;
+        let answer = publisher.publish(topic, payload.as_bytes()).await?;
         assert_eq!(answer, Answer::Acknowledged, "{payload}");
         Ok(())
     }
@@ -150,5 +231,60 @@ async fn what_is_sent_in_another_unit_is_stored_as_people_would_write_it_and_rea
     assert_eq!(values(&line.stored("uji-sungai/water_temperature", 1).await?), [Some(28.35)]);
     // 50e-9 * 47.997 g/mol * 101325 Pa / (8.31446261815324 J/(mol K) * 298.15 K), in ug.
     assert_eq!(values(&line.stored("uji-udara/o3", 1).await?), [Some(98.091_575_749_904_12)]);
+    line.bakau.stop()
+}
+
+/// Flag and the result of one test, row by row.
+fn judged(answer: &Value, test: &str) -> Vec<(u64, char)> {
+    let names = answer["tests"].as_array().cloned().unwrap_or_default();
+    let place = names.iter().position(|name| name == test).unwrap_or(usize::MAX);
+    let digit = |row: &Value| row["tests"].as_str().and_then(|digits| digits.chars().nth(place)).unwrap_or('?');
+    let rows = answer["observations"].as_array().cloned().unwrap_or_default();
+    rows.iter().map(|row| (row["flag"].as_u64().unwrap_or_default(), digit(row))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_for_no_value_that_nobody_declared_is_no_value_and_an_extreme_that_may_be_real_alarms() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut line = Line::open(folder.path(), CATALOGUE).await?;
+    for (minutes, values) in [
+        (40, r#""water_level":1.20,"flow":0.5,"ec":812"#),
+        (35, r#""water_level":-9999,"flow":-9999,"ec":7999"#),
+        (30, r#""water_level":-9999,"flow":-9999,"ec":7999"#),
+        (25, r#""water_level":1.21,"flow":0.5,"ec":812"#),
+    ] {
+        line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},{values}}}"#, minutes_ago(minutes))).await?;
+    }
+    line.send("uji-sungai", &format!(r#"{{"time":{},"water_level_cm":-9999}}"#, minutes_ago(24))).await?;
+    line.send("uji-udara", &format!(r#"{{"time":{},"pm25":1200,"pm10":3760}}"#, minutes_ago(20))).await?;
+
+    // These came after the codes, so the engine has seen those.
+    for rule in ["asap", "debu"] {
+        assert_eq!(line.alerts(rule).await?[0]["level"], "awas", "{rule}");
+    }
+    let alerts = line.bakau.json("/api/v1/alerts").await?;
+    let rules: Vec<_> = alerts["alerts"].as_array().into_iter().flatten().map(|alert| &alert["rule"]).collect();
+    assert_eq!(rules.len(), 2, "no code may alarm: {rules:?}");
+
+    for (datastream, mean) in [("uji-bendung/water_level", 1.205), ("uji-bendung/flow", 0.5)] {
+        line.stored(datastream, 4).await?;
+        let answer = line.bakau.json(&format!("/api/v1/observations?datastream={datastream}")).await?;
+        assert_eq!(judged(&answer, "missing_code"), [(1, '2'), (4, '4'), (4, '4'), (1, '2')], "{datastream}: {answer}");
+        let from = UtcMillis::new(minutes_ago(60));
+        let path = format!("/api/v1/aggregates?datastream={datastream}&step=1y&from={from}");
+        let buckets = line.bakau.json(&path).await?;
+        let means: Vec<f64> =
+            buckets["buckets"].as_array().into_iter().flatten().filter_map(|b| b["mean"].as_f64()).collect();
+        assert!(means.iter().all(|found| (found - mean).abs() < 1e-9) && !means.is_empty(), "{buckets}");
+    }
+    line.stored("uji-bendung/conductivity", 4).await?;
+    let answer = line.bakau.json("/api/v1/observations?datastream=uji-bendung/conductivity").await?;
+    assert_eq!(
+        judged(&answer, "missing_code"),
+        [(1, '2'), (1, '2'), (3, '3'), (1, '2')],
+        "7999 may be a value: {answer}"
+    );
+    let rows = line.stored("uji-sungai/water_level", 1).await?;
+    assert_eq!((values(&rows), &rows[0]["flag"]), (vec![Some(-99.99)], &4.into()), "-9999 cm");
     line.bakau.stop()
 }

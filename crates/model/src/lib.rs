@@ -10,6 +10,7 @@ mod id;
 mod ledger;
 mod level;
 mod messages;
+mod missing;
 mod observation;
 mod parameter;
 mod principal;
@@ -30,6 +31,7 @@ pub use id::{
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
 pub use level::Level;
 pub use messages::{InvalidMessages, Messages};
+pub use missing::{MissingCode, MissingCodes};
 pub use observation::{Flag, Observation, Reading, TimeSource};
 pub use parameter::{Parameter, ParameterInfo, Range};
 pub use principal::Principal;

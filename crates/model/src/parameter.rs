@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{FlatLine, InvalidId, QualityLimits, StationId, Step, Text, Unit};
+use crate::{FlatLine, InvalidId, MissingCodes, QualityLimits, StationId, Step, Text, Unit};
 
 /// The code of a parameter, such as `pm25`, `do` or `water_level`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +103,9 @@ pub struct ParameterInfo {
     /// Whether values are amounts of a stretch of time, which add up: only those can come from a counter.
     #[serde(default)]
     pub amount: bool,
+    /// For how many seconds the ranges of an amount hold; for longer intervals they are as many times wider.
+    #[serde(default)]
+    pub ranges_per_s: Option<u32>,
     /// Decimal places shown on pages.
     pub decimals: u8,
     /// Where the ranges come from and how sure they are.
@@ -110,16 +113,19 @@ pub struct ParameterInfo {
 }
 
 impl ParameterInfo {
-    /// The limits of quality control that hold where a datastream has none of its own.
+    /// The limits of quality control that hold where a datastream with this expected interval has none of its own.
     #[must_use]
-    pub const fn limits(&self) -> QualityLimits {
+    pub fn limits(&self, interval_s: u32) -> QualityLimits {
+        let times = self.ranges_per_s.map_or(1.0, |per_s| (f64::from(interval_s) / f64::from(per_s)).max(1.0));
+        let wider = |Range { min, max }| Range { min, max: max * times };
         QualityLimits {
-            fail: self.fail,
-            suspect: self.suspect,
+            fail: self.fail.map(wider),
+            suspect: self.suspect.map(wider),
             spike: self.spike,
             rate_per_min: self.rate_per_min,
             flat_line: self.flat_line,
             counter: None,
+            codes: MissingCodes::NONE,
         }
     }
 }

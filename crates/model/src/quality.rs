@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Flag, Range};
+use crate::{Flag, MissingCodes, Range};
 
 /// Two limits of one test: beyond `suspect` a value is suspect, beyond `fail` it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -66,6 +66,9 @@ pub struct QualityLimits {
     /// Where the values are readings of a counter; a property of the datastream, written beside its limits.
     #[serde(skip)]
     pub counter: Option<Counter>,
+    /// Codes for "no value" that nobody declared: data of the registry, by the units that devices send.
+    #[serde(skip)]
+    pub codes: MissingCodes,
 }
 
 impl QualityLimits {
@@ -79,6 +82,7 @@ impl QualityLimits {
             rate_per_min: if own.rate_per_min.is_some() { own.rate_per_min } else { self.rate_per_min },
             flat_line: if own.flat_line.is_some() { own.flat_line } else { self.flat_line },
             counter: if own.counter.is_some() { own.counter } else { self.counter },
+            codes: if own.codes.is_empty() { self.codes } else { own.codes },
         }
     }
 }
@@ -96,7 +100,7 @@ pub enum QualityTest {
     RateOfChange = 2,
     /// The value has not changed for too long.
     FlatLine = 3,
-    /// The value is a code that devices send where they have none, such as -9999, although nobody declared it.
+    /// The value is no code that devices send where they have none, such as -9999, although nobody declared it.
     MissingCode = 4,
     /// The clock that stamped the value does not run ahead of ours.
     Clock = 5,

@@ -18,6 +18,7 @@ fn main() {
         rate_per_min: Some(Step { suspect: Some(1.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(6 * 3_600), fail_s: Some(24 * 3_600) }),
         counter: None,
+        codes: bakau_model::MissingCodes::NONE,
     };
     let mut streams = vec![Stream::new(); DATASTREAMS];
     let mut flags = [0_u64; 10];

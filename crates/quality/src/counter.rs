@@ -80,25 +80,35 @@ fn is_plain_step(limits: &QualityLimits, counter: &Counter, from: (UtcMillis, f6
 impl Stream {
     /// Judges the next reading of a counter. `last` is the newest usable one; `before_last` the one that it is counted
     /// from, while the next may still show that `last` is a glitch.
-    pub(crate) fn count(&mut self, limits: &QualityLimits, counter: &Counter, at: UtcMillis, value: f64) -> Judgement {
+    ///
+    /// `results` are those of the reading that need no other one.
+    pub(crate) fn count(
+        &mut self,
+        limits: &QualityLimits,
+        counter: &Counter,
+        (at, value): (UtcMillis, f64),
+        results: TestResults,
+    ) -> Judgement {
         if !is_reading(counter, value) {
-            let results = TestResults::NONE.with(QualityTest::GrossRange, Flag::Fail);
+            let code = stream::code(limits, value, Flag::Fail);
+            let results = results.with(QualityTest::GrossRange, Flag::Fail).with(QualityTest::MissingCode, code);
             self.newest = self.newest.max(Some(at));
             return Judgement { results, increment: None, revises: None };
         }
         if self.newest.is_some_and(|newest| at <= newest) {
             // Where it belongs is not known here.
-            return Judgement { results: TestResults::NONE, increment: None, revises: None };
+            return Judgement { results, increment: None, revises: None };
         }
         self.newest = Some(at);
         let Some(last) = self.last else {
-            (self.last, self.before_last) = (Some(Seen { at, value, results: TestResults::NONE }), None);
-            return Judgement { results: TestResults::NONE, increment: Some(0.0), revises: None };
+            (self.last, self.before_last) = (Some(Seen { at, value, results }), None);
+            return Judgement { results, increment: Some(0.0), revises: None };
         };
         let glitch = self.before_last.filter(|base| is_glitch(counter, base, &last, (at, value)));
         let from = glitch.unwrap_or(last);
         let revises = glitch.filter(|base| last.value < base.value).map(|_| {
-            let results = TestResults::NONE.with(QualityTest::Spike, Flag::Suspect);
+            let clock = last.results.get(QualityTest::Clock);
+            let results = TestResults::NONE.with(QualityTest::Spike, Flag::Suspect).with(QualityTest::Clock, clock);
             Revision { at: last.at, results, increment: None }
         });
         let (elapsed, increment) = (at.since(from.at), counted(counter, from.value, value));
@@ -107,7 +117,7 @@ impl Stream {
             .rate_per_min
             .as_ref()
             .map_or(Flag::NotEvaluated, |limits| stream::beyond(limits, increment / stream::minutes(elapsed)));
-        let results = TestResults::NONE.with(QualityTest::GrossRange, in_range).with(QualityTest::RateOfChange, rate);
+        let results = results.with(QualityTest::GrossRange, in_range).with(QualityTest::RateOfChange, rate);
         let is_doubtful = value < from.value || in_range == Flag::Fail;
         // Behind a glitch the next reading is taken as it is: else one wrong reading could put off the next for ever.
         self.before_last = (is_doubtful && glitch.is_none()).then_some(from);

@@ -55,6 +55,6 @@ impl Flagger {
         } else if track.now.newest() == Some(at) && track.before_newest.newest() < Some(at) {
             track.now = track.before_newest;
         }
-        track.now.judge(limits, at, observation.value)
+        track.now.judge_received(limits, at, observation.value, observation.received_at)
     }
 }

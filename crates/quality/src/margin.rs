@@ -43,8 +43,13 @@ pub fn margin(limits: &QualityLimits) -> Margin {
         return Margin { before: gap, after: gap };
     }
     let (spike, rate) = (limits.spike.is_some(), limits.rate_per_min.is_some());
-    // The rate of a value looks past the value before it when that one is a spike.
-    let neighbours = if spike || rate { 2 * NEIGHBOUR_GAP_MS } else { 0 };
+    // The rate of a value looks past the value before it when that one is a spike; whether a code is repeated shows the
+    // value before it.
+    let neighbours = match (spike || rate, limits.codes.is_empty()) {
+        (true, _) => 2 * NEIGHBOUR_GAP_MS,
+        (false, false) => NEIGHBOUR_GAP_MS,
+        (false, true) => 0,
+    };
     let flat = limits.flat_line.as_ref().and_then(flat::longest_window_ms).map_or(0, |window| {
         // The value that shows the window to be filled may lie one gap before it.
         window + NEIGHBOUR_GAP_MS.max(flat::slot_ms(window))

@@ -3,6 +3,7 @@
 use bakau_model::{Flag, QualityLimits, QualityTest, Step, TestResults, UtcMillis};
 
 use crate::{
+    clock::clock,
     flat::Run,
     margin::{GAP_RATIO, NEIGHBOUR_GAP_MS},
 };
@@ -74,16 +75,39 @@ impl Stream {
     ///
     /// A value that is not newer than every earlier one is judged by its range alone and not remembered. Readings of a
     /// counter are judged by what they count ([`crate::counter`]).
+    /// Whose clock stamped the value does not matter here: see [`Self::judge_received`].
     pub fn judge(&mut self, limits: &QualityLimits, at: UtcMillis, value: Option<f64>) -> Judgement {
+        self.judge_next(limits, (at, value), TestResults::NONE)
+    }
+
+    /// Judges the next value by when it was received, too: what is stored and shown ([`crate::clock`]).
+    pub fn judge_received(
+        &mut self,
+        limits: &QualityLimits,
+        at: UtcMillis,
+        value: Option<f64>,
+        received_at: UtcMillis,
+    ) -> Judgement {
+        let clock = TestResults::NONE.with(QualityTest::Clock, clock(at, received_at));
+        self.judge_next(limits, (at, value), clock)
+    }
+
+    fn judge_next(
+        &mut self,
+        limits: &QualityLimits,
+        (at, value): (UtcMillis, Option<f64>),
+        clock: TestResults,
+    ) -> Judgement {
         let Some(value) = value.filter(|value| value.is_finite()) else {
             self.newest = self.newest.max(Some(at));
             return Judgement { results: TestResults::NONE, increment: None, revises: None };
         };
         if let Some(counter) = &limits.counter {
-            return self.count(limits, counter, at, value);
+            return self.count(limits, counter, (at, value), clock);
         }
         let range = gross_range(limits, value, 1.0);
-        let results = TestResults::NONE.with(QualityTest::GrossRange, range);
+        let results =
+            clock.with(QualityTest::GrossRange, range).with(QualityTest::MissingCode, code(limits, value, range));
         if self.newest.is_some_and(|newest| at <= newest) {
             return Judgement { results, increment: None, revises: None };
         }
@@ -105,6 +129,11 @@ impl Stream {
             last.results = revised;
             changed.then_some(Revision { at: last.at, results: revised, increment: None })
         });
+        if self.last.is_some_and(|last| last.value.to_bits() == next.value.to_bits())
+            && limits.codes.has_sent(next.value)
+        {
+            next.results = next.results.with(QualityTest::MissingCode, Flag::Suspect);
+        }
         let rate = self.rate_of_change(limits, &next, spike);
         next.results = next.results.with(QualityTest::RateOfChange, rate);
         if let Some(limits) = &limits.flat_line {
@@ -156,6 +185,11 @@ pub(crate) fn gross_range(limits: &QualityLimits, value: f64, wider: f64) -> Fla
         (Some(false), _) | (_, Some(false)) => Flag::Good,
         (None, None) => Flag::NotEvaluated,
     }
+}
+
+/// Whether a value is a code for "no value", which outside the `fail` range it can only be.
+pub(crate) fn code(limits: &QualityLimits, value: f64, range: Flag) -> Flag {
+    if range == Flag::Fail && limits.codes.has(value) { Flag::Fail } else { Flag::NotEvaluated }
 }
 
 pub(crate) fn beyond(limits: &Step, distance: f64) -> Flag {

@@ -4,6 +4,7 @@ mod catalogue;
 mod conversion;
 mod database;
 mod demo;
+mod missing_codes;
 mod parameters;
 mod plan;
 mod registry;

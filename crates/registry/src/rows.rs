@@ -1,20 +1,20 @@
 //! Items as they are stored: one JSON text each, and back into a snapshot.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use bakau_model::{
-    Counter, DatastreamId, DatastreamName, DeploymentId, Parameter, ParameterInfo, QualityLimits, StationId, Unit,
-    UtcMillis,
+    Counter, DatastreamId, DatastreamName, DeploymentId, Parameter, QualityLimits, StationId, Unit, UtcMillis,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     catalogue::{Items, Kind},
+    missing_codes::missing_codes,
     parameters,
-    snapshot::{Channel, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Rule, Snapshot},
+    snapshot::{Channel, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Route, Rule, Snapshot},
 };
 
 /// Kind and id of an item.
@@ -111,6 +111,9 @@ impl Stored {
     pub(crate) fn snapshot(&self) -> Result<Snapshot, DamagedRow> {
         let parameters = parameters().clone();
         let mut snapshot = Snapshot { revision: self.revision, parameters, ..Snapshot::default() };
+        for (_, id, json) in self.items.iter().filter(|(kind, ..)| kind == Kind::Route.key()) {
+            snapshot.routes.push(parse(Kind::Route, id, json)?);
+        }
         self.add_datastreams(&mut snapshot)?;
         let numbers: HashMap<(u32, i64), u32> =
             self.deployments.iter().map(|(number, datastream, from)| ((*datastream, *from), *number)).collect();
@@ -127,8 +130,9 @@ impl Stored {
     }
 
     fn add_datastreams(&self, snapshot: &mut Snapshot) -> Result<(), DamagedRow> {
+        let sent = sent_units(&snapshot.routes);
         for row in &self.datastreams {
-            let (datastream, own_limits) = datastream(row)?;
+            let (datastream, own_limits) = datastream(row, &sent)?;
             let datastream = Arc::new(datastream);
             if let Some(own) = own_limits {
                 snapshot.own_limits.insert(datastream.number, own);
@@ -153,20 +157,35 @@ impl Stored {
     }
 }
 
-fn datastream(row: &DatastreamRow) -> Result<(Datastream, Option<QualityLimits>), DamagedRow> {
+/// The units in which devices send the datastreams of a parameter and qualifier.
+type SentUnits<'a> = HashMap<(&'a str, Option<&'a str>), BTreeSet<&'a Unit>>;
+
+/// By the values of all routes: which station a route is for, the payload may say.
+fn sent_units(routes: &[Route]) -> SentUnits<'_> {
+    let mut sent = SentUnits::new();
+    for value in routes.iter().flat_map(|route| route.format.values()) {
+        sent.entry((value.parameter.as_str(), value.qualifier.as_deref())).or_default().insert(&value.unit);
+    }
+    sent
+}
+
+fn datastream(row: &DatastreamRow, sent: &SentUnits<'_>) -> Result<(Datastream, Option<QualityLimits>), DamagedRow> {
     let entry: DatastreamEntry = parse(Kind::Datastream, &row.name, &row.json)?;
     let damaged = |error| DamagedRow::new(Kind::Datastream, &row.name, &error);
     let name: DatastreamName = row.name.parse().map_err(damaged)?;
-    let of_parameter = parameters().get(name.parameter()).map(ParameterInfo::limits).unwrap_or_default();
+    let of_parameter = parameters().get(name.parameter()).map(|info| info.limits(entry.interval_s)).unwrap_or_default();
     let interval_ms = i64::from(entry.interval_s) * 1000;
     let mut limits = entry.quality.map_or(of_parameter, |own| of_parameter.overridden_by(&own));
     limits.counter = entry.counter.then_some(Counter { max: entry.counter_max, interval_ms });
+    let unit = Unit::new(&row.unit);
+    let sent = sent.get(&(name.parameter(), name.qualifier())).into_iter().flatten().copied();
+    limits.codes = missing_codes(&unit, sent);
     let datastream = Datastream {
         number: DatastreamId::new(row.number),
         station: StationId::new(name.station()).map_err(damaged)?,
         parameter: Parameter::new(name.parameter()).map_err(damaged)?,
         name,
-        unit: Unit::new(&row.unit),
+        unit,
         interval_ms,
         vertical_datum: entry.vertical_datum,
         limits,
@@ -194,7 +213,8 @@ fn add(
         Kind::Instrument => insert!(instruments),
         Kind::Person => insert!(people),
         Kind::Notification => insert!(notifications),
-        Kind::Route => snapshot.routes.push(parse(kind, id, json)?),
+        // Read before the datastreams, which the units in them matter for.
+        Kind::Route => {}
         Kind::Rule => {
             let rule: Rule = parse(kind, id, json)?;
             snapshot.rules.insert(rule.id.clone(), Arc::new(rule));

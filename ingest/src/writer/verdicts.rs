@@ -35,6 +35,15 @@ struct Fresh {
     at: UtcMillis,
     value: Option<f64>,
     received_at: UtcMillis,
+    /// Whether the group has another value of the same key before it, so that it is news whatever is stored.
+    replaces: bool,
+}
+
+impl Fresh {
+    /// Whether it says what is known already: then the store keeps the one that came first, with its time of arrival.
+    fn repeats(&self, known: Option<f64>) -> bool {
+        self.value.map(f64::to_bits) == known.map(f64::to_bits)
+    }
 }
 
 /// Judges group after group.
@@ -90,14 +99,14 @@ fn by_key(group: &[Arc<Batch>]) -> Vec<(DatastreamId, Fresh)> {
     for sourced in group.iter().flat_map(|batch| &batch.observations) {
         let observation = &sourced.observation;
         let (at, received_at) = (observation.observed_at, observation.received_at);
-        fresh.push((observation.datastream, Fresh { at, value: observation.value, received_at }));
+        fresh.push((observation.datastream, Fresh { at, value: observation.value, received_at, replaces: false }));
     }
     // Stable, so that of one key the last in spool order stays last; that one wins in the store.
     fresh.sort_by_key(|(datastream, fresh)| (*datastream, fresh.at));
     fresh.dedup_by(|later, kept| {
         let same = (later.0, later.1.at) == (kept.0, kept.1.at);
-        if same {
-            *kept = *later;
+        if same && !later.1.repeats(kept.1.value) {
+            *kept = (later.0, Fresh { replaces: true, ..later.1 });
         }
         same
     });
@@ -107,8 +116,8 @@ fn by_key(group: &[Arc<Batch>]) -> Vec<(DatastreamId, Fresh)> {
 /// Judges values that are newer than all stored ones.
 fn onwards(stream: &mut Stream, limits: &QualityLimits, values: &[(DatastreamId, Fresh)], out: &mut Vec<Verdict>) {
     let start = out.len();
-    for &(datastream, Fresh { at, value, received_at }) in values {
-        let Judgement { results, revises, .. } = stream.judge(limits, at, value);
+    for &(datastream, Fresh { at, value, received_at, .. }) in values {
+        let Judgement { results, revises, .. } = stream.judge_received(limits, at, value, received_at);
         let verdict = |observed_at, tests| Verdict { datastream, observed_at, tests, recorded_at: received_at };
         if let Some(Revision { at, results: tests, .. }) = revises {
             match out[start..].binary_search_by_key(&at, |verdict| verdict.observed_at) {
@@ -170,11 +179,16 @@ impl Around<'_> {
     /// Judges the run among the stored values and returns the state behind all of them.
     fn again(&self, run: &[(DatastreamId, Fresh)], stored: &[StoredObservation], out: &mut Vec<Verdict>) -> Stream {
         let mut series: BTreeMap<UtcMillis, Judged> = stored.iter().map(Judged::stored).collect();
-        series.extend(run.iter().map(Judged::fresh));
+        for (_, fresh) in run {
+            let known = series.get(&fresh.at).filter(|known| !fresh.replaces && fresh.repeats(known.value));
+            let received_at = known.map_or(fresh.received_at, |known| known.received_at);
+            series.insert(fresh.at, Judged { received_at, ..Judged::fresh(fresh) });
+        }
         let mut stream = Stream::new();
         let mut revisions = Vec::new();
         for (&at, judged) in &mut series {
-            let Judgement { results, revises, .. } = stream.judge(self.limits, at, judged.value);
+            let Judgement { results, revises, .. } =
+                stream.judge_received(self.limits, at, judged.value, judged.received_at);
             judged.results = results;
             revisions.extend(revises);
         }
@@ -190,7 +204,7 @@ impl Around<'_> {
         let recorded_at = run.iter().map(|(_, fresh)| fresh.received_at).max().unwrap_or(first.received_at);
         for (&observed_at, judged) in series.range(touched) {
             if judged.held != Some(judged.results) {
-                let recorded_at = judged.received_at.unwrap_or(recorded_at);
+                let recorded_at = if judged.held.is_none() { judged.received_at } else { recorded_at };
                 let (datastream, tests) = (self.datastream, judged.results);
                 out.push(Verdict { datastream, observed_at, tests, recorded_at });
             }
@@ -205,18 +219,18 @@ struct Judged {
     results: TestResults,
     /// What the store says; nothing for a value of the group.
     held: Option<TestResults>,
-    /// Of a value of the group.
-    received_at: Option<UtcMillis>,
+    received_at: UtcMillis,
 }
 
 impl Judged {
     fn stored(row: &StoredObservation) -> (UtcMillis, Self) {
         let (value, held) = (row.observation.value, Some(row.tests));
-        (row.observation.observed_at, Self { value, results: TestResults::NONE, held, received_at: None })
+        let received_at = row.observation.received_at;
+        (row.observation.observed_at, Self { value, results: TestResults::NONE, held, received_at })
     }
 
-    fn fresh(&(_, Fresh { at, value, received_at }): &(DatastreamId, Fresh)) -> (UtcMillis, Self) {
-        (at, Self { value, results: TestResults::NONE, held: None, received_at: Some(received_at) })
+    fn fresh(&Fresh { value, received_at, .. }: &Fresh) -> Self {
+        Self { value, results: TestResults::NONE, held: None, received_at }
     }
 }
 

@@ -1,4 +1,4 @@
-use bakau_model::{DatastreamId, DeploymentId, FlatLine, Observation, Range, TimeSource};
+use bakau_model::{DatastreamId, DeploymentId, FlatLine, MissingCode, MissingCodes, Observation, Range, TimeSource};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,7 +15,19 @@ fn water() -> QualityLimits {
         rate_per_min: Some(Step { suspect: Some(0.5), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_600), fail_s: Some(6 * 3_600) }),
         counter: None,
+        codes: MissingCodes::NONE,
     }
+}
+
+/// -9 and 1 as they are sent, and 0.5 as it is in a unit that no device sends.
+static CODES: [MissingCode; 3] = [
+    MissingCode { bits: 0.5_f64.to_bits(), units: 0b10 },
+    MissingCode { bits: 1.0_f64.to_bits(), units: 0b01 },
+    MissingCode { bits: (-9.0_f64).to_bits(), units: 0b01 },
+];
+
+fn codes() -> MissingCodes {
+    MissingCodes::new(&CODES, 0b01)
 }
 
 fn every_minutes(step: i64, values: &[f64]) -> Series {
@@ -136,13 +148,43 @@ fn a_correction_of_the_newest_value_is_judged_as_if_the_first_had_not_been() {
             value: Some(value),
             deployment: DeploymentId::new(1),
             time_source: TimeSource::Device,
-            received_at: UtcMillis::new(0),
+            received_at: UtcMillis::new(minute * MINUTE),
             flag: Flag::NotEvaluated,
         };
         flagger.judge(&limits, &observation).results.aggregate().code()
     };
     assert_eq!([judge(0, 8.0), judge(10, 14.0), judge(10, 8.1), judge(20, 8.2)], [1, 3, 1, 1]);
     assert_eq!(judge(5, 0.5), 3, "a late value is judged by its range");
+}
+
+#[test]
+fn a_code_outside_the_range_fails_as_one_and_within_it_is_suspect_when_it_is_repeated() {
+    let limits = QualityLimits { codes: codes(), suspect: None, ..water() };
+    let code = |values: &[f64]| results(&limits, &every_minutes(10, values), QualityTest::MissingCode);
+    assert_eq!(code(&[8.0, -9.0, -9.0, 8.1, -8.0]), [2, 4, 4, 2, 2], "another impossible value is no code");
+    assert_eq!(code(&[8.0, 1.0, 1.0, 1.1, 1.0, 1.0, 1.0]), [2, 2, 3, 2, 2, 3, 3]);
+    assert_eq!(code(&[1.0, -9.0, 1.0]), [2, 4, 3], "what is no value does not come between");
+    assert_eq!(code(&[0.5, 0.5, 2.0, 2.0]), [2, 2, 2, 2], "no device of this datastream sends it so");
+    let outside = QualityLimits { fail: Some(Range { min: 2.0, max: 50.0 }), ..limits };
+    assert_eq!(results(&outside, &every_minutes(10, &[0.5, 1.0]), QualityTest::MissingCode), [4, 4]);
+    let apart = vec![(UtcMillis::new(0), Some(1.0)), (UtcMillis::new(NEIGHBOUR_GAP_MS + 1), Some(1.0))];
+    assert_eq!(results(&limits, &apart, QualityTest::MissingCode), [2, 2]);
+    let series = every_minutes(10, &[8.0, -9.0, -9.0, 8.1]);
+    assert_eq!(results(&limits, &series, QualityTest::Spike), [2, 2, 2, 2], "a code is nobody's neighbour");
+}
+
+#[test]
+fn a_value_from_a_clock_that_is_ahead_is_suspect_and_stays_so_when_its_next_neighbour_comes() {
+    let (limits, mut stream) = (water(), Stream::new());
+    let mut judge = |minute: i64, received_minute: i64, value: f64| {
+        let (at, received_at) = (UtcMillis::new(minute * MINUTE), UtcMillis::new(received_minute * MINUTE));
+        stream.judge_received(&limits, at, Some(value), received_at)
+    };
+    assert_eq!(judge(0, 0, 8.0).results.get(QualityTest::Clock), Flag::NotEvaluated);
+    let ahead = judge(10, 6, 8.1).results;
+    assert_eq!((ahead.get(QualityTest::Clock), ahead.aggregate()), (Flag::Suspect, Flag::Suspect));
+    let revised = judge(20, 20, 8.0).revises.unwrap().results;
+    assert_eq!((revised.get(QualityTest::Clock), revised.get(QualityTest::Spike)), (Flag::Suspect, Flag::Good));
 }
 
 // === against the definitions, written down without a state ===
@@ -198,6 +240,13 @@ impl Definition<'_> {
         beyond(limits, (self.value(place) - self.value(from)).abs() / (gap as f64 / MINUTE_MS).max(1.0))
     }
 
+    fn missing_code(&self, place: usize) -> Flag {
+        let repeated = self.neighbour(place, -1).is_some_and(|before| self.value(before) == self.value(place));
+        let known = CODES.iter().any(|code| code.bits == self.value(place).to_bits() && code.units == 1);
+        let tested = !self.limits.codes.is_empty();
+        if tested && repeated && known { Flag::Suspect } else { Flag::NotEvaluated }
+    }
+
     fn flat_line(&self, place: usize) -> Flag {
         let Some(limits) = &self.limits.flat_line else { return Flag::NotEvaluated };
         let Some(longest) = flat::longest_window_ms(limits) else { return Flag::NotEvaluated };
@@ -239,7 +288,14 @@ fn by_definition(limits: &QualityLimits, series: &Series) -> Vec<TestResults> {
         all[n] = all[n]
             .with(QualityTest::Spike, definition.spike(place))
             .with(QualityTest::RateOfChange, definition.rate(place))
-            .with(QualityTest::FlatLine, definition.flat_line(place));
+            .with(QualityTest::FlatLine, definition.flat_line(place))
+            .with(QualityTest::MissingCode, definition.missing_code(place));
+    }
+    for (results, (_, value)) in all.iter_mut().zip(series) {
+        let is_code = |value: f64| CODES.iter().any(|code| code.bits == value.to_bits());
+        if !limits.codes.is_empty() && value.is_some_and(|value| range(value) == Flag::Fail && is_code(value)) {
+            *results = results.with(QualityTest::MissingCode, Flag::Fail);
+        }
     }
     all
 }
@@ -255,14 +311,16 @@ fn limits() -> impl Strategy<Value = QualityLimits> {
     let flat_line = (prop_oneof![Just(0.0), Just(1.0)], seconds(), seconds());
     let flat_line = flat_line.prop_map(|(tolerance, suspect_s, fail_s)| FlatLine { tolerance, suspect_s, fail_s });
     let range = |min: f64, max: f64| proptest::option::of(Just(Range { min, max }));
-    (range(-8.0, 8.0), range(-4.0, 4.0), step(), step(), proptest::option::of(flat_line)).prop_map(
-        |(fail, suspect, spike, rate_per_min, flat_line)| QualityLimits {
+    let codes = prop_oneof![Just(MissingCodes::NONE), Just(codes())];
+    (range(-8.0, 8.0), range(-4.0, 4.0), step(), step(), proptest::option::of(flat_line), codes).prop_map(
+        |(fail, suspect, spike, rate_per_min, flat_line, codes)| QualityLimits {
             fail,
             suspect,
             spike,
             rate_per_min,
             flat_line,
             counter: None,
+            codes,
         },
     )
 }

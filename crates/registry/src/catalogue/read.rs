@@ -74,14 +74,18 @@ pub(crate) fn datastream(fields: &mut Fields<'_, '_>) -> Option<DatastreamEntry>
     if let Some(id) = &id {
         check::datastream(fields, id, &was);
     }
-    let quality = fields.table("quality").map(|table| quality(table, id.as_ref(), fields));
+    let quality = fields.table("quality").map(|table| quality(table, (id.as_ref(), interval_s), fields));
     let (counter, counter_max) = (fields.optional("counter").unwrap_or(false), fields.optional("counter_max"));
     check::counter(fields, id.as_ref(), counter.then_some(counter_max), quality.as_ref());
     Some(DatastreamEntry { id: id?, interval_s: interval_s?, vertical_datum, was, quality, counter, counter_max })
 }
 
 /// The datastream's own limits of quality control.
-fn quality(mut table: Fields<'_, '_>, id: Option<&DatastreamName>, fields: &mut Fields<'_, '_>) -> QualityLimits {
+fn quality(
+    mut table: Fields<'_, '_>,
+    (id, interval_s): (Option<&DatastreamName>, Option<u32>),
+    fields: &mut Fields<'_, '_>,
+) -> QualityLimits {
     let own = QualityLimits {
         fail: table.optional("fail"),
         suspect: table.optional("suspect"),
@@ -89,9 +93,10 @@ fn quality(mut table: Fields<'_, '_>, id: Option<&DatastreamName>, fields: &mut 
         rate_per_min: table.optional("rate_per_min"),
         flat_line: table.optional("flat_line"),
         counter: None,
+        codes: bakau_model::MissingCodes::NONE,
     };
     let parameter = id.and_then(|id| parameters().get(id.parameter()));
-    check::quality(&mut table, parameter.map(bakau_model::ParameterInfo::limits), &own);
+    check::quality(&mut table, parameter.map(|info| info.limits(interval_s.unwrap_or(1))), &own);
     table.finish(&mut fields.errors);
     own
 }

@@ -18,6 +18,7 @@ fn limits() -> QualityLimits {
         rate_per_min: Some(Step { suspect: Some(0.3), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_000), fail_s: Some(9_000) }),
         counter: None,
+        codes: bakau_model::MissingCodes::NONE,
     }
 }
 
@@ -61,8 +62,12 @@ impl House {
         let series: Vec<_> = rows.iter().map(|row| (row.observation.observed_at, row.observation.value)).collect();
         let whole = evaluate(&limits(), &series);
         let stored = rows.iter().map(|row| (row.observation.observed_at.get(), row.observation.flag, row.tests));
-        let judged = series.iter().zip(whole);
-        let judged = judged.map(|(&(at, value), tests)| (at.get(), bakau_quality::flag(value, tests), tests));
+        let judged = rows.iter().zip(whole).map(|(StoredObservation { observation, .. }, tests)| {
+            let Observation { observed_at, received_at, value, .. } = *observation;
+            let clock = value.map_or(Flag::NotEvaluated, |_| bakau_quality::clock(observed_at, received_at));
+            let tests = tests.with(QualityTest::Clock, clock);
+            (observed_at.get(), bakau_quality::flag(value, tests), tests)
+        });
         (stored.collect(), judged.collect())
     }
 }
@@ -108,14 +113,17 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let value = prop_oneof![
         6 => Just(Some(1.0)), 3 => Just(Some(1.4)), 3 => (-9_i32..9).prop_map(|n| Some(f64::from(n))), 1 => Just(None)
     ];
-    let arrival = (1_u32..3, prop_oneof![5 => 0_i64..3, 2 => -8_i64..0, 1 => 3_i64..20], value);
+    // Minutes from the value's time to its arrival: the clock may be ahead, and the same value come again later.
+    let way = prop_oneof![4 => Just(1_i64), 1 => Just(-4_i64)];
+    let arrival = (1_u32..3, prop_oneof![5 => 0_i64..3, 2 => -8_i64..0, 1 => 3_i64..20], value, way);
     let group = proptest::collection::vec(arrival, 1..8);
     let event = prop_oneof![6 => group.prop_map(Some), 1 => Just(None)];
     proptest::collection::vec(event, 1..25).prop_map(|events| {
         let mut now = 0;
-        let mut observe = |(datastream, step, value): (u32, i64, Option<f64>)| {
+        let mut observe = |(datastream, step, value, way): (u32, i64, Option<f64>, i64)| {
             now = (now + step).max(0);
-            observation(datastream, now * 10 * MINUTE, value)
+            let at = now * 10 * MINUTE;
+            Observation { received_at: UtcMillis::new(at + way * MINUTE), ..observation(datastream, at, value) }
         };
         let mut event = |group: Option<Vec<_>>| match group {
             Some(group) => Event::Group(group.into_iter().map(&mut observe).collect()),
