@@ -8,8 +8,11 @@ use bakau_model::{GasReference, Unit};
 
 const VALUES: usize = 1_000_000;
 
+/// What a device sends, and its n-th value.
+type Sent = (&'static str, fn(usize) -> f64);
+
 fn main() {
-    let sent: [(&str, fn(usize) -> f64); 5] = [
+    let sent: [Sent; 5] = [
         ("integers", |n| (n % 4_000) as f64),
         ("one decimal", |n| (n % 4_000) as f64 / 10.0),
         ("three decimals", |n| (n % 40_000) as f64 / 1_000.0),
