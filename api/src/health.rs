@@ -266,5 +266,9 @@ fn external_value(external: &ExternalBroker, zone: &TimeZone) -> Value {
         "last_restart_at": external.last_restart.map(answer::time),
         "sessions_lost": external.sessions_lost,
         "last_session_lost_at": external.last_session_lost.map(answer::time),
+        "takeovers": external.takeovers,
+        "last_takeover_at": external.last_takeover.map(answer::time),
+        "uncounted_losses": external.uncounted_losses,
+        "last_uncounted_loss_at": external.last_uncounted_loss.map(answer::time),
     })
 }

@@ -156,6 +156,7 @@ fn source_state(state: bakau_ingest::SourceState) -> SourceState {
             Reason::OversizedMessage => BlockedReason::OversizedMessage,
             Reason::Refused => BlockedReason::Refused,
             Reason::Tls => BlockedReason::Tls,
+            Reason::Contested => BlockedReason::Contested,
         }),
     }
 }
@@ -166,5 +167,7 @@ fn losses(external: &ExternalBroker) -> BrokerLosses {
         dropped: (external.lost_in_broker, external.last_lost),
         restarts: (external.restarts, external.last_restart),
         sessions: (external.sessions_lost, external.last_session_lost),
+        takeovers: (external.takeovers, external.last_takeover),
+        uncounted: (external.uncounted_losses, external.last_uncounted_loss),
     }
 }

@@ -184,7 +184,9 @@ fn status(language: Language) -> StatusView {
         losses,
     };
     let losses = BrokerLosses { counters: true, dropped: (40, Some(now())), ..BrokerLosses::default() };
-    let silent = BrokerLosses { sessions: (2, Some(now())), ..BrokerLosses::default() };
+    let lost = (2, Some(now()));
+    let silent =
+        BrokerLosses { sessions: lost, takeovers: (1, Some(now())), uncounted: lost, ..BrokerLosses::default() };
     let channel = ChannelRow {
         channel: "mail".to_owned(),
         retrying: 2,

@@ -39,6 +39,9 @@ pub enum BlockedReason {
     Refused,
     /// The broker's certificate is not one this source trusts, or the broker does not accept ours.
     Tls,
+    /// Another client seems to use the client id of this source: the broker ended its connections again and again, and the
+    /// present one has not lasted yet.
+    Contested,
 }
 
 impl BlockedReason {
@@ -51,6 +54,7 @@ impl BlockedReason {
             Self::OversizedMessage => "oversized_message",
             Self::Refused => "refused",
             Self::Tls => "tls",
+            Self::Contested => "contested",
         }
     }
 }
@@ -115,8 +119,9 @@ pub struct SourceStatus {
 pub struct ExternalBroker {
     /// Whether the broker tells its counters (`$SYS/broker/...`).
     pub counters: bool,
-    /// Messages the broker says it dropped because a queue was full, for whichever of its subscribers, since Bakau
-    /// first saw it: *lost in broker*, also in the ledger.
+    /// Messages that were lost in the broker by its own counters, since Bakau first saw it, also in the ledger: those it
+    /// says it dropped because a queue was full, for whichever of its subscribers, and those it received for Bakau
+    /// while somebody else had the session.
     pub lost_in_broker: u64,
     /// When that number last grew.
     pub last_lost: Option<UtcMillis>,
@@ -132,6 +137,14 @@ pub struct ExternalBroker {
     pub sessions_lost: u64,
     /// When that was last noticed.
     pub last_session_lost: Option<UtcMillis>,
+    /// How often the broker said that another client took Bakau's session over. MQTT 3.1.1 has no word for it.
+    pub takeovers: u64,
+    /// When it last said so.
+    pub last_takeover: Option<UtcMillis>,
+    /// How often a session was lost or taken over while the counters cannot say how many messages that cost, if any.
+    pub uncounted_losses: u64,
+    /// When that last happened.
+    pub last_uncounted_loss: Option<UtcMillis>,
 }
 
 /// What the last will of a device, or its return, said.

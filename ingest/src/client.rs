@@ -10,6 +10,8 @@
 //! - Reading stops while the intake is full; pings go on, so that the broker keeps the connection.
 //! - What the broker itself lost is shown and counted apart (`counters`).
 
+mod attempts;
+mod books;
 mod counters;
 mod link;
 mod memory;
@@ -26,6 +28,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{BlockedReason, Intake, SourceBoard, SourceKind, SourceState};
+use attempts::{Attempts, End};
 use link::{Link, LinkError};
 use session::{Ended, Session};
 
@@ -34,9 +37,6 @@ pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * 86_400);
 
 /// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
 pub const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
-
-/// First and longest pause between attempts to connect.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// A password or token; never printed.
 #[derive(Clone)]
@@ -165,7 +165,7 @@ pub async fn run(
 ) {
     let traffic = board.register(&config.name, SourceKind::Client, clock.now());
     crate::metrics::external_broker(&config.name);
-    let mut pause = BACKOFF.0;
+    let mut attempts = Attempts::default();
     let mut session = Session::new(&config, intake, board.clone(), Arc::clone(&clock), traffic);
     loop {
         let connected = tokio::select! {
@@ -173,39 +173,67 @@ pub async fn run(
             connected = Link::connect(&config) => connected,
         };
         let ended = match connected {
-            Ok((link, accepted)) => session.receive(link, accepted, &stop).await,
-            Err(error) => Ended { error: Some(error), settled: false },
+            Ok(connected) => session.receive(connected, attempts.contested(), &stop).await,
+            Err(error) => Ended { error: Some(error), lasted: Duration::ZERO, restarted: false },
         };
         let Some(error) = ended.error else { break };
-        if ended.settled {
-            pause = BACKOFF.0;
+        if ended.restarted {
+            attempts.restarted();
         }
-        show(&config.name, &error, pause, &board, &*clock);
+        let pause = attempts.ended(end(&error), ended.lasted);
+        if matches!(error, LinkError::TakenOver(_)) {
+            session.was_taken_over().await;
+        }
+        show(&config.name, &error, attempts.contested(), &board, &*clock);
         let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(jittered) => {}
         }
-        pause = (pause * 2).min(BACKOFF.1);
     }
+    session.ended().await;
     board.set_state(&config.name, SourceState::Stopped, clock.now());
 }
 
+fn end(error: &LinkError) -> End {
+    match error {
+        LinkError::TakenOver(_) => End::TakenOver,
+        LinkError::Closed => End::Closed,
+        LinkError::Oversized(_)
+        | LinkError::Refused(_)
+        | LinkError::Tls(_)
+        | LinkError::Lost(_)
+        | LinkError::Silent
+        | LinkError::Stuck => End::Other,
+    }
+}
+
 /// Shows and logs why there is no connection.
-fn show(name: &SourceName, error: &LinkError, pause: Duration, board: &SourceBoard, clock: &dyn Clock) {
+fn show(name: &SourceName, error: &LinkError, contested: bool, board: &SourceBoard, clock: &dyn Clock) {
     let state = match error {
+        LinkError::TakenOver(_) | LinkError::Closed if contested => SourceState::Blocked(BlockedReason::Contested),
         LinkError::Oversized(_) => SourceState::Blocked(BlockedReason::OversizedMessage),
         LinkError::Refused(_) => SourceState::Blocked(BlockedReason::Refused),
         LinkError::Tls(_) => SourceState::Blocked(BlockedReason::Tls),
-        LinkError::Lost(_) | LinkError::Silent | LinkError::Stuck => SourceState::Connecting,
+        LinkError::TakenOver(_) | LinkError::Closed | LinkError::Lost(_) | LinkError::Silent | LinkError::Stuck => {
+            SourceState::Connecting
+        }
     };
     let changed = board.set_state(name, state, clock.now());
-    board.set_problem(name, error.to_string());
+    let problem = match error {
+        LinkError::Closed if contested => {
+            "the broker accepts this source and soon closes the connection, again and again: probably another client uses \
+             its client id"
+                .to_owned()
+        }
+        told => told.to_string(),
+    };
+    board.set_problem(name, problem);
     let blocked = matches!(state, SourceState::Blocked(_));
     match (changed, blocked) {
         (true, true) => tracing::error!(source = %name, %error, "source is blocked"),
         (true, false) => tracing::warn!(source = %name, %error, "source lost its connection"),
-        (false, _) => tracing::debug!(source = %name, %error, ?pause, "source could not connect"),
+        (false, _) => tracing::debug!(source = %name, %error, "source could not connect"),
     }
 }
 

@@ -20,7 +20,7 @@ static MESSAGES: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
 });
 
 static LOST_IN_BROKER: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
-    let help = "Messages an external broker says it dropped, for whichever of its subscribers";
+    let help = "Messages lost in an external broker, by its own counters";
     registered(IntCounterVec::new(Opts::new("bakau_source_lost_in_broker_total", help), &["source"]))
 });
 
@@ -32,6 +32,16 @@ static BROKER_RESTARTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
 static SESSIONS_LOST: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     let help = "Sessions an external broker lost since Bakau started, with everything it had queued in them";
     registered(IntCounterVec::new(Opts::new("bakau_source_sessions_lost_total", help), &["source"]))
+});
+
+static TAKEOVERS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    let help = "Times an external broker said that another client took the session over, since Bakau started";
+    registered(IntCounterVec::new(Opts::new("bakau_source_takeovers_total", help), &["source"]))
+});
+
+static UNCOUNTED_LOSSES: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    let help = "Sessions lost or taken over that cost a number of messages nobody knows, since Bakau started";
+    registered(IntCounterVec::new(Opts::new("bakau_source_uncounted_losses_total", help), &["source"]))
 });
 
 static COMMIT_SECONDS: LazyLock<Option<Histogram>> = LazyLock::new(|| {
@@ -105,7 +115,7 @@ pub(crate) fn lost_in_broker(source: &SourceName, count: u64) {
 /// Makes the counters of a source behind an external broker known at zero: a counter that first appears with 1 has no
 /// increase that an alarm could see.
 pub(crate) fn external_broker(source: &SourceName) {
-    for metric in [&LOST_IN_BROKER, &BROKER_RESTARTS, &SESSIONS_LOST] {
+    for metric in [&LOST_IN_BROKER, &BROKER_RESTARTS, &SESSIONS_LOST, &TAKEOVERS, &UNCOUNTED_LOSSES] {
         if let Some(metric) = metric.as_ref() {
             metric.with_label_values(&[source.as_str()]).inc_by(0);
         }
@@ -122,6 +132,20 @@ pub(crate) fn broker_restarted(source: &SourceName) {
 /// Counts a session that an external broker no longer had.
 pub(crate) fn session_lost(source: &SourceName) {
     if let Some(metric) = SESSIONS_LOST.as_ref() {
+        metric.with_label_values(&[source.as_str()]).inc();
+    }
+}
+
+/// Counts a session that another client took over.
+pub(crate) fn taken_over(source: &SourceName) {
+    if let Some(metric) = TAKEOVERS.as_ref() {
+        metric.with_label_values(&[source.as_str()]).inc();
+    }
+}
+
+/// Counts a loss of which nobody can say how much it was.
+pub(crate) fn uncounted_loss(source: &SourceName) {
+    if let Some(metric) = UNCOUNTED_LOSSES.as_ref() {
         metric.with_label_values(&[source.as_str()]).inc();
     }
 }
@@ -182,15 +206,19 @@ pub(crate) mod tests {
                 "bakau_source_lost_in_broker_total",
                 "bakau_source_broker_restarts_total",
                 "bakau_source_sessions_lost_total",
+                "bakau_source_takeovers_total",
+                "bakau_source_uncounted_losses_total",
             ]
             .map(|metric| told(metric, "counted"))
         };
-        assert_eq!(all(), [None; 3]);
+        assert_eq!(all(), [None; 5]);
         external_broker(&source);
-        assert_eq!(all(), [Some(0); 3]);
+        assert_eq!(all(), [Some(0); 5]);
         lost_in_broker(&source, 7);
         broker_restarted(&source);
         (0..2).for_each(|_| session_lost(&source));
-        assert_eq!(all(), [Some(7), Some(1), Some(2)]);
+        (0..3).for_each(|_| taken_over(&source));
+        (0..4).for_each(|_| uncounted_loss(&source));
+        assert_eq!(all(), [Some(7), Some(1), Some(2), Some(3), Some(4)]);
     }
 }

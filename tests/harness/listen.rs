@@ -11,8 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection that has subscribed.
 pub struct Listener {
-    // Dropping it would end the connection.
-    _client: AsyncClient,
+    client: AsyncClient,
     events: EventLoop,
 }
 
@@ -33,7 +32,16 @@ impl Listener {
             anyhow::Ok(())
         };
         tokio::time::timeout(PATIENCE, answered).await.context("no answer to SUBSCRIBE for 30 s")??;
-        Ok(Self { _client: client, events })
+        Ok(Self { client, events })
+    }
+
+    /// Publishes an empty object at QoS 1 on the same connection: where a client's id is its user name, a second one of the
+    /// same user would end this one. It leaves with the next [`Listener::next`].
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub async fn say(&self, topic: &str) -> Result<()> {
+        Ok(self.client.publish(topic, QoS::AtLeastOnce, false, "{}").await?)
     }
 
     /// The topic of the next message.

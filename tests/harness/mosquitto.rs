@@ -28,12 +28,24 @@ pub const PASSWORD: &str = "kata-sandi-uji";
 /// Environment variable in which Bakau under test finds that password.
 pub const PASSWORD_ENV: &str = "BAKAU_TEST_MQTT_PASSWORD";
 
+/// Whose client ids clients may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    /// A client's id is its user name, as shipped.
+    OwnIds,
+    /// Any: one user is everybody.
+    OneUser,
+    /// Any, as mosquitto is by default; and it tells its counters every second.
+    AnyIds,
+}
+
 /// A running mosquitto.
 #[derive(Debug)]
 pub struct Mosquitto {
     folder: PathBuf,
     port: u16,
     tls: Option<(u16, Certificates)>,
+    clients: Clients,
     process: Option<Process>,
 }
 
@@ -49,7 +61,7 @@ impl Mosquitto {
     /// When mosquitto is not installed or does not listen within 10 s.
     pub async fn start(folder: &Path) -> Result<Self> {
         let rights = format!("user {USERNAME}\ntopic readwrite #\ntopic read $SYS/broker/#\n");
-        Self::start_with(folder, &[USERNAME], &rights, None).await
+        Self::start_with(folder, &[USERNAME], &rights, (None, Clients::OneUser)).await
     }
 
     /// Starts mosquitto with the rights Bakau ships, some users (each with [`PASSWORD`]), and the shipped listener with
@@ -58,14 +70,23 @@ impl Mosquitto {
     /// # Errors
     /// As [`Mosquitto::start`].
     pub async fn shipped(folder: &Path, users: &[&str], certificates: Option<&Certificates>) -> Result<Self> {
-        Self::start_with(folder, users, SHIPPED_RIGHTS, certificates).await
+        Self::start_with(folder, users, SHIPPED_RIGHTS, (certificates, Clients::OwnIds)).await
+    }
+
+    /// As [`Mosquitto::shipped`], but everybody may connect with everybody's client id, as mosquitto is by default, and it
+    /// tells its counters every second.
+    ///
+    /// # Errors
+    /// As [`Mosquitto::start`].
+    pub async fn with_any_client_id(folder: &Path, users: &[&str]) -> Result<Self> {
+        Self::start_with(folder, users, SHIPPED_RIGHTS, (None, Clients::AnyIds)).await
     }
 
     async fn start_with(
         folder: &Path,
         users: &[&str],
         rights: &str,
-        certificates: Option<&Certificates>,
+        (certificates, clients): (Option<&Certificates>, Clients),
     ) -> Result<Self> {
         fs::create_dir_all(folder.join("conf.d"))?;
         fs::write(folder.join("bakau.passwd"), "")?;
@@ -79,7 +100,7 @@ impl Mosquitto {
         }
         fs::write(folder.join("bakau.acl"), rights)?;
         let tls = certificates.map(|found| anyhow::Ok((free_port()?, found.clone()))).transpose()?;
-        let mut broker = Self { folder: folder.to_path_buf(), port: free_port()?, tls, process: None };
+        let mut broker = Self { folder: folder.to_path_buf(), port: free_port()?, tls, clients, process: None };
         broker.resume().await?;
         Ok(broker)
     }
@@ -184,6 +205,8 @@ impl Mosquitto {
                     Some((_, files)) => format!("keyfile {}", files.key.display()),
                     None => line.to_owned(),
                 },
+                Some("use_username_as_clientid") if self.clients != Clients::OwnIds => String::new(),
+                Some("sys_interval") if self.clients == Clients::AnyIds => "sys_interval 1".to_owned(),
                 Some(_) | None => line.to_owned(),
             }
         };

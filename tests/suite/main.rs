@@ -19,4 +19,5 @@ mod replay;
 mod sources;
 mod stopping;
 mod store_copy;
+mod takeover;
 mod times;

@@ -35,8 +35,9 @@ pub struct MessageLedger {
     pub ignored_retained: u64,
     /// Repeated deliveries without device time.
     pub ignored_duplicate: u64,
-    /// Messages an external broker says it dropped in this minute, for whichever of its subscribers. They never
-    /// reached Bakau, so they are in neither side of the balance.
+    /// Messages lost in an external broker by its own counters, noticed in this minute: dropped for whichever of its
+    /// subscribers, or received while somebody else had Bakau's session. They never reached Bakau, so they are in neither
+    /// side of the balance.
     pub lost_in_broker: u64,
 }
 

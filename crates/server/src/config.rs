@@ -122,7 +122,7 @@ pub(crate) struct SourceSection {
     pub(crate) server_name: Option<String>,
     /// Stable, so that the broker keeps the session; `bakau-<name>` where not given.
     #[serde(default)]
-    pub(crate) client_id: Option<String>,
+    client_id: Option<String>,
     #[serde(default)]
     pub(crate) username: Option<String>,
     /// Name of the environment variable with the password.
@@ -152,6 +152,11 @@ impl SourceSection {
     /// The port to connect to.
     pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls { 8883 } else { 1883 })
+    }
+
+    /// The client id to connect with.
+    pub(crate) fn client_id(&self) -> String {
+        self.client_id.clone().unwrap_or_else(|| format!("bakau-{}", self.name))
     }
 
     /// What it trusts and who it is; `None` without TLS.
@@ -335,7 +340,8 @@ impl Reader<'_> {
             if name.is_store() {
                 self.errors.push(format!("{}: source name '{name}' means the store in rules", self.path.display()));
             }
-            for problem in source_problems(source) {
+            let others = config.sources.iter().take_while(|other| !std::ptr::eq(*other, source));
+            for problem in source_problems(source).into_iter().chain(others.filter_map(|other| shared(other, source))) {
                 self.errors.push(format!("{}: source '{name}': {problem}", self.path.display()));
             }
         }
@@ -368,6 +374,27 @@ fn source_problems(source: &SourceSection) -> Vec<String> {
     }
     problems.extend(zone_problem(source.time_zone.as_deref()));
     problems
+}
+
+/// What two sources may not share at one broker: a session, and so neither the client id nor a user name that the broker
+/// may use as the client id.
+fn shared(other: &SourceSection, source: &SourceSection) -> Option<String> {
+    if (&other.host, other.port()) != (&source.host, source.port()) {
+        return None;
+    }
+    let name = &other.name;
+    if other.client_id() == source.client_id() {
+        return Some(format!(
+            "has the client_id of source '{name}' at the same broker: they would push each other out"
+        ));
+    }
+    let same_user = source.username.is_some() && other.username == source.username;
+    (same_user && (other.client_id.is_none() || source.client_id.is_none())).then(|| {
+        format!(
+            "signs in as source '{name}' does at the same broker: where that has use_username_as_clientid they would push \
+             each other out. Give each a user of its own or, where it has not, say client_id at both"
+        )
+    })
 }
 
 fn broker_problems(broker: &BrokerSection) -> Vec<String> {
@@ -423,6 +450,28 @@ mod tests {
         let one = "[[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\n";
         let error = Config::parse(Path::new("bakau.toml"), &one.repeat(2)).unwrap_err().to_string();
         assert!(error.contains("'kota' is used twice"), "{error}");
+    }
+
+    #[test]
+    fn two_sources_that_would_share_a_session_are_refused() {
+        let source = |name: &str, more: &str| {
+            format!("[[source]]\nname = \"{name}\"\nhost = \"h\"\ntopics = [\"a/#\"]\n{more}\n")
+        };
+        let said = |first: &str, second: &str| {
+            let text = source("kota", first) + &source("desa", second);
+            Config::parse(Path::new("bakau.toml"), &text).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let one_user = "username = \"bakau\"";
+        assert!(
+            said(one_user, one_user).contains("'desa': signs in as source 'kota' does"),
+            "{}",
+            said(one_user, one_user)
+        );
+        let own = |id: &str| format!("{one_user}\nclient_id = \"{id}\"");
+        assert_eq!(said(&own("a"), &own("b")), "");
+        assert!(said(&own("a"), &own("a")).contains("'desa': has the client_id of source 'kota'"));
+        assert!(said("", "client_id = \"bakau-kota\"").contains("has the client_id"));
+        assert_eq!(said(one_user, "username = \"lain\""), "");
     }
 
     #[test]

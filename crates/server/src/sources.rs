@@ -122,7 +122,7 @@ fn client_config(section: &SourceSection, data: &Path) -> Result<ClientConfig> {
         port: section.port(),
         protocol: section.protocol,
         tls,
-        client_id: section.client_id.clone().unwrap_or_else(|| format!("bakau-{name}")),
+        client_id: section.client_id(),
         username: section.username.clone(),
         password,
         topics: section.topics.clone(),

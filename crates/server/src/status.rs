@@ -112,6 +112,8 @@ struct External {
     last_lost_at_local: Option<String>,
     restarts: u64,
     sessions_lost: u64,
+    takeovers: u64,
+    uncounted_losses: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -336,12 +338,20 @@ fn losses_line(external: &External, words: &Messages) -> String {
         count => count.to_string(),
     };
     let (lost, restarts) = (counted(external.lost_in_broker), counted(external.restarts));
-    let sessions = external.sessions_lost.to_string();
+    let [sessions, takeovers, uncounted] =
+        [external.sessions_lost, external.takeovers, external.uncounted_losses].map(|count| count.to_string());
     let lost = external
         .last_lost_at_local
         .as_deref()
         .map_or_else(|| lost.clone(), |at| words.fill("status_lost_last", &[("lost", &lost), ("at", at)]));
-    words.fill("status_losses", &[("lost", &lost), ("restarts", &restarts), ("sessions", &sessions)])
+    let values = [
+        ("lost", lost.as_str()),
+        ("restarts", &restarts),
+        ("sessions", &sessions),
+        ("takeovers", &takeovers),
+        ("uncounted", &uncounted),
+    ];
+    words.fill("status_losses", &values)
 }
 
 fn source_line(source: &Source, words: &Messages) -> String {
@@ -415,9 +425,9 @@ mod tests {
         "last_attempt_at_local":"2026-03-10T15:57:00+07:00","fault":"no_answer","code":null}]},
         "sources":[{"name":"mosquitto","kind":"client","state":"blocked","reason":"refused","messages":12,
         "last_message_at_local":null,"external":{"counters":false,"lost_in_broker":0,"last_lost_at_local":null,
-        "restarts":0,"sessions_lost":1}},{"name":"kota","kind":"client","state":"connected","messages":40,
+        "restarts":0,"sessions_lost":1,"takeovers":0,"uncounted_losses":1}},{"name":"kota","kind":"client","state":"connected","messages":40,
         "last_message_at_local":null,"external":{"counters":true,"lost_in_broker":31,
-        "last_lost_at_local":"2026-03-10T15:40:00+07:00","restarts":2,"sessions_lost":0}}],
+        "last_lost_at_local":"2026-03-10T15:40:00+07:00","restarts":2,"sessions_lost":0,"takeovers":0,"uncounted_losses":0}}],
         "agencies":[{"id":"dlh","name":{"id":"Dinas Lingkungan Hidup","en":"Environment Agency"},"stations":4,
         "stations_reporting":3,"datastreams":10,"datastreams_current":9,"last_24h":{"completeness":0.9996}},
         {"id":"dpu","name":{"id":"Dinas PU","en":"Public Works"},"stations":1,"stations_reporting":1,"datastreams":1,
@@ -455,7 +465,8 @@ mod tests {
             "30.0 GiB free on the disk",
             "oldest for 26 h",
             "channel bot: 1 tried again, 2 failed",
-            "lost in the broker: unknown; restarts of the broker: unknown; sessions lost: 1",
+            "lost in the broker: unknown; restarts of the broker: unknown; sessions lost: 1, taken over: 0; losses of an \
+             unknown number of messages: 1",
         ] {
             assert!(said.contains(part), "no '{part}' in:\n{said}");
         }

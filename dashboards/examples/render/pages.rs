@@ -313,7 +313,8 @@ fn status(language: Language) -> StatusView {
         losses,
     };
     let lost_at = Some(now().saturating_add(-86_400_000));
-    let losses = BrokerLosses { counters: true, dropped: (412, lost_at), restarts: (3, lost_at), sessions: (0, None) };
+    let mut losses = BrokerLosses { counters: true, dropped: (412, lost_at), ..BrokerLosses::default() };
+    losses.restarts = (3, lost_at);
     let check = |name: &str, ok, detail: &str| CheckRow { name: name.to_owned(), ok, detail: detail.to_owned() };
     StatusView {
         frame: frame(language, "/status"),

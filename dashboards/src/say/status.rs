@@ -25,6 +25,7 @@ impl Say<'_> {
             BlockedReason::OversizedMessage => self.t("blocked_oversized"),
             BlockedReason::Refused => self.t("blocked_refused"),
             BlockedReason::Tls => self.t("blocked_tls"),
+            BlockedReason::Contested => self.t("blocked_contested"),
         }
     }
 
@@ -43,9 +44,21 @@ impl Say<'_> {
         }
     }
 
-    /// What an external broker dropped.
+    /// What an external broker lost: a number where its counters give one, and that there is more where they do not.
     pub(crate) fn dropped(&self, losses: &BrokerLosses) -> String {
-        self.counted(losses.counters, losses.dropped, "losses_dropped")
+        let counted = self.counted(losses.counters, losses.dropped, "losses_dropped");
+        let (times, last) = losses.uncounted;
+        if times == 0 {
+            return counted;
+        }
+        let uncounted = self.counted(true, (times, last), "losses_times");
+        let key = if losses.dropped.0 == 0 { "losses_uncounted" } else { "losses_also_uncounted" };
+        self.fill_all(key, &[("counted", &counted), ("times", &uncounted)])
+    }
+
+    /// How often another client took the session over.
+    pub(crate) fn takeovers(&self, losses: &BrokerLosses) -> String {
+        self.counted(true, losses.takeovers, "losses_times")
     }
 
     /// How often an external broker restarted.

@@ -17,6 +17,8 @@ pub enum BlockedReason {
     Refused,
     /// One of the two certificates is not trusted.
     Tls,
+    /// Somebody else seems to use the client id of this source.
+    Contested,
 }
 
 /// How a source of messages is doing.
@@ -67,12 +69,16 @@ pub struct SourceRow {
 pub struct BrokerLosses {
     /// Whether the broker tells its counters; without, `dropped` and `restarts` say nothing.
     pub counters: bool,
-    /// Messages it dropped, and when last.
+    /// Messages it lost by its own counters, and when last.
     pub dropped: (u64, Option<UtcMillis>),
     /// Restarts seen, and the last.
     pub restarts: (u64, Option<UtcMillis>),
     /// Sessions it lost, and when last.
     pub sessions: (u64, Option<UtcMillis>),
+    /// Times another client took the session over, and the last.
+    pub takeovers: (u64, Option<UtcMillis>),
+    /// Losses of which nobody knows how many messages they cost, and the last.
+    pub uncounted: (u64, Option<UtcMillis>),
 }
 
 /// One thing that must work for Bakau to be ready.

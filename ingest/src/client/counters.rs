@@ -6,14 +6,18 @@
 
 use bakau_model::UtcMillis;
 
-use super::memory::Memory;
+use super::{
+    books::{Books, Verdict},
+    memory::Memory,
+};
 
 const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
+const RECEIVED: &str = "$SYS/broker/publish/messages/received";
 const HOLDS: &str = "$SYS/broker/store/messages/count";
 const UPTIME: &str = "$SYS/broker/uptime";
 
 /// What is subscribed to, at QoS 0.
-pub(crate) const FILTERS: [&str; 3] = [DROPPED, HOLDS, UPTIME];
+pub(crate) const FILTERS: [&str; 4] = [DROPPED, HOLDS, UPTIME, RECEIVED];
 
 /// How much later than remembered a broker may seem to have started before it counts as restarted: clocks are corrected,
 /// and its uptime is whole seconds.
@@ -27,6 +31,8 @@ pub(crate) struct Counters {
     /// Whether the present connection brought an uptime: only then is it known whose counter `dropped` is.
     asked_uptime: bool,
     dropped_waits: Option<u64>,
+    /// Whether what the broker received came here.
+    pub(crate) books: Books,
 }
 
 /// What a message changed.
@@ -34,24 +40,33 @@ pub(crate) struct Counters {
 pub(crate) struct Change {
     /// Messages newly known to be dropped.
     pub(crate) lost: u64,
+    /// Messages newly known to have gone elsewhere.
+    pub(crate) strayed: u64,
+    /// Whether something was lost of which nobody can say how much.
+    pub(crate) unknown: bool,
     /// Whether the broker restarted.
     pub(crate) restarted: bool,
 }
 
 impl Counters {
-    /// A new connection: perhaps to a broker that restarted.
-    pub(crate) fn connected(&mut self) {
+    /// A new connection: perhaps to a broker that restarted. `sign`: the session was taken over or is gone.
+    pub(crate) fn connected(&mut self, sign: bool, memory: &mut Memory, now: UtcMillis) -> Change {
         self.asked_uptime = false;
         self.dropped_waits = None;
+        let mut change = Change::default();
+        change.judge(self.books.connected(sign), memory, now);
+        change
     }
 
-    /// Takes one message in. `live` means that the broker sent it now, not from its retained messages.
+    /// Takes one message in. `live` means that the broker sent it now, not from its retained messages; `under_way` is how
+    /// many messages are here and not acknowledged.
     pub(crate) fn hear(
         &mut self,
         memory: &mut Memory,
         topic: &str,
         payload: &[u8],
         live: bool,
+        under_way: usize,
         now: UtcMillis,
     ) -> Change {
         // "1234 seconds" for the uptime, plain numbers otherwise.
@@ -59,19 +74,40 @@ impl Counters {
         let Some(number) = number.filter(|number: &i64| 0 <= *number) else { return Change::default() };
         let mut change = Change::default();
         memory.external.counters = true;
+        if topic == DROPPED {
+            self.books.dropped(number.unsigned_abs());
+        }
         match topic {
             HOLDS => memory.external.holds = Some(number.unsigned_abs()),
+            RECEIVED => self.books.received(number.unsigned_abs()),
             UPTIME => {
                 change.restarted = self.uptime(memory, number, live, now);
+                if change.restarted {
+                    change.judge(self.books.restarted(), memory, now);
+                } else if live {
+                    change.judge(self.books.tick(under_way), memory, now);
+                }
                 if let Some(dropped) = self.dropped_waits.take() {
-                    change.lost = lost(memory, dropped, now);
+                    change.lost = self.lost(memory, dropped, now);
                 }
             }
-            DROPPED if self.asked_uptime => change.lost = lost(memory, number.unsigned_abs(), now),
+            DROPPED if self.asked_uptime => change.lost = self.lost(memory, number.unsigned_abs(), now),
             DROPPED => self.dropped_waits = Some(number.unsigned_abs()),
             _ => {}
         }
         change
+    }
+
+    /// Messages dropped since the counter was last seen. What it says at first sight happened before Bakau came.
+    fn lost(&mut self, memory: &mut Memory, dropped: u64, now: UtcMillis) -> u64 {
+        let before = memory.dropped.replace(dropped).unwrap_or(dropped);
+        // A counter that fell belongs to a broker that started again.
+        let lost = self.books.uncounted(dropped.checked_sub(before).unwrap_or(dropped));
+        if 0 < lost {
+            memory.external.lost_in_broker += lost;
+            memory.external.last_lost = Some(now);
+        }
+        lost
     }
 
     /// Notes an uptime; returns whether it is another run of the broker.
@@ -94,16 +130,24 @@ impl Counters {
     }
 }
 
-/// Messages dropped since the counter was last seen. What it says at first sight happened before Bakau came.
-fn lost(memory: &mut Memory, dropped: u64, now: UtcMillis) -> u64 {
-    let before = memory.dropped.replace(dropped).unwrap_or(dropped);
-    // A counter that fell belongs to a broker that started again.
-    let lost = dropped.checked_sub(before).unwrap_or(dropped);
-    if 0 < lost {
-        memory.external.lost_in_broker += lost;
-        memory.external.last_lost = Some(now);
+impl Change {
+    /// Notes what the books say.
+    fn judge(&mut self, verdict: Option<Verdict>, memory: &mut Memory, now: UtcMillis) {
+        let external = &mut memory.external;
+        match verdict {
+            None => {}
+            Some(Verdict::Lost(lost)) => {
+                self.strayed += lost;
+                external.lost_in_broker += lost;
+                external.last_lost = Some(now);
+            }
+            Some(Verdict::Unknown) => {
+                self.unknown = true;
+                external.uncounted_losses += 1;
+                external.last_uncounted_loss = Some(now);
+            }
+        }
     }
-    lost
 }
 
 #[cfg(test)]
@@ -118,7 +162,13 @@ mod tests {
     impl Source {
         fn hear(&mut self, topic: &str, payload: &str, live: bool, second: i64) -> Change {
             let now = UtcMillis::new(second * 1_000);
-            self.counters.hear(&mut self.memory, topic, payload.as_bytes(), live, now)
+            self.counters.hear(&mut self.memory, topic, payload.as_bytes(), live, 0, now)
+        }
+    }
+
+    impl Source {
+        fn connect(&mut self) {
+            self.counters.connected(false, &mut self.memory, UtcMillis::new(0));
         }
     }
 
@@ -127,7 +177,7 @@ mod tests {
     }
 
     const fn lost(lost: u64) -> Change {
-        Change { lost, restarted: false }
+        Change { lost, strayed: 0, unknown: false, restarted: false }
     }
 
     #[test]
@@ -147,7 +197,7 @@ mod tests {
         before.hear(UPTIME, "100 seconds", true, 1_000);
         before.hear(DROPPED, "40", true, 1_000);
         let mut after = Source { memory: before.memory, ..source() };
-        after.counters.connected();
+        after.connect();
         assert_eq!(after.hear(DROPPED, "4040", false, 5_000), lost(0), "not before it is known whose counter it is");
         assert_eq!(after.hear(UPTIME, "4095 seconds", false, 5_000), lost(4_000));
     }
@@ -157,9 +207,9 @@ mod tests {
         let mut source = source();
         source.hear(UPTIME, "100 seconds", true, 1_000);
         source.hear(DROPPED, "40", true, 1_000);
-        source.counters.connected();
+        source.connect();
         assert_eq!(source.hear(DROPPED, "50", false, 1_030), lost(0));
-        assert_eq!(source.hear(UPTIME, "0 seconds", false, 1_030), Change { lost: 50, restarted: true });
+        assert_eq!(source.hear(UPTIME, "0 seconds", false, 1_030), Change { restarted: true, ..lost(50) });
         assert_eq!(source.hear(UPTIME, "10 seconds", true, 1_040), lost(0), "once per restart");
         assert_eq!(source.memory.external.restarts, 1);
     }
@@ -169,7 +219,7 @@ mod tests {
         let mut before = source();
         before.hear(UPTIME, "100 seconds", true, 1_000);
         let mut after = Source { memory: before.memory, ..source() };
-        after.counters.connected();
+        after.connect();
         assert!(!after.hear(UPTIME, "150 seconds", false, 2_000).restarted, "a retained uptime may be old");
         assert!(after.hear(UPTIME, "160 seconds", true, 2_000).restarted);
         assert!(!after.hear(UPTIME, "170 seconds", true, 2_010).restarted);

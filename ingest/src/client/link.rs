@@ -14,7 +14,7 @@ use tokio_util::codec::Framed;
 
 use super::{
     ClientConfig,
-    reasons::Reason,
+    reasons::{Kind, Reason},
     wire::{Accepted, Codec, Connect, Incoming, Outgoing, WireError},
 };
 use crate::tls;
@@ -34,6 +34,12 @@ pub(crate) enum LinkError {
     /// The broker refused the connection or the subscription; somebody has to change something.
     #[error("{0}")]
     Refused(String),
+    /// Another client connected with our client id; the broker says so.
+    #[error("{0}")]
+    TakenOver(String),
+    /// The broker closed the connection without a word.
+    #[error("the broker closed the connection")]
+    Closed,
     /// One side does not accept the certificate of the other.
     #[error("{0}")]
     Tls(String),
@@ -50,7 +56,13 @@ pub(crate) enum LinkError {
 
 impl From<io::Error> for LinkError {
     fn from(error: io::Error) -> Self {
-        tls::in_words(&error).map_or_else(|| Self::Lost(error.to_string()), Self::Tls)
+        use io::ErrorKind;
+        let closed = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+        match tls::in_words(&error) {
+            Some(words) => Self::Tls(words),
+            None if closed.contains(&error.kind()) => Self::Closed,
+            None => Self::Lost(error.to_string()),
+        }
     }
 }
 
@@ -66,7 +78,11 @@ impl From<WireError> for LinkError {
 
 impl From<Reason> for LinkError {
     fn from(reason: Reason) -> Self {
-        if reason.lasting { Self::Refused(reason.words) } else { Self::Lost(reason.words) }
+        match reason.kind {
+            Kind::Passing => Self::Lost(reason.words),
+            Kind::Lasting => Self::Refused(reason.words),
+            Kind::TakenOver => Self::TakenOver(reason.words),
+        }
     }
 }
 
@@ -120,7 +136,7 @@ impl Link {
     pub(crate) async fn read(&mut self) -> Result<Incoming, LinkError> {
         match self.framed.next().await {
             Some(packet) => Ok(packet?),
-            None => Err(LinkError::Lost("the broker closed the connection".to_owned())),
+            None => Err(LinkError::Closed),
         }
     }
 

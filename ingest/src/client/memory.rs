@@ -14,6 +14,7 @@ use std::{
 use bakau_model::UtcMillis;
 use serde::{Deserialize, Serialize};
 
+use super::books::Books;
 use crate::ExternalBroker;
 
 /// What is remembered.
@@ -30,6 +31,10 @@ pub(crate) struct Memory {
     pub(crate) broker_started: Option<UtcMillis>,
     /// Its counter of dropped messages when last seen.
     pub(crate) dropped: Option<u64>,
+    /// Whether a sign of loss waits for its number.
+    pub(crate) inquires: bool,
+    /// What was received and taken, while Bakau is stopped in good order.
+    pub(crate) books: Option<Books>,
     /// What is shown about it.
     pub(crate) external: ExternalBroker,
 }

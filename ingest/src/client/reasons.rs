@@ -5,22 +5,33 @@ use rumqttc::{
     v5::mqttbytes::v5::{ConnectReturnCode, SubscribeReasonCode},
 };
 
+/// What a source can do about an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Try again.
+    Passing,
+    /// Trying again as before will not help: somebody has to change something.
+    Lasting,
+    /// Another client has the session now, and what was queued in it.
+    TakenOver,
+}
+
 /// What a broker's code means for the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
-    /// Whether trying again as before will not help: somebody has to change something.
-    pub(crate) lasting: bool,
+    /// What to do about it.
+    pub(crate) kind: Kind,
     /// In words.
     pub(crate) words: String,
 }
 
 impl Reason {
     fn lasting(words: &str) -> Self {
-        Self { lasting: true, words: words.to_owned() }
+        Self { kind: Kind::Lasting, words: words.to_owned() }
     }
 
     fn passing(words: &str) -> Self {
-        Self { lasting: false, words: words.to_owned() }
+        Self { kind: Kind::Passing, words: words.to_owned() }
     }
 
     /// Adds what the broker itself says.
@@ -107,7 +118,13 @@ pub(crate) fn goodbye(code: u8) -> Reason {
         0x89 => Reason::passing("the broker is busy"),
         0x8b => Reason::passing("the broker is shutting down"),
         0x8d => Reason::passing("the broker heard nothing from this source for too long"),
-        0x8e => Reason::lasting("another client connected with this client id: give each Bakau its own client_id"),
+        0x8e => Reason {
+            kind: Kind::TakenOver,
+            words: "another client connected with this source's client id and took its session over: it may have \
+                    consumed or deleted what was queued. Give each Bakau a user and a client_id of its own; with \
+                    use_username_as_clientid at the broker no other user can do this"
+                .to_owned(),
+        },
         0x93 => Reason::passing("the broker counted more unacknowledged messages than it allows"),
         0x95 => Reason::lasting("the broker says that a packet was too large"),
         0x97 => Reason::lasting("the broker says that a quota is used up"),

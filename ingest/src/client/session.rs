@@ -1,5 +1,7 @@
 //! What happens on an open connection.
 
+mod losses;
+
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
@@ -17,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ClientConfig, Protocol,
+    attempts::UNCONTESTED_AFTER,
     counters::{self, Counters},
     link::{Link, LinkError},
-    memory::{Memory, MemoryFile},
+    memory::MemoryFile,
     wire::{Accepted, Incoming, Outgoing, Publish},
 };
 use crate::{
-    BlockedReason, ExternalBroker, Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
+    BlockedReason, Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
     board::Traffic,
     intake::{AckToken, Job, Reply},
 };
@@ -33,9 +36,6 @@ const READ_AT_ONCE: usize = 256;
 
 /// Topics remembered so that a repeated topic is not copied again.
 const MAX_TOPICS: usize = 65_536;
-
-/// A connection that lasted this long was a success: the next attempt comes without delay.
-const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a stopping source waits for what is on its way into the spool.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -49,8 +49,10 @@ const UNSUBSCRIBE_ID: u16 = 3;
 pub(crate) struct Ended {
     /// Why; `None` when it was stopped on purpose.
     pub(crate) error: Option<LinkError>,
-    /// Whether it had worked for a while.
-    pub(crate) settled: bool,
+    /// How long it had worked.
+    pub(crate) lasted: Duration,
+    /// Whether the broker said that it had been restarted.
+    pub(crate) restarted: bool,
 }
 
 /// What outlives a connection.
@@ -72,6 +74,12 @@ pub(crate) struct Session<'c> {
     /// Whether it still has to confirm that others ended.
     unsubscribing: bool,
     keep_alive: Duration,
+    /// Whether the last connection ended because another client took the session over.
+    taken_over: bool,
+    /// Whether somebody else seems to use our client id, and this connection has not lasted long enough to disprove it.
+    contested: bool,
+    /// Whether the broker said on this connection that it had been restarted.
+    restarted: bool,
     topics: HashSet<Arc<str>>,
     jobs: Vec<Job>,
     /// Messages of this connection on their way into the spool.
@@ -90,8 +98,7 @@ impl<'c> Session<'c> {
         let (durable_sender, durable) = mpsc::unbounded_channel();
         let session_of = format!("{} at {}:{}", config.client_id, config.host, config.port);
         let memory = MemoryFile::open(config.memory.clone(), session_of);
-        board.set_external(&config.name, memory.now.external.clone());
-        Self {
+        let mut session = Self {
             config,
             health: intake.health(),
             intake,
@@ -106,33 +113,47 @@ impl<'c> Session<'c> {
             subscribed: false,
             unsubscribing: false,
             keep_alive: config.keep_alive,
+            taken_over: false,
+            contested: false,
+            restarted: false,
             topics: HashSet::new(),
             jobs: Vec::new(),
             on_their_way: 0,
             ping_unanswered: false,
-        }
+        };
+        session.recall();
+        session
     }
 
-    /// Receives on a fresh connection until it fails or `stop` is cancelled.
-    pub(crate) async fn receive(&mut self, mut link: Link, accepted: Accepted, stop: &CancellationToken) -> Ended {
+    /// Receives on a fresh connection until it fails or `stop` is cancelled. While it is `contested` whose client id it is,
+    /// that is shown until the connection has lasted.
+    pub(crate) async fn receive(
+        &mut self,
+        (mut link, accepted): (Link, Accepted),
+        contested: bool,
+        stop: &CancellationToken,
+    ) -> Ended {
         let since = Instant::now();
+        (self.contested, self.restarted) = (contested, false);
         self.epoch += 1;
         self.on_their_way = 0;
         self.ping_unanswered = false;
-        self.counters.connected();
         self.board.connection_opened(&self.config.name);
         let open = self.intake.open_connection(usize::from(self.config.window));
         let session_present = accepted.session_present;
         tracing::info!(source = %self.config.name, epoch = self.epoch, session_present, "source connected");
         self.heed(accepted);
         let result = self.packets(&mut link, session_present, stop, open).await;
-        Ended { error: result.err(), settled: SETTLED_AFTER <= since.elapsed() }
+        Ended { error: result.err(), lasted: since.elapsed(), restarted: self.restarted }
     }
 
     /// What the broker wants otherwise than we asked.
     fn heed(&mut self, accepted: Accepted) {
         let wanted = accepted.keep_alive_s.filter(|seconds| 0 < *seconds);
         self.keep_alive = wanted.map_or(self.config.keep_alive, |seconds| Duration::from_secs(u64::from(seconds)));
+        if let Some(client_id) = accepted.client_id.filter(|assigned| *assigned != self.config.client_id) {
+            tracing::info!(source = %self.config.name, client_id, "the broker uses another client id than configured");
+        }
         if let Some(expiry_s) = accepted.session_expiry_s
             && Duration::from_secs(u64::from(expiry_s)) < self.config.session_expiry
         {
@@ -151,6 +172,8 @@ impl<'c> Session<'c> {
         let mut pings = tokio::time::interval(self.keep_alive.max(Duration::from_secs(1)) / 2);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
+        let uncontested = tokio::time::sleep(UNCONTESTED_AFTER);
+        tokio::pin!(uncontested);
         let mut paused = false;
         loop {
             tokio::select! {
@@ -160,6 +183,10 @@ impl<'c> Session<'c> {
                 Some(tokens) = self.durable.recv() => self.acknowledge(link, tokens).await?,
                 Ok(()) = self.health.changed() => self.show_connected(),
                 _ = pings.tick() => self.ping(link, paused).await?,
+                () = &mut uncontested, if self.contested => {
+                    self.contested = false;
+                    self.show_connected();
+                }
                 () = self.intake.space(), if paused => paused = false,
                 packet = link.read(), if !paused => {
                     self.take_in(link, packet?).await?;
@@ -174,10 +201,7 @@ impl<'c> Session<'c> {
         let counters: Vec<String> = counters::FILTERS.iter().map(|&filter| filter.to_owned()).collect();
         let counters = if self.config.broker_counters { counters } else { Vec::new() };
         let wanted: BTreeSet<String> = self.config.topics.iter().chain(&counters).cloned().collect();
-        if !session_present {
-            self.subscribed = false;
-            self.session_missing();
-        }
+        self.inquire(session_present);
         let held = std::mem::take(&mut self.memory.now.topics);
         let unwanted: Vec<String> = held.difference(&wanted).filter(|_| session_present).cloned().collect();
         self.memory.now.topics = if session_present { &held | &wanted } else { wanted };
@@ -201,28 +225,6 @@ impl<'c> Session<'c> {
         }
         let (filters, qos) = (self.config.topics.clone(), self.config.qos);
         link.write(std::iter::once(Outgoing::Subscribe { id: SUBSCRIBE_ID, filters, qos, retained_again: false })).await
-    }
-
-    /// The broker has no session for us.
-    fn session_missing(&mut self) {
-        if std::mem::take(&mut self.memory.now.established) {
-            crate::metrics::session_lost(&self.config.name);
-            self.memory.now.external.sessions_lost += 1;
-            self.memory.now.external.last_session_lost = Some(self.clock.now());
-            tracing::error!(
-                source = %self.config.name,
-                "the broker lost our session: what it had queued for us, and what is published until we are subscribed \
-                 again, is lost"
-            );
-        }
-    }
-
-    /// Keeps what changed; a disk that is full costs only what this would have been good for.
-    async fn remember(&mut self) {
-        self.board.set_external(&self.config.name, self.memory.now.external.clone());
-        if let Err(error) = self.memory.save().await {
-            tracing::warn!(source = %self.config.name, %error, "what the source knows of its broker could not be kept");
-        }
     }
 
     /// Handles a packet and all that are there already, then hands their messages over together.
@@ -316,34 +318,6 @@ impl<'c> Session<'c> {
         }
     }
 
-    /// What the broker says about itself is no measurement; it never reaches the intake.
-    async fn hear_counter(&mut self, publish: &Publish, now: UtcMillis) {
-        let Ok(topic) = std::str::from_utf8(&publish.topic) else { return };
-        let before = self.memory.now.clone();
-        let memory = &mut self.memory.now;
-        let change = self.counters.hear(memory, topic, &publish.payload, !publish.retained, now);
-        if 0 < change.lost {
-            tracing::error!(source = %self.config.name, lost = change.lost, "the broker dropped messages: lost in broker");
-            self.intake.lost_in_broker(&self.config.name, now, change.lost);
-        }
-        if change.restarted {
-            crate::metrics::broker_restarted(&self.config.name);
-            tracing::warn!(
-                source = %self.config.name,
-                "the broker restarted; unless it was stopped cleanly, what it acknowledged after its last save is lost"
-            );
-        }
-        let holds_only = |memory: &Memory| Memory {
-            external: ExternalBroker { holds: None, ..memory.external.clone() },
-            ..memory.clone()
-        };
-        if holds_only(&before) == holds_only(&self.memory.now) {
-            self.board.set_external(&self.config.name, self.memory.now.external.clone());
-        } else {
-            self.remember().await;
-        }
-    }
-
     fn job(&mut self, publish: Publish, now: UtcMillis) -> Result<Job, LinkError> {
         let token = AckToken { epoch: self.epoch, packet_id: publish.packet_id, qos: publish.qos };
         let topic = std::str::from_utf8(&publish.topic);
@@ -365,6 +339,12 @@ impl<'c> Session<'c> {
             Qos::AtMostOnce => Reply::Nobody,
             Qos::AtLeastOnce | Qos::ExactlyOnce => Reply::Group(token, self.durable_sender.clone()),
         };
+        // A retained message is sent again to a new session; it will be acknowledged, and the broker received it long ago.
+        match (publish.qos, publish.retained) {
+            (Qos::AtMostOnce, false) => self.counters.books.took(1),
+            (Qos::AtLeastOnce | Qos::ExactlyOnce, true) if !publish.dup => self.counters.books.took(-1),
+            (_, true) | (Qos::AtLeastOnce | Qos::ExactlyOnce, false) => {}
+        }
         Ok(Job { envelope, reply })
     }
 
@@ -388,7 +368,9 @@ impl<'c> Session<'c> {
         }
         let of_this_connection = tokens.iter().filter(|token| token.epoch == self.epoch).count();
         self.on_their_way = self.on_their_way.saturating_sub(of_this_connection);
-        link.write(acknowledgements(&tokens, self.epoch)).await
+        link.write(acknowledgements(&tokens, self.epoch)).await?;
+        self.counters.books.took(i64::try_from(of_this_connection).unwrap_or(0));
+        Ok(())
     }
 
     async fn ping(&mut self, link: &mut Link, paused: bool) -> Result<(), LinkError> {
@@ -407,6 +389,7 @@ impl<'c> Session<'c> {
             IntakeHealth::Blocked(NotCommitted::SpoolFailed | NotCommitted::Stopping) => {
                 SourceState::Blocked(BlockedReason::SpoolFailed)
             }
+            IntakeHealth::Open if self.contested => SourceState::Blocked(BlockedReason::Contested),
             IntakeHealth::Open => SourceState::Connected,
         };
         self.board.set_state(&self.config.name, state, self.clock.now());

@@ -1,5 +1,7 @@
 //! Against a real mosquitto; without one on this machine they say so and end.
 
+mod takeover;
+
 use std::{
     net::TcpListener,
     process::{Child, Command, Stdio},

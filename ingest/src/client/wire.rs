@@ -72,9 +72,11 @@ pub(crate) enum Incoming {
 }
 
 /// CONNACK with success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub(crate) session_present: bool,
+    /// MQTT 5: the client id it uses instead of ours.
+    pub(crate) client_id: Option<String>,
     /// MQTT 5: the keep-alive the broker wants instead of ours.
     pub(crate) keep_alive_s: Option<u16>,
     /// MQTT 5: how long it keeps the session, where it differs.
@@ -226,11 +228,9 @@ const fn qos_v4(qos: b4::QoS) -> Qos {
 fn from_v4(packet: b4::v4::Packet) -> Incoming {
     use b4::v4::{ConnectReturnCode, Packet, SubscribeReasonCode};
     match packet {
-        Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => Incoming::Accepted(Accepted {
-            session_present: ack.session_present,
-            keep_alive_s: None,
-            session_expiry_s: None,
-        }),
+        Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
+            Incoming::Accepted(Accepted { session_present: ack.session_present, ..Accepted::default() })
+        }
         Packet::ConnAck(ack) => Incoming::Refused(reasons::refused_v4(ack.code)),
         Packet::Publish(publish) => Incoming::Publish(Publish {
             topic: publish.topic.into(),
@@ -344,6 +344,7 @@ fn from_v5(packet: b5::v5::Packet) -> Incoming {
             let properties = ack.properties.as_ref();
             Incoming::Accepted(Accepted {
                 session_present: ack.session_present,
+                client_id: properties.and_then(|properties| properties.assigned_client_identifier.clone()),
                 keep_alive_s: properties.and_then(|properties| properties.server_keep_alive),
                 session_expiry_s: properties.and_then(|properties| properties.session_expiry_interval),
             })

@@ -67,6 +67,10 @@ fn source() -> Value {
         ("last_restart_at", nullable(time())),
         ("sessions_lost", count()),
         ("last_session_lost_at", nullable(time())),
+        ("takeovers", about(count(), "how often another client took the session over (MQTT 5)")),
+        ("last_takeover_at", nullable(time())),
+        ("uncounted_losses", about(count(), "sessions lost or taken over at a cost in messages that nobody knows")),
+        ("last_uncounted_loss_at", nullable(time())),
     ]);
     object([
         ("name", text()),
