@@ -1,6 +1,6 @@
 //! What happened lately, numbered, so that a client whose connection broke goes on where it was.
 //!
-//! The log starts with the first event stream: before that there is nobody who could come back. It remembers which values
+//! The log starts with the first page or event stream: before that there is nobody who could come back. It remembers which values
 //! changed, not the values: whoever comes back gets the newest. An id is `<start of the log>-<number>`; one from before a
 //! restart of Bakau names nothing here.
 
@@ -119,6 +119,13 @@ impl EventLog {
             let statuses = state.latest.subscribe_statuses();
             tokio::spawn(follow(state.clone(), changes, alerts, statuses));
         });
+    }
+
+    /// Up to where whoever asks now knows what happened: tables and lists are changed before the log hears of it.
+    pub(crate) fn here(&self, state: &AppState) -> Position {
+        self.start(state);
+        let ring = self.ring.lock();
+        Position { epoch: ring.epoch, number: ring.last }
     }
 
     /// The number of the last entry, and its changes.

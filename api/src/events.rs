@@ -1,14 +1,14 @@
 //! `GET /api/v1/events`: what is happening now, as server-sent events in the form that `bakau_dashboards::live` defines.
 //!
 //! A client holds a set of changed datastreams, never a queue of values: however slow it is, it costs one number per
-//! datastream, and what it gets is always the newest. One that has just come gets every value, the level of every
-//! datastream with a rule and every station that is away: between the drawing of its page and its first event things may
-//! have happened. One that comes back with `Last-Event-ID` gets what has changed since ([`crate::event_log`]); where that is no longer known it is told
-//! to load again and starts like a new one. An id says "everything up to here has been told", so what was still owed
+//! datastream, and what it gets is always the newest. One that has just come and knows nothing gets every value, every
+//! raised level and every station that is away. One that names the last event it knows, as `Last-Event-ID` or, from the
+//! page it was drawn on, as `after`, gets what has changed since ([`crate::event_log`]); where that is no longer known it is
+//! told to load again and starts like a new one. An id says "everything up to here has been told", so what was still owed
 //! when a connection broke is told again.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     convert::Infallible,
     sync::Arc,
     time::Duration,
@@ -23,7 +23,7 @@ use axum::{
     },
 };
 use bakau_alerts::AlertView;
-use bakau_dashboards::{format, live, view::StationCard};
+use bakau_dashboards::{format, live};
 use bakau_model::{DatastreamId, DatastreamName, Language, Level, Observation, StationId, StationStatus};
 use bakau_registry::{Datastream, Snapshot};
 use futures::{Stream, stream};
@@ -37,7 +37,7 @@ use crate::{
     answer, catalogue,
     error::{ApiError, ProblemType},
     event_log::{Happened, Position},
-    gather::{self, Gatherer},
+    gather,
     query::Params,
     state::AppState,
 };
@@ -56,7 +56,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Live events, of one station with `?station=`.
 pub(crate) async fn events(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["station"])?;
+    let params = Params::parse(&uri, &["station", "after"])?;
     let station = params.station()?;
     if let Some(station) = &station {
         catalogue::known_station(&state.snapshot(), station)?;
@@ -64,7 +64,9 @@ pub(crate) async fn events(State(state): State<AppState>, uri: Uri, headers: Hea
     let permit = Arc::clone(&state.own.event_streams).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(30))?;
     state.own.events.start(&state);
-    let client = Client::new(state, station, last_event_id(&headers), permit);
+    // What the browser heard itself is newer than what its page was drawn with.
+    let known = last_event_id(&headers).or_else(|| params.text("after"));
+    let client = Client::new(state, station, known, permit);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     let mut response = Sse::new(client.into_stream()).keep_alive(keep_alive).into_response();
     // Tells nginx to pass events on at once.
@@ -229,10 +231,8 @@ impl Client {
 
     fn tell_everything(&mut self) {
         self.due = Due::All;
-        let levels = self.every_level();
-        self.waiting.extend(levels.into_iter().map(|level| (None, live::ALERT, level)));
-        let away = self.every_absence();
-        self.waiting.extend(away.into_iter().map(|station| (None, live::STATION, station)));
+        let levels = self.levels();
+        self.waiting.push_back((None, live::LEVELS, levels));
     }
 
     /// The last entry up to which everything has been told; `None` before a new client knows the present.
@@ -269,10 +269,15 @@ impl Client {
                 entries.map(|entry| entry.observation).collect()
             }
         };
+        let mut away: HashMap<&StationId, bool> = HashMap::new();
         let wanted = observations.iter().filter_map(|observation| {
             let datastream = snapshot.datastreams.get(&observation.datastream)?;
             let mine = self.station.as_ref().is_none_or(|station| datastream.station == *station);
-            mine.then(|| value_of(&snapshot, datastream, observation))
+            let is_away = || gather::is_away(&self.state, &snapshot, &datastream.station);
+            mine.then(|| {
+                let away = *away.entry(&datastream.station).or_insert_with(is_away);
+                value_of(&snapshot, datastream, observation, !away)
+            })
         });
         wanted.collect()
     }
@@ -283,12 +288,7 @@ impl Client {
             return None;
         }
         let active = self.state.alerts.active();
-        // The list in memory may be a moment behind this very alert.
-        let mut now: Vec<&AlertView> = active.iter().filter(|other| other.id != alert.id).collect();
-        if alert.closed_at.is_none() {
-            now.push(alert);
-        }
-        Some(level_value(Some(alert), alert.station.as_ref(), alert.datastream.as_ref(), &now))
+        Some(level_value(&self.state.snapshot(), alert, &active))
     }
 
     /// The event of a station that left or is back; `None` where it is not the client's, or values since say otherwise.
@@ -300,33 +300,30 @@ impl Client {
             .then(|| json!({ "station": status.station, "online": status.online, "at": answer::time(status.at) }))
     }
 
-    /// One event for each station whose device is away.
-    fn every_absence(&self) -> Vec<Value> {
-        let snapshot = self.state.snapshot();
-        let said = snapshot.stations.keys().filter_map(|station| self.state.latest.status(station));
-        said.filter(|status| !status.online).filter_map(|status| self.station_value(&status)).collect()
-    }
-
-    /// One event for each datastream with a rule, of stations that have current data.
-    fn every_level(&self) -> VecDeque<Value> {
-        let gatherer = Gatherer::new(&self.state);
-        let active = self.state.alerts.active();
-        let active: Vec<&AlertView> = active.iter().collect();
-        let mine = |card: &StationCard| self.station.as_ref().is_none_or(|mine| *mine == card.id);
-        let cards = gatherer.stations().into_iter().filter(|card| mine(card) && card.level.is_some());
-        let current: BTreeSet<StationId> = cards.map(|card| card.id).collect();
-        let watched: BTreeSet<&DatastreamName> =
-            gatherer.snapshot().rules.values().filter_map(|rule| rule.datastream()).collect();
-        let watched = watched.into_iter().filter(|datastream| current.contains(datastream.station()));
-        let worst = |datastream: &DatastreamName| {
-            let of = |alert: &&AlertView| alert.datastream.as_ref() == Some(datastream);
-            active.iter().copied().filter(of).max_by_key(|alert| alert.level)
-        };
-        let level = |datastream: &DatastreamName| {
-            let station = StationId::new(datastream.station()).ok();
-            level_value(worst(datastream), station.as_ref(), Some(datastream), &active)
-        };
-        watched.map(level).collect()
+    /// Every raised level and every station whose device is away: what is not named is neither.
+    fn levels(&self) -> Value {
+        let (snapshot, active) = (self.state.snapshot(), self.state.alerts.active());
+        let mine = |station: &StationId| self.station.as_ref().is_none_or(|mine| mine == station);
+        let levels = gather::levels(&active);
+        let registered = levels.into_iter().filter_map(|(name, level)| {
+            let station = &snapshot.datastream(&name)?.station;
+            mine(station).then(|| (station.clone(), name, level))
+        });
+        let (mut stations, mut datastreams) = (BTreeMap::<StationId, Level>::new(), BTreeMap::new());
+        for (station, name, level) in registered {
+            let worst = stations.entry(station).or_default();
+            *worst = level.max(*worst);
+            datastreams.insert(name, level);
+        }
+        let away = snapshot.stations.keys().filter(|station| mine(station));
+        let away: Vec<&StationId> = away.filter(|station| gather::is_away(&self.state, &snapshot, station)).collect();
+        json!({
+            "now": answer::time(self.state.clock.now()),
+            "stations": stations,
+            "datastreams": datastreams,
+            "away": away,
+            "active_alerts": active.len(),
+        })
     }
 
     fn event(&self, name: &str, value: &Value) -> Event {
@@ -339,31 +336,29 @@ impl Client {
     }
 }
 
-/// The event of a level: of `alert`, or of no alert at all, among those active now.
-fn level_value(
-    alert: Option<&AlertView>,
-    station: Option<&StationId>,
-    datastream: Option<&DatastreamName>,
-    active: &[&AlertView],
-) -> Value {
-    let worst = |of: &dyn Fn(&AlertView) -> bool| {
-        active.iter().filter(|alert| of(alert)).map(|alert| alert.level).max().unwrap_or_default()
+/// The event of an alert, with the levels of its datastream and station among those active now.
+fn level_value(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> Value {
+    let levels = gather::levels(active);
+    let level = |name: &DatastreamName| levels.get(name).copied().unwrap_or_default();
+    let station_level = |id: &StationId| {
+        let mine =
+            levels.iter().filter(|(name, _)| name.station() == id.as_str() && snapshot.datastream(name).is_some());
+        mine.map(|(_, level)| *level).max().unwrap_or_default()
     };
-    let open = alert.filter(|alert| alert.closed_at.is_none());
     json!({
-        "id": alert.map(|alert| alert.id),
-        "kind": alert.map(|alert| alert.kind),
-        "station": station,
-        "datastream": datastream,
-        "source": alert.and_then(|alert| alert.source.as_ref()),
-        "level": open.map_or(Level::Normal, |alert| alert.level),
-        "datastream_level": datastream.map(|name| worst(&|alert| alert.datastream.as_ref() == Some(name))),
-        "station_level": station.map(|id| worst(&|alert| alert.station.as_ref() == Some(id))),
+        "id": alert.id,
+        "kind": alert.kind,
+        "station": alert.station,
+        "datastream": alert.datastream,
+        "source": alert.source,
+        "level": if alert.closed_at.is_none() { alert.level } else { Level::Normal },
+        "datastream_level": alert.datastream.as_ref().map(level),
+        "station_level": alert.station.as_ref().map(station_level),
         "active_alerts": active.len(),
     })
 }
 
-fn value_of(snapshot: &Snapshot, datastream: &Datastream, observation: &Observation) -> Value {
+fn value_of(snapshot: &Snapshot, datastream: &Datastream, observation: &Observation, online: bool) -> Value {
     let decimals = catalogue::decimals(snapshot, datastream);
     let text = observation.value.map(|value| {
         json!({
@@ -373,6 +368,9 @@ fn value_of(snapshot: &Snapshot, datastream: &Datastream, observation: &Observat
     });
     json!({
         "datastream": datastream.name,
+        "station": datastream.station,
+        "online": online,
+        "current_until": answer::time(gather::current_until(datastream, observation)),
         "value": observation.value,
         "text": text,
         "observed_at": answer::time(observation.observed_at),

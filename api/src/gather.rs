@@ -12,8 +12,8 @@ use bakau_dashboards::view::{
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
-    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, RuleId, SourceName, StationId,
-    StationStatus, Text, Unit, UtcMillis,
+    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, Observation, RuleId, SourceName,
+    StationId, StationStatus, Text, Unit, UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -37,13 +37,7 @@ impl<'a> Gatherer<'a> {
     /// Takes the present values, active alerts and the registry as they are now.
     pub(crate) fn new(state: &'a AppState) -> Self {
         let entries = state.latest.snapshot().into_iter();
-        let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
-        for alert in state.alerts.active().iter() {
-            if let Some(datastream) = &alert.datastream {
-                let worst = levels.entry(datastream.clone()).or_default();
-                *worst = alert.level.max(*worst);
-            }
-        }
+        let levels = levels(&state.alerts.active());
         let snapshot = state.snapshot();
         Self {
             state,
@@ -104,6 +98,7 @@ impl<'a> Gatherer<'a> {
             level,
             freshness,
             silent_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
+            current_until: values.iter().filter_map(ValueCell::current_until).max(),
             values,
         }
     }
@@ -125,8 +120,7 @@ impl<'a> Gatherer<'a> {
     fn cell(&self, datastream: &Datastream) -> ValueCell {
         let entry = self.latest.get(&datastream.number);
         let observation = entry.map(|entry| entry.observation);
-        let stale =
-            observation.is_some_and(|observation| stale_after(datastream) < self.now.since(observation.observed_at));
+        let stale = observation.is_some_and(|observation| current_until(datastream, &observation) < self.now);
         ValueCell {
             datastream: datastream.name.clone(),
             label: catalogue::label(&self.snapshot, datastream),
@@ -137,6 +131,7 @@ impl<'a> Gatherer<'a> {
             level: self.levels.get(&datastream.name).copied().unwrap_or_default(),
             flag: observation.map_or(Flag::Missing, |observation| observation.flag),
             stale,
+            stale_after_ms: stale_after(datastream),
         }
     }
 
@@ -330,6 +325,29 @@ pub(crate) fn holds(state: &AppState, snapshot: &Snapshot, status: &StationStatu
     let datastreams = snapshot.datastreams_of(&status.station);
     let entries = datastreams.into_iter().filter_map(|datastream| state.latest.get(datastream.number));
     status.online || gone(status, entries.map(|entry| entry.observation.received_at).max())
+}
+
+/// Whether a station's device is away, as far as anybody has said.
+pub(crate) fn is_away(state: &AppState, snapshot: &Snapshot, station: &StationId) -> bool {
+    state.latest.status(station).is_some_and(|status| !status.online && holds(state, snapshot, &status))
+}
+
+/// Until when a value is current.
+pub(crate) fn current_until(datastream: &Datastream, observation: &Observation) -> UtcMillis {
+    observation.observed_at.saturating_add(stale_after(datastream))
+}
+
+/// The level of each datastream that has an active alert. Pages, and events that keep pages current, show these and the
+/// worst of them as the level of a station; the silence of a whole station says nothing about its environment.
+pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
+    let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
+    for alert in active {
+        if let Some(datastream) = &alert.datastream {
+            let worst = levels.entry(datastream.clone()).or_default();
+            *worst = alert.level.max(*worst);
+        }
+    }
+    levels
 }
 
 /// A value older than this is stale.

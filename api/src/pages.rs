@@ -54,6 +54,7 @@ pub(crate) async fn overview(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let params = Params::lenient(&uri, &["city", "agency", "kind", "group"]);
+    let frame = frame(&state, &uri, &headers, None);
     let gatherer = Gatherer::new(&state);
     let filter = OverviewFilter {
         city: params.id("city")?,
@@ -61,7 +62,7 @@ pub(crate) async fn overview(
         kind: params.choice("kind", &StationKind::ALL.map(|kind| (kind.key(), kind)))?,
         group: params.choice("group", &Grouping::ALL.map(|group| (group.key(), group)))?.unwrap_or_default(),
     };
-    let view = OverviewView { frame: frame(&state, &uri, &headers, None), stations: gatherer.stations(), filter };
+    let view = OverviewView { frame, stations: gatherer.stations(), filter };
     show(&uri, page::overview(&view))
 }
 
@@ -76,13 +77,14 @@ pub(crate) async fn station(
     let settled = params.choice("history", &[("settled", true)])?.unwrap_or(false);
     let words = Window::ALL.map(|window| (window.key(), window));
     let window = params.choice("range", &words)?.unwrap_or_default();
+    let frame = frame(&state, &uri, &headers, None);
     let gatherer = Gatherer::new(&state);
     let station = catalogue::find_station(gatherer.snapshot(), &id)?;
     let query = AlertQuery { station: Some(station.id.clone()), limit: STATION_ALERTS, ..AlertQuery::default() };
     let alerts = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
     let card = gatherer.card(station);
     let view = StationView {
-        frame: frame(&state, &uri, &headers, TimeZone::get(&station.time_zone).ok()),
+        frame: frame.in_zone(TimeZone::get(&station.time_zone).ok()),
         id: station.id.clone(),
         name: station.name.clone(),
         agency: card.agency.name,
@@ -90,7 +92,7 @@ pub(crate) async fn station(
         kind: station.kind,
         level: card.level,
         freshness: card.freshness,
-        silent_after_ms: card.silent_after_ms,
+        current_until: card.current_until,
         latitude: station.latitude,
         longitude: station.longitude,
         elevation_m: station.elevation_m,
@@ -180,8 +182,9 @@ pub(crate) async fn alert(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let frame = frame(&state, &uri, &headers, None);
     let (_, detail) = find(&state.alerts, &id).await?;
-    let view = alert_view(&state, &uri, &headers, &detail);
+    let view = alert_view(&state, frame, &detail);
     show(&uri, page::alert(&view))
 }
 
@@ -223,10 +226,10 @@ pub(crate) async fn acknowledge(
         Ok(alert) => return Ok(Redirect::to(&format!("/alerts/{}?lang={}", alert.id, language.tag())).into_response()),
         Err(error) => error,
     };
+    let mut frame = frame(&state, &uri, &headers, None);
     let (_, detail) = find(&state.alerts, &id).await?;
-    let here = format!("/alerts/{}?lang={}", detail.alert.id, language.tag());
-    let here = here.parse().map_err(|_| ApiError::defect("alert address is no address"))?;
-    let mut view = alert_view(&state, &here, &headers, &detail);
+    frame.path = format!("/alerts/{}", detail.alert.id);
+    let mut view = alert_view(&state, frame, &detail);
     view.form_error = Some(error.detail_text(language));
     view.form = AcknowledgeForm { name: fields.name, note: fields.note };
     let mut response = show(&uri, page::alert(&view))?;
@@ -234,13 +237,13 @@ pub(crate) async fn acknowledge(
     Ok(response)
 }
 
-fn alert_view(state: &AppState, uri: &Uri, headers: &HeaderMap, detail: &AlertDetail) -> AlertPageView {
+fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail) -> AlertPageView {
     let gatherer = Gatherer::new(state);
     let alert = gatherer.alert_row(&detail.alert);
     let station = detail.alert.station.as_ref().and_then(|station| gatherer.snapshot().stations.get(station));
     let zone = station.and_then(|station| TimeZone::get(&station.time_zone).ok());
     AlertPageView {
-        frame: frame(state, uri, headers, zone),
+        frame: frame.in_zone(zone),
         limits: gatherer.rule_limits(&detail.alert.rule),
         rule_source: gatherer.rule_source(&detail.alert.rule),
         transitions: gatherer.transitions(detail),
@@ -285,6 +288,7 @@ pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: L
 }
 
 /// What every page needs around its content.
+/// What is around the content. Made before anything is gathered: the page shows at least what had happened by then.
 pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
     framed(state, uri, language::of_request(uri, headers), zone)
 }
@@ -297,6 +301,7 @@ pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language, zone: Opti
         generated_at,
         time_zone: zone.unwrap_or(TimeZone::UTC),
         path: without_language(uri),
+        last_event: state.own.events.here(state).to_string(),
         active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
     }
 }

@@ -137,6 +137,7 @@ mod tests {
             level: Level::Normal,
             flag: Flag::Good,
             stale,
+            stale_after_ms: 240_000,
         }
     }
 
@@ -152,6 +153,7 @@ mod tests {
             level: None,
             freshness,
             silent_after_ms: 240_000,
+            current_until: None,
             values,
         }
     }

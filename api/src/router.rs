@@ -83,7 +83,7 @@ pub const ROUTES: [RouteInfo; 34] = [
     route("GET", "/api/v1/ledger", Access::Read, "where messages and readings went, by minute and source; ?from=&to="),
     route("GET", "/api/v1/sources", Access::Read, "where messages come in, and how that is going"),
     route("GET", "/api/v1/status", Access::Read, "how Bakau itself is doing, in one answer"),
-    route("GET", "/api/v1/events", Access::Read, "live events (SSE): values, alert, status; ?station="),
+    route("GET", "/api/v1/events", Access::Read, "live events (SSE): values, alert, station, status; ?station=&after="),
     route("GET", "/api/v1/openapi.json", Access::Open, "this API as an OpenAPI 3.1 document"),
     route("GET", "/charts/{station}/{file}", Access::Read, "a chart, {parameter}[@qualifier].svg or .png"),
     page("GET", "/", Access::Read, "overview"),

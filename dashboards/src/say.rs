@@ -246,6 +246,11 @@ impl<'a> Say<'a> {
         }
     }
 
+    /// When something becomes stale, in milliseconds since 1970 for the script; 0 for what has never been there.
+    pub(crate) fn until(&self, until: impl Borrow<Option<UtcMillis>>) -> i64 {
+        until.borrow().map_or(0, UtcMillis::get)
+    }
+
     /// The state of a station, as the style sheet and the script know it.
     pub(crate) fn fresh_class(&self, freshness: &Freshness) -> &'static str {
         match freshness {
@@ -415,6 +420,8 @@ impl<'a> Say<'a> {
             ("lost", "disconnected"),
             ("news", "live_news"),
             ("ready", "ready_count"),
+            ("pin", "map_station"),
+            ("pins", "map_cluster"),
         ];
         let others = others.map(|(key, message)| (key, self.messages.text(message).to_owned()));
         json_object(ages.chain(levels).chain(none).chain(flags).chain(others))

@@ -40,6 +40,16 @@ pub struct Frame {
     pub path: String,
     /// Active alerts of the whole platform, shown in the navigation.
     pub active_alerts: u32,
+    /// Id of the last event whose effect the page shows already; empty where that is not known.
+    pub last_event: String,
+}
+
+impl Frame {
+    /// The same in another zone, where one is given.
+    #[must_use]
+    pub fn in_zone(self, zone: Option<TimeZone>) -> Self {
+        Self { time_zone: zone.unwrap_or(self.time_zone), ..self }
+    }
 }
 
 /// Whether a station or datastream still reports.
@@ -93,6 +103,16 @@ pub struct ValueCell {
     pub flag: Flag,
     /// Whether the value is older than the datastream's interval allows.
     pub stale: bool,
+    /// How many milliseconds old it may be before it is.
+    pub stale_after_ms: i64,
+}
+
+impl ValueCell {
+    /// Until when the value is current; `None` when there has never been one.
+    #[must_use]
+    pub fn current_until(&self) -> Option<UtcMillis> {
+        self.observed_at.map(|at| at.saturating_add(self.stale_after_ms))
+    }
 }
 
 /// How much time the charts of a station page cover, ending now.

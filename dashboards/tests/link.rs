@@ -18,7 +18,14 @@ fn now() -> UtcMillis {
 
 fn drawn(language: Language, state: LinkState, text: &str) -> String {
     let time_zone = TimeZone::get("Asia/Jakarta").unwrap();
-    let frame = Frame { language, generated_at: now(), time_zone, path: "/a/TOKEN".to_owned(), active_alerts: 1 };
+    let frame = Frame {
+        language,
+        generated_at: now(),
+        time_zone,
+        path: "/a/TOKEN".to_owned(),
+        active_alerts: 1,
+        last_event: "19cd6e50000-7".to_owned(),
+    };
     let known = !matches!(state, LinkState::Invalid);
     let alert = known.then(|| LinkAlert {
         path: "/alerts/9f2c41d0".to_owned(),

@@ -25,7 +25,14 @@ fn now() -> UtcMillis {
 
 fn frame(language: Language, path: &str) -> Frame {
     let time_zone = TimeZone::get("Asia/Jakarta").unwrap();
-    Frame { language, generated_at: now(), time_zone, path: path.to_owned(), active_alerts: 1 }
+    Frame {
+        language,
+        generated_at: now(),
+        time_zone,
+        path: path.to_owned(),
+        active_alerts: 1,
+        last_event: "19cd6e50000-7".to_owned(),
+    }
 }
 
 fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
@@ -39,6 +46,7 @@ fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
         level: Level::Siaga,
         flag: Flag::NotEvaluated,
         stale: false,
+        stale_after_ms: 240_000,
     }
 }
 
@@ -55,6 +63,7 @@ fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> Sta
         level,
         freshness,
         silent_after_ms: 240_000,
+        current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
     }
 }
@@ -128,7 +137,7 @@ fn station(language: Language, name: &str) -> StationView {
         kind: StationKind::Mangrove,
         level: Some(Level::Siaga),
         freshness: Freshness::Live { age_ms: 12_000 },
-        silent_after_ms: 240_000,
+        current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
         longitude: 113.221,
         elevation_m: Some(3.0),

@@ -244,7 +244,8 @@ impl Follower {
         for status in statuses {
             let held = known.get(&status.station);
             if held.is_none_or(|held| !status.retained && held.at <= status.at) {
-                let news = held.is_none_or(|held| held.online != status.online);
+                // Said again, it counts again: values may have come in between that took the first word back.
+                let news = held.is_none_or(|held| held.online != status.online || !status.online);
                 known.insert(status.station.clone(), status.clone());
                 if news {
                     // Nobody listening is no error.

@@ -72,16 +72,26 @@ const happen = () => {
   const [first, second, third] = document.querySelectorAll('.stations>li');
   for (const cell of first.querySelectorAll('[data-datastream]')) {
     const text = { id: '45.643,25', en: '45,643.25' };
-    globalThis.tell('values', [{ datastream: cell.dataset.datastream, value: 1, text, flag: 3, observed_at: new Date().toISOString() }]);
+    const soon = new Date(Date.now() + 60_000).toISOString();
+    globalThis.tell('values', [{
+      datastream: cell.dataset.datastream, station: first.dataset.station, value: 1, text, flag: 3, online: true,
+      observed_at: new Date().toISOString(), current_until: soon,
+    }]);
   }
   const { datastream } = second.querySelector('[data-datastream]').dataset;
   globalThis.tell('alert', {
     id: 'a', station: second.dataset.station, datastream, level: 'waspada', datastream_level: 'waspada', station_level: 'waspada', active_alerts: 12,
   });
   globalThis.tell('station', { station: second.dataset.station, online: false, at: new Date().toISOString() });
-  third.dataset.limit = '1';
-  return [second.dataset.station, third.dataset.station];
+  return second.dataset.station;
 };
+/** The third station was current until a moment ago: nothing has come since. Before the page's own script reads it. */
+const fallSilent = page => page.addInitScript(() => document.addEventListener('readystatechange', () => {
+  if (document.readyState !== 'interactive') return;
+  const third = document.querySelectorAll('.stations>li')[2];
+  third.dataset.until = String(Date.now() - 1);
+  globalThis.silent = third.dataset.station;
+}));
 
 for (const language of languages) {
   test(`nothing moves when stations alarm, are lost and fall silent, ${language}`, async () => {
@@ -89,8 +99,10 @@ for (const language of languages) {
       await withPage(browser, { viewport }, async page => {
         await tellInstead(page);
         await watchShift(page);
+        await fallSilent(page);
         await page.goto(`${base}/?lang=${language}`);
-        const [lost, silent] = await page.evaluate(happen);
+        const lost = await page.evaluate(happen);
+        const silent = await page.evaluate(() => globalThis.silent);
         await page.locator(`li[data-station="${lost}"][data-level=waspada] [data-fresh=offline]`).waitFor({ timeout: PATIENCE_MS });
         await page.locator(`li[data-station="${silent}"] [data-fresh=stale]`).waitFor({ state: 'attached', timeout: PATIENCE_MS });
         // What moved is known once the next picture has been drawn.

@@ -226,6 +226,22 @@ impl Bakau {
         serde_json::from_str(&text).with_context(|| format!("GET {path} answered no JSON: {text}"))
     }
 
+    /// Sends it a signal such as `STOP`.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        self.running()?.process.signal(name)
+    }
+
+    /// The address of its HTTP server.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn http(&self) -> Result<SocketAddr> {
+        Ok(self.running()?.http.trim_start_matches("http://").parse()?)
+    }
+
     /// `kill -9`.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::bakau::Bakau;
 
-fn folder() -> Result<PathBuf> {
+pub(crate) fn folder() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     if !folder.join("node_modules").is_dir() {
         bail!("tests/browser/node_modules is missing: `cargo xtask test` installs it (npm ci)");

@@ -19,6 +19,8 @@ pub mod metrics;
 pub mod mosquitto;
 pub mod process;
 pub mod publish;
+pub mod relay;
+pub mod remote;
 pub mod series;
 pub mod sink;
 pub mod smtp;

@@ -57,7 +57,7 @@ async fn slow_bodies_of_one_stranger_keep_nobody_else_waiting() -> Result<()> {
     let mut bakau =
         Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &[("uji.toml", catalogue::load(1))])?;
     bakau.start().await?;
-    let server: SocketAddr = bakau.url("")?.trim_start_matches("http://").parse()?;
+    let server = bakau.http()?;
     let mut strangers = Vec::new();
     for number in 0..STRANGERS {
         let paths = ["/a/tidak-ada", "/alerts/0/acknowledge"];

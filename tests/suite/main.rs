@@ -12,6 +12,7 @@ mod levels;
 mod line;
 mod mail;
 mod mosquitto;
+mod open_pages;
 mod outage;
 mod pages;
 mod refusals;

@@ -104,7 +104,7 @@ const STEP: Form = Form::Words(&["5m", "15m", "1h", "3h", "8h", "1d", "1mo", "1y
 const FILE: Form = Form::Words(&["json", "csv"]);
 
 /// Every parameter.
-pub(crate) const PARAMETERS: [Parameter; 38] = [
+pub(crate) const PARAMETERS: [Parameter; 39] = [
     query("lang", "lang", Form::Words(&["id", "en"]), "id"),
     path("station_id", "id", "prb-bjbr-01"),
     path("alert_id", "id", "a41d1d4c25c0a0e4b5a6"),
@@ -134,6 +134,7 @@ pub(crate) const PARAMETERS: [Parameter; 38] = [
     query("level", "level", Form::Words(&["waspada", "siaga", "awas"]), "siaga"),
     query("alerts", "limit", Form::Number(1, 999), "100"),
     query("before_alert", "before", Form::Text, ""),
+    query("after", "after", Form::Text, ""),
     query("rule", "rule", Form::Text, "do-low"),
     query("quarantined", "limit", Form::Number(1, 100), "20"),
     query("before_row", "before", Form::Number(1, u64::MAX), ""),
@@ -288,7 +289,7 @@ pub(crate) const OPERATIONS: [Operation; 34] = [
         .fails(&[ProblemType::StoreUnavailable, ProblemType::SpoolUnavailable]),
     get("/api/v1/sources", "sources", Tag::Operation, &["lang"], &[Body::Json("SourceList")]),
     get("/api/v1/status", "status", Tag::Operation, &["lang"], &[Body::Json("Status")]),
-    get("/api/v1/events", "events", Tag::Values, &["station", "lang"], &[Body::Other("text/event-stream")])
+    get("/api/v1/events", "events", Tag::Values, &["station", "after", "lang"], &[Body::Other("text/event-stream")])
         .fails(NO_STATION),
     get("/api/v1/openapi.json", "openapi", Tag::Registry, &["lang"], &[Body::Other("application/json")]).tagged(),
     get(

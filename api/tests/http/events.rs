@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use bakau_clock::Clock as _;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -95,9 +96,39 @@ async fn changes_and_alerts_arrive_while_the_stream_is_open() {
 async fn whoever_comes_later_learns_of_alerts_that_are_active() {
     let mut rig = Rig::start().await;
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
+    rig.feed_status("mlg-kota-01", false).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    let alert = stream.next_of("alert").await;
-    assert_eq!((&alert["datastream"], &alert["station_level"]), (&DO.into(), &"waspada".into()));
+    insta::assert_json_snapshot!("event_levels", stream.next_of("levels").await);
+    let mut other = Stream::open(&rig, "/api/v1/events?station=mlg-kota-01").await;
+    let levels = other.next_of("levels").await;
+    assert_eq!((&levels["stations"], &levels["away"][0]), (&serde_json::json!({}), &"mlg-kota-01".into()));
+}
+
+/// The id of the last event that a page shows already, as its script finds it.
+async fn drawn_after(rig: &Rig, path: &str) -> String {
+    let page = rig.get(path).await;
+    let (_, rest) = page.text().split_once("data-after=\"").expect("a live page has one");
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn nothing_falls_between_a_page_and_its_first_event() {
+    let mut rig = Rig::start().await;
+    for path in ["/", "/stations/prb-bjbr-01", "/alerts"] {
+        let (oxygen, level) = if path == "/stations/prb-bjbr-01" { (5.5, "normal") } else { (3.5, "waspada") };
+        let after = drawn_after(&rig, path).await;
+        rig.clock.advance(1_000);
+        rig.feed(&[(DO, rig.clock.now(), Some(oxygen))]).await;
+        let mut stream = Stream::open(&rig, &format!("/api/v1/events?after={after}")).await;
+        loop {
+            match stream.next().await.expect("the stream goes on") {
+                (name, alert) if name == "alert" => break assert_eq!(alert["level"], level, "{path}"),
+                (name, data) => assert!(name == "status" || name == "values", "{name}: {data}"),
+            }
+        }
+    }
+    let mut stream = Stream::open(&rig, "/api/v1/events?after=1-1").await;
+    assert_eq!(stream.next_of("reload").await["reason"], "unknown", "a page of another process");
 }
 
 #[tokio::test]
@@ -118,7 +149,7 @@ async fn a_station_that_leaves_and_comes_back_is_told_at_once_and_again_to_whoev
     assert_eq!(told.map(|station| station["online"].as_bool()), [Some(false), Some(true)]);
     assert_ne!(back.last_id, Some(before));
     let mut new = Stream::open(&rig, "/api/v1/events").await;
-    assert_eq!(new.next_of("station").await["station"], "mlg-kota-01");
+    assert_eq!(new.next_of("levels").await["away"][0], "mlg-kota-01");
 }
 
 #[tokio::test]
@@ -130,10 +161,27 @@ async fn a_station_whose_values_go_on_is_not_called_away() {
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
     loop {
         match stream.next().await.expect("the stream goes on") {
-            (name, _) if name == "values" => break,
-            (name, data) => assert_ne!(name, "station", "{data}"),
+            (name, values) if name == "values" => break assert_eq!(values[0]["online"], true),
+            (name, data) => assert!(data["away"].as_array().is_none_or(Vec::is_empty), "{name}: {data}"),
         }
     }
+}
+
+#[tokio::test]
+async fn an_old_value_that_is_told_again_does_not_bring_a_station_back() {
+    let mut rig = Rig::start().await;
+    rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(5.5))]).await;
+    rig.clock.advance(1_000);
+    rig.feed_status("prb-bjbr-01", false).await;
+    let mut stream = Stream::open(&rig, "/api/v1/events").await;
+    assert_eq!(stream.next_of("values").await[0]["online"], false);
+    // Values that come after the word take it back; the word said again counts again.
+    rig.clock.advance(1_000);
+    rig.feed(&[(DO, rig.clock.now(), Some(5.4))]).await;
+    assert_eq!(stream.next_of("values").await[0]["online"], true);
+    rig.clock.advance(1_000);
+    rig.feed_status("prb-bjbr-01", false).await;
+    assert_eq!(stream.next_of("station").await["online"], false);
 }
 
 fn names(values: &Value) -> Vec<&str> {
@@ -180,7 +228,7 @@ async fn an_event_has_no_id_before_the_client_knows_the_present() {
     let mut rig = Rig::start().await;
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    stream.next_of("alert").await;
+    stream.next_of("levels").await;
     assert_eq!(stream.last_id, None);
     stream.next_of("values").await;
     assert!(stream.last_id.is_some());

@@ -18,7 +18,14 @@ fn text(id: &str, en: &str) -> Text {
 
 fn frame(language: Language, path: &str) -> Frame {
     let time_zone = TimeZone::get("Asia/Jakarta").unwrap();
-    Frame { language, generated_at: now(), time_zone, path: path.to_owned(), active_alerts: 3 }
+    Frame {
+        language,
+        generated_at: now(),
+        time_zone,
+        path: path.to_owned(),
+        active_alerts: 3,
+        last_event: "19cd6e50000-7".to_owned(),
+    }
 }
 
 fn cell(name: &str, label: (&str, &str), value: f64, unit: &str, decimals: u8, age_s: i64) -> ValueCell {
@@ -32,6 +39,7 @@ fn cell(name: &str, label: (&str, &str), value: f64, unit: &str, decimals: u8, a
         level: Level::Normal,
         flag: Flag::NotEvaluated,
         stale: false,
+        stale_after_ms: 240_000,
     }
 }
 
@@ -93,6 +101,7 @@ fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>, values: V
         level,
         freshness: Freshness::Live { age_ms: 12_000 },
         silent_after_ms: 240_000,
+        current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
     }
 }
@@ -224,7 +233,7 @@ fn station(language: Language) -> StationView {
         kind: StationKind::Mangrove,
         level: Some(Level::Siaga),
         freshness: Freshness::Live { age_ms: 12_000 },
-        silent_after_ms: 240_000,
+        current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
         longitude: 113.221,
         elevation_m: Some(3.0),

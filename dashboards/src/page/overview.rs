@@ -68,9 +68,16 @@ pub(super) struct Symbol<'a> {
     pub(super) card: &'a StationCard,
     /// How many it stands for.
     pub(super) count: usize,
+    /// All of them, where it stands for several.
+    pub(super) all: Vec<&'a StationCard>,
 }
 
 impl Symbol<'_> {
+    /// Ids of its stations with spaces between, for the script.
+    pub(super) fn members(&self) -> String {
+        self.all.iter().map(|card| card.id.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
     /// Where it leads: to its station, or to the stations of the city.
     pub(super) fn path(&self) -> String {
         match &self.card.city {
@@ -182,8 +189,9 @@ impl<'a> StationMap<'a> {
         let places: Vec<Place<'a>> = stations.iter().enumerate().map(place).collect();
         let mut map = Map::new(&places, height)?;
         let symbol = |pin: Pin| {
-            let first = pin.members.first().and_then(|index| stations.get(*index))?;
-            Some(Symbol { card: first, count: pin.members.len(), pin })
+            let all: Vec<&StationCard> = pin.members.iter().filter_map(|index| stations.get(*index).copied()).collect();
+            let first = all.first()?;
+            Some(Symbol { card: first, count: all.len(), all, pin })
         };
         let symbols = std::mem::take(&mut map.pins).into_iter().filter_map(symbol).collect();
         Some(Self { map, symbols })
@@ -196,8 +204,7 @@ impl Say<'_> {
         let card = symbol.card;
         let state = self.state(card.level);
         if 1 < symbol.count {
-            let city = card.city.as_ref().map_or("", |city| self.text(&city.name));
-            let values = [("n", &*symbol.count.to_string()), ("city", city), ("state", &state)];
+            let values = [("n", &*symbol.count.to_string()), ("city", self.city(card)), ("state", &state)];
             return self.fill_all("map_cluster", &values);
         }
         let fresh = match card.freshness {
@@ -205,6 +212,11 @@ impl Say<'_> {
             Freshness::Stale { .. } | Freshness::Offline { .. } | Freshness::NeverReported => self.t("map_silent"),
         };
         self.fill_all("map_station", &[("name", self.text(&card.name)), ("state", &state), ("fresh", fresh)])
+    }
+
+    /// The city of a station; empty where the catalogue lacks it.
+    pub(super) fn city<'a>(&self, card: &'a StationCard) -> &'a str {
+        card.city.as_ref().map_or("", |city| self.text(&city.name))
     }
 
     pub(super) fn group_title(&self, title: &GroupTitle<'_>) -> String {

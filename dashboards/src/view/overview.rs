@@ -1,6 +1,6 @@
 //! The page with all stations.
 
-use bakau_model::{AgencyId, CityId, Level, StationId, StationKind, Text};
+use bakau_model::{AgencyId, CityId, Level, StationId, StationKind, Text, UtcMillis};
 
 use super::{Frame, Freshness, ValueCell};
 
@@ -27,6 +27,8 @@ pub struct StationCard {
     pub freshness: Freshness,
     /// Its newest value may be so many milliseconds old before it counts as silent.
     pub silent_after_ms: i64,
+    /// Until when its newest values are current if no more come; `None` when it has never reported.
+    pub current_until: Option<UtcMillis>,
     /// Key values, most important first; the page shows the first four.
     pub values: Vec<ValueCell>,
 }

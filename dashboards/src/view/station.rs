@@ -105,8 +105,8 @@ pub struct StationView {
     pub level: Option<Level>,
     /// Whether it reports.
     pub freshness: Freshness,
-    /// Its newest value may be so many milliseconds old before it counts as silent.
-    pub silent_after_ms: i64,
+    /// Until when its newest values are current if no more come; `None` when it has never reported.
+    pub current_until: Option<UtcMillis>,
     /// Degrees north, WGS 84.
     pub latitude: f64,
     /// Degrees east, WGS 84.
