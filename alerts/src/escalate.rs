@@ -27,7 +27,8 @@ pub(crate) fn next_ways(
     if !same.is_empty() {
         return same;
     }
-    let about_it = snapshot.notifications.values().filter(|notification| routes::is_about(notification, facts));
+    let about_it =
+        snapshot.notifications.values().filter(|notification| routes::is_about(notification, &facts.matter()));
     let ids: BTreeSet<_> = about_it.flat_map(|notification| &notification.people).collect();
     let unasked = ids.into_iter().filter(|id| told.iter().all(|(told, _)| told != *id));
     unasked.filter_map(|id| snapshot.people.get(id)).flat_map(|person| ways(person, snapshot)).collect()

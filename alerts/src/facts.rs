@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AlertId, AlertKind,
+    concerned::Concerned,
     engine::{Reason, Subject, Transition},
+    routes::Matter,
 };
 
 /// The facts of one transition, as stored in the decision log.
@@ -34,6 +36,10 @@ pub(crate) struct Facts {
     pub(crate) subject: SubjectFacts,
     /// The owner of the station; none of a source.
     pub(crate) agency: Option<AgencyFacts>,
+    /// Whom it concerns: the owner and kind of the station, or those of everything behind a source. Decisions from before
+    /// this was kept have nobody here.
+    #[serde(default)]
+    pub(crate) concerned: Vec<Concerned>,
     pub(crate) rule: RuleFacts,
     /// The worst value of the episode so far; none of a silence.
     pub(crate) worst: Option<f64>,
@@ -87,7 +93,8 @@ pub(crate) struct RuleFacts {
 
 impl Facts {
     /// The facts of a transition as the registry names things now. What is no longer registered is named by its id.
-    pub(crate) fn of(transition: &Transition, snapshot: &Snapshot) -> Option<Self> {
+    /// `behind` is whom a source concerns.
+    pub(crate) fn of(transition: &Transition, behind: Vec<Concerned>, snapshot: &Snapshot) -> Option<Self> {
         let rule = &transition.rule;
         let subject = SubjectFacts::of(&transition.subject, rule, snapshot)?;
         let station = subject.station().and_then(|station| snapshot.stations.get(&station.id));
@@ -106,6 +113,7 @@ impl Facts {
             flag: transition.value.map(|(_, flag)| flag),
             heard: transition.heard,
             agency: station.map(|station| AgencyFacts::of(&station.agency, snapshot)),
+            concerned: station.map_or(behind, |station| vec![Concerned::of(station)]),
             subject,
             rule: RuleFacts::of(rule, transition.rule_revision),
             worst: transition.worst.map(|(value, _)| value),
@@ -116,6 +124,11 @@ impl Facts {
 }
 
 impl Facts {
+    /// What people are chosen by.
+    pub(crate) fn matter(&self) -> Matter<'_> {
+        Matter { technical: self.kind.is_technical(), peak: self.peak, concerned: &self.concerned }
+    }
+
     /// The datastream, where it is about one.
     pub(crate) const fn datastream(&self) -> Option<&DatastreamName> {
         match &self.subject {

@@ -2,10 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{ChannelId, PersonId};
+use bakau_model::{ChannelId, Level, PersonId};
 use bakau_registry::{About, Channel, Notification, Person, Rule, Snapshot};
 
-use crate::facts::Facts;
+use crate::concerned::Concerned;
+
+/// What people are chosen by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matter<'a> {
+    /// Whether it is about equipment and not about the environment.
+    pub(crate) technical: bool,
+    /// The worst level so far.
+    pub(crate) peak: Level,
+    /// The owner of the station with its kind; of a source those of everything behind it.
+    pub(crate) concerned: &'a [Concerned],
+}
 
 /// One receiver on one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +32,12 @@ pub(crate) struct Recipient {
 
 /// Everybody who is told of a raised level: the webhooks of the rule, and the people of every notification that wants
 /// such an alert. Each person gets it once per channel, however many notifications name them.
-pub(crate) fn recipients(facts: &Facts, rule: &Rule, snapshot: &Snapshot) -> Vec<Recipient> {
+pub(crate) fn recipients(matter: &Matter<'_>, rule: &Rule, snapshot: &Snapshot) -> Vec<Recipient> {
     let mut found = BTreeMap::new();
     for channel in &rule.channels {
         found.insert((None, channel.clone()), direct(channel));
     }
-    for notification in snapshot.notifications.values().filter(|notification| wants(notification, facts)) {
+    for notification in snapshot.notifications.values().filter(|notification| wants(notification, matter)) {
         for channel in &notification.channels {
             if matches!(snapshot.channels.get(channel), Some(Channel::Webhook { .. })) {
                 found.insert((None, channel.clone()), direct(channel));
@@ -75,18 +86,21 @@ pub(crate) fn address(channel: &Channel, person: &Person) -> Option<String> {
     }
 }
 
-fn wants(notification: &Notification, facts: &Facts) -> bool {
-    notification.min_level <= facts.peak && is_about(notification, facts)
+fn wants(notification: &Notification, matter: &Matter<'_>) -> bool {
+    notification.min_level <= matter.peak && is_about(notification, matter)
 }
 
 /// Whether a notification is about such alerts, whatever level it waits for.
-pub(crate) fn is_about(notification: &Notification, facts: &Facts) -> bool {
+pub(crate) fn is_about(notification: &Notification, matter: &Matter<'_>) -> bool {
     let about = match notification.about {
-        About::Environment => !facts.kind.is_technical(),
-        About::Technical => facts.kind.is_technical(),
+        About::Environment => !matter.technical,
+        About::Technical => matter.technical,
         About::Both => true,
     };
-    let agency = facts.agency.as_ref().is_some_and(|agency| notification.agencies.contains(&agency.id));
-    let kind = facts.station().and_then(|station| station.kind).is_some_and(|kind| notification.kinds.contains(&kind));
-    about && (notification.agencies.is_empty() || agency) && (notification.kinds.is_empty() || kind)
+    let (agencies, kinds) = (&notification.agencies, &notification.kinds);
+    let chosen = |concerned: &Concerned| {
+        let agency = agencies.is_empty() || agencies.contains(&concerned.agency);
+        agency && (kinds.is_empty() || concerned.kind.is_some_and(|kind| kinds.contains(&kind)))
+    };
+    about && ((agencies.is_empty() && kinds.is_empty()) || matter.concerned.iter().any(chosen))
 }

@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AlertView, Sources,
+    concerned::{self, Through},
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Effect, Engine, Input, Measured, Mute, Requester, SourceView, Transition},
+    engine::{Effect, Engine, Input, Measured, Mute, Requester, SourceView, Subject, Transition},
     facts::Facts,
     metrics::METRICS,
     reserve::Reserve,
@@ -73,6 +74,8 @@ pub(crate) struct Runner {
     engine: Engine,
     /// Judges values as they arrive; the settled history judges the stored ones anew.
     flagger: Flagger,
+    /// Through which source each datastream last came.
+    through: Through,
     store: Arc<dyn Store>,
     snapshot: Arc<Snapshot>,
     sources: Arc<dyn Sources>,
@@ -122,6 +125,7 @@ impl Runner {
             gather: setup.gather,
             shared: setup.shared,
             flagger: Flagger::new(),
+            through: Through::default(),
             store: setup.store,
             snapshot: Arc::default(),
             source_views: setup.sources.sources(),
@@ -296,6 +300,8 @@ impl Runner {
         let origins: Vec<_> = batch.sources.iter().map(|source| self.engine.origin(source)).collect();
         for sourced in &batch.observations {
             let observation = &sourced.observation;
+            let origin = origins.get(usize::from(sourced.source)).copied().flatten();
+            self.through.note(observation.datastream, origin);
             if !self.engine.watches(observation.datastream) {
                 continue;
             }
@@ -305,7 +311,7 @@ impl Runner {
                 received_at: observation.received_at,
                 value: observation.value,
                 flag: self.flag(observation),
-                origin: origins.get(usize::from(sourced.source)).copied().flatten(),
+                origin,
             };
             let effects = self.engine.step(now, Input::Observation(measured));
             if !effects.is_empty() {
@@ -356,14 +362,19 @@ impl Runner {
     fn transition(&self, transition: &Transition, received_at: Option<UtcMillis>) -> Option<Decision> {
         let (alert, from, to) = (transition.alert, transition.from, transition.to);
         tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
-        let facts = Facts::of(transition, &self.snapshot);
+        let behind = match &transition.subject {
+            Subject::Source(source) => concerned::behind(source, &self.engine, &self.through, &self.snapshot),
+            Subject::Datastream(_) | Subject::Station(_) => Vec::new(),
+        };
+        let facts = Facts::of(transition, behind, &self.snapshot);
         if facts.is_none() {
             tracing::error!(%alert, "a name is unusable, this transition cannot be recorded");
         }
         let facts = facts?;
         // Whoever has been told of an alert hears how it goes on; whom a raised level concerns, the registry says.
         let raised = from < to;
-        let recipients = if raised { recipients(&facts, &transition.rule, &self.snapshot) } else { Vec::new() };
+        let recipients =
+            if raised { recipients(&facts.matter(), &transition.rule, &self.snapshot) } else { Vec::new() };
         Some(Decision::Transition {
             facts: Box::new(facts),
             recipients,

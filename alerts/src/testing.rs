@@ -55,7 +55,7 @@ pub(crate) fn set_waspada(rule: &mut Rule, raise: f64, clear: f64) {
 }
 
 pub(crate) fn rule_set(revision: u64, rules: impl IntoIterator<Item = Rule>) -> RuleSet {
-    let watch = |rule| WatchedRule { rule: Arc::new(rule), subject: SUBJECT };
+    let watch = |rule| WatchedRule::new(Arc::new(rule), SUBJECT);
     RuleSet { revision, rules: rules.into_iter().map(watch).collect(), stations: Vec::new() }
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
         decided_at: minute(133).saturating_add(1_500),
         muted_until: None,
     };
-    Facts { limit, ..Facts::of(&transition, &snapshot([do_rule(0)])).unwrap() }
+    Facts { limit, ..Facts::of(&transition, Vec::new(), &snapshot([do_rule(0)])).unwrap() }
 }
 
 /// Quality control of dissolved oxygen with every test: range, spike, rate and flat line.

@@ -132,6 +132,12 @@ impl Life {
         self.place(subject).map_or_else(other, |place| self.heard(place))
     }
 
+    /// The source of the last sign of life of a subject, whether a rule is about it or not.
+    pub(super) fn origin_of(&self, subject: &Subject) -> Option<Origin> {
+        let other = || self.others.get(subject).and_then(|(_, origin)| *origin);
+        self.place(subject).map_or_else(other, |place| self.watched[place as usize].origin)
+    }
+
     /// The signs of life to be written.
     pub(super) fn take_dirty(&mut self) -> Vec<(Subject, Remembered)> {
         let mut changed = Vec::with_capacity(self.dirty.len());
@@ -288,7 +294,8 @@ impl Engine {
         let Judge::Quiet(quiet) = slot.state.judge else { return };
         let Some(place) = self.life.place(&slot.key.subject) else { return };
         let heard = self.life.heard(place);
-        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot, place)) else { return };
+        let not_before = self.not_before(slot, place, &quiet);
+        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, not_before) else { return };
         if let Some(after) = quiet.after.next(quiet.level) {
             self.wake_up(number, since.saturating_add(after));
         }
@@ -335,17 +342,26 @@ impl Engine {
         Some(Effect::Reminder(reminder))
     }
 
+    /// The source that a subject is behind, where its alert stands for that of a slot at a level: where it reaches everybody
+    /// whom that one would.
+    fn cover(&self, slot: &Slot, place: u32, level: Level) -> Option<Origin> {
+        let origin = self.life.watched[place as usize].origin?;
+        let from = self.life.behind.name(origin).and_then(|name| slot.uncovered.by_source.get(name));
+        from.is_none_or(|from| level < *from).then_some(origin)
+    }
+
     /// From when a slot may count at the earliest.
-    fn not_before(&self, slot: &Slot, place: u32) -> UtcMillis {
-        let source = self.life.behind.not_before(self.life.watched[place as usize].origin);
+    fn not_before(&self, slot: &Slot, place: u32, quiet: &Quiet) -> UtcMillis {
+        let source = self.life.behind.not_before(self.cover(slot, place, quiet.after.first()));
         [self.life.started, slot.not_before, source].into_iter().flatten().max().unwrap_or(UtcMillis::new(i64::MIN))
     }
 
     /// The signs of life of a slot as far as they count at `now`; a word that counts later, and when.
-    fn heard_by(&self, now: UtcMillis, place: u32, quiet: &Quiet) -> (Heard, Option<UtcMillis>) {
-        let Watched { heard, origin, subject, .. } = &self.life.watched[place as usize];
+    fn heard_by(&self, now: UtcMillis, slot: &Slot, place: u32, quiet: &Quiet) -> (Heard, Option<UtcMillis>) {
+        let Watched { heard, subject, .. } = &self.life.watched[place as usize];
         let (Subject::Station(_), Some(said)) = (subject, heard.offline_since) else { return (*heard, None) };
-        let from = self.life.behind.believed_from(*origin, said, &quiet.after);
+        let source = self.cover(slot, place, quiet.after.first());
+        let from = self.life.behind.believed_from(source, said, &quiet.after);
         if from <= now { (*heard, None) } else { (Heard { offline_since: None, ..*heard }, Some(from)) }
     }
 
@@ -354,15 +370,16 @@ impl Engine {
         let slot = &self.slots[number as usize];
         let Judge::Quiet(quiet) = slot.state.judge else { return };
         let Some(place) = self.life.place(&slot.key.subject) else { return };
-        let (heard, later) = self.heard_by(now, place, &quiet);
-        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, self.not_before(slot, place)) else { return };
+        let (heard, later) = self.heard_by(now, slot, place, &quiet);
+        let not_before = self.not_before(slot, place, &quiet);
+        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, not_before) else { return };
         let due = quiet.due(&slot.key.subject, &heard, now.since(since));
         if due <= quiet.level {
             self.slots[number as usize].waits_for_station = false;
             later.into_iter().for_each(|at| self.wake_up(number, at));
             return self.await_silence(number);
         }
-        if self.life.behind.is_cut_off(self.life.watched[place as usize].origin) {
+        if self.life.behind.is_cut_off(self.cover(slot, place, due)) {
             return self.wake_up(number, now.saturating_add(LOOK_AGAIN_MS));
         }
         if self.whole_station_is_silent(now, number, due) {
@@ -386,9 +403,12 @@ impl Engine {
         let (Subject::Datastream(datastream), Judge::Quiet(quiet)) = (&slot.key.subject, &slot.state.judge) else {
             return false;
         };
+        if slot.uncovered.by_station.is_some_and(|from| from <= due) {
+            return false;
+        }
         let (_, Some(place)) = self.index.entry(*datastream).watched() else { return false };
         let station = &self.life.watched[place as usize];
-        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot, place));
+        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot, place, quiet));
         // Its values stopped one after the other within a round, so it need not have been silent for quite as long.
         let as_long = quiet.after.of_level(due).is_some_and(|after| after / 2 <= now.since(last));
         station.heard.offline_since.is_some() || 0 < station.silent || as_long

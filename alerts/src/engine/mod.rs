@@ -26,7 +26,7 @@ pub use life::Remembered;
 pub use machine::{Change, Excursion, Limits, Machine};
 pub use quiet::{After, Heard, Quiet};
 pub(crate) use rules::datastreams;
-pub use rules::{RuleSet, WatchedRule};
+pub use rules::{RuleSet, Uncovered, WatchedRule};
 pub use state::{Evaluated, Judge, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
 pub use types::{Effect, Input, Measured, Mute, Origin, Reason, Refusal, Reminder, Requester, SourceView, Transition};
 
@@ -60,6 +60,7 @@ struct Slot {
     waits_for_station: bool,
     /// Deadlines count from here at the earliest.
     not_before: Option<UtcMillis>,
+    uncovered: Uncovered,
 }
 
 /// The alert engine. Give it the rules first ([`Input::RuleChange`]); without them it evaluates nothing.
@@ -157,6 +158,18 @@ impl Engine {
     /// The number of a source, for [`Measured::origin`].
     pub fn origin(&mut self, source: &SourceName) -> Option<Origin> {
         self.life.behind.origin(source)
+    }
+
+    /// The source with a number.
+    #[must_use]
+    pub fn source(&self, origin: Origin) -> Option<&SourceName> {
+        self.life.behind.name(origin)
+    }
+
+    /// The source that the last sign of life of a subject came through, where a rule is or was about its silence.
+    #[must_use]
+    pub fn heard_through(&self, subject: &Subject) -> Option<&SourceName> {
+        self.life.origin_of(subject).and_then(|origin| self.source(origin))
     }
 
     /// Whether any rule is touched by a value of a datastream; costs one array access.

@@ -8,6 +8,8 @@ use std::{
 use bakau_model::{DatastreamId, Level, RuleId, SourceName, StationId, UtcMillis};
 use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
 
+use crate::covering::find_uncovered;
+
 use super::{Change, Decided, Effect, Engine, Judge, Reason, Slot, SlotKey, SlotState, Subject, index::Index};
 
 /// A rule and one subject it watches.
@@ -17,6 +19,25 @@ pub struct WatchedRule {
     pub rule: Arc<Rule>,
     /// What it watches.
     pub subject: Subject,
+    /// Which other alerts do not stand for its own.
+    pub uncovered: Uncovered,
+}
+
+impl WatchedRule {
+    /// A rule on a subject, for whose alerts those of its source and of its station may stand.
+    #[must_use]
+    pub fn new(rule: Arc<Rule>, subject: Subject) -> Self {
+        Self { rule, subject, uncovered: Uncovered::default() }
+    }
+}
+
+/// Where another alert does not reach somebody who would be told of this one; empty where they stand for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uncovered {
+    /// Sources, with the lowest level of this alert for which that of the source does not stand.
+    pub by_source: BTreeMap<SourceName, Level>,
+    /// The same of the alert about the whole station, for one about a datastream.
+    pub by_station: Option<Level>,
 }
 
 /// All rules at one registry revision.
@@ -37,8 +58,9 @@ impl RuleSet {
         let mut rules = Vec::new();
         for rule in snapshot.rules.values() {
             let watched = subjects(rule, snapshot, sources).into_iter();
-            rules.extend(watched.map(|subject| WatchedRule { rule: Arc::clone(rule), subject }));
+            rules.extend(watched.map(|subject| WatchedRule::new(Arc::clone(rule), subject)));
         }
+        find_uncovered(&mut rules, snapshot);
         let station = |datastream: &Arc<Datastream>| (datastream.number, datastream.station.clone());
         Self { revision: snapshot.revision, rules, stations: snapshot.datastreams.values().map(station).collect() }
     }
@@ -95,13 +117,13 @@ impl Engine {
         self.revision = rules.revision;
         let mut effects = Vec::new();
         let mut in_force: BTreeSet<RuleId> = BTreeSet::new();
-        for WatchedRule { rule, subject } in &rules.rules {
+        for WatchedRule { rule, subject, uncovered } in &rules.rules {
             in_force.insert(rule.id.clone());
             let key = SlotKey { subject: subject.clone(), rule: rule.id.clone() };
             let state = known.remove(&key);
             let dirty = unsaved.contains(&key);
             let slot = self.take_up(now, rule, key, state, dirty, &mut effects);
-            self.slots.push(slot);
+            self.slots.push(Slot { uncovered: uncovered.clone(), ..slot });
         }
         for (key, state) in known {
             let reason = if in_force.contains(&key.rule) { Reason::RuleChanged } else { Reason::RuleRemoved };
@@ -217,7 +239,7 @@ impl Engine {
 }
 
 impl Slot {
-    const fn new(key: SlotKey, rule: Arc<Rule>, state: SlotState) -> Self {
+    fn new(key: SlotKey, rule: Arc<Rule>, state: SlotState) -> Self {
         Self {
             key,
             rule,
@@ -228,6 +250,7 @@ impl Slot {
             awaits_reminder: false,
             waits_for_station: false,
             not_before: None,
+            uncovered: Uncovered::default(),
         }
     }
 }

@@ -149,3 +149,54 @@ async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
     assert_eq!(reminders(&detail).len(), 2);
     room.close().await;
 }
+
+/// A source and a store that are down, seen by people of agencies and kinds of stations.
+#[tokio::test]
+async fn a_source_and_the_store_concern_the_agencies_and_kinds_behind_them() {
+    let mut house = House::new(NOWHERE);
+    let chosen = |id, agency: &str, kinds: &[bakau_model::StationKind], who| Notification {
+        agencies: vec![agency.parse().unwrap()],
+        kinds: kinds.to_vec(),
+        ..notification(id, Level::Waspada, &[who])
+    };
+    use bakau_model::StationKind::{Air, Mangrove};
+    let notifications = vec![
+        chosen("piket", "dlh", &[Mangrove], "budi"),
+        // The station there is of another kind, and the agency of another station.
+        chosen("udara", "dlh", &[Air], "sari"),
+        chosen("pdam", "pdam", &[], "tono"),
+    ];
+    let down = |id: &str, source: &str| Rule {
+        id: id.parse().unwrap(),
+        target: bakau_registry::RuleTarget::Sources(Some(source.parse().unwrap())),
+        condition: bakau_registry::Condition::SourceDown { waspada: Some(60), siaga: None, awas: None },
+        ..do_rule(0)
+    };
+    let mut told_by = Snapshot::clone(&registered(down("sumber", "demo"), notifications));
+    let gudang = Rule { channels: Vec::new(), ..down("gudang", SourceName::STORE) };
+    told_by.rules.insert(gudang.id.clone(), Arc::new(gudang));
+    let mut other = told_by.stations.values().next().unwrap().clone();
+    (other.id, other.agency, other.kind) = ("pdam-01".parse().unwrap(), "pdam".parse().unwrap(), Air);
+    told_by.stations.insert(other.id.clone(), other);
+    house.snapshots.send_replace(Arc::new(told_by));
+    let room = house.open().await;
+    let seq = house.arrive(&[(0, 6.0)]);
+    cursor_reaches(&house.reader, seq).await;
+    let since = house.clock.now();
+    let view = |name: &str| SourceView { name: name.parse().unwrap(), up: false, since };
+    *house.sources.0.lock() = vec![view("demo"), view(SourceName::STORE)];
+    let mut told = eventually("both alerts", async || {
+        house.clock.advance(1_000);
+        let details = room.details().await;
+        let told = |detail: &AlertDetail| (detail.alert.source.as_ref().unwrap().to_string(), told(detail));
+        (details.len() == 2).then(|| details.iter().map(told).collect::<Vec<_>>())
+    })
+    .await;
+    told.sort();
+    let expected = [
+        ("demo".to_owned(), vec!["waspada budi bot".to_owned()]),
+        ("store".to_owned(), vec!["waspada budi bot".to_owned(), "waspada tono bot".to_owned()]),
+    ];
+    assert_eq!(told, expected);
+    room.close().await;
+}

@@ -47,18 +47,18 @@ fn silence() -> Condition {
 
 fn station_rule() -> WatchedRule {
     let rule = rule("station-silent", RuleTarget::Station(station()), silence());
-    WatchedRule { rule: Arc::new(rule), subject: Subject::Station(station()) }
+    WatchedRule::new(Arc::new(rule), Subject::Station(station()))
 }
 
 fn datastream_rule() -> WatchedRule {
     let rule = rule("do-silent", RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap()), silence());
-    WatchedRule { rule: Arc::new(rule), subject: Subject::Datastream(DATASTREAM) }
+    WatchedRule::new(Arc::new(rule), Subject::Datastream(DATASTREAM))
 }
 
 fn source_rule() -> WatchedRule {
     let condition = Condition::SourceDown { waspada: Some(300), siaga: None, awas: None };
     let rule = rule("down", RuleTarget::Sources(None), condition);
-    WatchedRule { rule: Arc::new(rule), subject: Subject::Source(source()) }
+    WatchedRule::new(Arc::new(rule), Subject::Source(source()))
 }
 
 fn rules(rules: &[WatchedRule]) -> RuleSet {
@@ -300,7 +300,7 @@ fn changed_deadlines_close_the_alert_and_begin_anew() {
     let first = transitions(engine.step(minute(15), Input::Tick)).remove(0);
     let condition = Condition::Silence { waspada: Some(600), siaga: None, awas: None };
     let changed = rule("station-silent", RuleTarget::Station(station()), condition);
-    let changed = WatchedRule { rule: Arc::new(changed), subject: Subject::Station(station()) };
+    let changed = WatchedRule::new(Arc::new(changed), Subject::Station(station()));
     let closed = transitions(engine.step(minute(16), Input::RuleChange(rules(std::slice::from_ref(&changed)))));
     assert_eq!((closed[0].alert, closed[0].reason, closed[0].to), (first.alert, Reason::RuleChanged, Level::Normal));
     assert_eq!(transitions(engine.step(minute(25), Input::Tick)), vec![]);

@@ -139,6 +139,47 @@ fn a_station_that_came_through_another_source_is_not_cut_off() {
     assert_eq!(rules, ["station-silent", "down"]);
 }
 
+/// The rules with a source whose alert does not stand for the station's from a level on.
+fn not_covered(from: Level) -> Vec<WatchedRule> {
+    let mut station = station_rule();
+    station.uncovered.by_source.insert(source(), from);
+    vec![station, source_rule()]
+}
+
+#[test]
+fn an_alert_of_a_source_that_does_not_reach_everybody_mutes_nothing() {
+    let down = |until| {
+        (every(1, 1..=20, DATASTREAM).into_iter().chain([(21, Event::Source(false))]).collect::<Vec<_>>(), until)
+    };
+    let (events, until) = down(40);
+    let expected = ["26 down normal>waspada source_down since 21", "35 station-silent normal>waspada stale since 20"];
+    assert_eq!(history(&not_covered(Level::Waspada), &events, until), expected);
+    let (events, until) = down(90);
+    let expected = ["26 down normal>waspada source_down since 21", "80 station-silent normal>siaga stale since 20"];
+    assert_eq!(history(&not_covered(Level::Siaga), &events, until), expected, "those who wait for siaga are told then");
+}
+
+#[test]
+fn a_last_will_counts_at_once_where_the_source_would_not_be_told_of() {
+    let mut events = every(1, 1..=20, DATASTREAM);
+    events.extend([(21, Event::Offline), (21, Event::Source(false))]);
+    let told = history(&not_covered(Level::Waspada), &events, 30);
+    assert_eq!(told[0], "21 station-silent normal>waspada offline since 21");
+}
+
+#[test]
+fn an_alert_of_a_station_that_does_not_reach_everybody_mutes_none_of_a_datastream() {
+    let mut datastream = datastream_rule();
+    let both = |datastream: &WatchedRule| vec![station_rule(), datastream.clone()];
+    let events = every(1, 1..=20, DATASTREAM);
+    let station = "35 station-silent normal>waspada stale since 20";
+    assert_eq!(history(&both(&datastream), &events, 40), [station]);
+    datastream.uncovered.by_station = Some(Level::Waspada);
+    let mut told = history(&both(&datastream), &events, 40);
+    told.sort();
+    assert_eq!(told, ["35 do-silent normal>waspada stale since 20", station]);
+}
+
 proptest! {
     #[test]
     fn no_station_is_taken_for_silent_while_its_source_is_down(events in script()) {

@@ -1,0 +1,167 @@
+use bakau_model::{AgencyId, NotificationId, StationKind};
+use bakau_registry::{About, Channel, Notification, RuleTarget};
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing;
+
+const PEOPLE: [&str; 3] = ["budi", "sari", "tono"];
+
+fn station() -> StationId {
+    StationId::new("prb-bjbr-01").unwrap()
+}
+
+fn source() -> SourceName {
+    SourceName::new("demo").unwrap()
+}
+
+/// A rule that reaches so many levels, the first of them at once, and tells webhooks directly.
+fn rule(id: &str, target: RuleTarget, levels: usize, channels: &[&str]) -> Arc<Rule> {
+    let after = |place: usize| (place < levels).then_some(60);
+    let (waspada, siaga, awas) = (after(0), after(1), after(2));
+    let condition = match target {
+        RuleTarget::Sources(_) => Condition::SourceDown { waspada, siaga, awas },
+        _ => Condition::Silence { waspada, siaga, awas },
+    };
+    let channels = channels.iter().map(|id| ChannelId::new(id).unwrap()).collect();
+    Arc::new(Rule { id: RuleId::new(id).unwrap(), target, condition, channels, ..testing::do_rule(0) })
+}
+
+/// One mangrove station of the agency `dlh`; everybody named has a Telegram chat, Tono has nothing.
+fn registered(notifications: Vec<Notification>) -> Snapshot {
+    let mut snapshot = testing::snapshot([]);
+    let id = ChannelId::new("bot").unwrap();
+    let bot = Channel::Telegram { id: id.clone(), token_env: "BOT".to_owned(), base_url: String::new() };
+    snapshot.channels.insert(id, bot);
+    for id in PEOPLE {
+        let mut person = testing::person(id);
+        person.telegram_chat = (id != "tono").then_some(7);
+        (person.email, person.name) = (None, id.to_owned());
+        snapshot.people.insert(person.id.clone(), person);
+    }
+    snapshot.notifications = notifications.into_iter().map(|one| (one.id.clone(), one)).collect();
+    snapshot
+}
+
+fn notification(id: &str, agency: Option<&str>, min_level: Level, people: &[&str]) -> Notification {
+    Notification {
+        id: NotificationId::new(id).unwrap(),
+        agencies: agency.map(|id| AgencyId::new(id).unwrap()).into_iter().collect(),
+        kinds: Vec::new(),
+        min_level,
+        about: About::Both,
+        people: people.iter().map(|id| PersonId::new(id).unwrap()).collect(),
+        channels: vec![ChannelId::new("bot").unwrap()],
+    }
+}
+
+/// What the alerts of a station's rule are not spared by: its source's alert, and that of the station for a datastream.
+fn uncovered(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Option<Level>; 2] {
+    let target = RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap());
+    let of_datastream = rule("do-diam", target, 3, &["komando"]);
+    let mut rules = vec![
+        WatchedRule::new(Arc::clone(own), Subject::Station(station())),
+        WatchedRule::new(Arc::clone(of_source), Subject::Source(source())),
+        WatchedRule::new(of_datastream, testing::SUBJECT),
+    ];
+    find_uncovered(&mut rules, snapshot);
+    [rules[0].uncovered.by_source.get(&source()).copied(), rules[2].uncovered.by_station]
+}
+
+#[test]
+fn an_alert_stands_for_another_where_it_reaches_everybody_whom_that_one_would() {
+    let own = |levels, channels: &[&str]| rule("diam", RuleTarget::Stations { kind: None }, levels, channels);
+    let of_source = |levels, channels: &[&str]| rule("putus", RuleTarget::Sources(None), levels, channels);
+    let piket = || notification("piket", Some("dlh"), Level::Waspada, &["sari"]);
+    let head = |level| notification("kepala", None, level, &["budi"]);
+    let (nobody, waspada, siaga) = (Vec::new(), Some(Level::Waspada), Some(Level::Siaga));
+    let cases = [
+        ("people of the agency", vec![piket()], own(2, &[]), of_source(1, &[]), [None, waspada]),
+        ("nobody at all", nobody.clone(), own(2, &[]), of_source(1, &[]), [waspada, waspada]),
+        (
+            "a program of the source's rule alone",
+            nobody.clone(),
+            own(2, &[]),
+            of_source(1, &["komando"]),
+            [None, waspada],
+        ),
+        (
+            "a program of the station's rule alone",
+            vec![piket()],
+            own(2, &["komando"]),
+            of_source(1, &[]),
+            [waspada, None],
+        ),
+        ("the same program", nobody, own(2, &["komando"]), of_source(1, &["komando"]), [None, None]),
+        ("who waits for siaga", vec![piket(), head(Level::Siaga)], own(2, &[]), of_source(1, &[]), [siaga, waspada]),
+        (
+            "who waits for siaga, told in the end",
+            vec![head(Level::Siaga)],
+            own(2, &[]),
+            of_source(2, &[]),
+            [None, waspada],
+        ),
+        (
+            "the agency of others",
+            vec![notification("lain", Some("lain"), Level::Waspada, &["sari"])],
+            own(1, &[]),
+            of_source(1, &[]),
+            [waspada, waspada],
+        ),
+        (
+            "who can be reached by nothing",
+            vec![notification("piket", None, Level::Waspada, &["tono"])],
+            own(1, &[]),
+            of_source(1, &[]),
+            [waspada, waspada],
+        ),
+    ];
+    for (name, notifications, own, of_source, expected) in cases {
+        assert_eq!(uncovered(&registered(notifications), &own, &of_source), expected, "{name}");
+    }
+}
+
+fn any_notification(place: usize) -> impl Strategy<Value = Notification> {
+    let agency = prop_oneof![Just(None), Just(Some("dlh")), Just(Some("lain"))];
+    let kinds = prop_oneof![Just(vec![]), Just(vec![StationKind::Mangrove]), Just(vec![StationKind::Air])];
+    let about = prop_oneof![Just(About::Both), Just(About::Technical), Just(About::Environment)];
+    let people = proptest::sample::subsequence(PEOPLE.to_vec(), 0..=3);
+    (agency, kinds, about, 1u8..4, people).prop_map(move |(agency, kinds, about, level, people)| {
+        let id = format!("nomor-{place}");
+        let level = Level::from_code(level).unwrap();
+        Notification { kinds, about, ..notification(&id, agency, level, &people) }
+    })
+}
+
+fn any_notifications() -> impl Strategy<Value = Vec<Notification>> {
+    (any_notification(0), any_notification(1), any_notification(2), 0usize..4)
+        .prop_map(|(a, b, c, count)| [a, b, c].into_iter().take(count).collect())
+}
+
+proptest! {
+    /// However people are chosen: whoever would have been told of a station is told of its source, where that spares them
+    /// the station; and something that reaches nobody spares nobody anything.
+    #[test]
+    fn nobody_is_spared_a_message_for_one_that_does_not_reach_them(
+        notifications in any_notifications(),
+        levels in (1usize..4, 1usize..4),
+        programs in (any::<bool>(), any::<bool>()),
+    ) {
+        let snapshot = registered(notifications);
+        let channels = |told: bool| if told { vec!["komando"] } else { vec![] };
+        let own = rule("diam", RuleTarget::Stations { kind: None }, levels.0, &channels(programs.0));
+        let of_source = rule("putus", RuleTarget::Sources(None), levels.1, &channels(programs.1));
+        let [from, _] = uncovered(&snapshot, &own, &of_source);
+        let told = |rule: &Rule, peak| {
+            let concerned = [Concerned::of(&snapshot.stations[&station()])];
+            let found = recipients(&Matter { technical: true, peak, concerned: &concerned }, rule, &snapshot);
+            let reachable = found.into_iter().filter(|recipient| recipient.reachable);
+            reachable.map(|recipient| (recipient.person, recipient.channel)).collect::<BTreeSet<_>>()
+        };
+        let by_source = told(&of_source, Level::from_code(u8::try_from(levels.1).unwrap()).unwrap());
+        for level in Level::RAISED.into_iter().take(levels.0) {
+            let covered = !by_source.is_empty() && told(&own, level).is_subset(&by_source);
+            prop_assert_eq!(from.is_none_or(|from| level < from), covered, "{}", level);
+        }
+    }
+}
