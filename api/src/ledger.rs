@@ -147,7 +147,9 @@ fn join(spool: SpoolCounts, stored: BTreeMap<LedgerKey, StoreCounts>, span: Span
     }
     for (key, counts) in stored {
         let line = &mut lines.entry(key).or_default().readings;
-        (line.stored, line.duplicate, line.corrected) = (counts.stored, counts.duplicate, counts.corrected);
+        let StoreCounts { stored, duplicate, corrected, ignored_missing } = counts;
+        (line.stored, line.duplicate) = (stored, duplicate);
+        (line.corrected, line.ignored_missing) = (corrected, ignored_missing);
     }
     let inside = |minute: UtcMillis| span.from <= minute && minute < span.to;
     for (key, waiting) in spool.waiting.into_iter().filter(|(key, _)| inside(key.minute)) {
@@ -174,7 +176,8 @@ mod tests {
             readings: BTreeMap::from([(key(1), ReadingCounts { decoded: 5, quarantined: 1 })]),
             waiting: BTreeMap::from([(key(1), waiting), (key(99), 7)]),
         };
-        let stored = BTreeMap::from([(key(1), StoreCounts { stored: 2, duplicate: 0, corrected: 0 })]);
+        let stored =
+            BTreeMap::from([(key(1), StoreCounts { stored: 1, ignored_missing: 1, ..StoreCounts::default() })]);
         let whole = join(spool(2), stored.clone(), span);
         assert!(whole[&key(1)].readings.balances());
         assert_eq!(whole.len(), 1, "minutes outside the range are left out");

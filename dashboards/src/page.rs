@@ -201,6 +201,7 @@ impl Ledger {
             ("ledger_stored", ledger.stored),
             ("ledger_duplicate", ledger.duplicate),
             ("ledger_corrected", ledger.corrected),
+            ("ledger_ignored_missing", ledger.ignored_missing),
             ("ledger_quarantined", ledger.quarantined),
             ("ledger_waiting", ledger.waiting),
         ];

@@ -47,7 +47,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The present value of a datastream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LatestEntry {
-    /// The observation with the greatest `observed_at`; of two with the same, the one received later.
+    /// The observation with the greatest `observed_at`; of two with the same, the number received later, or a missing value
+    /// where there is no number.
     pub observation: Observation,
     /// One flag per test of quality control; the spike test waits for the next value.
     pub tests: TestResults,
@@ -192,9 +193,10 @@ fn offer(entries: &mut BTreeMap<DatastreamId, LatestEntry>, observation: &Observ
     true
 }
 
-/// At the same instant the later arrival corrects, as in the store.
+/// At the same instant the later arrival corrects, and a missing value never replaces a number, as in the store.
 fn is_present(observation: &Observation, entry: &LatestEntry) -> bool {
-    let order = |observation: &Observation| (observation.observed_at, observation.received_at);
+    let order =
+        |observation: &Observation| (observation.observed_at, observation.value.is_some(), observation.received_at);
     order(&entry.observation) <= order(observation)
 }
 
@@ -326,8 +328,17 @@ mod tests {
         assert!(table.offer(&observation(1, 1_000, 7, 3.0), TestResults::NONE), "a correction is");
         assert!(!table.offer(&observation(1, 1_000, 6, 4.0), TestResults::NONE));
         assert!(table.offer(&observation(1, 2_000, 8, 5.0), TestResults::NONE));
+        let missing =
+            |at, received_at| Observation { value: None, flag: Flag::Missing, ..observation(1, at, received_at, 0.0) };
+        assert!(!table.offer(&missing(2_000, 9), TestResults::NONE), "a missing value replaces no number");
         let entry = table.get(DatastreamId::new(1)).unwrap();
         assert_eq!((entry.observation.value, entry.previous_received_at), (Some(5.0), Some(UtcMillis::new(7))));
+        assert!(table.offer(&missing(3_000, 12), TestResults::NONE), "at a later instant it is the present");
+        assert!(
+            table.offer(&observation(1, 3_000, 10, 6.0), TestResults::NONE),
+            "a number replaces it, also an earlier"
+        );
+        assert_eq!(value(&table, 1), Some(6.0));
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod kill;
 mod levels;
 mod line;
 mod mail;
+mod missing;
 mod mosquitto;
 mod open_pages;
 mod outage;

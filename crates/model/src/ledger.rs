@@ -68,7 +68,8 @@ impl AddAssign for MessageLedger {
     }
 }
 
-/// Where readings went. Balanced when `decoded = stored + duplicate + corrected + quarantined + waiting`.
+/// Where readings went. Balanced when
+/// `decoded = stored + duplicate + corrected + ignored_missing + quarantined + waiting`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReadingLedger {
     /// Readings found in decoded messages.
@@ -77,8 +78,10 @@ pub struct ReadingLedger {
     pub stored: u64,
     /// Same key, same value.
     pub duplicate: u64,
-    /// Same key, other value; the old one is kept as superseded.
+    /// Same key, another number, or a number where there was none; the old version is kept as superseded.
     pub corrected: u64,
+    /// No value where the key has a number: the number stays.
+    pub ignored_missing: u64,
     /// Listed in quarantine.
     pub quarantined: u64,
     /// In the spool, not yet in the store.
@@ -89,7 +92,8 @@ impl ReadingLedger {
     /// Whether every decoded reading has exactly one outcome.
     #[must_use]
     pub const fn balances(&self) -> bool {
-        self.decoded == self.stored + self.duplicate + self.corrected + self.quarantined + self.waiting
+        self.decoded
+            == self.stored + self.duplicate + self.corrected + self.ignored_missing + self.quarantined + self.waiting
     }
 }
 
@@ -99,6 +103,7 @@ impl AddAssign for ReadingLedger {
         self.stored += other.stored;
         self.duplicate += other.duplicate;
         self.corrected += other.corrected;
+        self.ignored_missing += other.ignored_missing;
         self.quarantined += other.quarantined;
         self.waiting += other.waiting;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bakau_model::{DatastreamId, Observation, QualityLimits};
+use bakau_model::{DatastreamId, Observation, QualityLimits, TestResults, UtcMillis};
 
 use crate::{Judgement, Stream};
 
@@ -11,6 +11,8 @@ use crate::{Judgement, Stream};
 struct Track {
     before_newest: Stream,
     now: Stream,
+    /// The newest instant, when it has a number.
+    number_at: Option<UtcMillis>,
 }
 
 /// The streams of many datastreams, for a follower that sees values in order of arrival and wants the best verdict at
@@ -38,7 +40,7 @@ impl Flagger {
 
     /// Continues a datastream from a state, such as one made from stored values after a start.
     pub fn resume(&mut self, datastream: DatastreamId, stream: Stream) {
-        self.tracks.insert(datastream, Track { before_newest: stream, now: stream });
+        self.tracks.insert(datastream, Track { before_newest: stream, now: stream, number_at: None });
     }
 
     /// Forgets a datastream.
@@ -47,14 +49,59 @@ impl Flagger {
     }
 
     /// Judges an observation: a newer one in full, one of the newest instant as a correction, an older one by its range.
+    ///
+    /// A missing value replaces no number of its instant: it changes nothing.
     pub fn judge(&mut self, limits: &QualityLimits, observation: &Observation) -> Judgement {
         let track = self.tracks.entry(observation.datastream).or_default();
         let at = observation.observed_at;
+        let is_number = observation.value.is_some_and(f64::is_finite);
+        if !is_number && track.number_at == Some(at) {
+            return Judgement { results: TestResults::NONE, increment: None, revises: None };
+        }
+        if is_number && track.now.newest() <= Some(at) {
+            track.number_at = Some(at);
+        }
         if track.now.newest() < Some(at) {
             track.before_newest = track.now;
         } else if track.now.newest() == Some(at) && track.before_newest.newest() < Some(at) {
             track.now = track.before_newest;
         }
         track.now.judge_received(limits, at, observation.value, observation.received_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bakau_model::{DeploymentId, Flag, QualityTest, Step, TimeSource};
+
+    use super::*;
+
+    fn observation(minute: i64, value: Option<f64>) -> Observation {
+        let at = UtcMillis::new(minute * 60_000);
+        Observation {
+            datastream: DatastreamId::new(1),
+            observed_at: at,
+            value,
+            deployment: DeploymentId::new(0),
+            time_source: TimeSource::Device,
+            received_at: at,
+            flag: Flag::NotEvaluated,
+        }
+    }
+
+    #[test]
+    fn a_missing_value_of_the_instant_of_a_number_changes_nothing_and_a_number_replaces_it() {
+        let step = Some(Step { suspect: Some(1.0), fail: None });
+        let limits = QualityLimits { rate_per_min: step, ..QualityLimits::default() };
+        let rate = |values: &[(i64, Option<f64>)]| {
+            let mut flagger = Flagger::new();
+            let judged = values.iter().map(|&(minute, value)| flagger.judge(&limits, &observation(minute, value)));
+            judged.last().map(|judgement| judgement.results.get(QualityTest::RateOfChange))
+        };
+        let plain = rate(&[(0, Some(1.0)), (1, Some(9.0)), (2, Some(9.0))]);
+        assert_eq!(plain, Some(Flag::Good));
+        assert_eq!(rate(&[(0, Some(1.0)), (1, Some(9.0)), (1, None), (2, Some(9.0))]), plain);
+        assert_eq!(rate(&[(0, Some(1.0)), (1, None), (1, Some(9.0)), (2, Some(9.0))]), plain);
+        assert_eq!(rate(&[(0, Some(1.0)), (1, None), (2, Some(9.0))]), Some(Flag::Suspect));
     }
 }

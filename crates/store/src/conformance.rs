@@ -14,8 +14,11 @@ use bakau_model::{
 use crate::{RangeQuery, SeriesPoint, Store, StoreCounts, StoredObservation, copy::Transfer};
 
 mod hours;
+mod missing;
 mod transfer;
 mod verdicts;
+
+pub use missing::{in_another_order, last_numbers};
 
 /// How the suite gets stores of one backend.
 #[async_trait]
@@ -46,7 +49,9 @@ pub async fn run(fixture: &dyn Fixture) {
     the_same_batches_again_change_nothing(&*fixture.empty().await).await;
     same_values_are_duplicates_and_others_corrections(&*fixture.empty().await).await;
     later_in_spool_order_wins_inside_one_write(&*fixture.empty().await).await;
-    missing_values_are_rows(&*fixture.empty().await).await;
+    missing::a_number_replaces_a_missing_value(&*fixture.empty().await).await;
+    missing::a_missing_value_never_replaces_a_number(&*fixture.empty().await).await;
+    missing::any_order_of_numbers_and_missing_values_ends_the_same(&*fixture.empty().await).await;
     negative_zero_repeated_is_a_duplicate(&*fixture.empty().await).await;
     pages_are_complete_in_both_directions(&*fixture.empty().await).await;
     instants_at_the_edges_work(&*fixture.empty().await, fixture.instants()).await;
@@ -121,7 +126,7 @@ async fn values(store: &dyn Store, datastream: u32) -> Vec<(i64, Option<f64>, u3
 }
 
 const fn counts(stored: u64, duplicate: u64, corrected: u64) -> StoreCounts {
-    StoreCounts { stored, duplicate, corrected }
+    StoreCounts { stored, duplicate, corrected, ignored_missing: 0 }
 }
 
 async fn an_empty_store_has_nothing(store: &dyn Store) {
@@ -201,7 +206,7 @@ async fn same_values_are_duplicates_and_others_corrections(store: &dyn Store) {
         deployment: DeploymentId::new(9),
         ..observation(5, 100, Some(5.5))
     };
-    let third = Observation { received_at: UtcMillis::new(92_000_000), ..observation(5, 100, None) };
+    let third = Observation { received_at: UtcMillis::new(92_000_000), ..observation(5, 100, Some(-1.0)) };
     let back = Observation { received_at: UtcMillis::new(93_000_000), ..first };
     for (n, version) in [second, third, back].into_iter().enumerate() {
         assert_eq!(
@@ -243,18 +248,6 @@ async fn later_in_spool_order_wins_inside_one_write(store: &dyn Store) {
     let old = store.superseded(&everything(2)).await.expect("superseded");
     let old: Vec<_> = old.iter().map(|row| (row.observation, row.revision)).collect();
     assert_eq!(old, [(early, 1), (late, 2)], "versions are in spool order");
-}
-
-async fn missing_values_are_rows(store: &dyn Store) {
-    let gone = observation(4, 10, None);
-    assert_eq!(write(store, &[batch(1, "a", &[gone, gone])]).await, counts(1, 1, 0), "a missing value is stored once");
-    assert_eq!(read(store, &everything(4)).await[0].observation, gone, "a missing value reads back as missing");
-    assert_eq!(
-        write(store, &[batch(2, "a", &[observation(4, 10, Some(0.0))])]).await,
-        counts(0, 0, 1),
-        "0 is not missing"
-    );
-    assert_eq!(values(store, 4).await, [(10, Some(0.0), 2)], "the value replaced the missing one");
 }
 
 async fn negative_zero_repeated_is_a_duplicate(store: &dyn Store) {

@@ -35,6 +35,7 @@ pub(crate) fn written(receipt: &WriteReceipt, took: std::time::Duration) {
     ROWS.with_label_values(&["stored"]).inc_by(receipt.counts.stored);
     ROWS.with_label_values(&["duplicate"]).inc_by(receipt.counts.duplicate);
     ROWS.with_label_values(&["corrected"]).inc_by(receipt.counts.corrected);
+    ROWS.with_label_values(&["ignored_missing"]).inc_by(receipt.counts.ignored_missing);
     WRITE_SECONDS.observe(took.as_secs_f64());
     at_cursor(receipt.cursor);
 }

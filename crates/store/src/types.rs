@@ -10,8 +10,9 @@ use crate::{Hour, StoreError};
 
 /// Where observations are kept for years.
 ///
-/// A key is (datastream, `observed_at`). Writing a key again with the same value is a *duplicate*; with another value
-/// a *correction*: the value later in spool order wins and the older one moves to the superseded versions.
+/// A key is (datastream, `observed_at`). Writing a key again with the same value is a *duplicate*; with another number
+/// a *correction*: the one later in spool order wins and the older version moves to the superseded ones. A missing value
+/// never replaces a number (*ignored missing*), in any order: a number replaces a missing value, as a correction.
 /// Every backend passes [`crate::conformance::run`].
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
@@ -20,7 +21,7 @@ pub trait Store: Debug + Send + Sync {
     /// All or nothing. Idempotent: batches at or below the cursor are skipped and counted nowhere.
     ///
     /// A verdict holds for the value its key has after this write, whether it is in the batches or was stored before;
-    /// of several values of one key in the batches the last one gets it. Verdicts come one per key; those of keys
+    /// of several values of one key in the batches the last number gets it. Verdicts come one per key; those of keys
     /// without a value are ignored. Without a verdict a value keeps the flag it came with.
     ///
     /// # Errors
@@ -154,15 +155,17 @@ pub struct StoreCounts {
     pub stored: u64,
     /// Same key, same value.
     pub duplicate: u64,
-    /// Same key, other value.
+    /// Same key, another number, or a number where there was none.
     pub corrected: u64,
+    /// No value where the key has a number.
+    pub ignored_missing: u64,
 }
 
 impl StoreCounts {
     /// All outcomes together.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.stored + self.duplicate + self.corrected
+        self.stored + self.duplicate + self.corrected + self.ignored_missing
     }
 }
 
@@ -171,6 +174,7 @@ impl std::ops::AddAssign for StoreCounts {
         self.stored += other.stored;
         self.duplicate += other.duplicate;
         self.corrected += other.corrected;
+        self.ignored_missing += other.ignored_missing;
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod old;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
@@ -11,9 +13,9 @@ use std::{
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, Flag, Observation, QualityTest, Seq, TestResults, UtcMillis};
 use bakau_store::{
-    RangeQuery, Store, StoreCounts, StoreErrorKind, Verdict,
+    RangeQuery, Store, StoreCounts, StoreErrorKind, StoredObservation, Verdict,
     conformance::{self, batch, everything, observation},
-    copy::Transfer,
+    copy::{CopyEvent, Transfer, copy},
     embedded::EmbeddedStore,
 };
 use parking_lot::Mutex;
@@ -171,6 +173,73 @@ async fn futures_of(store: &Arc<EmbeddedStore>) -> Vec<usize> {
     tasks.join_all().await
 }
 
+// === a file of before ===
+
+#[tokio::test]
+async fn numbers_that_a_missing_value_replaced_come_back_from_a_file_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("series.db");
+    drop(old::make(&path, include_str!("old/series-1.sql"), i64::MIN));
+    let store = EmbeddedStore::open(&path).unwrap();
+    let held = store.observations(&everything(1)).await.unwrap();
+    let values: Vec<_> = held
+        .iter()
+        .map(|row| {
+            let observation = row.observation;
+            assert_eq!(row.tests, old::tests(observation.value, observation.flag), "with its tests");
+            assert_eq!(observation.deployment.get(), 17, "and everything else");
+            let (at, received_at) = (observation.observed_at.get(), observation.received_at.get());
+            (at, observation.value, row.revision, observation.flag, received_at)
+        })
+        .collect();
+    assert_eq!(values, old::BROUGHT_BACK);
+    let kept = store.superseded(&everything(1)).await.unwrap();
+    let kept: Vec<_> = kept
+        .iter()
+        .filter(|row| row.observation.value.is_none())
+        .map(|row| (row.observation.observed_at.get(), row.revision, row.recorded_at.get()))
+        .collect();
+    let ends = old::LAST_MINUTE_ENDS;
+    let expected = [(10_000, 2, ends), (20_000, 1, 120_001), (20_000, 4, ends), (30_000, 2, 180_002)];
+    assert_eq!(kept, expected, "that there was none is a version of its own, until the last minute of before ends");
+    let verified = store.verify().await.unwrap();
+    assert_eq!((verified.rows, verified.superseded, verified.problems), (6, 9, vec![]), "the books add up");
+    // Opened again, nothing is done again; a correction that vanishes is still noticed.
+    drop(store);
+    let store = EmbeddedStore::open(&path).unwrap();
+    assert_eq!(store.observations(&everything(1)).await.unwrap(), held);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("UPDATE ledger SET corrected = corrected + 1", []).unwrap();
+    assert!(!store.verify().await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_copy_begun_into_a_file_of_before_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("source.db"), folder.path().join("target.db"));
+    let script = include_str!("old/series-1.sql");
+    drop(old::make(&source, script, i64::MIN));
+    // The first slice is over: it has the value that the source does not have any more.
+    let file = rusqlite::Connection::open(&target).unwrap();
+    file.execute_batch(script).unwrap();
+    file.execute("INSERT INTO recent VALUES (1, 10000, NULL, 9, 0, 17, 1, 60200, 2)", []).unwrap();
+    file.execute("INSERT INTO superseded VALUES (1, 10000, 1, 28.2, 3, 49, 17, 1, 60100, 60200)", []).unwrap();
+    file.execute("INSERT INTO copying VALUES (1, 5, 1, 1, 10000, '')", []).unwrap();
+    drop(file);
+    let (source, target) = (EmbeddedStore::open(&source).unwrap(), EmbeddedStore::open_target(&target).unwrap());
+    let mut resumed = None;
+    let mut report = |event| {
+        if let CopyEvent::Started { resumed: now, .. } = event {
+            resumed = Some(now);
+        }
+    };
+    let compared = copy(&source, &target, &mut report).await.unwrap();
+    assert_eq!((compared.differences, compared.inherited), (vec![], vec![]));
+    assert_eq!(resumed, Some(false));
+    let values = async |store: &EmbeddedStore| store.observations(&everything(1)).await.unwrap();
+    assert_eq!(values(&target).await, values(&source).await);
+}
+
 // === any history against a model ===
 
 /// The promise in its plainest form: a map of versions per key.
@@ -194,9 +263,10 @@ impl Model {
                 match versions.last() {
                     None => outcome.stored = 1,
                     Some(last) if last.same_value(&observation) => outcome.duplicate = 1,
+                    Some(_) if observation.value.is_none() => outcome.ignored_missing = 1,
                     Some(_) => outcome.corrected = 1,
                 }
-                if outcome.duplicate == 0 {
+                if outcome.stored + outcome.corrected == 1 {
                     versions.push(observation);
                 }
                 let source = batch.sources[usize::from(sourced.source)].to_string();
@@ -261,6 +331,38 @@ async fn compare(store: &EmbeddedStore, model: &Model) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn in_any_order_and_any_groups_the_last_number_of_a_key_is_current_and_a_missing_value_only_without_one(
+        history in proptest::collection::vec(any_observation(), 1..60),
+        ranks in proptest::collection::vec(any::<u32>(), 60),
+        sizes in proptest::collection::vec(1_usize..20, 60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (_folder, store) = new_store();
+            let arrival = conformance::in_another_order(&history, &ranks);
+            let (mut rest, mut counts) = (&arrival[..], StoreCounts::default());
+            for (size, seq) in sizes.into_iter().zip(1..) {
+                let (group, later) = rest.split_at(size.min(rest.len()));
+                counts += store.write(&[batch(seq, "a", group)], Vec::new()).await.unwrap().counts;
+                rest = later;
+            }
+            prop_assert_eq!(counts.total(), history.len() as u64);
+            let mut held = BTreeMap::new();
+            for datastream in 1..4 {
+                let rows = store.observations(&everything(datastream)).await.unwrap();
+                let value = |row: &StoredObservation| {
+                    ((datastream, row.observation.observed_at.get()), row.observation.value)
+                };
+                held.extend(rows.iter().map(value));
+            }
+            prop_assert_eq!(held, conformance::last_numbers(&history));
+            let verified = store.verify().await.unwrap();
+            prop_assert!(verified.is_sound(), "{:?}", verified.problems);
+            Ok(())
+        })?;
+    }
+
     #[test]
     fn every_result_of_every_test_comes_back_from_the_file(
         all in prop::collection::vec(prop::collection::vec(0_usize..4, QualityTest::ALL.len()), 1..40),

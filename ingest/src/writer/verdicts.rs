@@ -35,7 +35,7 @@ struct Fresh {
     at: UtcMillis,
     value: Option<f64>,
     received_at: UtcMillis,
-    /// Whether the group has another value of the same key before it, so that it is news whatever is stored.
+    /// Whether the group has another number of the same key before it, so that it is news whatever is stored.
     replaces: bool,
 }
 
@@ -92,21 +92,23 @@ impl Judge {
     }
 }
 
-/// The last value of each key, in order of keys.
+/// What each key has once the group is written, as far as the group tells, in order of keys: the last number, or a
+/// missing value where there is no number.
 fn by_key(group: &[Arc<Batch>]) -> Vec<(DatastreamId, Fresh)> {
     let size = group.iter().map(|batch| batch.observations.len()).sum();
     let mut fresh: Vec<(DatastreamId, Fresh)> = Vec::with_capacity(size);
     for sourced in group.iter().flat_map(|batch| &batch.observations) {
         let observation = &sourced.observation;
         let (at, received_at) = (observation.observed_at, observation.received_at);
-        fresh.push((observation.datastream, Fresh { at, value: observation.value, received_at, replaces: false }));
+        let value = observation.value.filter(|value| value.is_finite());
+        fresh.push((observation.datastream, Fresh { at, value, received_at, replaces: false }));
     }
-    // Stable, so that of one key the last in spool order stays last; that one wins in the store.
+    // Stable, so that of one key the last number in spool order stays; that one wins in the store.
     fresh.sort_by_key(|(datastream, fresh)| (*datastream, fresh.at));
     fresh.dedup_by(|later, kept| {
         let same = (later.0, later.1.at) == (kept.0, kept.1.at);
-        if same && !later.1.repeats(kept.1.value) {
-            *kept = (later.0, Fresh { replaces: true, ..later.1 });
+        if same && later.1.value.is_some() && !later.1.repeats(kept.1.value) {
+            *kept = (later.0, Fresh { replaces: kept.1.value.is_some(), ..later.1 });
         }
         same
     });
@@ -126,7 +128,10 @@ fn onwards(stream: &mut Stream, limits: &QualityLimits, values: &[(DatastreamId,
                 Err(_) => out.insert(start, verdict(at, tests)),
             }
         }
-        out.push(verdict(at, results));
+        // A missing value has no verdict.
+        if value.is_some() {
+            out.push(verdict(at, results));
+        }
     }
 }
 
@@ -180,7 +185,12 @@ impl Around<'_> {
     fn again(&self, run: &[(DatastreamId, Fresh)], stored: &[StoredObservation], out: &mut Vec<Verdict>) -> Stream {
         let mut series: BTreeMap<UtcMillis, Judged> = stored.iter().map(Judged::stored).collect();
         for (_, fresh) in run {
-            let known = series.get(&fresh.at).filter(|known| !fresh.replaces && fresh.repeats(known.value));
+            let known = series.get(&fresh.at);
+            if fresh.value.is_none() && known.is_some_and(|known| known.value.is_some()) {
+                // A missing value replaces no number, here as in the store.
+                continue;
+            }
+            let known = known.filter(|known| !fresh.replaces && fresh.repeats(known.value));
             let received_at = known.map_or(fresh.received_at, |known| known.received_at);
             series.insert(fresh.at, Judged { received_at, ..Judged::fresh(fresh) });
         }
@@ -203,7 +213,8 @@ impl Around<'_> {
         let touched = first.at.saturating_add(-after)..=last.at.saturating_add(before);
         let recorded_at = run.iter().map(|(_, fresh)| fresh.received_at).max().unwrap_or(first.received_at);
         for (&observed_at, judged) in series.range(touched) {
-            if judged.held != Some(judged.results) {
+            // A missing value has no verdict.
+            if judged.value.is_some() && judged.held != Some(judged.results) {
                 let recorded_at = if judged.held.is_none() { judged.received_at } else { recorded_at };
                 let (datastream, tests) = (self.datastream, judged.results);
                 out.push(Verdict { datastream, observed_at, tests, recorded_at });

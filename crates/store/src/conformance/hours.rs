@@ -23,7 +23,7 @@ async fn from_values(store: &dyn Store) -> Vec<Hour> {
     hours.into_values().collect()
 }
 
-async fn they_agree(store: &dyn Store, when: &str) {
+pub(super) async fn they_agree(store: &dyn Store, when: &str) {
     let (from, to) = (UtcMillis::new(-10 * Hour::MS), UtcMillis::new(10 * Hour::MS));
     let kept = store.hours(DatastreamId::new(1), from, to).await.expect("hours are readable");
     let Some(mut kept) = kept else { return };

@@ -81,7 +81,12 @@ pub(super) async fn a_copy_has_everything_and_goes_on(fixture: &dyn Fixture) {
     let held = source.observations(&everything(1)).await.expect("values");
     let again = held[1].observation;
     let other = Observation { value: Some(77.0), ..held[2].observation };
-    let more = [batch(7, "second", &[again, other, observation(1, 10_000 * MINUTE_MS, Some(1.0))])];
+    // And a missing value where a number is, a number where there is none.
+    let number = held.iter().skip(3).find(|row| row.observation.value.is_some()).expect("a number").observation;
+    let missing = held.iter().skip(3).find(|row| row.observation.value.is_none()).expect("a missing value").observation;
+    let gone = Observation { value: None, flag: Flag::Missing, ..number };
+    let found = Observation { value: Some(7.5), flag: Flag::NotEvaluated, ..missing };
+    let more = [batch(7, "second", &[again, other, gone, found, observation(1, 10_000 * MINUTE_MS, Some(1.0))])];
     let expected = source.write(&more, Vec::new()).await.expect("write");
     assert_eq!(target.write(&more, Vec::new()).await.expect("write"), expected, "what is new and what is not is known");
     assert_same(&*source, &*target).await;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bakau_model::{DatastreamId, Observation, TestResults, UtcMillis};
 
 use super::{CopyError, CopyEvent, PAGE_LINES, Slice, Transfer, each_slice};
-use crate::{Hour, StoreError, StoreVerify, embedded::read::tests_column};
+use crate::{Hour, StoreCounts, StoreError, StoreVerify, embedded::read::tests_column};
 
 /// How much there is of something, and a checksum over it that does not depend on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -223,7 +223,8 @@ async fn ledger(store: &dyn Transfer, failed: fn(StoreError) -> CopyError) -> Re
         for (key, counts) in &page {
             lines += 1;
             sum = crc(&[key.minute.get()], crc32c::crc32c_append(sum, key.source.as_str().as_bytes()));
-            for count in [counts.stored, counts.duplicate, counts.corrected] {
+            let StoreCounts { stored, duplicate, corrected, ignored_missing } = *counts;
+            for count in [stored, duplicate, corrected, ignored_missing] {
                 sum = crc32c::crc32c_append(sum, &count.to_le_bytes());
             }
         }

@@ -7,7 +7,7 @@ use super::plan::{Place, Unfinished};
 use crate::{
     Reflagged, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Superseded,
     embedded::{
-        read::{COLUMNS, count, tests_column},
+        read::{COLUMNS, counts, tests_column},
         write::write_cursor,
     },
 };
@@ -184,10 +184,11 @@ pub(crate) fn put_quarantine(transaction: &Transaction<'_>, points: &[RefusedPoi
 /// Lines of the ledger as they are.
 pub(crate) fn put_ledger(transaction: &Transaction<'_>, lines: &[(LedgerKey, StoreCounts)]) -> Result<(), StoreError> {
     let mut put = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO ledger (minute, source, stored, duplicate, corrected) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO ledger (minute, source, stored, duplicate, corrected, ignored_missing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for (LedgerKey { minute, source }, StoreCounts { stored, duplicate, corrected }) in lines {
-        put.execute(params![minute.get(), source.as_str(), stored, duplicate, corrected])?;
+    for (LedgerKey { minute, source }, StoreCounts { stored, duplicate, corrected, ignored_missing }) in lines {
+        put.execute(params![minute.get(), source.as_str(), stored, duplicate, corrected, ignored_missing])?;
     }
     Ok(())
 }
@@ -217,7 +218,7 @@ pub(crate) fn ledger_lines(
     limit: usize,
 ) -> Result<Vec<(LedgerKey, StoreCounts)>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT minute, source, stored, duplicate, corrected FROM ledger
+        "SELECT minute, source, stored, duplicate, corrected, ignored_missing FROM ledger
          WHERE (minute, source) > (?1, ?2) ORDER BY minute, source LIMIT ?3",
     )?;
     let (minute, source) = after.map_or((i64::MIN, ""), |key| (key.minute.get(), key.source.as_str()));
@@ -227,8 +228,7 @@ pub(crate) fn ledger_lines(
         let source: String = row.get(1)?;
         let damaged = |_| StoreError::new(StoreErrorKind::Corrupt, "a line of the ledger has no valid source");
         let key = LedgerKey { minute: UtcMillis::new(row.get(0)?), source: SourceName::new(&source).map_err(damaged)? };
-        let counts = StoreCounts { stored: count(row, 2)?, duplicate: count(row, 3)?, corrected: count(row, 4)? };
-        found.push((key, counts));
+        found.push((key, counts(row, 2)?));
     }
     Ok(found)
 }

@@ -266,7 +266,8 @@ pub(crate) fn ledger(
     to: UtcMillis,
 ) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT minute, source, stored, duplicate, corrected FROM ledger WHERE ?1 <= minute AND minute < ?2",
+        "SELECT minute, source, stored, duplicate, corrected, ignored_missing FROM ledger
+         WHERE ?1 <= minute AND minute < ?2",
     )?;
     let mut rows = statement.query([from.get(), to.get()])?;
     let mut found = BTreeMap::new();
@@ -277,10 +278,15 @@ pub(crate) fn ledger(
             tracing::error!(%minute, source, "ledger line without a valid source left out");
             continue;
         };
-        let counts = StoreCounts { stored: count(row, 2)?, duplicate: count(row, 3)?, corrected: count(row, 4)? };
-        found.insert(LedgerKey { minute, source }, counts);
+        found.insert(LedgerKey { minute, source }, counts(row, 2)?);
     }
     Ok(found)
+}
+
+/// The counts of a row of the ledger, from a column on.
+pub(crate) fn counts(row: &Row<'_>, from: usize) -> rusqlite::Result<StoreCounts> {
+    let (stored, duplicate, corrected) = (count(row, from)?, count(row, from + 1)?, count(row, from + 2)?);
+    Ok(StoreCounts { stored, duplicate, corrected, ignored_missing: count(row, from + 3)? })
 }
 
 /// A count of a row; a negative one is damage.

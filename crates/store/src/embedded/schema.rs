@@ -16,7 +16,8 @@ pub(crate) struct Format {
 }
 
 /// "BkSe".
-const SERIES: Format = Format { application_id: 0x426B_5365, what: "a series file", migrations: &[TABLES] };
+const SERIES: Format =
+    Format { application_id: 0x426B_5365, what: "a series file", migrations: &[TABLES, IGNORED_MISSING, NUMBERS_BACK] };
 
 /// How long a connection waits for a lock; only checkpoints and migrations hold one for more than moments.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,6 +101,47 @@ pub(crate) const TABLES: &str = "
         at INTEGER NOT NULL,
         name TEXT NOT NULL
     );
+";
+
+/// The count of missing values that came where a number was.
+pub(crate) const IGNORED_MISSING: &str = "ALTER TABLE ledger ADD COLUMN ignored_missing INTEGER NOT NULL DEFAULT 0;";
+
+/// Numbers that a missing value replaced become current again, as a version of their own behind it: what was known when
+/// stays true. The missing value was the current one until now, which is not in the file; the end of the last minute in
+/// which something arrived is the closest instant that is, and different from every arrival.
+///
+/// A copy that is unfinished begins anew instead, because its source changes as well.
+const NUMBERS_BACK: &str = "
+    UPDATE copying SET source = 9223372036854775807;
+    CREATE TEMP TABLE erased (
+        datastream INTEGER NOT NULL,
+        observed_at INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (datastream, observed_at)
+    ) WITHOUT ROWID;
+    INSERT INTO temp.erased (datastream, observed_at, number)
+        SELECT k.datastream, k.observed_at, k.number
+        FROM (SELECT datastream, observed_at, max(revision) AS number FROM superseded
+              WHERE value IS NOT NULL GROUP BY datastream, observed_at) k
+        CROSS JOIN recent r ON r.datastream = k.datastream AND r.observed_at = k.observed_at
+        WHERE r.value IS NULL AND NOT EXISTS (SELECT 1 FROM copying);
+    INSERT INTO superseded (datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at,
+                            recorded_at)
+        SELECT r.datastream, r.observed_at, r.revision, r.value, r.flag, r.tests, r.deployment, r.time_source,
+               r.received_at,
+               max(ifnull((SELECT max(minute) + 60000 FROM ledger), 0), r.received_at + 1, n.received_at + 1)
+        FROM temp.erased e
+        CROSS JOIN recent r ON r.datastream = e.datastream AND r.observed_at = e.observed_at
+        CROSS JOIN superseded n ON n.datastream = e.datastream AND n.observed_at = e.observed_at
+             AND n.revision = e.number;
+    UPDATE recent SET (value, flag, tests, deployment, time_source, received_at, revision) =
+        (SELECT n.value, n.flag, n.tests, n.deployment, n.time_source, n.received_at, recent.revision + 1
+         FROM temp.erased e
+         CROSS JOIN superseded n ON n.datastream = e.datastream AND n.observed_at = e.observed_at
+              AND n.revision = e.number
+         WHERE e.datastream = recent.datastream AND e.observed_at = recent.observed_at)
+        WHERE (datastream, observed_at) IN (SELECT datastream, observed_at FROM temp.erased);
+    DROP TABLE temp.erased;
 ";
 
 /// The one connection that writes: creates or migrates the file.

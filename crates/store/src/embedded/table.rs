@@ -11,6 +11,8 @@ pub(super) enum Outcome {
     Stored(StoredObservation),
     Duplicate,
     Corrected,
+    /// Nothing changed: the key has a number.
+    IgnoredMissing,
 }
 
 /// The statements of one group. A new key takes one statement; only a known key takes the others.
@@ -73,15 +75,17 @@ impl<'t> Table<'t> {
             return Ok(Outcome::Stored(StoredObservation { observation, revision: 1, tests }));
         }
         let held: Option<f64> = self.find.query_row((datastream, observed_at), |row| row.get(0))?;
-        if held.map(f64::to_bits) == value.map(f64::to_bits) {
-            if let Some(verdict) = verdict {
-                self.judge(verdict)?;
+        let outcome = match (held.map(f64::to_bits), value.map(f64::to_bits)) {
+            (held, value) if held == value => Outcome::Duplicate,
+            (Some(_), None) => Outcome::IgnoredMissing,
+            (Some(_) | None, _) => {
+                self.keep_old.execute((datastream, observed_at, rest.2))?;
+                self.replace.execute(row)?;
+                return Ok(Outcome::Corrected);
             }
-            return Ok(Outcome::Duplicate);
-        }
-        self.keep_old.execute((datastream, observed_at, rest.2))?;
-        self.replace.execute(row)?;
-        Ok(Outcome::Corrected)
+        };
+        verdict.map_or(Ok(()), |verdict| self.judge(verdict))?;
+        Ok(outcome)
     }
 
     /// Gives a stored value its verdict; a flag that this takes back is kept.
@@ -112,6 +116,6 @@ impl<'t> Table<'t> {
 ///
 /// SQLite keeps -0.0 as 0.0 and NaN as no value. Without the same change here, a repeated -0.0 would look like a
 /// correction for ever; values that are no finite number never get here from a decoder.
-fn storable(value: Option<f64>) -> Option<f64> {
+pub(super) fn storable(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite()).map(|value| value + 0.0)
 }

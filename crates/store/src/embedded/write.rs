@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bakau_model::{Batch, Observation, Seq, SourceName, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::table::{Outcome, Table};
+use super::table::{Outcome, Table, storable};
 use crate::{StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt};
 
 /// Writes the batches above the cursor and the verdicts; all or nothing.
@@ -132,17 +132,17 @@ pub(crate) fn write_rows(
     let Group { rows, order, lines, .. } = group;
     let mut verdicts = verdicts.iter().peekable();
     for values in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let Some(&(datastream, observed_at, newest)) = values.last() else { continue };
+        let Some(&(datastream, observed_at, _)) = values.last() else { continue };
         while let Some(earlier) = verdicts.next_if(|verdict| verdict_key(verdict) < (datastream, observed_at)) {
             table.judge(earlier)?;
         }
         let verdict = verdicts.next_if(|verdict| verdict_key(verdict) == (datastream, observed_at));
-        // The verdict is about the value that stays; the ones it replaces within this write never had one.
-        let replaced = values.iter().rposition(|&(_, _, index)| !rows[index].0.same_value(rows[newest].0));
-        let stays = replaced.map_or(0, |last_replaced| last_replaced + 1);
+        let stays = stays(values, rows);
         for (place, &(_, _, index)) in values.iter().enumerate() {
             let (observation, line) = rows[index];
-            let verdict = verdict.filter(|_| stays <= place);
+            // The verdict is about the number that stays; what it replaces within this write never had one. Without a
+            // number here it is about the one that is stored.
+            let verdict = verdict.filter(|_| stays.is_none_or(|from| from <= place && number(observation).is_some()));
             let counts = &mut lines[line].counts;
             match table.put(observation, verdict)? {
                 Outcome::Stored(row) => {
@@ -151,22 +151,37 @@ pub(crate) fn write_rows(
                 }
                 Outcome::Duplicate => counts.duplicate += 1,
                 Outcome::Corrected => counts.corrected += 1,
+                Outcome::IgnoredMissing => counts.ignored_missing += 1,
             }
         }
     }
     verdicts.try_for_each(|verdict| table.judge(verdict))
 }
 
+/// From which place on the numbers of one key are the one that stays; `None` when all of its values are missing.
+fn stays(values: &[(u32, i64, usize)], rows: &[(&Observation, usize)]) -> Option<usize> {
+    let number = |place: usize| number(rows[values[place].2].0);
+    let last = (0..values.len()).rev().find(|&place| number(place).is_some())?;
+    let replaced = (0..last).rev().find(|&place| number(place).is_some() && number(place) != number(last));
+    Some(replaced.map_or(0, |replaced| replaced + 1))
+}
+
+/// The bits of a number as they are stored.
+fn number(observation: &Observation) -> Option<u64> {
+    storable(observation.value).map(f64::to_bits)
+}
+
 pub(crate) fn add_to_ledger(transaction: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), StoreError> {
     let mut add = transaction.prepare_cached(
-        "INSERT INTO ledger (minute, source, stored, duplicate, corrected) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO ledger (minute, source, stored, duplicate, corrected, ignored_missing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (minute, source) DO UPDATE SET stored = stored + excluded.stored,
-         duplicate = duplicate + excluded.duplicate, corrected = corrected + excluded.corrected",
+         duplicate = duplicate + excluded.duplicate, corrected = corrected + excluded.corrected,
+         ignored_missing = ignored_missing + excluded.ignored_missing",
     )?;
     for Line { minute, source, counts } in lines {
-        let as_stored = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let (stored, duplicate) = (as_stored(counts.stored), as_stored(counts.duplicate));
-        add.execute(params![minute.get(), source.as_str(), stored, duplicate, as_stored(counts.corrected)])?;
+        let StoreCounts { stored, duplicate, corrected, ignored_missing } = *counts;
+        add.execute(params![minute.get(), source.as_str(), stored, duplicate, corrected, ignored_missing])?;
     }
     Ok(())
 }

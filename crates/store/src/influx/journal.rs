@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
-    apart,
+    apart, erased,
     hours::{self, Adding, Before},
     point::{self, INSTANTS, Unfit},
     send::Refused,
@@ -25,15 +25,18 @@ use crate::{
     Hour, RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
     copy::tables,
     embedded::{
-        read::{COLUMNS, RawRow, bounds},
-        schema::{BUSY_TIMEOUT, Format, TABLES, keep_in_memory},
+        read::{COLUMNS, RawRow, bounds, counts},
+        schema::{BUSY_TIMEOUT, Format, IGNORED_MISSING, TABLES, keep_in_memory},
         write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
     },
 };
 
 /// "BkIn".
-const JOURNAL: Format =
-    Format { application_id: 0x426B_496E, what: "a journal", migrations: &[TABLES, OWN_TABLES, hours::TABLES] };
+const JOURNAL: Format = Format {
+    application_id: 0x426B_496E,
+    what: "a journal",
+    migrations: &[TABLES, OWN_TABLES, hours::TABLES, IGNORED_MISSING, OWN_IGNORED_MISSING, erased::TABLES],
+};
 
 /// Rows of a datastream kept in `recent` at least, and as many more before it is cut back: repeats and verdicts about a
 /// spike concern the last few.
@@ -57,6 +60,8 @@ const OWN_TABLES: &str = "
         body TEXT NOT NULL
     );
 ";
+
+const OWN_IGNORED_MISSING: &str = "ALTER TABLE pending ADD COLUMN ignored_missing INTEGER NOT NULL DEFAULT 0;";
 
 /// Station and parameter (with qualifier) under which a datastream is written, fixed at its first value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,15 +145,27 @@ pub(super) fn series(connection: &Connection, of: DatastreamId) -> Result<Option
 
 pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
     let mut statement =
-        connection.prepare_cached("SELECT seq, stored, duplicate, corrected, body FROM pending WHERE id = 1")?;
+        connection.prepare_cached("SELECT seq, stored, duplicate, corrected, ignored_missing, body FROM pending")?;
     let found = statement.query_row([], |row| {
-        let counts = StoreCounts { stored: row.get(1)?, duplicate: row.get(2)?, corrected: row.get(3)? };
-        Ok(Pending {
-            receipt: WriteReceipt { counts, cursor: Seq::new(row.get(0)?) },
-            body: Bytes::from(row.get::<_, String>(4)?),
-        })
+        let receipt = WriteReceipt { counts: counts(row, 1)?, cursor: Seq::new(row.get(0)?) };
+        Ok(Pending { receipt, body: Bytes::from(row.get::<_, String>(5)?) })
     });
     Ok(found.optional()?)
+}
+
+/// Stores what the server has yet to confirm, in the transaction that decided it.
+pub(super) fn put_pending(
+    transaction: &Transaction<'_>,
+    receipt: WriteReceipt,
+    body: String,
+) -> Result<Pending, StoreError> {
+    let StoreCounts { stored, duplicate, corrected, ignored_missing } = receipt.counts;
+    let mut keep = transaction.prepare_cached(
+        "INSERT INTO pending (id, seq, stored, duplicate, corrected, ignored_missing, body)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    keep.execute(params![receipt.cursor.get(), stored, duplicate, corrected, ignored_missing, body])?;
+    Ok(Pending { receipt, body: body.into() })
 }
 
 /// After 204: the cursor moves, the body goes, refused points are kept.
@@ -217,14 +234,9 @@ pub(super) fn intend(
     known.iter().try_for_each(|known| known.keep(&transaction, grown))?;
     let counts = group.counts();
     add_to_ledger(&transaction, &group.lines)?;
-    let StoreCounts { stored, duplicate, corrected } = counts;
-    let mut keep = transaction.prepare_cached(
-        "INSERT INTO pending (id, seq, stored, duplicate, corrected, body) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-    )?;
-    keep.execute(params![group.cursor.get(), stored, duplicate, corrected, body])?;
-    drop(keep);
+    let pending = put_pending(&transaction, WriteReceipt { counts, cursor: group.cursor }, body)?;
     transaction.commit()?;
-    Ok(Intent::Decided(Pending { receipt: WriteReceipt { counts, cursor: group.cursor }, body: body.into() }))
+    Ok(Intent::Decided(pending))
 }
 
 /// Keys of values and verdicts, in order.

@@ -7,6 +7,7 @@
 mod ahead;
 mod answer;
 mod apart;
+mod erased;
 mod hours;
 mod http;
 mod influxql;
@@ -134,6 +135,7 @@ impl Inner {
         if let Some(pending) = on(&connection, |connection| journal::pending(connection)).await? {
             counts += self.finish(&connection, pending).await?.counts;
         }
+        self.bring_numbers_back(&connection).await?;
         let mut intent = self.intend(&connection, &asked, None).await?;
         if let Intent::Unknown(unknown) = intent {
             let loaded = self.load(unknown).await?;
@@ -150,6 +152,18 @@ impl Inner {
             }
         };
         Ok(WriteReceipt { counts, cursor })
+    }
+
+    /// Finishes what the migration of the journal left to do, before anything new is decided on top of it.
+    async fn bring_numbers_back(&self, connection: &Arc<Mutex<Connection>>) -> Result<(), StoreError> {
+        while let Some(mut erased) = on(connection, |connection| erased::next(connection)).await? {
+            let loaded = self.load(std::mem::take(&mut erased.unknown)).await?;
+            let decided = on(connection, move |connection| erased::bring_back(connection, &erased, &loaded)).await?;
+            if let Some(pending) = decided {
+                self.finish(connection, pending).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn intend(

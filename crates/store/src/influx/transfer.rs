@@ -144,7 +144,8 @@ fn keep(
     match step {
         Step::Begin { source } => {
             tables::begin(transaction, *source)?;
-            Ok(transaction.execute_batch("DELETE FROM series; DELETE FROM hours; DELETE FROM pending;")?)
+            Ok(transaction
+                .execute_batch("DELETE FROM series; DELETE FROM hours; DELETE FROM pending; DELETE FROM erased;")?)
         }
         Step::Values(slice) => {
             tables::put_quarantine(transaction, refused)?;

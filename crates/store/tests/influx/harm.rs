@@ -51,7 +51,7 @@ async fn nothing_is_lost_or_doubled(store: &InfluxStore, groups: u64, values: i6
     let mut counts = StoreCounts::default();
     lines.values().for_each(|line| counts += *line);
     let stored = groups * values.unsigned_abs() * u64::from(DATASTREAMS);
-    assert_eq!(counts, StoreCounts { stored, duplicate: 0, corrected: 0 });
+    assert_eq!(counts, StoreCounts { stored, ..StoreCounts::default() });
     assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
     assert_eq!(store.refused(9).await.unwrap(), []);
 }

@@ -5,10 +5,13 @@
 mod answers;
 mod apart;
 mod copy;
+mod erased;
 mod examples;
 mod harm;
 mod mapping;
 mod measured;
+#[path = "../old/mod.rs"]
+mod old;
 mod points;
 mod ranges;
 mod scripted;

@@ -100,6 +100,10 @@ async fn a_range_with_too_many_values_delays_nobody_and_is_judged_by_itself() {
     assert_eq!(rows[rows.len() - 1].observation.flag, Flag::Suspect);
     house.take(&[observation(1, 600_000, Some(1.0))]).await;
     assert_eq!(house.store.cursor().await.unwrap(), Seq::new(3));
+    // A missing value among them has no verdict that could fall on the number that stays.
+    house.take(&[observation(1, -5, None), observation(1, 1_000, None)]).await;
+    let rows = house.store.observations(&everything(1)).await.unwrap();
+    assert_eq!((rows[0].observation.value, rows[0].observation.flag), (Some(1.0), Flag::Good));
 }
 
 #[derive(Debug, Clone)]
@@ -111,7 +115,7 @@ enum Event {
 /// Mostly in order, with late values, repeated keys, corrections and missing values.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let value = prop_oneof![
-        6 => Just(Some(1.0)), 3 => Just(Some(1.4)), 3 => (-9_i32..9).prop_map(|n| Some(f64::from(n))), 1 => Just(None)
+        6 => Just(Some(1.0)), 3 => Just(Some(1.4)), 3 => (-9_i32..9).prop_map(|n| Some(f64::from(n))), 4 => Just(None)
     ];
     // Minutes from the value's time to its arrival: the clock may be ahead, and the same value come again later.
     let way = prop_oneof![4 => Just(1_i64), 1 => Just(-4_i64)];
