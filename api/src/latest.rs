@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(rows[1]["value"], 1.0 / 7.0);
         assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
         assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
-        assert_eq!((&rows[1]["tests"], &value["tests"][1]), (&"2322".into(), &"spike".into()));
+        assert_eq!((&rows[1]["tests"], &value["tests"][1]), (&"232222".into(), &"spike".into()));
         let empty: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &[])).unwrap();
         assert_eq!(empty["latest"], Value::Array(Vec::new()));
         // One that is registered without a value, and one with a value that is registered no more.

@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(
             csv("a/do", "mg/L", &[stored(None), stored(Some(-1.5))]),
             format!(
-                "{start},,mg/L,9,2322,device,2026-03-10T00:00:01.5Z,1\n{start},-1.5,mg/L,2,2322,device,2026-03-10T00:00:01.5Z,1\n"
+                "{start},,mg/L,9,232222,device,2026-03-10T00:00:01.5Z,1\n{start},-1.5,mg/L,2,232222,device,2026-03-10T00:00:01.5Z,1\n"
             )
         );
     }
