@@ -354,6 +354,10 @@ fn level_value(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
         "level": if alert.closed_at.is_none() { alert.level } else { Level::Normal },
         "datastream_level": alert.datastream.as_ref().map(level),
         "station_level": alert.station.as_ref().map(station_level),
+        "station_taken_at": alert.station.as_ref().and_then(|id| gather::taken(active, snapshot, id)).map(answer::time),
+        "acknowledged": alert.is_in_hand(),
+        "acknowledged_level": alert.acknowledged.as_ref().map(|taken| taken.level),
+        "acknowledged_at": alert.acknowledged.as_ref().map(|taken| answer::time(taken.at)),
         "active_alerts": active.len(),
     })
 }

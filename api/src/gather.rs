@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{AlertDetail, AlertKind, AlertView, Episode, NoticeState};
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState};
 use bakau_dashboards::view::{
-    AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness, LimitLine, Named,
-    OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
+    AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness,
+    LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::LatestEntry;
 use bakau_model::{
@@ -30,6 +30,7 @@ pub(crate) struct Gatherer<'a> {
     snapshot: Arc<Snapshot>,
     now: UtcMillis,
     latest: HashMap<DatastreamId, LatestEntry>,
+    active: Arc<Vec<AlertView>>,
     levels: HashMap<DatastreamName, Level>,
 }
 
@@ -37,13 +38,15 @@ impl<'a> Gatherer<'a> {
     /// Takes the present values, active alerts and the registry as they are now.
     pub(crate) fn new(state: &'a AppState) -> Self {
         let entries = state.latest.snapshot().into_iter();
-        let levels = levels(&state.alerts.active());
+        let active = state.alerts.active();
+        let levels = levels(&active);
         let snapshot = state.snapshot();
         Self {
             state,
             snapshot,
             now: state.clock.now(),
             latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
+            active,
             levels,
         }
     }
@@ -96,6 +99,7 @@ impl<'a> Gatherer<'a> {
             latitude: station.latitude,
             longitude: station.longitude,
             level,
+            taken: taken(&self.active, &self.snapshot, &station.id),
             freshness,
             silent_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
             current_until: values.iter().filter_map(ValueCell::current_until).max(),
@@ -193,8 +197,8 @@ impl<'a> Gatherer<'a> {
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// An alert as a page may show it: open pages never name people, so who acknowledged is not in it.
-    pub(crate) fn alert_row(&self, alert: &AlertView) -> AlertRow {
+    /// An alert as a page may show it: that it is in hand everybody sees, by whom only who may see `people`.
+    pub(crate) fn alert_row(&self, alert: &AlertView, people: bool) -> AlertRow {
         let datastream = alert.datastream.as_ref().and_then(|name| self.snapshot.datastream(name));
         let label = datastream.map(|datastream| catalogue::label(&self.snapshot, datastream));
         let parameter = || alert.datastream.as_ref().map(|name| Text::from(name.parameter()));
@@ -230,7 +234,7 @@ impl<'a> Gatherer<'a> {
             decimals: datastream.map_or(2, |datastream| catalogue::decimals(&self.snapshot, datastream)),
             decided_at: alert.decided_at,
             closed_at: alert.closed_at,
-            acknowledged: None,
+            acknowledged: alert.acknowledged.as_ref().map(|taken| acknowledgement(taken, people)),
         }
     }
 
@@ -348,6 +352,30 @@ pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
         }
     }
     levels
+}
+
+/// Since when somebody has every alert of a station's level in hand; `None` while one is not, or where nothing is raised.
+pub(crate) fn taken(active: &[AlertView], snapshot: &Snapshot, station: &StationId) -> Option<UtcMillis> {
+    let about_it = |alert: &&AlertView| {
+        alert.station.as_ref() == Some(station)
+            && alert.datastream.as_ref().is_some_and(|name| snapshot.datastream(name).is_some())
+    };
+    let worst = active.iter().filter(about_it).map(|alert| alert.level).max()?;
+    let mut newest = None;
+    for alert in active.iter().filter(about_it).filter(|alert| alert.level == worst) {
+        newest = newest.max(Some(alert.acknowledged.as_ref().filter(|_| alert.is_in_hand())?.at));
+    }
+    newest
+}
+
+/// An acknowledgement as a page may show it.
+pub(crate) fn acknowledgement(taken: &Acknowledgement, people: bool) -> AcknowledgementRow {
+    AcknowledgementRow {
+        level: taken.level,
+        at: taken.at,
+        by: people.then(|| taken.by.clone()),
+        note: taken.note.clone().filter(|_| people),
+    }
 }
 
 /// A value older than this is stale.

@@ -12,7 +12,6 @@ use bakau_alerts::{AlertsError, Link, MAX_NOTE_CHARS};
 use bakau_dashboards::{
     link::{LinkAlert, LinkState, LinkView},
     page,
-    view::AcknowledgementRow,
 };
 use bakau_model::{Language, Level, Text};
 use jiff::tz::TimeZone;
@@ -21,6 +20,7 @@ use serde::Deserialize;
 use crate::{
     alerts::problem,
     error::{ApiError, ProblemType},
+    gather::acknowledgement,
     language::{self, texts},
     pages,
     state::AppState,
@@ -122,8 +122,8 @@ fn draw(
 fn state_of(link: &Link, fields: Fields, error: Option<&'static str>, language: Language) -> (LinkState, StatusCode) {
     let alert = &link.alert;
     if let Some(by) = alert.acknowledged.as_ref().filter(|_| alert.is_in_hand()) {
-        let row = AcknowledgementRow { by: by.by.clone(), at: by.at, note: by.note.clone() };
-        return (LinkState::Taken(row), StatusCode::OK);
+        // Whoever holds the link is one of those who are told.
+        return (LinkState::Taken(acknowledgement(by, true)), StatusCode::OK);
     }
     match alert.closed_at {
         Some(at) => (LinkState::Closed(at), StatusCode::OK),
@@ -144,6 +144,7 @@ fn alert_of(link: &Link, language: Language) -> LinkAlert {
         subject: text(&link.subject),
         level: Some(link.alert.level),
         person: link.person.clone(),
+        earlier: link.alert.acknowledged.as_ref().map(|taken| acknowledgement(taken, true)),
     }
 }
 

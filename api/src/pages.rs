@@ -24,11 +24,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    access::Writer,
+    access::{SeesPeople, Writer},
     alerts::{find, problem as alerts_problem, take_in_hand},
     answer, catalogue, charts,
     error::{ApiError, ProblemType},
-    gather::Gatherer,
+    gather::{Gatherer, acknowledgement},
     language::{self, LANGUAGE_KEY},
     query::Params,
     state::AppState,
@@ -69,6 +69,7 @@ pub(crate) async fn overview(
 /// `/stations/{id}`: one station with its charts.
 pub(crate) async fn station(
     State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -91,6 +92,7 @@ pub(crate) async fn station(
         city: card.city.map_or_else(|| "".into(), |city| city.name),
         kind: station.kind,
         level: card.level,
+        taken: card.taken,
         freshness: card.freshness,
         current_until: card.current_until,
         latitude: station.latitude,
@@ -102,7 +104,7 @@ pub(crate) async fn station(
         deployments: gatherer.deployments(station),
         parameters: gatherer.panels(station),
         window,
-        alerts: alerts.iter().map(|alert| gatherer.alert_row(alert)).collect(),
+        alerts: alerts.iter().map(|alert| gatherer.alert_row(alert, people)).collect(),
         episodes: if settled { Some(episodes(&state, &gatherer, station).await?) } else { None },
     };
     show(&uri, page::station(&view))
@@ -139,7 +141,12 @@ async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) 
 }
 
 /// `/alerts`: open alerts, or all with `?all=true`.
-pub(crate) async fn alerts(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn alerts(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let params = Params::lenient(&uri, &["all", "level", "agency", "station", "kind", "days", "before"]);
     let filter = AlertFilter {
         all: params.flag("all")?.unwrap_or(false),
@@ -171,20 +178,21 @@ pub(crate) async fn alerts(State(state): State<AppState>, uri: Uri, headers: Hea
     let next = found.last().filter(|_| more).map(|last| format!("{}{join}before={}", filter.path(), last.id));
     let gatherer = Gatherer::new(&state);
     let (agencies, stations) = gatherer.choices(frame.language);
-    let alerts = found.iter().map(|alert| gatherer.alert_row(alert)).collect();
+    let alerts = found.iter().map(|alert| gatherer.alert_row(alert, people)).collect();
     show(&uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
 }
 
 /// `/alerts/{id}`: one alert and the form that takes it in hand.
 pub(crate) async fn alert(
     State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let frame = frame(&state, &uri, &headers, None);
     let (_, detail) = find(&state.alerts, &id).await?;
-    let view = alert_view(&state, frame, &detail);
+    let view = alert_view(&state, frame, &detail, people);
     show(&uri, page::alert(&view))
 }
 
@@ -229,7 +237,8 @@ pub(crate) async fn acknowledge(
     let mut frame = frame(&state, &uri, &headers, None);
     let (_, detail) = find(&state.alerts, &id).await?;
     frame.path = format!("/alerts/{}", detail.alert.id);
-    let mut view = alert_view(&state, frame, &detail);
+    // Whoever sends the form shows its answer on the same screen, so it names nobody.
+    let mut view = alert_view(&state, frame, &detail, false);
     view.form_error = Some(error.detail_text(language));
     view.form = AcknowledgeForm { name: fields.name, note: fields.note };
     let mut response = show(&uri, page::alert(&view))?;
@@ -237,9 +246,9 @@ pub(crate) async fn acknowledge(
     Ok(response)
 }
 
-fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail) -> AlertPageView {
+fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail, people: bool) -> AlertPageView {
     let gatherer = Gatherer::new(state);
-    let alert = gatherer.alert_row(&detail.alert);
+    let alert = gatherer.alert_row(&detail.alert, people);
     let station = detail.alert.station.as_ref().and_then(|station| gatherer.snapshot().stations.get(station));
     let zone = station.and_then(|station| TimeZone::get(&station.time_zone).ok());
     AlertPageView {
@@ -247,6 +256,7 @@ fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail) -> AlertPage
         limits: gatherer.rule_limits(&detail.alert.rule),
         rule_source: gatherer.rule_source(&detail.alert.rule),
         transitions: gatherer.transitions(detail),
+        acknowledgements: detail.acknowledgements.iter().map(|taken| acknowledgement(taken, people)).collect(),
         deliveries: gatherer.deliveries(detail),
         can_acknowledge: !detail.alert.is_in_hand() && detail.alert.closed_at.is_none(),
         form_error: None,

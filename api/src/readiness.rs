@@ -151,6 +151,7 @@ mod tests {
             latitude: 0.0,
             longitude: 0.0,
             level: None,
+            taken: None,
             freshness,
             silent_after_ms: 240_000,
             current_until: None,

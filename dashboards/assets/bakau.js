@@ -21,8 +21,8 @@
       : s < 172800 ? ['hour', s / 3600 | 0] : ['day', s / 86400 | 0];
     return fill(words[unit + (n === 1 ? '_one' : '_many')], { n });
   };
-  const clock = ms => new Date(ms + 60000 * data.offset).toISOString().slice(11, 16)
-    .replace(':', lang === 'id' ? '.' : ':') + ' ' + data.zone;
+  const brief = ms => new Date(ms + 60000 * data.offset).toISOString().slice(11, 16).replace(':', lang === 'id' ? '.' : ':');
+  const clock = ms => brief(ms) + ' ' + data.zone;
   const tell = (time, at) => {
     if (!time || +time.dataset.at >= at) return;
     time.dataset.at = at;
@@ -144,12 +144,23 @@
     put(number, String(active));
     number.hidden = !active;
   };
+  /* Somebody has all of a station's alerts in hand, or nobody has. */
+  const hand = (id, at) => {
+    for (const mark of all(`[data-station="${CSS.escape(id)}"] .hand`)) {
+      mark.hidden = !at;
+      mark.title = at ? fill(words.taken, { time: clock(at) }) : '';
+      put(mark.querySelector('b'), at ? brief(at) : '');
+    }
+  };
   const alert = update => {
     for (const cell of cells.get(update.datastream) || []) set(cell, 'level', update.datastream_level);
-    const station = known.get(update.station);
-    if (station && station.worst !== update.station_level) {
+    const station = known.get(update.station), before = station && station.worst;
+    if (station) {
       station.worst = update.station_level;
       paint(update.station);
+      hand(update.station, Date.parse(update.station_taken_at));
+    }
+    if (station && before !== station.worst) {
       const name = document.querySelector(`[data-station="${CSS.escape(update.station)}"] :is(h1,h3)`);
       if (name) put(news, fill(words.news, { station: name.textContent, level: words[update.station_level] }));
     }

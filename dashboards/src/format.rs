@@ -125,6 +125,13 @@ pub fn short_time(at: UtcMillis, zone: &TimeZone, language: Language) -> String 
     local(at, zone, language, "short_time")
 }
 
+/// The clock of a moment within a day before `now`, such as `16.00`; the day of an older one, such as `10 Mar`.
+#[must_use]
+pub fn brief_time(at: UtcMillis, now: UtcMillis, zone: &TimeZone, language: Language) -> String {
+    const DAY_MS: i64 = 86_400_000;
+    local(at, zone, language, if now.since(at).abs() < DAY_MS { "brief_clock" } else { "brief_day" })
+}
+
 fn local(at: UtcMillis, zone: &TimeZone, language: Language, form: &str) -> String {
     let Some(stamp) = at.to_jiff() else { return at.to_string() };
     let zoned = stamp.to_zoned(zone.clone());

@@ -18,7 +18,7 @@ pub struct LinkView {
 /// What can be done with a link.
 #[derive(Debug, Clone)]
 pub enum LinkState {
-    /// Nobody has acknowledged it yet.
+    /// Nobody has acknowledged the level that it has now.
     Open {
         /// What was wrong with the last try, in the page's language.
         error: Option<String>,
@@ -48,4 +48,6 @@ pub struct LinkAlert {
     pub level: Option<Level>,
     /// For whom the link is.
     pub person: String,
+    /// Somebody who acknowledged a lower level than it has now.
+    pub earlier: Option<AcknowledgementRow>,
 }

@@ -11,13 +11,16 @@
 //!   [{"datastream": "prb-bjbr-01/do", "station": "prb-bjbr-01", "value": 5.1, "text": {"id": "5,10", "en": "5.10"},
 //!     "observed_at": "2026-03-10T09:00:00Z", "current_until": "2026-03-10T09:04:00Z", "online": true, "flag": 2}]
 //!   ```
-//! * `event: alert`, at each transition of an alert: `level` is the level of this alert now (`normal` when it closed),
+//! * `event: alert`, at each transition of an alert, and when somebody takes it in hand: `level` is the level of this alert now (`normal` when it closed),
 //!   `datastream_level` the worst level of any active alert of the datastream, `station_level` that of all datastreams of
 //!   the station, as pages show it.
 //!   ```json
 //!   {"id": "9f2c...", "station": "prb-bjbr-01", "datastream": "prb-bjbr-01/do", "level": "siaga",
-//!    "datastream_level": "siaga", "station_level": "siaga", "active_alerts": 3}
+//!    "datastream_level": "siaga", "station_level": "siaga", "station_taken_at": null, "acknowledged": false,
+//!    "acknowledged_level": "waspada", "acknowledged_at": "2026-03-10T08:40:00Z", "active_alerts": 3}
 //!   ```
+//!   `acknowledged` is about the level that it has now, `acknowledged_level` up to which somebody has; `station_taken_at` is
+//!   since when every alert of the station's level is in hand. Who that is, and what they wrote, is in no event.
 //! * `event: levels`, for a client that knows nothing yet or has missed something: every raised level and every station
 //!   whose device is away. What is not named is neither.
 //!   ```json

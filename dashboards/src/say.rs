@@ -7,7 +7,10 @@ use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, 
 use crate::{
     format,
     page::ChartLink,
-    view::{AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, StationView, ValueCell, Window},
+    view::{
+        AcknowledgementRow, AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, StationView,
+        ValueCell, Window,
+    },
 };
 
 #[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
@@ -246,6 +249,34 @@ impl<'a> Say<'a> {
         }
     }
 
+    /// That somebody took care of an alert, and when; by name where the reader may see people.
+    pub(crate) fn taken(&self, taken: &AcknowledgementRow) -> String {
+        self.taken_as("alert_taken", taken)
+    }
+
+    /// The same, with the level that it holds for.
+    pub(crate) fn taken_level(&self, taken: &AcknowledgementRow) -> String {
+        self.taken_as("alert_taken_level", taken)
+    }
+
+    fn taken_as(&self, key: &str, taken: &AcknowledgementRow) -> String {
+        let (level, time) = (self.level_short(taken.level), self.when(taken.at));
+        match &taken.by {
+            Some(name) => self.fill_all(&format!("{key}_by"), &[("level", level), ("name", name), ("time", &time)]),
+            None => self.fill_all(key, &[("level", level), ("time", &time)]),
+        }
+    }
+
+    /// That nobody has taken care of the level that an alert has now.
+    pub(crate) fn untaken(&self, level: impl Borrow<Level>) -> String {
+        self.fill("alert_level_open", "level", self.level_short(level))
+    }
+
+    /// When a station was taken in hand, as short as a list needs it: the clock, or the day where that is another.
+    pub(crate) fn hand(&self, at: impl Borrow<UtcMillis>) -> String {
+        format::brief_time(*at.borrow(), self.frame.generated_at, &self.frame.time_zone, self.frame.language)
+    }
+
     /// When something becomes stale, in milliseconds since 1970 for the script; 0 for what has never been there.
     pub(crate) fn until(&self, until: impl Borrow<Option<UtcMillis>>) -> i64 {
         until.borrow().map_or(0, UtcMillis::get)
@@ -420,6 +451,7 @@ impl<'a> Say<'a> {
             ("lost", "disconnected"),
             ("news", "live_news"),
             ("ready", "ready_count"),
+            ("taken", "alert_taken"),
             ("pin", "map_station"),
             ("pins", "map_cluster"),
         ];

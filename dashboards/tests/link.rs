@@ -33,6 +33,12 @@ fn drawn(language: Language, state: LinkState, text: &str) -> String {
         subject: text.to_owned(),
         level: Some(Level::Awas),
         person: text.to_owned(),
+        earlier: Some(AcknowledgementRow {
+            level: Level::Siaga,
+            at: now().saturating_add(-600_000),
+            by: Some(text.to_owned()),
+            note: None,
+        }),
     });
     page::link(&LinkView { frame, state, alert }).unwrap()
 }
@@ -42,7 +48,8 @@ fn open(text: &str) -> LinkState {
 }
 
 fn taken(text: &str) -> LinkState {
-    LinkState::Taken(AcknowledgementRow { by: text.to_owned(), at: now(), note: Some(text.to_owned()) })
+    let (by, note) = (Some(text.to_owned()), Some(text.to_owned()));
+    LinkState::Taken(AcknowledgementRow { level: Level::Awas, at: now(), by, note })
 }
 
 /// What a page says between its frame's parts.

@@ -61,6 +61,7 @@ fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> Sta
         latitude: -7.7385,
         longitude: 113.221,
         level,
+        taken: None,
         freshness,
         silent_after_ms: 240_000,
         current_until: values.iter().filter_map(ValueCell::current_until).max(),
@@ -136,6 +137,7 @@ fn station(language: Language, name: &str) -> StationView {
         city: Text::from("Probolinggo"),
         kind: StationKind::Mangrove,
         level: Some(Level::Siaga),
+        taken: Some(now().saturating_add(-1_200_000)),
         freshness: Freshness::Live { age_ms: 12_000 },
         current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
@@ -157,7 +159,14 @@ fn station(language: Language, name: &str) -> StationView {
 
 fn alert(language: Language, text: &str) -> AlertPageView {
     let mut alert = alert_row(text);
-    alert.acknowledged = Some(AcknowledgementRow { by: text.to_owned(), at: now(), note: Some(text.to_owned()) });
+    let taken = |level, minutes: i64, by: Option<&str>| AcknowledgementRow {
+        level,
+        at: now().saturating_add(-minutes * 60_000),
+        by: by.map(str::to_owned),
+        note: by.map(str::to_owned),
+    };
+    let acknowledgements = vec![taken(Level::Waspada, 60, None), taken(Level::Siaga, 5, Some(text))];
+    alert.acknowledged = acknowledgements.last().cloned();
     let (from, to, observed_at) = (Level::Normal, Level::Siaga, now());
     let delivery = DeliveryRow {
         channel: "piket".to_owned(),
@@ -169,6 +178,7 @@ fn alert(language: Language, text: &str) -> AlertPageView {
         detail: Some(text.to_owned()),
     };
     AlertPageView {
+        acknowledgements,
         frame: frame(language, "/alerts/9f2c41d0"),
         alert,
         limits: Vec::new(),

@@ -25,7 +25,7 @@ const levels = () => {
       id: each.dataset.station, kind: each.tagName.toLowerCase(), level: each.dataset.level,
       badge: say(each.querySelector('.head>.badge .word, .who>.badge .word')), sign: each.querySelector('use')?.getAttribute('href'),
       fresh: each.querySelector('.freshness')?.dataset.fresh ?? each.dataset.fresh,
-      says: say(each.querySelector('.freshness .says')), label: each.getAttribute('aria-label'),
+      says: say(each.querySelector('.freshness .says')), hand: say(each.querySelector('.hand:not([hidden])')), label: each.getAttribute('aria-label'),
     }))),
     clusters: sorted(of('[data-stations]').map(each => [each.dataset.level, each.getAttribute('aria-label')])),
     cells: sorted(of('[data-datastream]').map(each => [

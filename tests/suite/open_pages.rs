@@ -97,6 +97,16 @@ impl Open {
         wait::until(what, PATIENCE, async || Ok(condition(&self.bakau).await?.then_some(()))).await
     }
 
+    /// Takes the newest alert in hand, by the API.
+    async fn acknowledge(&self) -> Result<()> {
+        let alerts = self.bakau.json("/api/v1/alerts?active=true").await?;
+        let id = alerts["alerts"][0]["id"].as_str().context("an id")?.to_owned();
+        let post = reqwest::Client::new().post(self.bakau.url(&format!("/api/v1/alerts/{id}/acknowledge"))?);
+        let post = post.bearer_auth(self.bakau.admin_token()?).json(&json!({"name": "Sari"}));
+        post.send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Waits until Bakau itself has these levels, station by station.
     async fn levels(&self, expected: [&str; STATIONS]) -> Result<()> {
         self.known("the levels", async |bakau| {
@@ -158,6 +168,14 @@ async fn an_open_page_shows_the_levels_of_a_fresh_one_whatever_broke_in_between(
     open.levels(["siaga", "normal", "normal"]).await?;
     open.like_fresh("an alert").await?;
     open.says([("siaga", "live"), ("normal", "live"), ("normal", "live")])?;
+
+    // Somebody takes it in hand, and the overview says so.
+    open.acknowledge().await?;
+    open.like_fresh("an acknowledgement").await?;
+    ensure!(
+        open.browser.levels("overview")?.unwrap_or_default().to_string().contains("✓ acknowledged"),
+        "nobody has it"
+    );
 
     // A line that is cut: one station alarms, another one ends.
     open.relay.cut();

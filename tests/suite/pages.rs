@@ -3,6 +3,8 @@
 use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context, Result};
+use bakau_clock::{Clock as _, SystemClock};
+use bakau_model::UtcMillis;
 use bakau_tests::{bakau::Bakau, catalogue, kill::Way, publish::Publisher, wait};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,11 +56,10 @@ fn rule() -> String {
     catalogue::rule("do-rendah", "beban-000000/do").replace("channels = [\"sink\"]", "channels = []")
 }
 
-/// Values of the one station of [`catalogue::load`] with that much oxygen, measured now.
-async fn measure(publisher: &Publisher, oxygen: f64) -> Result<()> {
-    use bakau_clock::Clock as _;
-    let now = bakau_clock::SystemClock.now();
-    let payload = format!("{{\"time\":\"{now}\",\"do\":{oxygen},\"ph\":7.0}}");
+/// Oxygen of the one station of [`catalogue::load`]; far enough apart in time, any change is believed.
+async fn measure(publisher: &Publisher, minutes_ago: i64, oxygen: f64) -> Result<()> {
+    let at = SystemClock.now().saturating_add(-minutes_ago * 60_000);
+    let payload = format!("{{\"time\":\"{at}\",\"do\":{oxygen},\"ph\":7.0}}");
     publisher.publish("bakau/beban-000000/data", payload.as_bytes()).await?;
     Ok(())
 }
@@ -83,7 +84,7 @@ async fn what_mail_scanners_hang_on_an_address_breaks_no_page_picture_or_link() 
         username: catalogue::DEVICE.to_owned(),
         password: catalogue::TOKEN.to_owned(),
     };
-    measure(&publisher, 3.5).await?;
+    measure(&publisher, 0, 3.5).await?;
     let alert = alert_at(&bakau, "waspada").await?;
     let alert = format!("/alerts/{}", alert["id"].as_str().context("an id")?);
     let hung_on = "utm_source=surat&fbclid=%F0%9F%8C%B1%FF&mc_eid&=&lang=fr&lang=en";
@@ -100,5 +101,87 @@ async fn what_mail_scanners_hang_on_an_address_breaks_no_page_picture_or_link() 
     assert!(status == 400 && text.contains("statoin"), "{text}");
     // A link that was not made here says so, whatever hangs on it; see mail.rs for one that was.
     assert_eq!(page(&bakau, &format!("/a/tidak-ada?{hung_on}")).await?.0, 404);
+    bakau.stop()
+}
+
+/// A page with the admin token, as programs and browsers at a closed installation send it.
+async fn page_as_admin(bakau: &Bakau, path: &str) -> Result<String> {
+    let request = reqwest::Client::new().get(bakau.url(path)?).bearer_auth(bakau.admin_token()?);
+    Ok(request.send().await?.error_for_status()?.text().await?)
+}
+
+/// The clock of a moment at the station, as Bahasa Indonesia writes it.
+fn clock(at: &str) -> Result<String> {
+    let minutes = UtcMillis::parse(at)?.get() / 60_000 + 7 * 60;
+    Ok(format!("{:02}.{:02}", minutes / 60 % 24, minutes % 60))
+}
+
+/// What a reader sees: without tags, and without what is hidden.
+fn seen(page: &str) -> String {
+    let content = page.split_once("<main").map_or(page, |(_, content)| content);
+    let mut text = String::new();
+    let mut hidden = false;
+    for part in content.split('<') {
+        let (tag, words) = part.split_once('>').unwrap_or(("", part));
+        hidden = (hidden || tag.starts_with("p class=\"hand\"") && tag.ends_with(" hidden")) && tag != "/p";
+        if !hidden {
+            text.push_str(words);
+            text.push(' ');
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_is_on_every_page_with_its_time_and_for_its_level_only() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let files = [("uji.toml", catalogue::load(1) + &rule())];
+    let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
+    bakau.start().await?;
+    let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
+    let publisher = Publisher { broker: bakau.mqtt()?, username, password };
+    measure(&publisher, 60, 3.5).await?;
+    let alert = alert_at(&bakau, "waspada").await?;
+    let id = alert["id"].as_str().context("an id")?.to_owned();
+    let pages = |lang: &str| {
+        ["/".to_owned(), "/alerts".to_owned(), format!("/alerts/{id}"), "/stations/beban-000000".to_owned()]
+            .map(|path| format!("{path}?lang={lang}"))
+    };
+    for path in pages("id").into_iter().chain(pages("en")) {
+        let text = seen(&page(&bakau, &path).await?.1).to_lowercase();
+        assert!(!text.contains("✓ ditangani") && !text.contains("acknowledged 2"), "{path}: {text}");
+    }
+    let path = bakau.url(&format!("/api/v1/alerts/{id}/acknowledge"))?;
+    let body = serde_json::json!({"name": "Sari Dewi", "note": "menuju lokasi"});
+    let answer = reqwest::Client::new().post(&path).bearer_auth(bakau.admin_token()?).json(&body).send().await?;
+    let taken: serde_json::Value = serde_json::from_str(&answer.error_for_status()?.text().await?)?;
+    let time = clock(taken["acknowledged_at"].as_str().context("a time")?)?;
+
+    for (lang, words) in [("id", "ditangani"), ("en", "acknowledged")] {
+        for path in pages(lang) {
+            let text = seen(&page(&bakau, &path).await?.1);
+            let time = if lang == "en" { time.replace('.', ":") } else { time.clone() };
+            assert!(text.to_lowercase().contains(words) && text.contains(&time), "{path} at {time}: {text}");
+            assert!(!text.contains("Sari Dewi") && !text.contains("menuju lokasi"), "{path} names people: {text}");
+            assert!(!text.contains("Belum ditangani") && !text.contains("Not acknowledged"), "{path}: {text}");
+        }
+        for path in &pages(lang)[1..] {
+            assert!(seen(&page_as_admin(&bakau, path).await?).contains("Sari Dewi"), "{path} with the token");
+        }
+    }
+    assert!(seen(&page_as_admin(&bakau, &pages("id")[2]).await?).contains("menuju lokasi"));
+
+    // A rise is nobody's yet, and the pages say both.
+    measure(&publisher, 30, 1.5).await?;
+    let risen = alert_at(&bakau, "siaga").await?;
+    assert_eq!((&risen["acknowledged"], &risen["acknowledged_level"]), (&false.into(), &"waspada".into()));
+    for path in &pages("id")[1..] {
+        let text = seen(&page(&bakau, path).await?.1);
+        assert!(text.contains("Waspada ditangani") && text.contains(&time), "{path}: {text}");
+        assert!(text.contains("Siaga belum ditangani"), "{path}: {text}");
+    }
+    let overview = seen(&page(&bakau, "/?lang=id").await?.1);
+    assert!(!overview.contains("ditangani"), "{overview}");
+    assert!(page(&bakau, &pages("id")[2]).await?.1.contains("<form class=\"ack\""), "it can be taken again");
     bakau.stop()
 }

@@ -99,6 +99,7 @@ fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>, values: V
         latitude: latitude + (number * 1.7).sin() * 0.018,
         longitude: longitude + (number * 2.3).cos() * 0.022,
         level,
+        taken: None,
         freshness: Freshness::Live { age_ms: 12_000 },
         silent_after_ms: 240_000,
         current_until: values.iter().filter_map(ValueCell::current_until).max(),
@@ -173,8 +174,9 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
         decided_at: at("2026-03-10T07:40:03Z"),
         closed_at: closed.then(|| at("2026-03-10T08:30:00Z")),
         acknowledged: closed.then(|| AcknowledgementRow {
-            by: "Sari W.".to_owned(),
+            level: Level::Waspada,
             at: at("2026-03-10T07:55:00Z"),
+            by: Some("Sari W.".to_owned()),
             note: Some("Aerator dinyalakan, pantau 1 jam lagi.".to_owned()),
         }),
     }
@@ -182,7 +184,16 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
 
 fn alerts(language: Language, all: bool) -> AlertsView {
     let active = alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false);
+    let mut active = active;
+    let taken = |level| AcknowledgementRow {
+        level,
+        at: UtcMillis::parse("2026-03-10T07:14:00Z").unwrap(),
+        by: None,
+        note: None,
+    };
+    active.acknowledged = Some(taken(Level::Waspada));
     let mut air = alert("77aa41d07be1a8c3", Level::Waspada, Level::Awas, false);
+    air.acknowledged = Some(taken(Level::Waspada));
     air.subject = Text::from("Alun-alun Batu");
     (air.label, air.rule_name) = (Some(text("PM2,5", "PM2.5")), text("Udara tidak sehat", "Unhealthy air"));
     (air.value, air.unit, air.decimals) = (Some(61.0), Unit::new("ug/m3"), 0);
@@ -232,6 +243,7 @@ fn station(language: Language) -> StationView {
         city: Text::from("Kota Probolinggo"),
         kind: StationKind::Mangrove,
         level: Some(Level::Siaga),
+        taken: Some(now().saturating_add(-1_200_000)),
         freshness: Freshness::Live { age_ms: 12_000 },
         current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
@@ -263,6 +275,12 @@ fn alert_page(language: Language) -> AlertPageView {
         detail: detail.map(str::to_owned),
     };
     AlertPageView {
+        acknowledgements: vec![AcknowledgementRow {
+            level: Level::Waspada,
+            at: UtcMillis::parse("2026-03-10T07:14:00Z").unwrap(),
+            by: Some("Sari W.".to_owned()),
+            note: Some("Aerator dinyalakan, pantau 1 jam lagi.".to_owned()),
+        }],
         frame: frame(language, "/alerts/9f2c41d07be1a8c3"),
         alert: alert("9f2c41d07be1a8c3", Level::Siaga, Level::Siaga, false),
         limits: limits(),

@@ -41,14 +41,16 @@ impl AlertTopic {
     }
 }
 
-/// Who has taken care of an alert.
+/// That somebody has taken care of an alert.
 #[derive(Debug, Clone)]
 pub struct AcknowledgementRow {
-    /// Name given for the record.
-    pub by: String,
+    /// It holds up to this level; a higher one is nobody's yet.
+    pub level: Level,
     /// When.
     pub at: UtcMillis,
-    /// What they wrote.
+    /// Name given for the record; `None` for readers who may not see people.
+    pub by: Option<String>,
+    /// What they wrote; as the name.
     pub note: Option<String>,
 }
 
@@ -89,8 +91,16 @@ pub struct AlertRow {
     pub decided_at: UtcMillis,
     /// When it closed; `None` while active.
     pub closed_at: Option<UtcMillis>,
-    /// Who has taken care of it.
+    /// That somebody has taken care of it, of the highest level that anybody has.
     pub acknowledged: Option<AcknowledgementRow>,
+}
+
+impl AlertRow {
+    /// Whether somebody has taken care of the level that it has now.
+    #[must_use]
+    pub fn is_in_hand(&self) -> bool {
+        self.acknowledged.as_ref().is_some_and(|taken| self.level <= taken.level)
+    }
 }
 
 /// Which alerts are listed, as `?all=&level=&agency=&station=&kind=&days=` says.
@@ -215,6 +225,8 @@ pub struct AlertPageView {
     pub rule_source: Option<Text>,
     /// Changes of level, oldest first.
     pub transitions: Vec<TransitionRow>,
+    /// Who took care of which level, oldest first.
+    pub acknowledgements: Vec<AcknowledgementRow>,
     /// Notifications, oldest first.
     pub deliveries: Vec<DeliveryRow>,
     /// Whether the form is shown: the alert may still be acknowledged.
