@@ -67,7 +67,7 @@ pub enum SourceState {
     Connecting,
     /// Receiving.
     Connected,
-    /// Reachable, but taking no messages.
+    /// Reachable, but taking no messages, or not all of them.
     Blocked(BlockedReason),
     /// Ended on purpose.
     Stopped,

@@ -40,6 +40,9 @@ const MAX_TOPICS: usize = 65_536;
 /// How long a stopping source waits for what is on its way into the spool.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How often filters that the broker refused are asked for again; somebody may have changed the rights.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
 /// Packet ids of what we ask for; nothing else we send has one of its own.
 const SUBSCRIBE_ID: u16 = 1;
 const COUNTERS_ID: u16 = 2;
@@ -71,6 +74,10 @@ pub(crate) struct Session<'c> {
     counters: Counters,
     /// Whether the broker confirmed the subscriptions in this run.
     subscribed: bool,
+    /// The filters it was last asked for.
+    asked: Vec<String>,
+    /// Those of them that it refused on this connection; the others bring messages all the same.
+    refused: Vec<String>,
     /// Whether it still has to confirm that others ended.
     unsubscribing: bool,
     keep_alive: Duration,
@@ -111,6 +118,8 @@ impl<'c> Session<'c> {
             memory,
             counters: Counters::default(),
             subscribed: false,
+            asked: Vec::new(),
+            refused: Vec::new(),
             unsubscribing: false,
             keep_alive: config.keep_alive,
             taken_over: false,
@@ -138,6 +147,7 @@ impl<'c> Session<'c> {
         self.epoch += 1;
         self.on_their_way = 0;
         self.ping_unanswered = false;
+        self.refused.clear();
         self.board.connection_opened(&self.config.name);
         let open = self.intake.open_connection(usize::from(self.config.window));
         let session_present = accepted.session_present;
@@ -172,6 +182,9 @@ impl<'c> Session<'c> {
         let mut pings = tokio::time::interval(self.keep_alive.max(Duration::from_secs(1)) / 2);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
+        let mut again = tokio::time::interval(ASK_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        again.reset();
         let uncontested = tokio::time::sleep(UNCONTESTED_AFTER);
         tokio::pin!(uncontested);
         let mut paused = false;
@@ -183,6 +196,7 @@ impl<'c> Session<'c> {
                 Some(tokens) = self.durable.recv() => self.acknowledge(link, tokens).await?,
                 Ok(()) = self.health.changed() => self.show_connected(),
                 _ = pings.tick() => self.ping(link, paused).await?,
+                _ = again.tick(), if !self.refused.is_empty() => self.ask(link, self.refused.clone()).await?,
                 () = &mut uncontested, if self.contested => {
                     self.contested = false;
                     self.show_connected();
@@ -223,7 +237,12 @@ impl<'c> Session<'c> {
             self.show_connected();
             return Ok(());
         }
-        let (filters, qos) = (self.config.topics.clone(), self.config.qos);
+        self.ask(link, self.config.topics.clone()).await
+    }
+
+    async fn ask(&mut self, link: &mut Link, filters: Vec<String>) -> Result<(), LinkError> {
+        self.asked.clone_from(&filters);
+        let qos = self.config.qos;
         link.write(std::iter::once(Outgoing::Subscribe { id: SUBSCRIBE_ID, filters, qos, retained_again: false })).await
     }
 
@@ -271,19 +290,19 @@ impl<'c> Session<'c> {
                 Ok(())
             }
             Incoming::Publish(publish) => {
-                let job = self.job(publish, now)?;
+                let job = self.job(publish, now);
                 self.jobs.push(job);
                 Ok(())
             }
             // Second half of QoS 2. Answered whether or not the first half is known: after a reconnect it is not.
             Incoming::Release(id) => link.write(std::iter::once(Outgoing::PubComp(id))).await,
             Incoming::SubAck { id: COUNTERS_ID, refused, .. } => {
-                if let Some(reason) = refused {
+                if let Some((_, reason)) = refused.first() {
                     tracing::info!(source = %self.config.name, reason, "the broker does not tell its counters");
                 }
                 Ok(())
             }
-            Incoming::SubAck { refused, granted, .. } => self.confirmed(refused, granted).await,
+            Incoming::SubAck { refused, granted, .. } => self.confirmed(&refused, granted).await,
             Incoming::UnsubAck => {
                 self.unsubscribing = false;
                 self.settle().await;
@@ -294,9 +313,21 @@ impl<'c> Session<'c> {
         }
     }
 
-    async fn confirmed(&mut self, refused: Option<&'static str>, granted: Qos) -> Result<(), LinkError> {
-        if let Some(words) = refused {
-            return Err(LinkError::Refused(format!("the broker refused a subscription: {words}")));
+    /// A filter that is refused costs the messages of that filter; it is asked for again and again. Without any other the
+    /// connection is good for nothing.
+    async fn confirmed(&mut self, refused: &[(usize, &'static str)], granted: Qos) -> Result<(), LinkError> {
+        self.refused = refused.iter().filter_map(|(place, _)| self.asked.get(*place).cloned()).collect();
+        if let (Some(filter), Some((_, words))) = (self.refused.first(), refused.first()) {
+            let problem = format!("the broker refused the subscription of '{filter}': {words}");
+            if self.refused.len() == self.config.topics.len() {
+                return Err(LinkError::Refused(problem));
+            }
+            tracing::error!(source = %self.config.name, problem, "messages of some topics do not come");
+            self.memory.now.established = true;
+            self.remember().await;
+            self.show_connected();
+            self.board.set_problem(&self.config.name, format!("{problem}; its other topics come in"));
+            return Ok(());
         }
         if granted == Qos::AtMostOnce && self.config.qos != Qos::AtMostOnce {
             tracing::warn!(source = %self.config.name, "the broker grants only QoS 0: it may drop messages unseen");
@@ -318,16 +349,16 @@ impl<'c> Session<'c> {
         }
     }
 
-    fn job(&mut self, publish: Publish, now: UtcMillis) -> Result<Job, LinkError> {
+    fn job(&mut self, publish: Publish, now: UtcMillis) -> Job {
         let token = AckToken { epoch: self.epoch, packet_id: publish.packet_id, qos: publish.qos };
-        let topic = std::str::from_utf8(&publish.topic);
-        let topic = topic.map_err(|_| LinkError::Lost("the broker sent a topic that is no UTF-8".to_owned()))?;
+        // A topic that is no UTF-8 belongs to no route; refused, it would come again and hold up everything behind it.
+        let topic = String::from_utf8_lossy(&publish.topic);
         let envelope = Envelope {
             source: self.config.name.clone(),
             epoch: self.epoch,
             client_id: None,
             username: None,
-            topic: self.topic(topic),
+            topic: self.topic(&topic),
             payload: publish.payload,
             qos: publish.qos,
             dup: publish.dup,
@@ -345,7 +376,7 @@ impl<'c> Session<'c> {
             (Qos::AtLeastOnce | Qos::ExactlyOnce, true) if !publish.dup => self.counters.books.took(-1),
             (_, true) | (Qos::AtLeastOnce | Qos::ExactlyOnce, false) => {}
         }
-        Ok(Job { envelope, reply })
+        Job { envelope, reply }
     }
 
     /// The shared copy of a topic.
@@ -389,6 +420,7 @@ impl<'c> Session<'c> {
             IntakeHealth::Blocked(NotCommitted::SpoolFailed | NotCommitted::Stopping) => {
                 SourceState::Blocked(BlockedReason::SpoolFailed)
             }
+            IntakeHealth::Open if !self.refused.is_empty() => SourceState::Blocked(BlockedReason::Refused),
             IntakeHealth::Open if self.contested => SourceState::Blocked(BlockedReason::Contested),
             IntakeHealth::Open => SourceState::Connected,
         };

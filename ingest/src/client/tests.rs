@@ -1,5 +1,6 @@
 //! Against a real mosquitto; without one on this machine they say so and end.
 
+mod single;
 mod takeover;
 
 use std::{

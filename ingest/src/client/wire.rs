@@ -58,10 +58,10 @@ pub(crate) enum Incoming {
     Refused(reasons::Reason),
     Publish(Publish),
     Release(u16),
-    /// The first filter that was refused, in words, and the lowest quality of service granted to the others.
+    /// The places of the filters that were refused, with words, and the lowest quality of service granted to the others.
     SubAck {
         id: u16,
-        refused: Option<&'static str>,
+        refused: Vec<(usize, &'static str)>,
         granted: Qos,
     },
     UnsubAck,
@@ -263,13 +263,13 @@ fn from_v4(packet: b4::v4::Packet) -> Incoming {
 }
 
 fn sub_ack(id: u16, outcomes: impl Iterator<Item = Result<Qos, &'static str>>) -> Incoming {
-    let (mut refused, mut granted) = (None, Qos::ExactlyOnce);
-    for outcome in outcomes {
+    let (mut refused, mut granted) = (Vec::new(), Qos::ExactlyOnce);
+    for (place, outcome) in outcomes.enumerate() {
         match (outcome, granted) {
             (Ok(Qos::AtMostOnce), _) => granted = Qos::AtMostOnce,
             (Ok(Qos::AtLeastOnce), Qos::ExactlyOnce) => granted = Qos::AtLeastOnce,
             (Ok(_), _) => {}
-            (Err(words), _) => refused = refused.or(Some(words)),
+            (Err(words), _) => refused.push((place, words)),
         }
     }
     Incoming::SubAck { id, refused, granted }
