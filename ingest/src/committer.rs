@@ -8,14 +8,14 @@
 //! client sources are held and tried again. Nothing is dropped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use bakau_clock::Clock;
-use bakau_model::{Envelope, LedgerKey, MessageLedger, SourceName, UtcMillis};
+use bakau_model::{DeclaredCode, Envelope, LedgerKey, MessageLedger, Missing, Observation, SourceName, UtcMillis};
 use bakau_registry::Snapshot;
 use bakau_spool::{BatchDraft, DeliveryWindow, ReadingCounts, Spool, SpoolError, SpoolErrorKind};
 use tokio::sync::{mpsc::UnboundedSender, watch};
@@ -56,6 +56,8 @@ pub struct IngestConfig {
     pub accept_future_ms: i64,
     /// Time zone (IANA name) of sources whose devices send local times without an offset.
     pub time_zones: BTreeMap<SourceName, String>,
+    /// Codes and words that mean "no value" in everything of a source.
+    pub missing: BTreeMap<SourceName, Vec<DeclaredCode>>,
     /// Largest payload that is decoded; a larger one goes to quarantine.
     pub max_payload_bytes: usize,
     /// Longest time a group waits for more messages.
@@ -73,6 +75,7 @@ impl Default for IngestConfig {
             default_accept_past_ms: 7 * 24 * 3_600_000,
             accept_future_ms: 5 * 60_000,
             time_zones: BTreeMap::new(),
+            missing: BTreeMap::new(),
             max_payload_bytes: 1024 * 1024,
             linger: Duration::from_millis(5),
             group_messages: 4_096,
@@ -87,6 +90,7 @@ impl IngestConfig {
         Limits {
             windows: self.accept_past_ms.iter().map(|(source, past_ms)| (source.clone(), window(*past_ms))).collect(),
             zones: self.time_zones.clone(),
+            missing: self.missing.iter().map(|(source, codes)| (source.clone(), Missing::of(codes.iter()))).collect(),
             default_window: window(self.default_accept_past_ms),
             max_payload_bytes: self.max_payload_bytes,
         }
@@ -105,8 +109,15 @@ pub fn start_committer(
     stop: CancellationToken,
 ) -> std::io::Result<(Intake, JoinHandle<()>)> {
     let intake = Intake::new();
-    let processor = Processor::new(config.limits(), Arc::clone(&snapshots.borrow()));
+    let mut processor = Processor::new(config.limits(), Arc::clone(&snapshots.borrow()));
     let window = spool.delivery_window();
+    if processor.has_frames() {
+        spool.recent(|envelopes, batch| {
+            let key = |one: &Observation| (one.datastream, one.observed_at, one.received_at);
+            let taken: HashSet<_> = batch.observations.iter().map(|one| key(&one.observation)).collect();
+            processor.recall(envelopes.iter(), |observation| taken.contains(&key(observation)));
+        });
+    }
     let committer = Committer {
         spool,
         snapshots,
@@ -195,8 +206,10 @@ impl Committer {
         let started = Instant::now();
         if let Err(error) = self.spool.append(&draft) {
             self.taken.envelopes = draft.envelopes;
+            self.processor.undo();
             return Err(error);
         }
+        self.processor.keep();
         metrics::committed(started.elapsed().as_secs_f64(), draft.envelopes.len());
         if let Some(first) = draft.envelopes.first() {
             metrics::durable_after(self.clock.now().since(first.received_at));

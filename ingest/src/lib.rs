@@ -10,6 +10,7 @@ pub mod broker;
 pub mod client;
 mod committer;
 pub mod decode;
+mod frames;
 pub mod identify;
 mod intake;
 mod latest;

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{Envelope, Observation, QuarantineReason, SourceName, StationStatus};
+use bakau_model::{Envelope, Missing, Observation, QuarantineReason, SourceName, StationStatus};
 use bakau_registry::Snapshot;
 use bakau_spool::QuarantineDraft;
 use jiff::tz::TimeZone;
@@ -19,6 +19,7 @@ use self::message::{Clock, Owners, Sender};
 
 use crate::{
     decode::{Decoded, Decoder},
+    frames::{Frame, Frames},
     identify::AcceptWindow,
     owner::{Devices, Owner},
     route::Matcher,
@@ -41,7 +42,7 @@ pub enum Outcome {
     Unrouted,
     /// A retained delivery without device time: when it was measured nobody knows.
     IgnoredRetained,
-    /// A repeated delivery without device time of a message that is already spooled.
+    /// A repeated delivery without device time of a message that is already spooled, or a radio frame that was taken.
     IgnoredDuplicate,
 }
 
@@ -64,12 +65,14 @@ impl Outcome {
 }
 
 /// The limits of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Accept windows of sources that have one of their own.
     pub windows: BTreeMap<SourceName, AcceptWindow>,
     /// Time zones (IANA names, checked) of sources whose devices send local times without an offset.
     pub zones: BTreeMap<SourceName, String>,
+    /// Codes and words that mean "no value" in everything of a source, for sources that have some.
+    pub missing: BTreeMap<SourceName, Missing>,
     /// The accept window of the others.
     pub default_window: AcceptWindow,
     /// Largest payload that is decoded.
@@ -118,6 +121,7 @@ struct Line {
 struct SourceMemory {
     name: SourceName,
     window: AcceptWindow,
+    missing: Missing,
     topics: HashMap<Arc<str>, Known>,
 }
 
@@ -129,6 +133,7 @@ pub struct Processor {
     matcher: Matcher,
     lines: Vec<Line>,
     sources: Vec<SourceMemory>,
+    frames: Frames,
     decoded: Decoded,
 }
 
@@ -137,19 +142,64 @@ impl Processor {
     #[must_use]
     pub fn new(limits: Limits, snapshot: Arc<Snapshot>) -> Self {
         let matcher = Matcher::compile(&snapshot.routes);
-        let line = |route: &bakau_registry::Route| Line {
-            decoder: Decoder::compile(&route.format),
-            devices: Devices::of(route),
-        };
+        let line = |route: &bakau_registry::Route| Line { decoder: Decoder::of(route), devices: Devices::of(route) };
         let lines = snapshot.routes.iter().map(line).collect();
-        Self { limits, snapshot, matcher, lines, sources: Vec::new(), decoded: Decoded::default() }
+        Self {
+            limits,
+            snapshot,
+            matcher,
+            lines,
+            sources: Vec::new(),
+            frames: Frames::default(),
+            decoded: Decoded::default(),
+        }
     }
 
     /// Changes to another snapshot; does nothing when it is the same one.
     pub fn use_snapshot(&mut self, snapshot: &Arc<Snapshot>) {
         if !Arc::ptr_eq(&self.snapshot, snapshot) {
-            *self = Self::new(self.limits.clone(), Arc::clone(snapshot));
+            let frames = std::mem::take(&mut self.frames);
+            *self = Self { frames, ..Self::new(self.limits.clone(), Arc::clone(snapshot)) };
         }
+    }
+
+    /// The messages worked out since the last call are durable: their radio frames are not taken again.
+    pub fn keep(&mut self) {
+        self.frames.keep();
+    }
+
+    /// The messages worked out since then were not taken, and come again.
+    pub fn undo(&mut self) {
+        self.frames.undo();
+    }
+
+    /// Remembers the radio frames of spooled messages from before a restart; `taken` says which observations came of
+    /// them then.
+    pub fn recall<'e>(&mut self, envelopes: impl Iterator<Item = &'e Envelope>, taken: impl Fn(&Observation) -> bool) {
+        let mut findings = Findings::default();
+        for envelope in envelopes {
+            let at = self.remember(envelope);
+            let known = self.sources.get(at).and_then(|source| source.topics.get(&*envelope.topic));
+            let line = known.and_then(|known| self.lines.get(known.route));
+            if !line.is_some_and(|line| line.decoder.has_frames()) {
+                continue;
+            }
+            findings.observations.clear();
+            findings.quarantine.clear();
+            self.process(0, envelope, |_| false, &mut findings);
+            // What the registry of today makes of it counts only if it was taken then.
+            if findings.observations.iter().any(|(_, observation)| taken(observation)) {
+                self.frames.keep();
+            } else {
+                self.frames.undo();
+            }
+        }
+    }
+
+    /// Whether any route takes radio frames.
+    #[must_use]
+    pub fn has_frames(&self) -> bool {
+        self.lines.iter().any(|line| line.decoder.has_frames())
     }
 
     /// The registry revision in use.
@@ -182,7 +232,7 @@ impl Processor {
             findings.quarantine.push(whole(QuarantineReason::Undecodable, detail));
             return Processed::without_readings(Outcome::Quarantined);
         }
-        if let Err(error) = decoder.decode(&envelope.payload, &mut self.decoded) {
+        if let Err(error) = decoder.decode(&envelope.payload, &source.missing, &mut self.decoded) {
             findings.quarantine.push(whole(error.reason, error.detail));
             return Processed::without_readings(Outcome::Quarantined);
         }
@@ -199,7 +249,17 @@ impl Processor {
         }
         let clock = Clock { window: source.window, zone: known.zone.as_ref() };
         let mut owners = Owners { owner: &known.owner, devices, slots: decoder.slots() };
+        let before = (findings.observations.len(), findings.quarantine.len());
         let processed = sender.identify(&self.decoded, clock, &mut owners, findings);
+        let first = findings.observations.get(before.0);
+        if let Some(frame) = first.and_then(|(_, first)| Frame::of(&self.decoded, first)) {
+            if self.frames.is_repeated(&frame) {
+                findings.observations.truncate(before.0);
+                findings.quarantine.truncate(before.1);
+                return Processed::without_readings(Outcome::IgnoredDuplicate);
+            }
+            self.frames.add(frame);
+        }
         if processed.readings == 0 && self.decoded.broken.is_empty() {
             let paths: Vec<_> = decoder.slots().iter().take(5).map(|slot| slot.path.as_str()).collect();
             let detail = format!("none of the mapped values is in the payload: {}", paths.join(", "));
@@ -214,7 +274,9 @@ impl Processor {
             Some(at) => at,
             None => {
                 let window = self.limits.windows.get(&envelope.source).copied().unwrap_or(self.limits.default_window);
-                self.sources.push(SourceMemory { name: envelope.source.clone(), window, topics: HashMap::new() });
+                let missing = self.limits.missing.get(&envelope.source).cloned().unwrap_or_default();
+                let (name, topics) = (envelope.source.clone(), HashMap::new());
+                self.sources.push(SourceMemory { name, window, missing, topics });
                 self.sources.len() - 1
             }
         };

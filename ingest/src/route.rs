@@ -172,6 +172,8 @@ mod tests {
             station: station.map(|id| StationId::new(id).unwrap()),
             devices: std::collections::BTreeMap::new(),
             time_zone: None,
+            missing: Vec::new(),
+            decimal_comma: false,
             format: Format::Json { json },
         }
     }

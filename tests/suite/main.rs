@@ -23,3 +23,4 @@ mod stopping;
 mod store_copy;
 mod takeover;
 mod times;
+mod values;

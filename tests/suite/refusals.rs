@@ -43,7 +43,7 @@ async fn poison(publisher: &Publisher, bakau: &Bakau) -> Result<u64> {
         b"{\"time\":\"2026-01-01T00:00:00Z\",\"do\":5",
         b"\xff\xfe\x00",
         b"",
-        b"{\"time\":\"2026-01-01T00:00:00Z\",\"do\":NaN}",
+        b"{\"time\":\"2026-01-01T00:00:00Z\",\"do\":Infinity}",
         nested.as_bytes(),
         b"{\"time\":\"yesterday\",\"do\":5}",
     ];

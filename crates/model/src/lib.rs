@@ -5,6 +5,7 @@
 //! had the value), `received_at` (when Bakau got it) and `decided_at` (when a rule acted).
 
 mod batch;
+mod declared;
 mod envelope;
 mod id;
 mod ledger;
@@ -23,6 +24,7 @@ mod time;
 mod unit;
 
 pub use batch::{Batch, Seq, SourcedObservation};
+pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, trim};
 pub use envelope::{Envelope, Qos};
 pub use id::{
     AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, NotificationId,

@@ -390,6 +390,28 @@ fn former_names_belong_to_one_datastream_and_are_not_in_use() {
 }
 
 #[test]
+fn codes_for_no_value_and_texts_for_units_are_checked_where_they_stand() {
+    let text = "[[route]]\nid = \"r\"\ntopic = \"a/{station}\"\nmissing = [-9999, nan]\ndecimal_comma = \"yes\"\nformat = \"json\"\n\
+                [[route.json.values]]\npath = \"/do\"\nparameter = \"do\"\nunit = \"mg/L\"\nmissing = \"---\"\n\
+                unit_texts = [\"mg/L\", \"1 mg\", \"\"]\n\
+                [[route.json.values]]\npath = \"/ph\"\nparameter = \"ph\"\nunit = \"[pH]\"\nmissing = [-9999, \"---\", true]\n";
+    let found = errors(&[file("a.toml", text)]);
+    let starts =
+        ["a.toml:4: missing: a code must be a finite number", "a.toml:5: decimal_comma: ", "a.toml:11: missing: "];
+    for start in starts {
+        assert!(found.iter().any(|error| error.starts_with(start)), "{start} is not in {found:#?}");
+    }
+    let units: Vec<_> = found.iter().filter(|error| error.contains("is no text for a unit")).collect();
+    assert!(units.len() == 2 && units[0].starts_with("a.toml:12: '1 mg'"), "{found:#?}");
+    assert!(found.iter().any(|error| error.starts_with("a.toml:17: missing: a number or a text")), "{found:#?}");
+    assert_eq!(found.len(), 6, "{found:#?}");
+    let good = "[[route]]\nid = \"r\"\ntopic = \"a/{station}\"\nmissing = [-9999, 327.67, \"NAN\", \"\"]\ndecimal_comma = true\nformat = \"json\"\n\
+                [[route.json.values]]\npath = \"/do\"\nparameter = \"do\"\nunit = \"mg/L\"\nmissing = [\"---\"]\ndecimal_comma = false\n\
+                unit_texts = [\"mg/L\", \"mg per L\"]\n";
+    assert_eq!(errors(&[file("a.toml", good)]), Vec::<String>::new());
+}
+
+#[test]
 fn the_station_of_a_route_is_given_once() {
     let route = |topic: &str, station: &str| {
         format!(

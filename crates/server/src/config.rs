@@ -9,7 +9,7 @@ use bakau_ingest::{
     client::{DEFAULT_SESSION_EXPIRY, Protocol},
     tls::{self, CertificateFiles, ClientTls},
 };
-use bakau_model::SourceName;
+use bakau_model::{DeclaredCode, Missing, SourceName};
 use serde::Deserialize;
 
 use crate::store::StoreSection;
@@ -66,6 +66,8 @@ pub(crate) struct BrokerSection {
     allow_plaintext: bool,
     /// IANA name of the zone in which devices send local times without an offset.
     pub(crate) time_zone: Option<String>,
+    /// Codes and words that mean "no value" in everything devices send.
+    missing: Vec<DeclaredCode>,
     /// Largest accepted payload.
     pub(crate) max_payload_bytes: usize,
     /// How old a measured time may be.
@@ -82,6 +84,7 @@ impl Default for BrokerSection {
             key_file: None,
             allow_plaintext: false,
             time_zone: None,
+            missing: Vec::new(),
             max_payload_bytes: 1 << 20,
             accept_past_days: DEFAULT_ACCEPT_PAST_DAYS,
         }
@@ -146,6 +149,9 @@ pub(crate) struct SourceSection {
     /// IANA name of the zone in which its devices send local times without an offset.
     #[serde(default)]
     pub(crate) time_zone: Option<String>,
+    /// Codes and words that mean "no value" in everything its devices send.
+    #[serde(default)]
+    missing: Vec<DeclaredCode>,
 }
 
 impl SourceSection {
@@ -273,6 +279,13 @@ impl Config {
         let all = clients.chain([(broker, &self.broker.time_zone)]);
         all.filter_map(|(name, zone)| Some((name.clone(), zone.clone()?))).collect()
     }
+
+    /// Codes and words for "no value", of the sources that have some.
+    pub(crate) fn missing(&self, broker: &SourceName) -> std::collections::BTreeMap<SourceName, Vec<DeclaredCode>> {
+        let clients = self.sources.iter().map(|source| (&source.name, &source.missing));
+        let all = clients.chain([(broker, &self.broker.missing)]).filter(|(_, codes)| !codes.is_empty());
+        all.map(|(name, codes)| (name.clone(), codes.clone())).collect()
+    }
 }
 
 struct Reader<'a> {
@@ -373,6 +386,7 @@ fn source_problems(source: &SourceSection) -> Vec<String> {
         problems.push(error.to_string());
     }
     problems.extend(zone_problem(source.time_zone.as_deref()));
+    problems.extend(Missing::check(&source.missing).err().map(|error| format!("missing: {error}")));
     problems
 }
 
@@ -415,6 +429,7 @@ fn broker_problems(broker: &BrokerSection) -> Vec<String> {
         (None, _) => {}
     }
     problems.extend(zone_problem(broker.time_zone.as_deref()));
+    problems.extend(Missing::check(&broker.missing).err().map(|error| format!("missing: {error}")));
     problems
 }
 
@@ -508,5 +523,19 @@ mod tests {
         assert_eq!((source.port(), source.protocol), (1883, Protocol::V4));
         source.tls = true;
         assert_eq!(source.port(), 8883);
+    }
+
+    #[test]
+    fn codes_for_no_value_hold_for_a_source_and_useless_ones_are_told() {
+        let text =
+            "[broker]\nmissing = [-9999, \"---\"]\n[[source]]\nname = \"desa\"\nhost = \"h\"\ntopics = [\"#\"]\n";
+        let broker = SourceName::new("broker").unwrap();
+        let config = Config::parse(Path::new("bakau.toml"), text).unwrap();
+        let expected = vec![DeclaredCode::Number(-9999.0), DeclaredCode::Word("---".to_owned())];
+        assert_eq!(config.missing(&broker), [(broker, expected)].into());
+        let wrong = text.replace("-9999", "nan").replace("topics", "missing = [true]\ntopics");
+        let error = Config::parse(Path::new("bakau.toml"), &wrong).unwrap_err().to_string();
+        assert!(error.contains("[broker] missing: a code must be a finite number"), "{error}");
+        assert!(error.contains("number 1: a number or a text"), "{error}");
     }
 }

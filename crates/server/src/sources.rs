@@ -38,6 +38,7 @@ pub(crate) fn ingest_config(config: &Config) -> Result<IngestConfig> {
     Ok(IngestConfig {
         accept_past_ms: config.accept_past_ms(&broker),
         time_zones: config.time_zones(&broker),
+        missing: config.missing(&broker),
         max_payload_bytes: config.broker.max_payload_bytes,
         ..IngestConfig::default()
     })

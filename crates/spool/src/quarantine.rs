@@ -15,7 +15,7 @@ const DETAIL_BYTES: usize = 1024;
 const LIST_ROWS: usize = 1000;
 const LIST_BYTES: usize = 16 << 20;
 
-/// Most payload bytes kept: a flood of poison must not take the disk from good messages, so the oldest go first.
+/// Most bytes kept, payloads and rows: a flood of poison must not take the disk from good messages, so the oldest go first.
 pub(crate) const KEEP_BYTES: u64 = 1 << 30;
 
 /// Most messages one call of [`drop_oldest`] removes.
@@ -24,12 +24,21 @@ const DROP_MESSAGES: i64 = 256;
 /// What a message takes beside its payload, so that empty payloads count too.
 const MESSAGE_OVERHEAD_BYTES: usize = 256;
 
+/// What a row takes beside its texts.
+const ROW_OVERHEAD_BYTES: usize = 64;
+
 /// Adds the quarantine of a draft, each message once however many of its readings are listed.
 pub(crate) fn add(connection: &Connection, draft: &BatchDraft) -> Result<(), SpoolError> {
     if draft.quarantine.is_empty() {
         return Ok(());
     }
     let mut bytes_end: u64 = newest(connection)?;
+    let mut row_bytes: BTreeMap<u32, usize> = BTreeMap::new();
+    for item in &draft.quarantine {
+        let reading = item.reading.as_ref().map_or(0, |reading| reading.len().min(READING_BYTES));
+        *row_bytes.entry(item.envelope).or_default() +=
+            ROW_OVERHEAD_BYTES + reading + item.detail.len().min(DETAIL_BYTES);
+    }
     let mut message_ids: BTreeMap<u32, i64> = BTreeMap::new();
     let mut insert_message = connection.prepare_cached(
         "INSERT INTO quarantined_message (source, topic, received_at, bytes_end, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -45,7 +54,8 @@ pub(crate) fn add(connection: &Connection, draft: &BatchDraft) -> Result<(), Spo
                     let message = "a quarantine row names an envelope that is not in its draft";
                     SpoolError::new(SpoolErrorKind::InvalidDraft, message)
                 })?;
-                bytes_end += (envelope.payload.len() + MESSAGE_OVERHEAD_BYTES) as u64;
+                let rows = row_bytes.get(&item.envelope).copied().unwrap_or_default();
+                bytes_end += (envelope.payload.len() + MESSAGE_OVERHEAD_BYTES + rows) as u64;
                 let received_at = envelope.received_at.get();
                 let source = envelope.source.as_str();
                 let payload: &[u8] = &envelope.payload;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bakau_model::{Batch, Seq, UtcMillis};
+use bakau_model::{Batch, Envelope, Seq, UtcMillis};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -223,6 +223,33 @@ impl Spool {
             }
         }
         newest_first.truncate(self.window_messages);
+        Ok(())
+    }
+
+    /// Calls `each` with the last 65,535 spooled messages and what came of them, batch by batch, oldest first.
+    ///
+    /// Meant for the start, as [`Self::delivery_window`]. A damaged batch is left out with an error log.
+    pub fn recent(&self, mut each: impl FnMut(&[Envelope], &Batch)) {
+        if let Err(error) = self.read_recent(&mut each) {
+            tracing::error!(%error, "messages from before the restart cannot all be recognised");
+        }
+    }
+
+    fn read_recent(&self, each: &mut impl FnMut(&[Envelope], &Batch)) -> Result<(), SpoolError> {
+        let before = self.last.messages.saturating_sub(self.window_messages as u64);
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, observed, envelopes FROM batch WHERE ?1 < messages_end ORDER BY seq")?;
+        let mut rows = statement.query([before])?;
+        while let Some(row) = rows.next()? {
+            let seq = Seq::new(row.get(0)?);
+            let observed = observations::decode(row.get_ref(1)?.as_blob().unwrap_or_default(), seq);
+            let envelopes = envelopes::decode(&Bytes::from(row.get::<_, Vec<u8>>(2)?), seq);
+            match (observed, envelopes) {
+                (Ok(batch), Ok(envelopes)) => each(&envelopes, &batch),
+                (Err(error), _) | (_, Err(error)) => tracing::error!(seq = seq.get(), %error, "damaged batch left out"),
+            }
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bakau_ingest::decode::{Decoded, Decoder, MAX_READINGS, RawValue};
-use bakau_model::{Parameter, Unit};
+use bakau_model::{Missing, DeclaredCode, Parameter, Unit};
 use bakau_registry::{DeviceMapping, Format, JsonMapping, JsonValue, StatusMapping, TimeFormat, ValueMapping};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,6 +12,10 @@ fn values(paths: &[&str]) -> Vec<JsonValue> {
         parameter: Parameter::new("do").expect("a valid code"),
         qualifier: None,
         unit: Unit::new("mg/L"),
+        gas: None,
+        missing: vec![DeclaredCode::Number(-9999.0), DeclaredCode::Word("---".to_owned())],
+        decimal_comma: Some(true),
+        unit_texts: vec!["NTU".to_owned()],
     };
     paths.iter().map(value).collect()
 }
@@ -56,9 +60,10 @@ fn formats() -> Vec<Format> {
 
 fuzz_target!(|payload: &[u8]| {
     let mut decoded = Decoded::default();
+    let of_source = Missing::of([DeclaredCode::Word("N/A".to_owned())].iter());
     for format in formats() {
         let mut decoder = Decoder::compile(&format);
-        if decoder.decode(payload, &mut decoded).is_err() {
+        if decoder.decode(payload, &of_source, &mut decoded).is_err() {
             assert_eq!(decoded, Decoded::default());
             continue;
         }

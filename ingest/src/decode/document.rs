@@ -3,18 +3,21 @@
 //!
 //! One object is one set of readings; for generic JSON a top-level array of objects is several, unless the mapping
 //! itself points into the array (`/0/value`), and so is an array inside the document where the mapping names one. A
-//! value may be a number or a string with a JSON number in it (several national networks send those); `null` is a
-//! missing value, an absent key is no reading, and of a repeated key the last one counts.
+//! value may be a number or a text with a number in it (several national networks send those); `null` and the codes and
+//! words of the catalogue are missing values, an absent key is no reading, and of a repeated key the last one counts.
 
+use std::sync::Arc;
+
+use bakau_model::Missing;
 use bakau_registry::{DeviceMapping, JsonMapping, JsonValue, TimeFormat};
 
 use super::{
-    DecodeError, Decoded, RawValue, Slot,
-    scan::Scanner,
+    DecodeError, Decoded, FrameId, RawValue, Slot,
+    scan::{Scanner, text_of},
+    slot::Values,
     time::{self, Clock, RawTime, TimeSpec},
-    too_many,
-    tree::{Node, Step, Target, pointer},
-    walk::{MAX_SETS, Sets, Walk, push_set},
+    tree::{FramePart, Node, Step, Target, pointer},
+    walk::{Frame, Sets, Walk, push_set},
 };
 
 /// The compiled mapping of a route.
@@ -33,8 +36,19 @@ pub struct DocumentDecoder {
     many: bool,
     /// What to say where the object with the decoded values is missing.
     body: Option<&'static str>,
+    /// Where documents are radio frames: the counter of one that names none.
+    frames: Option<MissingCounter>,
     /// The set being read; reused from message to message.
     found: Vec<Option<RawValue>>,
+}
+
+/// What it means that a radio frame has no counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingCounter {
+    /// It is 0 where the session is named: the network leaves out zeros, but no session.
+    Zero,
+    /// The frame cannot be told from others.
+    Unknown,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +69,7 @@ impl DocumentDecoder {
             devices: 0,
             many: false,
             body: None,
+            frames: None,
             found: vec![None; values.len()],
         }
     }
@@ -88,8 +103,12 @@ impl DocumentDecoder {
     #[must_use]
     pub fn chirpstack(mapping: &DeviceMapping) -> Self {
         let missing = "there is no 'object': no codec of the device profile decodes this payload, or it is no uplink";
-        let mut decoder = Self { body: Some(missing), ..Self::new(&mapping.values) };
+        let frames = Some(MissingCounter::Unknown);
+        let mut decoder = Self { body: Some(missing), frames, ..Self::new(&mapping.values) };
         decoder.add_body(&keys(&["object"]), mapping);
+        decoder.root.insert(&keys(&["fCnt"]), Target::Frame(FramePart::Counter));
+        decoder.root.insert(&keys(&["devAddr"]), Target::Frame(FramePart::Session));
+        decoder.root.insert(&keys(&["data"]), Target::Frame(FramePart::Content));
         decoder.add_time(&keys(&["time"]), Clock::Server, TimeFormat::Rfc3339);
         decoder.add_device(&keys(&["deviceInfo", "devEui"]));
         decoder.add_device(&keys(&["deviceInfo", "deviceName"]));
@@ -101,8 +120,13 @@ impl DocumentDecoder {
     pub fn tts(mapping: &DeviceMapping) -> Self {
         let missing =
             "there is no 'uplink_message.decoded_payload': no payload formatter decodes it, or it is no uplink";
-        let mut decoder = Self { body: Some(missing), ..Self::new(&mapping.values) };
+        let frames = Some(MissingCounter::Zero);
+        let mut decoder = Self { body: Some(missing), frames, ..Self::new(&mapping.values) };
         decoder.add_body(&keys(&["uplink_message", "decoded_payload"]), mapping);
+        let uplink = |key: &'static str| keys(&["uplink_message", key]);
+        decoder.root.insert(&uplink("f_cnt"), Target::Frame(FramePart::Counter));
+        decoder.root.insert(&uplink("session_key_id"), Target::Frame(FramePart::Session));
+        decoder.root.insert(&uplink("frm_payload"), Target::Frame(FramePart::Content));
         let mut gateway = keys(&["uplink_message", "rx_metadata"]);
         gateway.extend([Step::Each, Step::Key("time".into())]);
         decoder.root.insert(&gateway, Target::FirstTime(decoder.times.len()));
@@ -164,6 +188,15 @@ impl DocumentDecoder {
         &self.slots
     }
 
+    pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
+    /// Whether documents are radio frames.
+    pub(super) const fn has_frames(&self) -> bool {
+        self.frames.is_some()
+    }
+
     /// Whether times may be without an offset.
     pub(super) fn has_local_times(&self) -> bool {
         let of_elements = self.element.as_ref().map_or(&[][..], |element| &element.times);
@@ -174,25 +207,23 @@ impl DocumentDecoder {
     ///
     /// # Errors
     /// When the payload is no JSON, too deep, of the wrong shape, or has too many sets or readings.
-    pub fn decode(&mut self, payload: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
-        let mut scanner = Scanner::new(payload)?;
+    pub fn decode(&mut self, payload: &[u8], of_source: &Missing, out: &mut Decoded) -> Result<(), DecodeError> {
+        let text = text_of(payload)?;
+        let mut scanner = Scanner::new(&text);
         let into_array = self.root.is_array() || !self.root.targets.is_empty();
         match scanner.peek_token() {
-            None => return Err(DecodeError::undecodable("the payload is empty")),
+            None | Some(0) => return Err(DecodeError::undecodable("the payload is empty")),
             Some(b'[') if self.many && !into_array => {
                 scanner.elements(0, |scanner, index, depth| {
-                    if MAX_SETS <= index {
-                        return Err(too_many(format!("more than {MAX_SETS} objects in one message")));
-                    }
                     if scanner.peek_token() != Some(b'{') {
-                        out.broken.push((format!("/{index}"), "the element is no object".to_owned()));
+                        out.add_broken(format!("/{index}"), "the element is no object")?;
                         return scanner.skip(depth);
                     }
-                    self.document(scanner, depth, out)
+                    self.document(scanner, depth, of_source, out)
                 })?;
             }
-            Some(b'{') => self.document(&mut scanner, 0, out)?,
-            Some(_) if into_array => self.document(&mut scanner, 0, out)?,
+            Some(b'{') => self.document(&mut scanner, 0, of_source, out)?,
+            Some(_) if into_array => self.document(&mut scanner, 0, of_source, out)?,
             Some(_) => {
                 scanner.skip(0)?;
                 let or_array = if self.many { "neither an object nor an array of objects" } else { "no object" };
@@ -203,7 +234,13 @@ impl DocumentDecoder {
     }
 
     /// Reads one document at any depth into one set, or into those of its array.
-    fn document(&mut self, scanner: &mut Scanner<'_>, depth: usize, out: &mut Decoded) -> Result<(), DecodeError> {
+    fn document(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        depth: usize,
+        of_source: &Missing,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
         self.found.fill(None);
         let before = (out.sets.len(), out.readings.len());
         let sets = self.element.as_ref().map(|element| Sets {
@@ -214,11 +251,13 @@ impl DocumentDecoder {
             seen: false,
         });
         let mut walk = Walk {
+            values: Values { slots: &self.slots, of_source },
             found: &mut self.found,
             times: vec![RawTime::Absent; self.times.len()],
             devices: vec![None; self.devices],
             body: false,
             simulated: false,
+            frame: Frame::default(),
             sets,
         };
         walk.value(scanner, &self.root, depth)?;
@@ -229,18 +268,30 @@ impl DocumentDecoder {
             return Err(DecodeError::undecodable("the network server only simulated this uplink"));
         }
         let seen = walk.sets.as_ref().is_some_and(|sets| sets.seen);
-        let (time, devices) = (time::choose(&self.times, &walk.times), walk.devices);
+        let (time, devices, frame) = (time::choose(&self.times, &walk.times), walk.devices, walk.frame);
+        out.frame = self.frames.and_then(|missing| frame_id(frame, missing));
         match &self.element {
-            Some(element) if !seen => out.broken.push((element.path.clone(), "there is no array".to_owned())),
+            Some(element) if !seen => out.add_broken(element.path.clone(), "there is no array")?,
             Some(_) => {}
             None => push_set(&mut self.found, time, out)?,
         }
         let devices: Vec<Box<str>> = devices.into_iter().flatten().collect();
         if !devices.is_empty() {
-            out.sets.iter_mut().skip(before.0).for_each(|set| set.devices.clone_from(&devices));
+            out.add_devices(&devices)?;
+            let devices: Arc<[Box<str>]> = devices.into();
+            out.sets.iter_mut().skip(before.0).for_each(|set| set.devices = Arc::clone(&devices));
         }
         Ok(())
     }
+}
+
+fn frame_id(frame: Frame, missing: MissingCounter) -> Option<FrameId> {
+    let counter = match (frame.counter, missing) {
+        (Some(counter), _) => counter,
+        (None, MissingCounter::Zero) if frame.session.is_some() => 0,
+        (None, MissingCounter::Zero | MissingCounter::Unknown) => return None,
+    };
+    Some(FrameId { counter, session: frame.session.unwrap_or(0), content: frame.content })
 }
 
 fn add_values(node: &mut Node, body: &[Step<'_>], values: &[JsonValue]) {

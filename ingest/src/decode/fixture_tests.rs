@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
-use bakau_registry::{DeviceMapping, JsonMapping, StatusMapping, TimeFormat, ValueMapping};
+use bakau_model::{DeclaredCode, Parameter, Unit};
+use bakau_registry::{DeviceMapping, JsonMapping, JsonValue, StatusMapping, TimeFormat, ValueMapping};
 use proptest::prelude::*;
 
 use super::*;
@@ -14,6 +15,9 @@ fn values(values: &[(&str, &str, &str)]) -> Vec<JsonValue> {
         qualifier: None,
         unit: Unit::new(unit),
         gas: None,
+        missing: vec![DeclaredCode::Number(-9999.0), DeclaredCode::Word("---".to_owned())],
+        decimal_comma: None,
+        unit_texts: Vec::new(),
     };
     values.iter().map(value).collect()
 }
@@ -79,7 +83,7 @@ fn formats() -> Vec<(&'static str, Format)> {
 fn render(format: &Format, payload: &[u8]) -> String {
     let mut decoder = Decoder::compile(format);
     let mut decoded = Decoded::default();
-    if let Err(error) = decoder.decode(payload, &mut decoded) {
+    if let Err(error) = decoder.decode(payload, &Missing::default(), &mut decoded) {
         return format!("  refused, {}: {error}\n", error.reason.key());
     }
     let mut text = String::new();
@@ -127,11 +131,11 @@ fn every_format_is_among_those_tested() {
 fn check(format: &Format, payload: &[u8]) {
     let mut decoder = Decoder::compile(format);
     let mut decoded = Decoded::default();
-    if decoder.decode(payload, &mut decoded).is_err() {
+    if decoder.decode(payload, &Missing::default(), &mut decoded).is_err() {
         assert_eq!(decoded, Decoded::default());
         return;
     }
-    assert!(decoded.readings.len() <= MAX_READINGS);
+    assert!(decoded.readings.len() <= MAX_READINGS && decoded.bytes <= MAX_DECODED_BYTES);
     assert_eq!(decoded.sets.iter().map(|set| set.count).sum::<usize>(), decoded.readings.len());
     for reading in &decoded.readings {
         assert!(reading.slot < decoder.slots().len());
@@ -167,5 +171,26 @@ proptest! {
         let to = (from + cut).min(payload.len());
         payload.splice(from..to, noise.bytes());
         formats().iter().for_each(|(_, format)| check(format, &payload));
+    }
+
+    #[test]
+    fn good_siblings_survive_anything_that_keeps_to_its_place(
+        bare in r#"[^,:\[\]{}"\x00-\x1f]{0,16}"#,
+        text in proptest::collection::vec(any::<u8>().prop_filter("ends the text", |byte| !matches!(byte, b'"' | b'\\')), 0..24),
+        (at, quoted, mapped) in (0_usize..3, any::<bool>(), any::<bool>()),
+    ) {
+        let key: &[u8] = if mapped { b"\"water\":{\"do\":" } else { b"\"note\":{\"x\":" };
+        let quote: &[u8] = if quoted { b"\"" } else { b"" };
+        let bad = [key, quote, if quoted { &text } else { bare.as_bytes() }, quote, b"}"].concat();
+        let mut members: Vec<&[u8]> = vec![b"\"id\":\"s1\"", b"\"sea\":{\"temp\":28.4,\"ph\":\"7.3\"}"];
+        members.insert(at, &bad);
+        let payload = [b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat();
+        let paths = values(&[("/water/do", "do", "mg/L"), ("/sea/temp", "water_temperature", "Cel"), ("/sea/ph", "ph", "[pH]")]);
+        let json = JsonMapping { readings: None, station: Some("/id".to_owned()), time: None, time_format: TimeFormat::Rfc3339, values: paths };
+        let mut decoded = Decoded::default();
+        Decoder::compile(&Format::Json { json }).decode(&payload, &Missing::default(), &mut decoded).unwrap();
+        let good: Vec<_> = decoded.readings.iter().filter(|reading| reading.slot != 0).map(|reading| reading.value.clone()).collect();
+        prop_assert_eq!(good, [RawValue::Number(28.4), RawValue::Number(7.3)]);
+        prop_assert_eq!(decoded.readings.len(), 2 + usize::from(mapped));
     }
 }

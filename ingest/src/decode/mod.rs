@@ -6,48 +6,29 @@
 mod document;
 mod scan;
 mod senml;
+mod slot;
 mod status;
 mod time;
 mod tree;
 mod walk;
 
-use bakau_model::{GasReference, Parameter, QuarantineReason, Unit, UtcMillis};
-use bakau_registry::{Format, JsonValue};
+use std::sync::Arc;
+
+use bakau_model::{Missing, QuarantineReason, UtcMillis};
+use bakau_registry::{Format, Route};
 use jiff::civil::DateTime;
 
 pub use document::DocumentDecoder;
 pub use senml::SenmlDecoder;
+pub use slot::Slot;
 pub use status::StatusDecoder;
 
-/// Readings in one message, over all its sets; more and the whole message goes to quarantine.
-pub const MAX_READINGS: usize = 10_000;
+/// Readings in one message, over all its sets; more and the whole message goes to quarantine. Also the most sets, and the
+/// most parts that are not understood.
+pub const MAX_READINGS: usize = 100_000;
 
-/// One mapped value of a route.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Slot {
-    /// Where in the payload it is, as written in the catalogue.
-    pub path: String,
-    /// The parameter.
-    pub parameter: Parameter,
-    /// Tells several datastreams of one parameter apart.
-    pub qualifier: Option<String>,
-    /// Unit the device uses.
-    pub unit: Unit,
-    /// The state of the air for which the share of a gas becomes a mass.
-    pub gas: Option<GasReference>,
-}
-
-impl Slot {
-    fn of(value: &JsonValue) -> Self {
-        Self {
-            path: value.path.clone(),
-            parameter: value.parameter.clone(),
-            qualifier: value.qualifier.clone(),
-            unit: value.unit.clone(),
-            gas: value.gas,
-        }
-    }
-}
+/// Memory that all of a decoded message may take, texts included; more and the whole message goes to quarantine.
+pub const MAX_DECODED_BYTES: usize = 32 << 20;
 
 /// What stands in the payload for one slot.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,11 +86,22 @@ pub struct ReadingSet {
     /// Their time.
     pub time: PayloadTime,
     /// Ids by which the payload names its device, the most specific first; none where it names none.
-    pub devices: Vec<Box<str>>,
+    pub devices: Arc<[Box<str>]>,
     /// Index of their first reading in [`Decoded::readings`].
     pub first: usize,
     /// How many readings.
     pub count: usize,
+}
+
+/// The radio frame that brought a payload, as its network server names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameId {
+    /// The device's counter of its frames.
+    pub counter: u64,
+    /// Tells sessions of a device apart, where the network server names them.
+    pub session: u64,
+    /// Hash of what the device sent, where the network server passes it on.
+    pub content: Option<u64>,
 }
 
 /// What a payload says. Reused from message to message.
@@ -121,8 +113,12 @@ pub struct Decoded {
     pub readings: Vec<RawReading>,
     /// What an availability message says: whether the device is there.
     pub online: Option<bool>,
+    /// The radio frame that brought it, where it came by radio.
+    pub frame: Option<FrameId>,
     /// Parts of the payload that are not understood while others are: which, and why.
     pub broken: Vec<(String, String)>,
+    /// Memory of all of this, counted as it grows.
+    bytes: usize,
 }
 
 impl Decoded {
@@ -131,7 +127,47 @@ impl Decoded {
         self.sets.clear();
         self.readings.clear();
         self.online = None;
+        self.frame = None;
         self.broken.clear();
+        self.bytes = 0;
+    }
+
+    fn add_reading(&mut self, slot: usize, value: RawValue) -> Result<(), DecodeError> {
+        let text = match &value {
+            RawValue::Number(_) | RawValue::Null => 0,
+            RawValue::NotANumber(text) | RawValue::OtherUnit(text) => text.capacity(),
+        };
+        self.readings.push(RawReading { slot, value });
+        self.grown(self.readings.len(), "readings", size_of::<RawReading>() + text)
+    }
+
+    /// Adds a set; its readings are there.
+    fn add_set(&mut self, set: ReadingSet) -> Result<(), DecodeError> {
+        self.sets.push(set);
+        self.grown(self.sets.len(), "sets of readings", size_of::<ReadingSet>())
+    }
+
+    fn add_broken(&mut self, place: String, detail: &str) -> Result<(), DecodeError> {
+        let bytes = size_of::<(String, String)>() + place.capacity() + detail.len();
+        self.broken.push((place, detail.to_owned()));
+        self.grown(self.broken.len(), "parts that are no readings", bytes)
+    }
+
+    /// Counts ids that sets share.
+    fn add_devices(&mut self, devices: &[Box<str>]) -> Result<(), DecodeError> {
+        self.grown(0, "", devices.iter().map(|device| size_of::<Box<str>>() + device.len()).sum())
+    }
+
+    fn grown(&mut self, count: usize, what: &str, bytes: usize) -> Result<(), DecodeError> {
+        self.bytes += bytes;
+        if MAX_READINGS < count {
+            return Err(too_many(format!("more than {MAX_READINGS} {what} in one message: send it in several")));
+        }
+        if MAX_DECODED_BYTES < self.bytes {
+            let mib = MAX_DECODED_BYTES >> 20;
+            return Err(too_many(format!("what the message holds takes more than {mib} MiB: send it in several")));
+        }
+        Ok(())
     }
 
     /// The readings of one set.
@@ -187,6 +223,28 @@ impl Decoder {
         }
     }
 
+    /// Whether its messages are radio frames, which may come more than once.
+    #[must_use]
+    pub fn has_frames(&self) -> bool {
+        match self {
+            Self::Document(document) => document.has_frames(),
+            Self::Senml(_) | Self::Status(_) => false,
+        }
+    }
+
+    /// Compiles a route: its format, and what it says of all its values.
+    #[must_use]
+    pub fn of(route: &Route) -> Self {
+        let mut decoder = Self::compile(&route.format);
+        let slots = match &mut decoder {
+            Self::Document(document) => document.slots_mut(),
+            Self::Senml(senml) => senml.slots_mut(),
+            Self::Status(_) => &mut [],
+        };
+        slots.iter_mut().for_each(|slot| slot.inherit(route));
+        decoder
+    }
+
     /// The mapped values, by slot.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
@@ -206,15 +264,15 @@ impl Decoder {
         }
     }
 
-    /// Reads a payload into `out`, which is cleared first.
+    /// Reads a payload into `out`, which is cleared first; `of_source` means "no value" in everything of its source.
     ///
     /// # Errors
     /// When nothing of the payload can be used; `out` is then empty.
-    pub fn decode(&mut self, payload: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
+    pub fn decode(&mut self, payload: &[u8], of_source: &Missing, out: &mut Decoded) -> Result<(), DecodeError> {
         out.clear();
         let result = match self {
-            Self::Document(document) => document.decode(payload, out),
-            Self::Senml(senml) => senml.decode(payload, out),
+            Self::Document(document) => document.decode(payload, of_source, out),
+            Self::Senml(senml) => senml.decode(payload, of_source, out),
             Self::Status(status) => status.decode(payload, out),
         };
         if result.is_err() {

@@ -1,9 +1,13 @@
 //! A JSON reader that stops at nothing it does not need: no tree, no copies, bounded depth, exact numbers.
 //!
-//! It accepts what RFC 8259 accepts, except that depth is limited to [`MAX_DEPTH`] and that the unpaired halves of
-//! surrogate escapes become U+FFFD.
+//! It accepts what RFC 8259 accepts, except that depth is limited to [`MAX_DEPTH`]. Beyond that it reads on wherever the
+//! borders between values are beyond doubt, so that a bad value costs no other: a byte order mark in front, NUL behind,
+//! bytes that are no UTF-8 (as U+FFFD), control characters and unknown escapes inside texts, commas too many, and bare
+//! words or half numbers (`nan`, `.5`, `12.1 NTU`) where a value should be. What such a value means is not decided here.
 
 use std::borrow::Cow;
+
+use bakau_model::decimal;
 
 use super::DecodeError;
 
@@ -21,6 +25,8 @@ pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
     /// `true`, `false` or `null`.
     Word(&'static str),
+    /// Something that is no JSON, as it is written.
+    Bare(&'a str),
     /// An object or an array, stepped over; the text says which.
     Nested(&'static str),
 }
@@ -30,14 +36,24 @@ pub(crate) enum Scalar<'a> {
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Whether the value that is next is that of an object's member.
+    in_object: bool,
+}
+
+/// The text of a payload without a byte order mark; bytes that are no UTF-8 become U+FFFD.
+///
+/// # Errors
+/// When it is UTF-16, which would be nothing but such bytes.
+pub(crate) fn text_of(payload: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
+    if payload.starts_with(&[0xff, 0xfe]) || payload.starts_with(&[0xfe, 0xff]) {
+        return Err(DecodeError::undecodable("the payload is UTF-16 text: send UTF-8"));
+    }
+    Ok(String::from_utf8_lossy(payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload)))
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(payload: &'a [u8]) -> Result<Self, DecodeError> {
-        match std::str::from_utf8(payload) {
-            Ok(text) => Ok(Self { text, at: 0 }),
-            Err(error) => Err(DecodeError::undecodable(format!("byte {} is no UTF-8 text", error.valid_up_to()))),
-        }
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, in_object: false }
     }
 
     pub(crate) fn peek(&self) -> Option<u8> {
@@ -61,10 +77,10 @@ impl<'a> Scanner<'a> {
         Err(self.expected(what))
     }
 
-    /// Checks that nothing but white space follows.
+    /// Checks that nothing but white space follows, or a NUL: it ends the text in a buffer, whatever is behind it.
     pub(crate) fn end(&mut self) -> Result<(), DecodeError> {
         match self.peek_token() {
-            None => Ok(()),
+            None | Some(0) => Ok(()),
             Some(_) => Err(self.expected("the end of the payload")),
         }
     }
@@ -74,12 +90,6 @@ impl<'a> Scanner<'a> {
         if rest.is_empty() {
             let detail = format!("the payload ends at byte {} where {what} should be", self.at);
             return DecodeError::undecodable(detail);
-        }
-        for word in ["NaN", "nan", "Infinity", "-Infinity", "inf", "-inf"] {
-            if rest.starts_with(word) {
-                let detail = format!("{word} at byte {} is no JSON: send null for a missing value", self.at);
-                return DecodeError::undecodable(detail);
-            }
         }
         let found: String = rest.chars().take(12).collect();
         DecodeError::undecodable(format!("no JSON at byte {}: expected {what}, found {found:?}", self.at))
@@ -95,9 +105,8 @@ impl<'a> Scanner<'a> {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
-                    self.escape()?;
+                    self.at += 2;
                 }
-                Some(0..=0x1f) => return Err(self.expected("an escaped control character")),
                 Some(_) => self.at += 1,
                 None => return Err(self.expected("the end of a string")),
             }
@@ -107,38 +116,66 @@ impl<'a> Scanner<'a> {
         Ok(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
     }
 
-    fn escape(&mut self) -> Result<(), DecodeError> {
-        let rest = self.rest().as_bytes();
-        let length = match rest.get(1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u') if rest.get(2..6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 6,
-            Some(_) | None => return Err(self.expected("an escape such as \\n or \\u00b5")),
-        };
-        self.at += length;
-        Ok(())
-    }
-
-    /// A number as it is written.
-    pub(crate) fn number(&mut self) -> Result<&'a str, DecodeError> {
+    /// A value that is neither text, object nor array.
+    pub(crate) fn bare(&mut self) -> Result<Scalar<'a>, DecodeError> {
+        let start = self.at;
         let rest = self.rest();
-        match number_length(rest.as_bytes()) {
-            Some(length) => {
-                self.at += length;
-                Ok(rest.get(..length).unwrap_or_default())
+        if let Some(length) = number_length(rest.as_bytes()) {
+            self.at += length;
+            if self.ends_value() {
+                return Ok(Scalar::Number(rest.get(..length).unwrap_or_default()));
             }
-            None => Err(self.expected("a number")),
+        }
+        for word in ["null", "true", "false"] {
+            if rest.starts_with(word) {
+                self.at = start + word.len();
+                if self.ends_value() {
+                    return Ok(Scalar::Word(word));
+                }
+            }
+        }
+        self.at = start;
+        self.other()
+    }
+
+    /// Whether what was read is the whole value; passes over white space behind it.
+    fn ends_value(&mut self) -> bool {
+        match self.peek_token() {
+            Some(b',') => !self.is_decimal_comma(self.at),
+            Some(b'}' | b']' | 0) | None => true,
+            Some(_) => false,
         }
     }
 
-    /// `true`, `false` or `null`, whichever is next.
-    pub(crate) fn word(&mut self) -> Result<&'static str, DecodeError> {
-        for word in ["null", "true", "false"] {
-            if self.rest().starts_with(word) {
-                self.at += word.len();
-                return Ok(word);
+    /// Whether a comma stands between two digits where a key would have to follow it: some printer wrote `5,12`.
+    fn is_decimal_comma(&self, at: usize) -> bool {
+        let is_digit = |at: usize| self.text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+        self.in_object && is_digit(at + 1) && at.checked_sub(1).is_some_and(is_digit)
+    }
+
+    /// Something that is no JSON, up to where the value must end; a text, object or array inside it is no value.
+    fn other(&mut self) -> Result<Scalar<'a>, DecodeError> {
+        let start = self.at;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b',' if self.is_decimal_comma(self.at) => {}
+                b',' | b'}' | b']' | b'{' | b'[' | b'"' | 0..=0x1f => break,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        let written = self.text.get(start..self.at).unwrap_or_default().trim_end();
+        match self.peek_token() {
+            Some(b',' | b'}' | b']' | 0) | None => {}
+            Some(_) => {
+                self.at = start;
+                return Err(self.expected("a value"));
             }
         }
-        Err(self.expected("a value"))
+        match decimal(written) {
+            Some(_) => Ok(Scalar::Number(written)),
+            None => Ok(Scalar::Bare(written)),
+        }
     }
 
     /// Passes over one value of any kind.
@@ -147,8 +184,7 @@ impl<'a> Scanner<'a> {
             Some(b'{') => self.members(depth, |scanner, _, depth| scanner.skip(depth)),
             Some(b'[') => self.elements(depth, |scanner, _, depth| scanner.skip(depth)),
             Some(b'"') => self.string().map(drop),
-            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
-            Some(_) | None => self.word().map(drop),
+            Some(_) | None => self.bare().map(drop),
         }
     }
 
@@ -159,17 +195,19 @@ impl<'a> Scanner<'a> {
         mut each: impl FnMut(&mut Self, Cow<'a, str>, usize) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         self.descend(depth)?;
-        if self.peek_token() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
         loop {
+            while self.peek_token() == Some(b',') {
+                self.at += 1;
+            }
+            if self.peek() == Some(b'}') {
+                break;
+            }
             let key = self.string()?;
             self.expect(b':', "':'")?;
+            self.in_object = true;
             each(self, key, depth + 1)?;
             match self.peek_token() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
+                Some(b',' | b'}') => {}
                 Some(_) | None => return Err(self.expected("',' or '}'")),
             }
         }
@@ -184,17 +222,18 @@ impl<'a> Scanner<'a> {
         mut each: impl FnMut(&mut Self, usize, usize) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         self.descend(depth)?;
-        if self.peek_token() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
         let mut index = 0;
         loop {
+            // Also behind a comma: one too many at the end is no element.
+            if self.peek_token() == Some(b']') {
+                break;
+            }
+            self.in_object = false;
             each(self, index, depth + 1)?;
             index += 1;
             match self.peek_token() {
                 Some(b',') => self.at += 1,
-                Some(b']') => break,
+                Some(b']') => {}
                 Some(_) | None => return Err(self.expected("',' or ']'")),
             }
         }
@@ -206,10 +245,9 @@ impl<'a> Scanner<'a> {
     pub(crate) fn scalar(&mut self, depth: usize) -> Result<Scalar<'a>, DecodeError> {
         match self.peek_token() {
             Some(b'"') => self.string().map(Scalar::Text),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Scalar::Number),
             Some(b'{') => self.skip(depth).map(|()| Scalar::Nested("an object")),
             Some(b'[') => self.skip(depth).map(|()| Scalar::Nested("an array")),
-            Some(_) | None => self.word().map(Scalar::Word),
+            Some(_) | None => self.bare(),
         }
     }
 
@@ -254,14 +292,6 @@ fn number_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// The number a text holds, if it holds one JSON number and nothing else; infinite when it is too large for a double.
-pub(crate) fn plain_number(text: &str) -> Option<f64> {
-    if number_length(text.as_bytes()) != Some(text.len()) {
-        return None;
-    }
-    text.parse().ok()
-}
-
 /// At most [`QUOTE_CHARS`] characters of a text.
 pub(crate) fn quote(text: &str) -> String {
     let mut shown: String = text.chars().take(QUOTE_CHARS).collect();
@@ -271,7 +301,7 @@ pub(crate) fn quote(text: &str) -> String {
     shown
 }
 
-/// Replaces escapes that [`Scanner::escape`] has already checked.
+/// Replaces escapes; one that JSON does not know stays as it is, and the unpaired half of a surrogate becomes U+FFFD.
 fn unescape(raw: &str) -> String {
     let mut units: Vec<u16> = Vec::with_capacity(raw.len());
     let mut rest = raw.chars();
@@ -280,9 +310,14 @@ fn unescape(raw: &str) -> String {
         let plain = match escaped {
             None => c,
             Some('u') => {
-                let hex = rest.as_str().get(..4).unwrap_or_default();
-                units.push(u16::from_str_radix(hex, 16).unwrap_or(0xfffd));
-                rest = rest.as_str().get(4..).unwrap_or_default().chars();
+                let hex = rest.as_str().get(..4).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                match hex.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
+                    Some(unit) => {
+                        units.push(unit);
+                        rest = rest.as_str().get(4..).unwrap_or_default().chars();
+                    }
+                    None => units.extend("\\u".encode_utf16()),
+                }
                 continue;
             }
             Some('b') => '\u{8}',
@@ -290,7 +325,11 @@ fn unescape(raw: &str) -> String {
             Some('n') => '\n',
             Some('r') => '\r',
             Some('t') => '\t',
-            Some(same) => same,
+            Some(same @ ('"' | '\\' | '/')) => same,
+            Some(unknown) => {
+                units.push(u16::from(b'\\'));
+                unknown
+            }
         };
         units.extend_from_slice(plain.encode_utf16(&mut [0; 2]));
     }

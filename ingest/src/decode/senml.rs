@@ -3,20 +3,21 @@
 //! Base fields hold from their record on. A record's name is base name and name; its time is base time and time, and
 //! below 2^28 s it is relative to now, which is the arrival. A mapped path is the name of a record or its whole name
 //! with the base name; `name#sum` maps its sum. A unit in the payload must be convertible to that of the mapping.
-//! Records of mapped names with a text, a boolean or data instead of a number are not numbers; records of other names
-//! are left alone.
+//! `null` is no value, which RFC 8428 does not provide for and devices send; a text is a number where it is one. Records
+//! of mapped names with another text, a boolean or data are not numbers; records of other names are left alone.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use bakau_model::{Conversion, Unit};
+use bakau_model::{Conversion, Missing, Unit, decimal};
 use bakau_registry::ValueMapping;
 
 use super::{
-    DecodeError, Decoded, MAX_READINGS, PayloadTime, RawReading, RawValue, ReadingSet, Slot,
-    scan::{Scalar, Scanner, plain_number, quote},
+    DecodeError, Decoded, MAX_READINGS, PayloadTime, RawValue, ReadingSet, Slot,
+    scan::{Scalar, Scanner, quote, text_of},
+    slot::Values,
     time::showable,
     too_many,
-    walk::{finite, quoted},
+    walk::quoted,
 };
 
 /// Times below this many seconds are relative to now.
@@ -64,6 +65,8 @@ struct MappedPath {
 #[derive(Debug, Default)]
 struct Base<'a> {
     name: Cow<'a, str>,
+    /// The device ids in it.
+    devices: Arc<[Box<str>]>,
     time: f64,
     unit: Option<Cow<'a, str>>,
     value: f64,
@@ -79,12 +82,17 @@ struct Record<'a> {
     value: Option<Measured<'a>>,
     sum: Option<Measured<'a>>,
     /// What is wrong with it.
-    fault: Option<String>,
+    fault: Option<&'static str>,
+    /// Whether it has a base name.
+    renames: bool,
 }
 
 #[derive(Debug)]
 enum Measured<'a> {
     Number(&'a str),
+    Text(Cow<'a, str>),
+    /// No JSON.
+    Bare(&'a str),
     Other(&'static str),
 }
 
@@ -105,15 +113,20 @@ impl SenmlDecoder {
         &self.slots
     }
 
+    pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
     /// Reads a pack; `out` must be empty.
     ///
     /// # Errors
     /// When the payload is no JSON array, a base field cannot be read, a must-understand field is unknown, or there
     /// are too many readings.
-    pub fn decode(&self, payload: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
-        let mut scanner = Scanner::new(payload)?;
+    pub fn decode(&self, payload: &[u8], of_source: &Missing, out: &mut Decoded) -> Result<(), DecodeError> {
+        let text = text_of(payload)?;
+        let mut scanner = Scanner::new(&text);
         match scanner.peek_token() {
-            None => return Err(DecodeError::undecodable("the payload is empty")),
+            None | Some(0) => return Err(DecodeError::undecodable("the payload is empty")),
             Some(b'[') => {}
             Some(_) => {
                 scanner.skip(0)?;
@@ -123,16 +136,20 @@ impl SenmlDecoder {
         let mut base = Base::default();
         scanner.elements(0, |scanner, index, depth| {
             if MAX_READINGS <= index {
-                return Err(too_many(format!("more than {MAX_READINGS} records in one message")));
+                return Err(too_many(format!("more than {MAX_READINGS} records in one message: send it in several")));
             }
             if scanner.peek_token() != Some(b'{') {
-                out.broken.push((format!("/{index}"), "the record is no object".to_owned()));
+                out.add_broken(format!("/{index}"), "the record is no object")?;
                 return scanner.skip(depth);
             }
             let record = record(scanner, depth, &mut base)?;
-            match record.fault {
-                Some(fault) => out.broken.push((format!("/{index}"), fault)),
-                None => self.resolve(&base, &record, out)?,
+            if record.renames {
+                base.devices = devices(&base.name).into();
+                out.add_devices(&base.devices)?;
+            }
+            match &record.fault {
+                Some(fault) => out.add_broken(format!("/{index}"), fault)?,
+                None => self.resolve(&base, &record, of_source, out)?,
             }
             Ok(())
         })?;
@@ -140,7 +157,14 @@ impl SenmlDecoder {
     }
 
     /// Adds what is mapped of one record.
-    fn resolve(&self, base: &Base<'_>, record: &Record<'_>, out: &mut Decoded) -> Result<(), DecodeError> {
+    fn resolve(
+        &self,
+        base: &Base<'_>,
+        record: &Record<'_>,
+        of_source: &Missing,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let values = Values { slots: &self.slots, of_source };
         let own = record.name.as_deref().unwrap_or_default();
         if MAX_NAME_BYTES < base.name.len() + own.len() {
             return Ok(());
@@ -151,12 +175,15 @@ impl SenmlDecoder {
             let (measured, offset) = if path.is_sum { (&record.sum, base.sum) } else { (&record.value, base.value) };
             let Some(measured) = measured.as_ref().filter(|_| is_mapped) else { continue };
             let unit = record.unit.as_deref().or(base.unit.as_deref());
-            let value = match self.slots.get(slot) {
-                Some(slot) => value(measured, offset, if path.is_sum { None } else { unit }, &slot.unit),
-                None => continue,
+            let Some(place) = self.slots.get(slot) else { continue };
+            let read = match measured {
+                Measured::Number(written) => values.number(place, written),
+                Measured::Text(text) => values.text(place, text),
+                Measured::Bare(written) => values.bare(place, written),
+                Measured::Other(what) => values.other(place, what),
             };
-            let reading = RawReading { slot, value };
-            add(time(base.time + record.time.unwrap_or(0.0)), &base.name, reading, out)?;
+            let value = converted(read, offset, if path.is_sum { None } else { unit }, &place.unit);
+            add(time(base.time + record.time.unwrap_or(0.0)), &base.devices, (slot, value), out)?;
         }
         Ok(())
     }
@@ -168,7 +195,10 @@ fn record<'a>(scanner: &mut Scanner<'a>, depth: usize, base: &mut Base<'a>) -> R
     scanner.members(depth, |scanner, key, depth| {
         let scalar = scanner.scalar(depth)?;
         match &*key {
-            "bn" => base.name = text(scalar).ok_or_else(|| bad_base("bn", "a text"))?,
+            "bn" => {
+                base.name = text(scalar).ok_or_else(|| bad_base("bn", "a text"))?;
+                record.renames = true;
+            }
             "bt" => base.time = number(&scalar).ok_or_else(|| bad_base("bt", "a number"))?,
             "bu" => base.unit = Some(text(scalar).ok_or_else(|| bad_base("bu", "a text"))?),
             "bv" => base.value = number(&scalar).ok_or_else(|| bad_base("bv", "a number"))?,
@@ -182,19 +212,18 @@ fn record<'a>(scanner: &mut Scanner<'a>, depth: usize, base: &mut Base<'a>) -> R
             }
             "n" => match text(scalar) {
                 Some(name) => record.name = Some(name),
-                None => record.fault = Some("n is no text".to_owned()),
+                None => record.fault = Some("n is no text"),
             },
             "u" => match text(scalar) {
                 Some(unit) => record.unit = Some(unit),
-                None => record.fault = Some("u is no text".to_owned()),
+                None => record.fault = Some("u is no text"),
             },
             "t" => match number(&scalar) {
                 Some(time) => record.time = Some(time),
-                None => record.fault = Some("t is no number".to_owned()),
+                None => record.fault = Some("t is no number"),
             },
-            "v" => record.value = Some(measured(&scalar)),
-            "s" => record.sum = Some(measured(&scalar)),
-            "vs" => record.value = Some(Measured::Other("a text")),
+            "v" | "vs" => record.value = Some(measured(scalar)),
+            "s" => record.sum = Some(measured(scalar)),
             "vb" => record.value = Some(Measured::Other("a boolean")),
             "vd" => record.value = Some(Measured::Other("binary data")),
             unknown if unknown.ends_with('_') => {
@@ -215,31 +244,29 @@ fn bad_base(field: &str, what: &str) -> DecodeError {
 fn text(scalar: Scalar<'_>) -> Option<Cow<'_, str>> {
     match scalar {
         Scalar::Text(text) => Some(text),
-        Scalar::Number(_) | Scalar::Word(_) | Scalar::Nested(_) => None,
+        Scalar::Number(_) | Scalar::Word(_) | Scalar::Bare(_) | Scalar::Nested(_) => None,
     }
 }
 
 fn number(scalar: &Scalar<'_>) -> Option<f64> {
     match scalar {
-        Scalar::Number(written) => plain_number(written).filter(|number| number.is_finite()),
-        Scalar::Text(_) | Scalar::Word(_) | Scalar::Nested(_) => None,
+        Scalar::Number(written) => decimal(written).filter(|number| number.is_finite()),
+        Scalar::Text(_) | Scalar::Word(_) | Scalar::Bare(_) | Scalar::Nested(_) => None,
     }
 }
 
-const fn measured<'a>(scalar: &Scalar<'a>) -> Measured<'a> {
+fn measured(scalar: Scalar<'_>) -> Measured<'_> {
     match scalar {
         Scalar::Number(written) => Measured::Number(written),
-        Scalar::Text(_) => Measured::Other("a text"),
+        Scalar::Text(text) => Measured::Text(text),
+        Scalar::Bare(written) | Scalar::Word(written @ "null") => Measured::Bare(written),
         Scalar::Word(word) | Scalar::Nested(word) => Measured::Other(word),
     }
 }
 
-/// The value in the unit of the mapping.
-fn value(measured: &Measured<'_>, offset: f64, given: Option<&str>, mapped: &Unit) -> RawValue {
-    let written = match measured {
-        Measured::Number(written) => *written,
-        Measured::Other(what) => return RawValue::NotANumber(format!("{what} is no number")),
-    };
+/// A number with the base value added, in the unit of the mapping.
+fn converted(read: RawValue, offset: f64, given: Option<&str>, mapped: &Unit) -> RawValue {
+    let RawValue::Number(number) = read else { return read };
     let conversion = match given.map(|given| (given, unit(given).conversion_to(mapped))) {
         None => Conversion::NONE,
         Some((_, Ok(conversion))) => conversion,
@@ -248,7 +275,12 @@ fn value(measured: &Measured<'_>, offset: f64, given: Option<&str>, mapped: &Uni
             return RawValue::OtherUnit(detail);
         }
     };
-    finite(plain_number(written).map(|number| conversion.apply_to_sum(offset, number)), written)
+    let converted = conversion.apply_to_sum(offset, number);
+    if converted.is_finite() {
+        RawValue::Number(converted)
+    } else {
+        RawValue::NotANumber(format!("{number} is too large with its base value and unit"))
+    }
 }
 
 fn unit(given: &str) -> Unit {
@@ -269,18 +301,21 @@ fn time(seconds: f64) -> PayloadTime {
 }
 
 /// Adds a reading to the last set if it has the same time and device, else to a new one.
-fn add(time: PayloadTime, base_name: &str, reading: RawReading, out: &mut Decoded) -> Result<(), DecodeError> {
-    if MAX_READINGS <= out.readings.len() {
-        return Err(too_many(format!("more than {MAX_READINGS} readings in one message")));
-    }
+fn add(
+    time: PayloadTime,
+    devices: &Arc<[Box<str>]>,
+    (slot, value): (usize, RawValue),
+    out: &mut Decoded,
+) -> Result<(), DecodeError> {
     let first = out.readings.len();
-    out.readings.push(reading);
-    let devices = devices(base_name);
+    out.add_reading(slot, value)?;
     match out.sets.last_mut() {
-        Some(set) if set.time == time && set.devices == devices => set.count += 1,
-        Some(_) | None => out.sets.push(ReadingSet { time, devices, first, count: 1 }),
+        Some(set) if set.time == time && set.devices == *devices => {
+            set.count += 1;
+            Ok(())
+        }
+        Some(_) | None => out.add_set(ReadingSet { time, devices: Arc::clone(devices), first, count: 1 }),
     }
-    Ok(())
 }
 
 /// The ids that a base name may be in the catalogue: itself without its separator, and its last part.

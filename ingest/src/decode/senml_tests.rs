@@ -7,9 +7,13 @@ fn decoded(payload: &str) -> Result<Decoded, DecodeError> {
         qualifier: None,
         unit: Unit::new("mg/L"),
         gas: None,
+        missing: vec![bakau_model::DeclaredCode::Number(-9999.0)],
+        decimal_comma: None,
+        unit_texts: Vec::new(),
     };
     let mut out = Decoded::default();
-    SenmlDecoder::compile(&ValueMapping { values: vec![value] }).decode(payload.as_bytes(), &mut out).map(|()| out)
+    let decoder = SenmlDecoder::compile(&ValueMapping { values: vec![value] });
+    decoder.decode(payload.as_bytes(), &Missing::default(), &mut out).map(|()| out)
 }
 
 fn times(payload: &str) -> Vec<PayloadTime> {
@@ -63,5 +67,13 @@ fn more_records_than_the_limit_put_the_whole_message_aside() {
 #[test]
 fn a_name_of_endless_length_is_no_reading() {
     let name = "do".repeat(MAX_NAME_BYTES);
-    assert_eq!(decoded(&format!(r#"[{{"bn":"{name}","n":"do","v":1}}]"#)).unwrap(), Decoded::default());
+    let decoded = decoded(&format!(r#"[{{"bn":"{name}","n":"do","v":1}}]"#)).unwrap();
+    assert!(decoded.readings.is_empty() && decoded.sets.is_empty() && decoded.broken.is_empty());
+}
+
+#[test]
+fn a_code_for_no_value_is_compared_before_base_value_and_unit() {
+    let pack = r#"[{"bv":1,"n":"do","v":-9999},{"n":"do","u":"ug/l","v":-9999},{"n":"do","v":-10000},{"n":"do","vs":"-9999.0"}]"#;
+    let values: Vec<_> = decoded(pack).unwrap().readings.into_iter().map(|reading| reading.value).collect();
+    assert_eq!(values, [RawValue::Null, RawValue::Null, RawValue::Number(-9999.0), RawValue::Null]);
 }

@@ -1,8 +1,13 @@
 //! Availability messages and last wills: a text that says whether a device is there.
 
+use bakau_model::{Missing, trim};
 use bakau_registry::StatusMapping;
 
-use super::{DecodeError, Decoded, document::DocumentDecoder, scan::quote};
+use super::{
+    DecodeError, Decoded,
+    document::DocumentDecoder,
+    scan::{quote, text_of},
+};
 
 /// The compiled mapping of a route.
 #[derive(Debug, Clone)]
@@ -25,15 +30,11 @@ impl StatusDecoder {
     /// When the text is missing or means nothing.
     pub fn decode(&mut self, payload: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
         let text: Box<str> = match &mut self.document {
-            None => match std::str::from_utf8(payload) {
-                Ok(text) => text.trim().into(),
-                Err(error) => {
-                    return Err(DecodeError::undecodable(format!("byte {} is no UTF-8 text", error.valid_up_to())));
-                }
-            },
+            None => trim(&text_of(payload)?).into(),
             Some(document) => {
-                document.decode(payload, out)?;
-                let found = out.sets.drain(..).next().and_then(|set| set.devices.into_iter().next());
+                document.decode(payload, &Missing::default(), out)?;
+                let found = out.sets.first().and_then(|set| set.devices.first()).cloned();
+                out.clear();
                 let path = self.mapping.path.as_deref().unwrap_or_default();
                 found.ok_or_else(|| DecodeError::undecodable(format!("there is no text at {path}")))?
             }
@@ -82,9 +83,6 @@ mod tests {
         assert_eq!(read(None, "gone"), neither("gone"));
         assert_eq!(read(None, ""), neither(""));
         assert_eq!(read(Some("/state"), r#"{"online":1}"#), Err("there is no text at /state".to_owned()));
-        assert_eq!(
-            read(Some("/state"), "online").unwrap_err(),
-            "no JSON at byte 0: expected a value, found \"online\""
-        );
+        assert_eq!(read(Some("/state"), "online").unwrap_err(), "the payload is no object");
     }
 }

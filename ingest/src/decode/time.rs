@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 
-use bakau_model::UtcMillis;
+use bakau_model::{UtcMillis, decimal};
 use bakau_registry::TimeFormat;
 use jiff::civil::DateTime;
 
-use super::{
-    PayloadTime,
-    scan::{plain_number, quote},
-};
+use super::{PayloadTime, scan::quote};
 
 /// What stands where a time should be, not yet read as one.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +103,7 @@ fn local(text: &str) -> PayloadTime {
 
 /// A number of seconds or milliseconds since 1970.
 fn epoch(written: &str, millis_per_unit: f64) -> PayloadTime {
-    let Some(number) = plain_number(written) else {
+    let Some(number) = decimal(written) else {
         return PayloadTime::Invalid(format!("\"{}\" is no number of seconds or milliseconds", quote(written)));
     };
     match showable(number * millis_per_unit) {

@@ -19,6 +19,19 @@ pub(super) enum Target {
     Body,
     /// `true` where the network only pretends that the device sent something.
     Simulated,
+    /// What names the radio frame.
+    Frame(FramePart),
+}
+
+/// What of a radio frame stands at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FramePart {
+    /// The counter of the device.
+    Counter,
+    /// What tells sessions of the device apart, between which the counter may begin anew.
+    Session,
+    /// What the device sent, not decoded.
+    Content,
 }
 
 /// One step of a path.

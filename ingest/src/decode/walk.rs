@@ -1,23 +1,27 @@
 //! One way through a JSON document, filling what is mapped.
 
-use std::borrow::Cow;
-
-use super::{
-    DecodeError, Decoded, MAX_READINGS, RawReading, RawValue, ReadingSet,
-    scan::{Scanner, plain_number, quote},
-    time::{self, RawTime, TimeSpec},
-    too_many,
-    tree::{Node, Target},
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
-/// Sets of readings in one message; more and the whole message goes to quarantine.
-pub(crate) const MAX_SETS: usize = 1_000;
+use super::{
+    DecodeError, Decoded, RawValue, ReadingSet,
+    scan::{Scalar, Scanner},
+    slot::{Slot, Values},
+    time::{self, RawTime, TimeSpec},
+    tree::{FramePart, Node, Target},
+};
+
 /// Longest device id that is looked up, in bytes; catalogues have none longer.
 const MAX_DEVICE_BYTES: usize = 256;
 
 /// What is read of one document, or of one element of its array of sets.
 #[derive(Debug)]
 pub(super) struct Walk<'d, 'a> {
+    /// How values are written.
+    pub(super) values: Values<'d>,
     /// The value of each slot.
     pub(super) found: &'d mut [Option<RawValue>],
     pub(super) times: Vec<RawTime<'a>>,
@@ -25,8 +29,32 @@ pub(super) struct Walk<'d, 'a> {
     /// Whether the object with the decoded values is there.
     pub(super) body: bool,
     pub(super) simulated: bool,
+    pub(super) frame: Frame,
     /// Where the sets of an array inside the document go; an element of such an array has none.
     pub(super) sets: Option<Sets<'d>>,
+}
+
+/// What a document says of the radio frame that brought it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Frame {
+    pub(super) counter: Option<u64>,
+    pub(super) session: Option<u64>,
+    pub(super) content: Option<u64>,
+}
+
+impl Frame {
+    fn put(&mut self, part: FramePart, written: Option<&str>) {
+        let hashed = |text: &str| {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            hasher.finish()
+        };
+        match part {
+            FramePart::Counter => self.counter = written.and_then(|written| written.parse().ok()),
+            FramePart::Session => self.session = written.map(hashed),
+            FramePart::Content => self.content = written.map(hashed),
+        }
+    }
 }
 
 /// The array inside a document whose elements are sets of readings.
@@ -67,15 +95,13 @@ impl<'a> Walk<'_, 'a> {
                 self.text(node, &text);
                 Ok(())
             }
-            Some(b'-' | b'0'..=b'9') => {
-                let written = scanner.number()?;
-                self.number(node, written);
-                Ok(())
-            }
             Some(_) | None => {
-                match scanner.word()? {
-                    "null" => self.null(node),
-                    word => self.other(node, word),
+                match scanner.bare()? {
+                    Scalar::Number(written) => self.number(node, written),
+                    Scalar::Word("null") => self.null(node),
+                    Scalar::Word(word) | Scalar::Nested(word) => self.other(node, word),
+                    Scalar::Bare(written) => self.bare(node, written),
+                    Scalar::Text(text) => self.text(node, &text),
                 }
                 Ok(())
             }
@@ -86,18 +112,16 @@ impl<'a> Walk<'_, 'a> {
     fn elements(&mut self, scanner: &mut Scanner<'a>, depth: usize) -> Result<(), DecodeError> {
         let Some(sets) = &mut self.sets else { return scanner.skip(depth) };
         sets.seen = true;
-        let found = &mut *self.found;
+        let (values, found) = (self.values, &mut *self.found);
         scanner.elements(depth, |scanner, index, depth| {
-            if MAX_SETS <= index {
-                return Err(too_many(format!("more than {MAX_SETS} sets of readings in one message")));
-            }
             if scanner.peek_token() != Some(b'{') {
-                sets.out.broken.push((format!("/{index}"), "the element is no object".to_owned()));
+                sets.out.add_broken(format!("/{index}"), "the element is no object")?;
                 return scanner.skip(depth);
             }
             found.fill(None);
             let times = vec![RawTime::Absent; sets.times.len()];
-            let mut walk = Walk { found, times, devices: Vec::new(), body: false, simulated: false, sets: None };
+            let (body, simulated, frame) = (false, false, Frame::default());
+            let mut walk = Walk { values, found, times, devices: Vec::new(), body, simulated, frame, sets: None };
             walk.value(scanner, sets.element, depth)?;
             let time = time::choose(sets.times, &walk.times);
             push_set(found, time, sets.out)
@@ -124,6 +148,7 @@ impl<'a> Walk<'_, 'a> {
                 }
                 Target::Body => self.body = false,
                 Target::Simulated => self.simulated = false,
+                Target::Frame(part) => self.frame.put(*part, None),
             }
         }
         for (_, child) in &node.children {
@@ -138,6 +163,11 @@ impl<'a> Walk<'_, 'a> {
         if let Some(place) = self.found.get_mut(slot) {
             *place = value;
         }
+    }
+
+    fn read(&mut self, slot: usize, read: impl FnOnce(Values<'_>, &Slot) -> RawValue) {
+        let value = self.values.slots.get(slot).map(|slot| read(self.values, slot));
+        self.put(slot, value);
     }
 
     fn put_time(&mut self, rank: usize, time: RawTime<'a>) {
@@ -155,9 +185,10 @@ impl<'a> Walk<'_, 'a> {
     fn number(&mut self, node: &Node, written: &'a str) {
         for target in &node.targets {
             match target {
-                Target::Value(slot) => self.put(*slot, Some(finite(plain_number(written), written))),
+                Target::Value(slot) => self.read(*slot, |values, slot| values.number(slot, written)),
                 Target::Time(rank) => self.put_time(*rank, RawTime::Number(written)),
                 Target::Device(rank) => self.put_device(*rank, Some(written)),
+                Target::Frame(part) => self.frame.put(*part, Some(written)),
                 Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
             }
         }
@@ -167,13 +198,26 @@ impl<'a> Walk<'_, 'a> {
     fn text(&mut self, node: &Node, text: &Cow<'a, str>) {
         for target in &node.targets {
             match target {
-                Target::Value(slot) => self.put(*slot, Some(finite(plain_number(text), text))),
+                Target::Value(slot) => self.read(*slot, |values, slot| values.text(slot, text)),
                 Target::Time(rank) => self.put_time(*rank, RawTime::Text(text.clone())),
                 Target::FirstTime(rank) if matches!(self.times.get(*rank), Some(RawTime::Absent)) => {
                     self.put_time(*rank, RawTime::Text(text.clone()));
                 }
                 Target::Device(rank) => self.put_device(*rank, Some(text)),
+                Target::Frame(part) => self.frame.put(*part, Some(text)),
                 Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
+            }
+        }
+    }
+
+    /// Something that is no JSON: a text without quotes where it is not a value.
+    fn bare(&mut self, node: &Node, written: &'a str) {
+        for target in &node.targets {
+            match target {
+                Target::Value(slot) => self.read(*slot, |values, slot| values.bare(slot, written)),
+                Target::Time(rank) => self.put_time(*rank, RawTime::Text(Cow::Borrowed(written))),
+                Target::Device(rank) => self.put_device(*rank, Some(written)),
+                Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated | Target::Frame(_) => {}
             }
         }
     }
@@ -184,6 +228,7 @@ impl<'a> Walk<'_, 'a> {
                 Target::Value(slot) => self.put(*slot, Some(RawValue::Null)),
                 Target::Time(rank) => self.put_time(*rank, RawTime::Absent),
                 Target::Device(rank) => self.put_device(*rank, None),
+                Target::Frame(part) => self.frame.put(*part, None),
                 Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated => {}
             }
         }
@@ -192,11 +237,11 @@ impl<'a> Walk<'_, 'a> {
     fn other(&mut self, node: &Node, what: &'static str) {
         for target in &node.targets {
             match target {
-                Target::Value(slot) => self.put(*slot, Some(RawValue::NotANumber(format!("{what} is no number")))),
+                Target::Value(slot) => self.read(*slot, |values, slot| values.other(slot, what)),
                 Target::Time(rank) => self.put_time(*rank, RawTime::Other(what)),
                 Target::Device(rank) => self.put_device(*rank, Some(what)),
                 Target::Simulated => self.simulated = what == "true",
-                Target::FirstTime(_) | Target::Sets | Target::Body => {}
+                Target::FirstTime(_) | Target::Sets | Target::Body | Target::Frame(_) => {}
             }
         }
     }
@@ -209,22 +254,12 @@ pub(super) fn push_set(
     out: &mut Decoded,
 ) -> Result<(), DecodeError> {
     let first = out.readings.len();
-    let present = found.iter_mut().enumerate();
-    out.readings.extend(present.filter_map(|(slot, found)| found.take().map(|value| RawReading { slot, value })));
-    if MAX_READINGS < out.readings.len() {
-        return Err(too_many(format!("more than {MAX_READINGS} readings in one message")));
+    for (slot, found) in found.iter_mut().enumerate() {
+        if let Some(value) = found.take() {
+            out.add_reading(slot, value)?;
+        }
     }
-    out.sets.push(ReadingSet { time, devices: Vec::new(), first, count: out.readings.len() - first });
-    Ok(())
-}
-
-/// A number, if it is a finite one.
-pub(super) fn finite(number: Option<f64>, written: &str) -> RawValue {
-    match number {
-        Some(number) if number.is_finite() => RawValue::Number(number),
-        Some(_) => RawValue::NotANumber(format!("{} is too large", quote(written))),
-        None => RawValue::NotANumber(format!("\"{}\" is no number", quote(written))),
-    }
+    out.add_set(ReadingSet { time, devices: Arc::default(), first, count: out.readings.len() - first })
 }
 
 /// At most [`MAX_DEVICE_BYTES`] of a device id; one that is cut is in no catalogue.

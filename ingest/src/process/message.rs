@@ -85,26 +85,30 @@ impl Sender<'_> {
     ) -> Processed {
         let before = findings.observations.len();
         let mut processed = Processed::without_readings(Outcome::Quarantined);
+        let mut rows = Rows { first: findings.quarantine.len(), left_out: 0 };
         let mut unknown: Option<String> = None;
         for set in &decoded.sets {
             let stamp = identify::stamp(&set.time, self.envelope.received_at, clock.window, clock.zone);
             processed.readings += set.count as u64;
             match owners.resolve(set, self.snapshot) {
-                Ok(slots) => processed.quarantined += self.identify_set(decoded, (set, slots), &stamp, findings),
+                Ok(slots) => {
+                    processed.quarantined += self.identify_set(decoded, (set, slots), &stamp, findings, &mut rows);
+                }
                 Err(fault) => {
                     processed.quarantined += set.count as u64;
                     // Once is enough for all readings of a device that nobody knows.
                     if 0 < set.count && unknown.as_ref() != Some(&fault.detail) {
                         unknown = Some(fault.detail.clone());
-                        findings.quarantine.push(self.quarantine(None, fault));
+                        rows.add(findings, || self.quarantine(None, fault));
                     }
                 }
             }
         }
         for (place, detail) in &decoded.broken {
-            let fault = Fault { reason: QuarantineReason::Undecodable, detail: detail.clone() };
-            findings.quarantine.push(self.quarantine(Some(place.clone()), fault));
+            let fault = || Fault { reason: QuarantineReason::Undecodable, detail: detail.clone() };
+            rows.add(findings, || self.quarantine(Some(place.clone()), fault()));
         }
+        rows.sum_up(findings);
         if before < findings.observations.len() {
             processed.outcome = Outcome::Decoded;
         }
@@ -118,6 +122,7 @@ impl Sender<'_> {
         (set, slots): (&ReadingSet, &[Resolved]),
         stamp: &Result<Stamp, Fault>,
         findings: &mut Findings,
+        rows: &mut Rows,
     ) -> u64 {
         let mut quarantined = 0;
         for reading in decoded.readings_of(set) {
@@ -130,10 +135,42 @@ impl Sender<'_> {
                 Ok(observation) => findings.observations.push((self.index, observation)),
                 Err(fault) => {
                     quarantined += 1;
-                    findings.quarantine.push(self.quarantine(Some(resolved.label.clone()), fault));
+                    rows.add(findings, || self.quarantine(Some(resolved.label.clone()), fault));
                 }
             }
         }
         quarantined
+    }
+}
+
+/// Rows one message gets in the quarantine list: enough to see what is wrong with it, and its payload is there whole.
+pub(super) const MAX_ROWS: usize = 1_000;
+
+/// The rows of one message.
+#[derive(Debug)]
+struct Rows {
+    /// Where they begin.
+    first: usize,
+    /// How many more there would be.
+    left_out: usize,
+}
+
+impl Rows {
+    fn add(&mut self, findings: &mut Findings, row: impl FnOnce() -> QuarantineDraft) {
+        if findings.quarantine.len() - self.first < MAX_ROWS {
+            findings.quarantine.push(row());
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Says in one row more how many are left out.
+    fn sum_up(self, findings: &mut Findings) {
+        let Some(QuarantineDraft { envelope, reason, .. }) = findings.quarantine.last() else { return };
+        if 0 < self.left_out {
+            let detail = format!("{} more of this message could not be used; they are not listed", self.left_out);
+            let row = QuarantineDraft { envelope: *envelope, reading: None, reason: *reason, detail };
+            findings.quarantine.push(row);
+        }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) fn slot(path: &str, parameter: &str, qualifier: Option<&str>, unit: &
         qualifier: qualifier.map(str::to_owned),
         unit: Unit::new(unit),
         gas: None,
+        missing: bakau_model::Missing::default(),
+        decimal_comma: None,
+        unit_texts: Vec::new(),
     }
 }
 
@@ -34,6 +37,9 @@ pub(crate) fn mapping(time: Option<&str>, values: &[(&str, &str, &str)]) -> Json
         qualifier: None,
         unit: Unit::new(unit),
         gas: None,
+        missing: Vec::new(),
+        decimal_comma: None,
+        unit_texts: Vec::new(),
     };
     JsonMapping {
         readings: None,
@@ -101,6 +107,8 @@ pub(crate) fn route(topic: &str, format: Format) -> Route {
         station: None,
         devices: std::collections::BTreeMap::new(),
         time_zone: None,
+        missing: Vec::new(),
+        decimal_comma: false,
         format,
     }
 }
@@ -109,6 +117,7 @@ pub(crate) fn limits() -> Limits {
     Limits {
         windows: std::collections::BTreeMap::new(),
         zones: std::collections::BTreeMap::new(),
+        missing: std::collections::BTreeMap::new(),
         default_window: AcceptWindow { past_ms: 7 * 86_400_000, future_ms: 300_000 },
         max_payload_bytes: 1024 * 1024,
     }

@@ -1,4 +1,4 @@
-use bakau_model::TimeSource;
+use bakau_model::{TimeSource, UtcMillis};
 use bakau_registry::{DeviceMapping, Format, Route, StatusMapping, TimeFormat, ValueMapping};
 
 use super::{
@@ -269,4 +269,109 @@ fn a_retained_pack_with_relative_times_is_ignored_like_one_without() {
     assert_eq!(findings.observations[0].1.observed_at, ARRIVAL.saturating_add(-60_000));
     let kept = Envelope { retained: true, ..envelope("m/s1", payload) };
     assert_eq!(run_on(senml, &kept).0.outcome, Outcome::IgnoredRetained);
+}
+
+/// Works out uplinks one after the other, each of them durable before the next.
+fn outcomes(processor: &mut Processor, envelopes: &[Envelope]) -> Vec<(Outcome, usize)> {
+    let one = |envelope| {
+        let mut findings = Findings::default();
+        let processed = processor.process(0, envelope, |_| false, &mut findings);
+        processor.keep();
+        (processed.outcome, findings.observations.len() + findings.quarantine.len())
+    };
+    envelopes.iter().map(one).collect()
+}
+
+fn frame(eui: &str, counter: u64, second: u32, object: &str) -> Envelope {
+    let payload = format!(
+        r#"{{"time":"2026-02-25T06:13:{second:02}Z","deviceInfo":{{"devEui":"{eui}"}},"fCnt":{counter},"object":{object}}}"#
+    );
+    envelope("d/x", &payload)
+}
+
+#[test]
+fn a_radio_frame_that_comes_through_two_gateways_is_taken_once() {
+    let mut processor = Processor::new(limits(), routed(vec![chirpstack("d/+", &[("aa", "s1")])]));
+    let frames = [
+        frame("aa", 104, 10, r#"{"do":2.0,"x":1}"#),
+        frame("AA", 104, 58, r#"{"x":1,"do":2.0}"#),
+        frame("aa", 105, 59, r#"{"do":2.0}"#),
+        frame("aa", 104, 59, r#"{"do":"broken"}"#),
+        frame("aa", 104, 59, r#"{"do":2.5}"#),
+    ];
+    let decoded = (Outcome::Decoded, 1);
+    let expected = [decoded, (Outcome::IgnoredDuplicate, 0), decoded, (Outcome::Quarantined, 1), decoded];
+    assert_eq!(outcomes(&mut processor, &frames), expected);
+}
+
+#[test]
+fn frames_are_told_apart_by_what_the_device_sent_and_by_session() {
+    let values = mapping(None, &[("/do", "do", "mg/L")]).values;
+    let tts = DeviceMapping { time: None, time_format: TimeFormat::Rfc3339, values };
+    let route = Route { station: Some("s1".parse().unwrap()), ..route("v3/up", Format::Tts { tts }) };
+    let uplink = |session: &str, counter: &str, data: &str, value: f64| {
+        let payload = format!(
+            r#"{{"end_device_ids":{{"device_id":"x"}},"received_at":"2026-02-25T06:13:20Z","uplink_message":{{{session}{counter}"frm_payload":"{data}","decoded_payload":{{"do":{value}}}}}}}"#
+        );
+        envelope("v3/up", &payload)
+    };
+    let (one, two) = (r#""session_key_id":"AY","#, r#""session_key_id":"AZ","#);
+    let frames = [
+        uplink(one, r#""f_cnt":7,"#, "AA", 5.0),
+        uplink(one, r#""f_cnt":7,"#, "AA", 5.1),
+        uplink(one, r#""f_cnt":7,"#, "AB", 5.0),
+        uplink(two, r#""f_cnt":7,"#, "AA", 5.0),
+        // The Things Stack leaves out a counter of 0.
+        uplink(two, "", "AA", 5.0),
+        uplink(two, r#""f_cnt":0,"#, "AA", 5.0),
+        uplink("", "", "AA", 5.0),
+        uplink("", "", "AA", 5.0),
+    ];
+    let taken: Vec<_> = outcomes(&mut Processor::new(limits(), routed(vec![route])), &frames)
+        .into_iter()
+        .map(|(outcome, _)| outcome == Outcome::Decoded)
+        .collect();
+    assert_eq!(taken, [true, false, true, true, true, false, true, true]);
+}
+
+#[test]
+fn a_frame_that_gave_no_reading_or_was_not_made_durable_is_taken_when_it_comes_again() {
+    let unknown = routed(vec![chirpstack("d/+", &[("bb", "s1")])]);
+    let known = routed(vec![chirpstack("d/+", &[("aa", "s1")])]);
+    let message = frame("aa", 104, 10, r#"{"do":2.0}"#);
+    let mut processor = Processor::new(limits(), unknown);
+    assert_eq!(outcomes(&mut processor, std::slice::from_ref(&message)), [(Outcome::Quarantined, 1)]);
+    processor.use_snapshot(&known);
+    let mut findings = Findings::default();
+    for _ in 0..2 {
+        assert_eq!(processor.process(0, &message, |_| false, &mut findings).outcome, Outcome::Decoded);
+        processor.undo();
+    }
+    let once = [(Outcome::Decoded, 1), (Outcome::IgnoredDuplicate, 0)];
+    assert_eq!(outcomes(&mut processor, &[message.clone(), message.clone()]), once);
+    processor.use_snapshot(&routed(vec![chirpstack("d/+", &[("aa", "s1"), ("cc", "s1")])]));
+    assert_eq!(outcomes(&mut processor, &[message]), [(Outcome::IgnoredDuplicate, 0)]);
+}
+
+#[test]
+fn after_a_restart_only_frames_that_were_taken_are_recalled() {
+    let snapshot = routed(vec![chirpstack("d/+", &[("aa", "s1")])]);
+    let (taken, refused) = (frame("aa", 7, 10, r#"{"do":2.0}"#), frame("aa", 8, 20, r#"{"do":2.0}"#));
+    let mut processor = Processor::new(limits(), snapshot);
+    assert!(processor.has_frames());
+    let observed_at = UtcMillis::parse("2026-02-25T06:13:10Z").unwrap();
+    processor.recall([&taken, &refused].into_iter(), |observation| observation.observed_at == observed_at);
+    let expected = [(Outcome::IgnoredDuplicate, 0), (Outcome::Decoded, 1)];
+    assert_eq!(outcomes(&mut processor, &[taken, refused]), expected);
+}
+
+#[test]
+fn a_message_with_thousands_of_bad_readings_is_counted_whole_and_listed_in_part() {
+    let bad = vec![r#"{"do":"x","cond":1}"#; 3_000].join(",");
+    let (processed, findings) = run(&envelope(TOPIC, &format!("[{bad}]")), false);
+    assert_eq!(processed, Processed { outcome: Outcome::Decoded, readings: 6_000, quarantined: 3_000 });
+    assert_eq!((findings.observations.len(), findings.quarantine.len()), (3_000, message::MAX_ROWS + 1));
+    let last = findings.quarantine.last().unwrap();
+    assert_eq!(last.detail, "2000 more of this message could not be used; they are not listed");
+    assert_eq!((last.reading.as_deref(), last.reason), (None, QuarantineReason::NotANumber));
 }

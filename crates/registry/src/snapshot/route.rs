@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{GasReference, Parameter, RouteId, SourceName, StationId, Unit};
+use bakau_model::{DeclaredCode, GasReference, Parameter, RouteId, SourceName, StationId, Unit};
 use serde::{Deserialize, Serialize};
 
 /// How a measured time is written.
@@ -36,6 +36,15 @@ pub struct JsonValue {
     /// The state of the air for which the share of a gas becomes a mass; only such values have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gas: Option<GasReference>,
+    /// Codes and words that mean "no value" here, besides those of the route and of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<DeclaredCode>,
+    /// Whether a comma in a text is the decimal sign; as the route says where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal_comma: Option<bool>,
+    /// Texts behind the number that name its unit; the unit itself is `unit`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unit_texts: Vec<String>,
 }
 
 /// Mapping of generic JSON payloads.
@@ -191,6 +200,12 @@ pub struct Route {
     /// IANA zone of times without offset; that of the source where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// Codes and words that mean "no value" in any of its values, besides those of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<DeclaredCode>,
+    /// Whether a comma in a text is the decimal sign, where a value does not say it itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decimal_comma: bool,
     /// Payload format and its mapping.
     #[serde(flatten)]
     pub format: Format,

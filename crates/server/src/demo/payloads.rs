@@ -29,7 +29,8 @@ async fn snapshot() -> Arc<Snapshot> {
 fn process(snapshot: &Arc<Snapshot>, message: &Message) -> Findings {
     let default_window = AcceptWindow { past_ms: 86_400_000, future_ms: 300_000 };
     let (windows, zones) = (BTreeMap::new(), BTreeMap::new());
-    let limits = Limits { windows, zones, default_window, max_payload_bytes: 1_048_576 };
+    let (missing, max_payload_bytes) = (BTreeMap::new(), 1_048_576);
+    let limits = Limits { windows, zones, missing, default_window, max_payload_bytes };
     let envelope = Envelope {
         source: SourceName::new("broker").unwrap(),
         epoch: 1,

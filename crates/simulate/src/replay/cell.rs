@@ -1,9 +1,11 @@
 //! One cell of a measured file as a JSON value: the digits stay as they are written.
 
+use bakau_model::{Missing, decimal_end, trim};
+
 /// What a cell holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
-    /// No value: empty, one of the map's null values, or only flags.
+    /// No value: empty, one of the map's codes and words for it, or only flags.
     Empty,
     /// A number, as JSON text.
     Number(String),
@@ -15,12 +17,12 @@ pub enum Cell {
 ///
 /// # Errors
 /// When the cell is neither empty nor a finite decimal number with or without flags.
-pub fn read(cell: &str, null_values: &[String]) -> Result<Cell, &'static str> {
-    let text = cell.trim();
-    if text.is_empty() || null_values.iter().any(|null| null == text) {
+pub fn read(cell: &str, missing: &Missing) -> Result<Cell, &'static str> {
+    let text = trim(cell);
+    if text.is_empty() || missing.has_word(text) {
         return Ok(Cell::Empty);
     }
-    let end = number_end(text);
+    let end = decimal_end(text);
     let (number, rest) = text.split_at(end);
     let flags = rest.trim_start();
     if !flags.is_empty() && !flags.starts_with(['<', '[', '(']) {
@@ -29,35 +31,11 @@ pub fn read(cell: &str, null_values: &[String]) -> Result<Cell, &'static str> {
     if number.is_empty() {
         return Ok(Cell::Empty);
     }
-    if !number.parse::<f64>().is_ok_and(f64::is_finite) {
-        return Err("is not a finite number");
+    match number.parse::<f64>() {
+        Ok(value) if missing.has_number(value) => Ok(Cell::Empty),
+        Ok(value) if value.is_finite() => Ok(Cell::Number(to_json(number))),
+        Ok(_) | Err(_) => Err("is not a finite number"),
     }
-    Ok(Cell::Number(to_json(number)))
-}
-
-/// How many bytes at the start are a decimal number, which may lack digits on one side of its point.
-fn number_end(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let sign = usize::from(bytes.first().is_some_and(|byte| matches!(byte, b'+' | b'-')));
-    let whole = digits(sign);
-    let mut end = sign + whole;
-    let mut fraction = 0;
-    if bytes.get(end) == Some(&b'.') {
-        fraction = digits(end + 1);
-        end += 1 + fraction;
-    }
-    if whole + fraction == 0 {
-        return 0;
-    }
-    if bytes.get(end).is_some_and(|byte| matches!(byte, b'e' | b'E')) {
-        let sign = usize::from(bytes.get(end + 1).is_some_and(|byte| matches!(byte, b'+' | b'-')));
-        let exponent = digits((end + 1 + sign).min(bytes.len()));
-        if exponent != 0 {
-            end += 1 + sign + exponent;
-        }
-    }
-    end
 }
 
 /// The same digits in the grammar of JSON (RFC 8259, section 6).
@@ -77,12 +55,13 @@ fn to_json(number: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bakau_model::DeclaredCode;
     use proptest::prelude::*;
 
     use super::*;
 
     fn number(text: &str) -> String {
-        match read(text, &[]) {
+        match read(text, &Missing::default()) {
             Ok(Cell::Number(number)) => number,
             other => panic!("{text:?} gave {other:?}"),
         }
@@ -119,18 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn empty_cells_null_values_and_flags_alone_are_no_value() {
-        let nulls = ["NA".to_owned(), "-99".to_owned()];
-        for text in ["", "  ", "NA", "-99", "<-2> [GMC]", "(CWD)"] {
-            assert_eq!(read(text, &nulls), Ok(Cell::Empty), "{text}");
+    fn empty_cells_codes_and_words_and_flags_alone_are_no_value() {
+        let codes = [DeclaredCode::Word("NA".to_owned()), DeclaredCode::Number(-99.0)];
+        let missing = Missing::of(codes.iter());
+        for text in ["", "  ", "NA", " na ", "-99", "-99.00", "-99 <-3> [GSM]", "<-2> [GMC]", "(CWD)"] {
+            assert_eq!(read(text, &missing), Ok(Cell::Empty), "{text}");
         }
-        assert_eq!(read("-99", &[]), Ok(Cell::Number("-99".to_owned())));
+        assert_eq!(read("-99", &Missing::default()), Ok(Cell::Number("-99".to_owned())));
+        assert_eq!(read("99", &missing), Ok(Cell::Number("99".to_owned())));
     }
 
     #[test]
     fn other_texts_are_errors() {
         for text in ["NA", "1,5", "1.2.3", "--1", "1 2", "nan", "inf", "1e999", "0x10", "e5", ".", "-", "1e", "５"] {
-            assert!(read(text, &[]).is_err(), "{text} was accepted");
+            assert!(read(text, &Missing::default()).is_err(), "{text} was accepted");
         }
     }
 
@@ -146,7 +127,7 @@ mod tests {
 
         #[test]
         fn any_text_is_a_json_number_nothing_or_an_error(text in "[-+.0-9eE<>\\[\\]() ,a]{0,12}|.{0,12}") {
-            if let Ok(Cell::Number(json)) = read(&text, &[]) {
+            if let Ok(Cell::Number(json)) = read(&text, &Missing::default()) {
                 prop_assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap().is_number(), "{text} gave {json}");
             }
         }

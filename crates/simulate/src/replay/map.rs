@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bakau_model::{StationId, Unit};
+use bakau_model::{DeclaredCode, Missing, StationId, Unit};
 use serde::Deserialize;
 
 use super::ReplayError;
@@ -34,9 +34,9 @@ pub struct ReplayMap {
     /// The JSON key of the time.
     #[serde(default = "time_key")]
     pub time_key: String,
-    /// Texts that mean "no value", besides an empty cell.
+    /// Codes and words that mean "no value" in any column, besides an empty cell.
     #[serde(default)]
-    pub null_values: Vec<String>,
+    pub missing: Vec<DeclaredCode>,
     /// The columns that are published; others are left out.
     #[serde(rename = "column")]
     pub columns: Vec<ReplayColumn>,
@@ -57,6 +57,9 @@ pub struct ReplayColumn {
     /// Unit (UCUM) of the file, for whoever reads the map; values are published as they are. Absent for a text column.
     #[serde(default)]
     pub unit: Option<Unit>,
+    /// Codes and words that mean "no value" in this column, besides those of the map.
+    #[serde(default)]
+    pub missing: Vec<DeclaredCode>,
     /// Publish the cell as a JSON string (a provider's flags) and not as a number.
     #[serde(default)]
     pub text: bool,
@@ -74,13 +77,19 @@ impl ReplayMap {
             return Err(ReplayError::Map("no [[column]] is given: at least one must be published".to_owned()));
         }
         for column in &map.columns {
-            let ReplayColumn { name, key, unit, text } = column;
+            let ReplayColumn { name, key, unit, missing, text } = column;
             if !keys.insert(key) {
                 return Err(ReplayError::Map(format!("column '{name}': the key '{key}' is used twice")));
+            }
+            if let Err(error) = Missing::check(missing) {
+                return Err(ReplayError::Map(format!("column '{name}': missing: {error}")));
             }
             if unit.is_some() == *text {
                 return Err(ReplayError::Map(format!("column '{name}': give either a unit or text = true")));
             }
+        }
+        if let Err(error) = Missing::check(&map.missing) {
+            return Err(ReplayError::Map(format!("missing: {error}")));
         }
         if map.topic.is_empty() || map.topic.contains(['+', '#', '\0']) {
             return Err(ReplayError::Map(format!("'{}' is not a topic to publish to", map.topic)));

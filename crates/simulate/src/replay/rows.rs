@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bakau_model::UtcMillis;
+use bakau_model::{Missing, UtcMillis};
 use bytes::Bytes;
 use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    ReplayError, ReplayMap,
+    ReplayColumn, ReplayError, ReplayMap,
     cell::{self, Cell},
 };
 use crate::mqtt::Message;
@@ -40,7 +40,8 @@ pub struct Rows {
     reader: csv::Reader<Box<dyn Read + Send>>,
     record: StringRecord,
     time: usize,
-    columns: Vec<usize>,
+    /// Where each column of the map is, and what means "no value" there.
+    columns: Vec<(usize, Missing)>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -71,7 +72,9 @@ impl Rows {
             })
         };
         let time = find(&map.time)?;
-        let columns = map.columns.iter().map(|column| find(&column.name)).collect::<Result<_, _>>()?;
+        let codes = |column: &ReplayColumn| Missing::of(map.missing.iter().chain(&column.missing));
+        let columns =
+            map.columns.iter().map(|column| Ok((find(&column.name)?, codes(column)))).collect::<Result<_, _>>()?;
         let (record, topic) = (StringRecord::new(), map.topic());
         Ok(Self { file: file.to_owned(), topic, map: map.clone(), reader, record, time, columns })
     }
@@ -88,8 +91,8 @@ impl Rows {
         let time = UtcMillis::parse(text).map_err(|_| wrong(&self.map.time, text, "is not an RFC 3339 time"))?;
         let mut payload = format!("{{{}:{}", quoted(&self.map.time_key), quoted(text));
         let (mut values, mut empty) = (0, 0);
-        for (column, &index) in self.map.columns.iter().zip(&self.columns) {
-            let text = self.record.get(index).unwrap_or("");
+        for (column, (index, missing)) in self.map.columns.iter().zip(&self.columns) {
+            let text = self.record.get(*index).unwrap_or("");
             payload.push(',');
             payload.push_str(&quoted(&column.key));
             payload.push(':');
@@ -97,7 +100,7 @@ impl Rows {
                 payload.push_str(&quoted(text));
                 continue;
             }
-            match cell::read(text, &self.map.null_values).map_err(|what| wrong(&column.name, text, what))? {
+            match cell::read(text, missing).map_err(|what| wrong(&column.name, text, what))? {
                 Cell::Number(number) => {
                     values += 1;
                     payload.push_str(&number);
@@ -142,8 +145,8 @@ mod tests {
     use super::*;
 
     fn map() -> ReplayMap {
-        let text = "station = 's'\ntopic = 't/{station}'\ntime = 'time'\nnull_values = ['NA']\n\
-                    [[column]]\nname = 'temp'\nkey = 'x'\nunit = 'Cel'\n\
+        let text = "station = 's'\ntopic = 't/{station}'\ntime = 'time'\nmissing = ['NA', -99.9]\n\
+                    [[column]]\nname = 'temp'\nkey = 'x'\nunit = 'Cel'\nmissing = ['sakit']\n\
                     [[column]]\nname = 'f_temp'\nkey = 'flag'\ntext = true\n";
         ReplayMap::parse(text).unwrap()
     }
@@ -178,6 +181,14 @@ mod tests {
         assert!(message.ends_with("series.csv:3: column 'temp': 'warm' is not a number"), "{message}");
         let message = read[2].as_ref().unwrap_err().to_string();
         assert!(message.ends_with("series.csv:4: column 'time': '2012-01-01' is not an RFC 3339 time"), "{message}");
+    }
+
+    #[test]
+    fn codes_and_words_of_the_map_and_of_its_column_are_holes() {
+        let text = "time,temp,f_temp\n2012-01-01T05:00:00Z,-99.90,\n2012-01-01T06:00:00Z,Sakit,sakit\n";
+        let payloads: Vec<_> = rows(text).into_iter().map(|row| row.unwrap().message.payload).collect();
+        assert_eq!(payloads[0], r#"{"time":"2012-01-01T05:00:00Z","x":null,"flag":""}"#);
+        assert_eq!(payloads[1], r#"{"time":"2012-01-01T06:00:00Z","x":null,"flag":"sakit"}"#);
     }
 
     #[test]

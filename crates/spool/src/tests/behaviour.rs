@@ -153,16 +153,29 @@ fn quarantine_is_listed_both_ways_with_the_whole_message() {
 fn the_oldest_quarantined_messages_go_when_quarantine_is_full() {
     let dir = tempfile::tempdir().unwrap();
     let (mut spool, reader) = open(dir.path());
-    spool.set_quarantine_keep_bytes(2 * 1256);
+    // Each message with its 1,000 bytes, and its row with 64 and the words in it.
+    spool.set_quarantine_keep_bytes(2 * (1_256 + 64 + 5));
     for number in 0..5 {
         let mut batch =
             BatchDraft { envelopes: vec![envelope("broker", "t", &[7; 1000], number)], ..BatchDraft::default() };
-        batch.quarantine = vec![poison(0, None, "")];
+        batch.quarantine = vec![poison(0, None, "words")];
         spool.append(&batch).unwrap();
     }
     spool.trim().unwrap();
     let ids: Vec<u64> = reader.quarantine(0, 10, false).unwrap().iter().map(|row| row.id).collect();
     assert_eq!(ids, [4, 5]);
+}
+
+#[test]
+fn recent_messages_come_with_what_was_made_of_them_oldest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _reader) = open(dir.path());
+    (1..=4).for_each(|number| drop(spool.append(&draft(number, 2)).unwrap()));
+    damage(&spool, "observed", 2);
+    let mut seen = Vec::new();
+    spool.recent(|envelopes, batch| seen.push((batch.seq.get(), envelopes.to_vec(), batch.observations.len())));
+    let expected = [1, 3, 4].map(|number| (number as u64, draft(number, 2).envelopes, 4));
+    assert_eq!(seen, expected);
 }
 
 #[test]

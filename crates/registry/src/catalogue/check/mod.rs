@@ -14,7 +14,7 @@ use bakau_model::{DatastreamName, Parameter, StationKind, Text, UtcMillis};
 pub(crate) use self::{
     people::{email, mail_server, notification, person, url, variable},
     quality::{counter, quality},
-    route::{Paths, devices, pointers, route, status, unit, value, values},
+    route::{Paths, devices, missing, pointers, route, status, unit, unit_texts, value, values},
     rule::{after, bands, foreign_keys},
 };
 use super::{

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bakau_model::{GasReference, Parameter, StationId, Unit};
+use bakau_model::{DeclaredCode, GasReference, Missing, Parameter, StationId, Unit, trim};
 
 use super::{MAX_LIST, Values, list, text, topic, unknown_parameter};
 use crate::{
@@ -21,6 +21,10 @@ const MAX_VALUES: usize = 500;
 const MAX_DEVICES: usize = 10_000;
 /// Longest device id: a URN with an EUI and room to spare.
 const MAX_DEVICE_BYTES: usize = 256;
+/// Most texts for the unit of one value.
+const MAX_UNIT_TEXTS: usize = 8;
+/// Longest of them.
+const MAX_UNIT_TEXT_BYTES: usize = 32;
 
 /// What stands in the paths of a format's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +132,27 @@ pub(crate) fn unit(
         ConversionError::AirUnknown { .. } if fields.is_written("gas") => {}
         ConversionError::AirUnknown { .. } => fields.error_at("unit", "gas_missing", &units),
         ConversionError::NoGas { .. } => fields.error_at("gas", "gas_unused", &units),
+    }
+}
+
+/// Checks codes and words for "no value".
+pub(crate) fn missing(fields: &mut Fields<'_, '_>, missing: &[DeclaredCode]) {
+    if let Err(error) = Missing::check(missing) {
+        fields.error_at("missing", "bad_value", &[("key", &"missing"), ("detail", &error)]);
+    }
+}
+
+/// Checks the texts behind a number that name its unit: none of them may be taken for a part of the number.
+pub(crate) fn unit_texts(fields: &mut Fields<'_, '_>, texts: &[String]) {
+    if MAX_UNIT_TEXTS < texts.len() {
+        fields.error_at("unit_texts", "list_too_long", &[("key", &"unit_texts"), ("limit", &MAX_UNIT_TEXTS)]);
+    }
+    let in_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ',');
+    for text in texts.iter().take(MAX_UNIT_TEXTS) {
+        let usable = text.len() <= MAX_UNIT_TEXT_BYTES && !text.chars().any(char::is_control) && trim(text) == text;
+        if text.is_empty() || !usable || text.starts_with(in_number) {
+            fields.error_at("unit_texts", "unit_text", &[("value", text), ("limit", &MAX_UNIT_TEXT_BYTES)]);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{GasReference, Parameter, StationId, Unit};
+use bakau_model::{DeclaredCode, GasReference, Parameter, StationId, Unit};
 
 use crate::{
     catalogue::{check, check::Paths, fields::Fields, grammar::misspelling},
@@ -16,10 +16,12 @@ pub(crate) fn route(fields: &mut Fields<'_, '_>) -> Option<Route> {
     let time_zone = fields.optional::<String>("time_zone");
     check::time_zone(fields, time_zone.as_deref());
     check::devices(fields, &devices);
+    let missing = missing(fields);
+    let decimal_comma = fields.optional("decimal_comma").unwrap_or(false);
     let format = fields.required::<String>("format").and_then(|name| format(fields, &name));
     let in_payload = format.as_ref().is_none_or(names_device);
     check::route(fields, topic.as_deref(), in_payload);
-    Some(Route { id: id?, topic: topic?, source, station, devices, time_zone, format: format? })
+    Some(Route { id: id?, topic: topic?, source, station, devices, time_zone, missing, decimal_comma, format: format? })
 }
 
 /// Whether payloads of a format say which device they are from.
@@ -105,7 +107,18 @@ fn value(fields: &mut Fields<'_, '_>, paths: Paths) -> Option<JsonValue> {
     let (path, parameter) = (fields.required::<String>("path"), fields.required::<Parameter>("parameter"));
     let (qualifier, unit) = (fields.optional::<String>("qualifier"), fields.required::<Unit>("unit"));
     let gas = fields.optional::<GasReference>("gas");
+    let (missing, decimal_comma) = (missing(fields), fields.optional("decimal_comma"));
+    let unit_texts = fields.optional::<Vec<String>>("unit_texts").unwrap_or_default();
     check::value(fields, (paths, path.as_deref()), parameter.as_ref(), qualifier.as_deref());
     check::unit(fields, parameter.as_ref(), unit.as_ref(), gas);
-    Some(JsonValue { path: path?, parameter: parameter?, qualifier, unit: unit?, gas })
+    check::unit_texts(fields, &unit_texts);
+    let (path, parameter, unit) = (path?, parameter?, unit?);
+    Some(JsonValue { path, parameter, qualifier, unit, gas, missing, decimal_comma, unit_texts })
+}
+
+/// Codes and words for "no value".
+fn missing(fields: &mut Fields<'_, '_>) -> Vec<DeclaredCode> {
+    let missing = fields.optional::<Vec<DeclaredCode>>("missing").unwrap_or_default();
+    check::missing(fields, &missing);
+    missing
 }
