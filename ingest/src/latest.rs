@@ -13,7 +13,7 @@ use std::{
 use bakau_model::{
     Batch, DatastreamId, Observation, QualityLimits, Seq, StationId, StationStatus, TestResults, UtcMillis,
 };
-use bakau_quality::{Flagger, Stream, flag};
+use bakau_quality::{Flagger, Judgement, Stream, flag};
 use bakau_registry::Snapshot;
 use bakau_spool::SpoolReader;
 use bakau_store::{Store, stream_before};
@@ -52,6 +52,8 @@ pub struct LatestEntry {
     pub observation: Observation,
     /// One flag per test of quality control; the spike test waits for the next value.
     pub tests: TestResults,
+    /// What was counted since the reading before, of a counter; `None` where that is not known.
+    pub increment: Option<f64>,
     /// When the value before it was received.
     pub previous_received_at: Option<UtcMillis>,
 }
@@ -118,7 +120,7 @@ impl LatestTable {
 
     /// Takes one observation in if it is the newest of its datastream; returns whether it is.
     pub fn offer(&self, observation: &Observation, tests: TestResults) -> bool {
-        offer(&mut self.shared.entries.write(), observation, tests)
+        offer(&mut self.shared.entries.write(), observation, (tests, None))
     }
 
     /// Loads what store and spool hold, then follows the spool until stopped.
@@ -161,7 +163,7 @@ impl LatestTable {
                 Ok((cursor, stored)) => {
                     let mut entries = self.shared.entries.write();
                     for stored in stored {
-                        offer(&mut entries, &stored.observation, stored.tests);
+                        offer(&mut entries, &stored.observation, (stored.tests, stored.increment));
                     }
                     return Some(cursor);
                 }
@@ -179,17 +181,22 @@ impl LatestTable {
     }
 }
 
-fn offer(entries: &mut BTreeMap<DatastreamId, LatestEntry>, observation: &Observation, tests: TestResults) -> bool {
+fn offer(
+    entries: &mut BTreeMap<DatastreamId, LatestEntry>,
+    observation: &Observation,
+    (tests, increment): (TestResults, Option<f64>),
+) -> bool {
     let Some(entry) = entries.get_mut(&observation.datastream) else {
-        let entry = LatestEntry { observation: *observation, tests, previous_received_at: None };
+        let entry = LatestEntry { observation: *observation, tests, increment, previous_received_at: None };
         entries.insert(observation.datastream, entry);
         return true;
     };
-    if !is_present(observation, entry) || (*observation, tests) == (entry.observation, entry.tests) {
+    let said = (entry.observation, entry.tests, entry.increment);
+    if !is_present(observation, entry) || (*observation, tests, increment) == said {
         return false;
     }
-    *entry =
-        LatestEntry { observation: *observation, tests, previous_received_at: Some(entry.observation.received_at) };
+    let previous_received_at = Some(entry.observation.received_at);
+    *entry = LatestEntry { observation: *observation, tests, increment, previous_received_at };
     true
 }
 
@@ -228,13 +235,13 @@ impl Follower {
                 continue;
             }
             let limits = limits_of(&snapshot, observation.datastream);
-            let mut tests = TestResults::NONE;
+            let (mut tests, mut increment) = (TestResults::NONE, None);
             // Without limits the flag is the one that the observation came with.
             if limits != QualityLimits::default() {
-                tests = self.flagger.judge(&limits, &observation).results;
+                Judgement { results: tests, increment, .. } = self.flagger.judge(&limits, &observation);
                 observation.flag = flag(observation.value, tests);
             }
-            if offer(&mut entries, &observation, tests) {
+            if offer(&mut entries, &observation, (tests, increment)) {
                 self.changed.insert(observation.datastream);
             }
         }

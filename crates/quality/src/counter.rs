@@ -150,13 +150,14 @@ impl<'a> CountWindow<'a> {
         limits.counter.as_ref().map(|counter| Self { limits, counter, neighbour: None })
     }
 
-    /// Takes the next reading; whether it makes a plain step with the usable one seen before it.
-    pub fn is_closed_by(&mut self, at: UtcMillis, value: Option<f64>) -> bool {
-        let Some(value) = value.filter(|&value| is_reading(self.counter, value)) else { return false };
+    /// Takes the next reading; where it makes a plain step with the usable one seen before it, the instant of the later of
+    /// the two.
+    pub fn closed_by(&mut self, at: UtcMillis, value: Option<f64>) -> Option<UtcMillis> {
+        let value = value.filter(|&value| is_reading(self.counter, value))?;
         let here = (at, value);
-        let Some(neighbour) = self.neighbour.replace(here) else { return false };
+        let neighbour = self.neighbour.replace(here)?;
         let (from, to) = if neighbour.0 < at { (neighbour, here) } else { (here, neighbour) };
-        is_plain_step(self.limits, self.counter, from, to)
+        is_plain_step(self.limits, self.counter, from, to).then_some(to.0)
     }
 }
 

@@ -89,6 +89,7 @@ fn judge(streams: &mut [Stream], group: &[Arc<Batch>]) -> Vec<Verdict> {
             datastream: row.datastream,
             observed_at,
             tests,
+            increment: None,
             recorded_at: row.received_at,
         };
         if let Some(Revision { at, results: tests, .. }) = judgement.revises {

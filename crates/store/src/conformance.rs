@@ -62,6 +62,7 @@ pub async fn run(fixture: &dyn Fixture) {
     verdicts::a_flag_that_is_taken_back_is_kept(&*fixture.empty().await).await;
     verdicts::the_verdict_belongs_to_the_value_that_stays(&*fixture.empty().await).await;
     verdicts::every_result_of_every_test_comes_back(&*fixture.empty().await).await;
+    verdicts::increments_come_with_verdicts_and_what_they_were_is_kept(&*fixture.empty().await).await;
     a_scan_shows_what_a_question_answers(&*fixture.empty().await).await;
     everything_is_there_after_reopening(fixture).await;
     transfer::a_copy_has_everything_and_goes_on(fixture).await;
@@ -164,7 +165,7 @@ async fn what_is_written_is_read_back(store: &dyn Store) {
     let found = read(store, &everything(u32::MAX)).await;
     let expected: Vec<_> = written
         .iter()
-        .map(|&observation| StoredObservation { observation, revision: 1, tests: TestResults::NONE })
+        .map(|&observation| StoredObservation { observation, revision: 1, tests: TestResults::NONE, increment: None })
         .collect();
     assert_eq!(found, expected, "everything comes back as written, by observed_at");
     assert_eq!(read(store, &everything(1)).await, [], "another datastream has nothing");
@@ -197,7 +198,7 @@ async fn same_values_are_duplicates_and_others_corrections(store: &dyn Store) {
     let kept = read(store, &everything(5)).await;
     assert_eq!(
         kept,
-        [StoredObservation { observation: first, revision: 1, tests: TestResults::NONE }],
+        [StoredObservation { observation: first, revision: 1, tests: TestResults::NONE, increment: None }],
         "a duplicate leaves the first as it was"
     );
 
@@ -218,7 +219,7 @@ async fn same_values_are_duplicates_and_others_corrections(store: &dyn Store) {
     let now = read(store, &everything(5)).await;
     assert_eq!(
         now,
-        [StoredObservation { observation: back, revision: 4, tests: TestResults::NONE }],
+        [StoredObservation { observation: back, revision: 4, tests: TestResults::NONE, increment: None }],
         "the latest received value is current"
     );
     let old = store.superseded(&everything(5)).await.expect("superseded");

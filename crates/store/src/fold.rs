@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use bakau_model::{DatastreamId, QualityLimits, UtcMillis};
-use bakau_quality::{Stream, margin};
+use bakau_quality::{CountWindow, Stream, margin};
 use parking_lot::Mutex;
 
 use crate::{RangeQuery, SeriesPoint, Store, StoreError, StoreErrorKind, StoredObservation};
@@ -35,6 +35,21 @@ pub async fn fold_points<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let held = Held::new(state);
     store.scan_points(query, Box::new(held.visitor(step))).await?;
+    held.take()
+}
+
+/// The same with [`Store::scan_increments`].
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn fold_increments<T: Send + 'static>(
+    store: &dyn Store,
+    query: &RangeQuery,
+    state: T,
+    step: impl FnMut(&mut T, &SeriesPoint) -> ControlFlow<()> + Send + 'static,
+) -> Result<T, StoreError> {
+    let held = Held::new(state);
+    store.scan_increments(query, Box::new(held.visitor(step))).await?;
     held.take()
 }
 
@@ -76,6 +91,9 @@ pub async fn stream_before(
     before: UtcMillis,
     limit: usize,
 ) -> Result<Stream, StoreError> {
+    if let Some(window) = CountWindow::of(limits) {
+        return counter_before(store, limits, window, (datastream, before), limit).await;
+    }
     let from = before.saturating_add(-margin(limits).to_resume());
     let newest = RangeQuery { datastream, from, to: before, after: None, limit, newest_first: true };
     let mut values = fold_points(store, &newest, Vec::new(), |values, point| {
@@ -86,6 +104,38 @@ pub async fn stream_before(
     values.reverse();
     let mut stream = Stream::new();
     for (at, value) in values {
+        stream.judge(limits, at, value);
+    }
+    Ok(stream)
+}
+
+/// The same of a counter: from the last plain step on, however long ago that was.
+async fn counter_before(
+    store: &dyn Store,
+    limits: &QualityLimits,
+    mut window: CountWindow<'_>,
+    (datastream, before): (DatastreamId, UtcMillis),
+    limit: usize,
+) -> Result<Stream, StoreError> {
+    let (from, mut newest_first, mut page) = (UtcMillis::new(i64::MIN), Vec::new(), 8);
+    let mut query = RangeQuery { datastream, from, to: before, after: None, limit: page, newest_first: true };
+    while newest_first.len() < limit {
+        query.limit = page;
+        let found = store.observations(&query).await?;
+        query.after = found.last().map(|row| row.observation.observed_at);
+        let is_last = found.len() < page;
+        let mut rows = found.iter().map(|row| (row.observation.observed_at, row.observation.value));
+        let is_closed = rows.any(|(at, value)| {
+            newest_first.push((at, value));
+            window.closed_by(at, value).is_some()
+        });
+        if is_closed || is_last {
+            break;
+        }
+        page *= 4;
+    }
+    let mut stream = Stream::new();
+    for (at, value) in newest_first.into_iter().rev() {
         stream.judge(limits, at, value);
     }
     Ok(stream)

@@ -49,6 +49,16 @@ pub trait Store: Debug + Send + Sync {
     /// When the store cannot be read.
     async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError>;
 
+    /// Shows of readings of a counter what was counted: the same points as [`Self::scan_points`], with the increment as
+    /// their value; `None` where it is not known. [`crate::fold_increments`] brings a result back.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn scan_increments(&self, query: &RangeQuery, mut visit: VisitPoint) -> Result<(), StoreError> {
+        let counted = move |row: &StoredObservation| visit(&SeriesPoint { value: row.increment, ..row.into() });
+        self.scan(query, Box::new(counted)).await
+    }
+
     /// Shows of the same values what charts, means and quality control need, with the rest of each row left unread
     /// where that saves time; otherwise like [`Self::scan`]. [`crate::fold_points`] brings a result back.
     ///
@@ -93,9 +103,10 @@ pub trait Store: Debug + Send + Sync {
     /// When the store cannot be read.
     async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError>;
 
-    /// Flags that were replaced, by (`observed_at`, revision, `recorded_at`); paging is that of [`Self::superseded`].
+    /// Flags and increments that were replaced, by (`observed_at`, revision, `recorded_at`); paging is that of
+    /// [`Self::superseded`].
     ///
-    /// A change from *not evaluated* to *good* takes nothing back and is not kept.
+    /// A change from *not evaluated* to *good* takes nothing back and is not kept, nor is a first increment.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -127,7 +138,7 @@ pub type Visit = Box<dyn FnMut(&StoredObservation) -> ControlFlow<()> + Send>;
 pub type VisitPoint = Box<dyn FnMut(&SeriesPoint) -> ControlFlow<()> + Send>;
 
 /// Results of quality control for the present value of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
     /// The datastream.
     pub datastream: DatastreamId,
@@ -135,6 +146,9 @@ pub struct Verdict {
     pub observed_at: UtcMillis,
     /// One flag per test; the worst becomes the flag of the value, unless the value is missing.
     pub tests: TestResults,
+    /// Of a reading of a counter: what was counted since the reading before, never negative; `None` where that is not
+    /// known, and of anything else than a counter.
+    pub increment: Option<f64>,
     /// `received_at` of the value that led to it.
     pub recorded_at: UtcMillis,
 }
@@ -222,6 +236,8 @@ pub struct StoredObservation {
     pub revision: u32,
     /// One flag per test of quality control.
     pub tests: TestResults,
+    /// What the verdict says was counted, of a counter.
+    pub increment: Option<f64>,
 }
 
 /// A replaced value.
@@ -233,12 +249,14 @@ pub struct Superseded {
     pub revision: u32,
     /// One flag per test of quality control, as they were.
     pub tests: TestResults,
+    /// The increment as it was, of a counter.
+    pub increment: Option<f64>,
     /// `received_at` of the value that replaced it.
     pub recorded_at: UtcMillis,
 }
 
-/// A replaced flag of a value that itself did not change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A replaced flag or increment of a value that itself did not change.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reflagged {
     /// The datastream.
     pub datastream: DatastreamId,
@@ -250,6 +268,8 @@ pub struct Reflagged {
     pub flag: Flag,
     /// One flag per test, as they were.
     pub tests: TestResults,
+    /// The increment as it was, of a counter.
+    pub increment: Option<f64>,
     /// `received_at` of the value that changed the verdict.
     pub recorded_at: UtcMillis,
 }

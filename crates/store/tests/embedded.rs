@@ -379,7 +379,7 @@ proptest! {
             let values: Vec<_> = written.iter().map(|&(at, _)| observation(1, at, Some(1.0))).collect();
             let verdict = |&(at, tests): &(i64, TestResults)| {
                 let Observation { datastream, observed_at, received_at, .. } = observation(1, at, None);
-                Verdict { datastream, observed_at, tests, recorded_at: received_at }
+                Verdict { datastream, observed_at, tests, increment: None, recorded_at: received_at }
             };
             store.write(&[batch(1, "a", &values)], written.iter().map(verdict).collect()).await.unwrap();
             let rows = store.observations(&everything(1)).await.unwrap();

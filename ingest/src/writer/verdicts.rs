@@ -5,6 +5,8 @@
 //! verdicts of a group are written with it, and every state here can be made again from the store: a crash loses nothing,
 //! and after any order of arrival the store says what judging its whole history would say.
 
+mod counting;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -14,6 +16,7 @@ use bakau_model::{Batch, DatastreamId, QualityLimits, TestResults, UtcMillis};
 use bakau_quality::{Judgement, Margin, Revision, Stream, margin};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
 
+use self::counting::Counting;
 use crate::metrics;
 
 /// Stored values read to judge one run of late values again: two days at one value per second. Beyond it (no sensor of
@@ -40,6 +43,11 @@ struct Fresh {
 }
 
 impl Fresh {
+    /// Whether it replaces what is stored; a missing value replaces no number.
+    fn is_news(&self, stored: Option<f64>) -> bool {
+        self.replaces || self.value.is_some() && !self.repeats(stored)
+    }
+
     /// Whether it says what is known already: then the store keeps the one that came first, with its time of arrival.
     fn repeats(&self, known: Option<f64>) -> bool {
         self.value.map(f64::to_bits) == known.map(f64::to_bits)
@@ -81,6 +89,10 @@ impl Judge {
             match state {
                 Some((_, stream)) if track.newest < Some(first.at) => onwards(stream, &limits, values, &mut verdicts),
                 Some(_) | None if limits == QualityLimits::default() => track.state = None,
+                Some(_) | None if limits.counter.is_some() => {
+                    let counting = Counting { store, limits: &limits, datastream };
+                    counting.judge(track, values, &mut verdicts).await?;
+                }
                 Some(_) | None => {
                     let around = Around { store, limits: &limits, datastream };
                     around.judge(track, values, &mut verdicts).await?;
@@ -119,18 +131,24 @@ fn by_key(group: &[Arc<Batch>]) -> Vec<(DatastreamId, Fresh)> {
 fn onwards(stream: &mut Stream, limits: &QualityLimits, values: &[(DatastreamId, Fresh)], out: &mut Vec<Verdict>) {
     let start = out.len();
     for &(datastream, Fresh { at, value, received_at, .. }) in values {
-        let Judgement { results, revises, .. } = stream.judge_received(limits, at, value, received_at);
-        let verdict = |observed_at, tests| Verdict { datastream, observed_at, tests, recorded_at: received_at };
-        if let Some(Revision { at, results: tests, .. }) = revises {
+        let Judgement { results, increment, revises } = stream.judge_received(limits, at, value, received_at);
+        let verdict = |observed_at, tests, increment| Verdict {
+            datastream,
+            observed_at,
+            tests,
+            increment,
+            recorded_at: received_at,
+        };
+        if let Some(Revision { at, results, increment }) = revises {
             match out[start..].binary_search_by_key(&at, |verdict| verdict.observed_at) {
-                Ok(index) => out[start + index].tests = tests,
+                Ok(index) => (out[start + index].tests, out[start + index].increment) = (results, increment),
                 // It is older than every value of the group.
-                Err(_) => out.insert(start, verdict(at, tests)),
+                Err(_) => out.insert(start, verdict(at, results, increment)),
             }
         }
         // A missing value has no verdict.
         if value.is_some() {
-            out.push(verdict(at, results));
+            out.push(verdict(at, results, increment));
         }
     }
 }
@@ -176,8 +194,7 @@ impl Around<'_> {
         if stored.len() < MAX_AROUND {
             return Ok(Some(stored));
         }
-        metrics::crowded_range();
-        tracing::warn!(datastream = datastream.get(), %from, %to, "too many values to judge late ones among them");
+        crowded(datastream, from, to);
         Ok(None)
     }
 
@@ -217,11 +234,17 @@ impl Around<'_> {
             if judged.value.is_some() && judged.held != Some(judged.results) {
                 let recorded_at = if judged.held.is_none() { judged.received_at } else { recorded_at };
                 let (datastream, tests) = (self.datastream, judged.results);
-                out.push(Verdict { datastream, observed_at, tests, recorded_at });
+                out.push(Verdict { datastream, observed_at, tests, increment: None, recorded_at });
             }
         }
         stream
     }
+}
+
+/// Tells that a range holds more values than are read.
+fn crowded(datastream: DatastreamId, from: UtcMillis, to: UtcMillis) {
+    metrics::crowded_range();
+    tracing::warn!(datastream = datastream.get(), %from, %to, "too many values to judge late ones among them");
 }
 
 /// A value among those judged again.

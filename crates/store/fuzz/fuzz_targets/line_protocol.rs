@@ -29,7 +29,8 @@ fn row(bytes: &[u8]) -> StoredObservation {
         received_at: UtcMillis::new(number(bytes, 16).cast_signed()),
         flag: if number(bytes, 24) & 1 == 0 { Flag::Good } else { Flag::Missing },
     };
-    StoredObservation { observation, revision: number(bytes, 25) as u32 & 0x3FFF, tests }
+    let increment = (number(bytes, 26) & 1 == 0).then(|| f64::from_bits(number(bytes, 8)));
+    StoredObservation { observation, revision: number(bytes, 25) as u32 & 0x3FFF, tests, increment }
 }
 
 /// The parts of a text at a separator that no backslash stands right before: as influxd reads, for which two of them are no
@@ -56,7 +57,7 @@ fn unescaped(text: &str) -> String {
 fn encoding(station: &str, parameter: &str, row: &StoredObservation) {
     let Ok(key) = series_key(station, parameter) else { return };
     let mut line = String::new();
-    if encode(&key, row, &mut line).is_err() {
+    if encode(&key, row, row.increment.is_some(), &mut line).is_err() {
         assert!(line.is_empty());
         return;
     }

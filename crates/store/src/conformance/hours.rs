@@ -38,7 +38,7 @@ pub(super) async fn they_agree(store: &dyn Store, when: &str) {
 fn verdict(minute: i64, flag: Flag) -> Verdict {
     let tests = TestResults::NONE.with(QualityTest::GrossRange, flag);
     let observed_at = UtcMillis::new(minute * MINUTE_MS);
-    Verdict { datastream: DatastreamId::new(1), observed_at, tests, recorded_at: UtcMillis::new(1) }
+    Verdict { datastream: DatastreamId::new(1), observed_at, tests, increment: None, recorded_at: UtcMillis::new(1) }
 }
 
 pub(super) async fn hours_are_what_their_values_amount_to(store: &dyn Store) {

@@ -30,6 +30,7 @@ async fn fill(store: &dyn Store) {
             datastream: row.datastream,
             observed_at: row.observed_at,
             tests,
+            increment: (row.datastream.get() == 2).then_some(seq as f64 * 0.2),
             recorded_at: received_at,
         };
         let source = if seq < 4 { "first" } else { "second" };

@@ -11,7 +11,7 @@ fn tests(range: Flag, spike: Flag) -> TestResults {
 
 fn verdict(observed_at: i64, tests: TestResults, recorded_at: i64) -> Verdict {
     let (datastream, observed_at) = (DatastreamId::new(1), UtcMillis::new(observed_at));
-    Verdict { datastream, observed_at, tests, recorded_at: UtcMillis::new(recorded_at) }
+    Verdict { datastream, observed_at, tests, increment: None, recorded_at: UtcMillis::new(recorded_at) }
 }
 
 async fn flags(store: &dyn Store) -> Vec<(i64, Flag, TestResults)> {
@@ -104,5 +104,57 @@ pub(super) async fn every_result_of_every_test_comes_back(store: &dyn Store) {
     store.write(&[batch(2, "a", &corrected)], Vec::new()).await.expect("write");
     let old = store.superseded(&everything(1)).await.expect("superseded");
     assert_eq!(old.iter().map(|row| row.tests).collect::<Vec<_>>(), reversed, "replaced values");
+    assert_eq!(store.verify().await.expect("verify").problems, Vec::<String>::new(), "the store is sound");
+}
+
+/// Instants, readings and increments, as a question and as scans show them.
+async fn increments(store: &dyn Store) -> Vec<(i64, Option<f64>)> {
+    let rows = store.observations(&everything(1)).await.expect("observations are readable");
+    let found = rows.iter().map(|row| (row.observation.observed_at.get(), row.increment)).collect();
+    let query = everything(1);
+    let scanned = crate::fold_increments(store, &query, Vec::new(), |found, point| {
+        found.push((point.observed_at.get(), point.value));
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(scanned.await.expect("a scan"), found, "a scan shows the same increments");
+    found
+}
+
+pub(super) async fn increments_come_with_verdicts_and_what_they_were_is_kept(store: &dyn Store) {
+    let good = tests(Flag::Good, Flag::NotEvaluated);
+    let counted = |at: i64, increment: Option<f64>, recorded_at: i64| Verdict {
+        increment,
+        ..verdict(at, if increment.is_some() { good } else { tests(Flag::Good, Flag::Suspect) }, recorded_at)
+    };
+    let first = [(10, 10.0), (30, 10.4), (40, 10.4)].map(|(at, reading)| observation(1, at, Some(reading)));
+    let verdicts = vec![counted(10, Some(0.0), 1), counted(30, Some(0.4), 1), counted(40, Some(-0.0), 1)];
+    store.write(&[batch(1, "a", &first)], verdicts).await.expect("write");
+    assert_eq!(increments(store).await, [(10, Some(0.0)), (30, Some(0.4)), (40, Some(0.0))], "increments come along");
+    assert_eq!(replaced(store).await, [], "nothing was taken back");
+
+    // A late reading takes half of what its neighbour counted; the same verdict again changes nothing.
+    for (seq, recorded_at) in [(2, 200), (3, 300)] {
+        let late = observation(1, 20, Some(10.2));
+        let verdicts = vec![counted(20, Some(0.2), recorded_at), counted(30, Some(0.2), recorded_at)];
+        store.write(&[batch(seq, "a", &[late])], verdicts).await.expect("write");
+    }
+    let now = [(10, Some(0.0)), (20, Some(0.2)), (30, Some(0.2)), (40, Some(0.0))];
+    assert_eq!(increments(store).await, now, "a verdict revises an increment");
+    let kept = store.reflagged(&everything(1)).await.expect("replaced increments are readable");
+    let kept: Vec<_> = kept.iter().map(|row| (row.observed_at.get(), row.increment, row.recorded_at.get())).collect();
+    assert_eq!(kept, [(30, Some(0.4), 200)], "what it was is kept once, with the time");
+
+    // Taken back altogether, given again, and replaced together with its reading.
+    store.write(&[], vec![counted(30, None, 400)]).await.expect("write");
+    assert_eq!(increments(store).await[2], (30, None), "none is known any more");
+    store.write(&[], vec![counted(30, Some(0.2), 500)]).await.expect("write");
+    assert_eq!(increments(store).await[2], (30, Some(0.2)), "and again");
+    let corrected = Observation { received_at: UtcMillis::new(600), ..observation(1, 30, Some(10.3)) };
+    store.write(&[batch(4, "a", &[corrected])], vec![counted(30, Some(0.1), 600)]).await.expect("write");
+    let old = store.superseded(&everything(1)).await.expect("superseded");
+    assert_eq!(old.iter().map(|row| row.increment).collect::<Vec<_>>(), [Some(0.2)], "the reading takes its own along");
+    let uncounted = Observation { received_at: UtcMillis::new(700), ..observation(1, 30, Some(10.4)) };
+    store.write(&[batch(5, "a", &[uncounted])], vec![verdict(30, good, 700)]).await.expect("write");
+    assert_eq!(increments(store).await[2], (30, None), "a value that is no reading of a counter has none");
     assert_eq!(store.verify().await.expect("verify").problems, Vec::<String>::new(), "the store is sound");
 }

@@ -161,23 +161,28 @@ fn add(hours: &mut Hours, slice: &Slice, left_out: &BTreeSet<i64>) {
         *hours.entry(Hour::start_of(at.get())).or_default() += totals;
     };
     for row in slice.values.iter().filter(|row| !left_out.contains(&row.observation.observed_at.get())) {
-        let checksum = version(&row.observation, row.revision, row.tests, 0);
+        let checksum = version(&row.observation, row.revision, (row.tests, row.increment), 0);
         count(row.observation.observed_at, Totals { values: 1, checksum, ..Totals::default() });
     }
     for row in &slice.superseded {
-        let checksum = version(&row.observation, row.revision, row.tests, row.recorded_at.get());
+        let verdict = (row.tests, row.increment);
+        let checksum = version(&row.observation, row.revision, verdict, row.recorded_at.get());
         count(row.observation.observed_at, Totals { superseded: 1, checksum, ..Totals::default() });
     }
     for row in &slice.reflagged {
         let tests = tests_column(row.tests);
         let numbers = [row.observed_at.get(), row.revision.into(), row.flag.code().into(), tests];
-        let checksum = crc(&numbers, crc(&[row.recorded_at.get()], 0));
+        let checksum = crc(&numbers, crc(&[row.recorded_at.get(), bits(row.increment)], 0));
         count(row.observed_at, Totals { reflagged: 1, checksum: checksum.into(), ..Totals::default() });
     }
 }
 
-fn version(observation: &Observation, revision: u32, tests: TestResults, recorded_at: i64) -> u64 {
-    let value = observation.value.map_or(u64::MAX, f64::to_bits);
+fn version(
+    observation: &Observation,
+    revision: u32,
+    (tests, increment): (TestResults, Option<f64>),
+    recorded_at: i64,
+) -> u64 {
     let numbers = [
         observation.observed_at.get(),
         observation.received_at.get(),
@@ -187,8 +192,15 @@ fn version(observation: &Observation, revision: u32, tests: TestResults, recorde
         revision.into(),
         tests_column(tests),
         recorded_at,
+        bits(observation.value),
+        bits(increment),
     ];
-    crc32c::crc32c_append(crc(&numbers, 0), &value.to_le_bytes()).into()
+    crc(&numbers, 0).into()
+}
+
+/// A number or its absence, bit by bit.
+fn bits(value: Option<f64>) -> i64 {
+    value.map_or(-1, |value| value.to_bits().cast_signed())
 }
 
 fn crc(numbers: &[i64], before: u32) -> u32 {

@@ -123,17 +123,22 @@ fn insert_values(
     (insert, known): (&str, &str),
 ) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(&format!(
-        "{insert} INTO recent ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) {known}",
+        "{insert} INTO recent ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) {known}",
     ))?;
-    for StoredObservation { observation, revision, tests } in rows {
-        bind(&mut insert, observation, *revision, *tests)?;
+    for StoredObservation { observation, revision, tests, increment } in rows {
+        bind(&mut insert, observation, *revision, (*tests, *increment))?;
         insert.raw_execute()?;
     }
     Ok(())
 }
 
 /// The first parameters of a statement, in the order of [`COLUMNS`].
-fn bind(to: &mut Statement<'_>, value: &Observation, revision: u32, tests: TestResults) -> rusqlite::Result<()> {
+fn bind(
+    to: &mut Statement<'_>,
+    value: &Observation,
+    revision: u32,
+    (tests, increment): (TestResults, Option<f64>),
+) -> rusqlite::Result<()> {
     to.raw_bind_parameter(1, value.datastream.get())?;
     to.raw_bind_parameter(2, value.observed_at.get())?;
     to.raw_bind_parameter(3, revision)?;
@@ -142,7 +147,8 @@ fn bind(to: &mut Statement<'_>, value: &Observation, revision: u32, tests: TestR
     to.raw_bind_parameter(6, tests_column(tests))?;
     to.raw_bind_parameter(7, value.deployment.get())?;
     to.raw_bind_parameter(8, value.time_source.code())?;
-    to.raw_bind_parameter(9, value.received_at.get())
+    to.raw_bind_parameter(9, value.received_at.get())?;
+    to.raw_bind_parameter(10, increment)
 }
 
 /// Replaced values and flags as they are.
@@ -153,20 +159,21 @@ pub(crate) fn put_versions(
 ) -> Result<(), StoreError> {
     let mut put = transaction.prepare_cached(&format!(
         "INSERT OR REPLACE INTO superseded ({COLUMNS}, recorded_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     ))?;
-    for Superseded { observation, revision, tests, recorded_at } in superseded {
-        bind(&mut put, observation, *revision, *tests)?;
-        put.raw_bind_parameter(10, recorded_at.get())?;
+    for Superseded { observation, revision, tests, increment, recorded_at } in superseded {
+        bind(&mut put, observation, *revision, (*tests, *increment))?;
+        put.raw_bind_parameter(11, recorded_at.get())?;
         put.raw_execute()?;
     }
     let mut put = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO reflagged (datastream, observed_at, revision, recorded_at, flag, tests)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO reflagged (datastream, observed_at, revision, recorded_at, flag, tests, increment)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    for Reflagged { datastream, observed_at, revision, flag, tests, recorded_at } in reflagged {
-        let (datastream, observed_at) = (datastream.get(), observed_at.get());
-        put.execute(params![datastream, observed_at, revision, recorded_at.get(), flag.code(), tests_column(*tests)])?;
+    for Reflagged { datastream, observed_at, revision, flag, tests, increment, recorded_at } in reflagged {
+        let (datastream, observed_at, recorded_at) = (datastream.get(), observed_at.get(), recorded_at.get());
+        let (flag, tests) = (flag.code(), tests_column(*tests));
+        put.execute((datastream, observed_at, revision, recorded_at, flag, tests, increment))?;
     }
     Ok(())
 }

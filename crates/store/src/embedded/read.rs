@@ -11,7 +11,7 @@ use crate::{RangeQuery, Reflagged, SeriesPoint, StoreCounts, StoreError, StoredO
 
 /// Columns of both tables of values in the order that [`RawRow::read`] expects.
 pub(crate) const COLUMNS: &str =
-    "datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at";
+    "datastream, observed_at, revision, value, flag, tests, deployment, time_source, received_at, increment";
 
 /// A row as SQLite holds it, before anything of it is believed.
 pub(crate) struct RawRow {
@@ -24,6 +24,7 @@ pub(crate) struct RawRow {
     deployment: i64,
     time_source: i64,
     received_at: i64,
+    increment: Option<f64>,
 }
 
 impl RawRow {
@@ -38,6 +39,7 @@ impl RawRow {
             deployment: row.get(6)?,
             time_source: row.get(7)?,
             received_at: row.get(8)?,
+            increment: row.get(9)?,
         })
     }
 
@@ -49,6 +51,7 @@ impl RawRow {
         let deployment = u32::try_from(self.deployment).map_err(|_| "the deployment number is out of range")?;
         let time_source = u8::try_from(self.time_source).ok().and_then(TimeSource::from_code);
         fits(self.value, flag)?;
+        let increment = increment(self.increment)?;
         let observation = Observation {
             datastream: DatastreamId::new(datastream),
             observed_at: UtcMillis::new(self.observed_at),
@@ -58,7 +61,8 @@ impl RawRow {
             received_at: UtcMillis::new(self.received_at),
             flag,
         };
-        Ok(StoredObservation { observation, revision: revision.ok_or("the revision is not positive")?, tests })
+        let revision = revision.ok_or("the revision is not positive")?;
+        Ok(StoredObservation { observation, revision, tests, increment })
     }
 
     /// The row in our types; a damaged one is named and left out, so that the others stay readable.
@@ -77,6 +81,12 @@ fn fits(value: Option<f64>, flag: Flag) -> Result<(), &'static str> {
         return Err("the value is no finite number");
     }
     Ok(())
+}
+
+/// An increment, or what is wrong with it.
+pub(crate) fn increment(increment: Option<f64>) -> Result<Option<f64>, &'static str> {
+    let is_sound = increment.is_none_or(|increment| increment.is_finite() && 0.0 <= increment);
+    if is_sound { Ok(increment) } else { Err("the increment is negative or no finite number") }
 }
 
 /// A flag, or what is wrong with it.
@@ -183,12 +193,13 @@ pub(crate) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<
     let mut found = Vec::new();
     while found.len() < query.limit {
         let Some(row) = rows.next()? else { break };
-        let recorded_at = UtcMillis::new(row.get(9)?);
+        let recorded_at = UtcMillis::new(row.get(10)?);
         let accepted = RawRow::read(row)?.accept();
-        found.extend(accepted.map(|StoredObservation { observation, revision, tests }| Superseded {
+        found.extend(accepted.map(|StoredObservation { observation, revision, tests, increment }| Superseded {
             observation,
             revision,
             tests,
+            increment,
             recorded_at,
         }));
     }
@@ -199,12 +210,14 @@ pub(crate) fn superseded(connection: &Connection, query: &RangeQuery) -> Result<
 pub(crate) fn check_reflagged(row: &Row<'_>) -> rusqlite::Result<Result<Reflagged, &'static str>> {
     let (datastream, observed_at, revision): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (recorded_at, flag, tests): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let counted: Option<f64> = row.get(6)?;
     let check = || {
         let (flag, tests) = verdict(flag, tests)?;
         let datastream = u32::try_from(datastream).map_err(|_| "the datastream number is out of range")?;
         let revision = u32::try_from(revision).map_err(|_| "the revision is out of range")?;
         let (datastream, observed_at) = (DatastreamId::new(datastream), UtcMillis::new(observed_at));
-        Ok(Reflagged { datastream, observed_at, revision, flag, tests, recorded_at: UtcMillis::new(recorded_at) })
+        let (increment, recorded_at) = (increment(counted)?, UtcMillis::new(recorded_at));
+        Ok(Reflagged { datastream, observed_at, revision, flag, tests, increment, recorded_at })
     };
     let checked: Result<Reflagged, &'static str> = check();
     if let Err(what) = &checked {
@@ -217,7 +230,7 @@ pub(crate) fn reflagged(connection: &Connection, query: &RangeQuery) -> Result<V
     let Some((from, last)) = bounds(query) else { return Ok(Vec::new()) };
     let direction = if query.newest_first { "DESC" } else { "ASC" };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT datastream, observed_at, revision, recorded_at, flag, tests FROM reflagged
+        "SELECT datastream, observed_at, revision, recorded_at, flag, tests, increment FROM reflagged
          WHERE datastream = ?1 AND observed_at BETWEEN ?2 AND ?3
          ORDER BY observed_at {direction}, revision {direction}, recorded_at {direction}"
     ))?;

@@ -16,8 +16,11 @@ pub(crate) struct Format {
 }
 
 /// "BkSe".
-const SERIES: Format =
-    Format { application_id: 0x426B_5365, what: "a series file", migrations: &[TABLES, IGNORED_MISSING, NUMBERS_BACK] };
+const SERIES: Format = Format {
+    application_id: 0x426B_5365,
+    what: "a series file",
+    migrations: &[TABLES, IGNORED_MISSING, NUMBERS_BACK, INCREMENTS],
+};
 
 /// How long a connection waits for a lock; only checkpoints and migrations hold one for more than moments.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -142,6 +145,13 @@ const NUMBERS_BACK: &str = "
          WHERE e.datastream = recent.datastream AND e.observed_at = recent.observed_at)
         WHERE (datastream, observed_at) IN (SELECT datastream, observed_at FROM temp.erased);
     DROP TABLE temp.erased;
+";
+
+/// What was counted since the reading before, of a counter; nothing in rows of before.
+pub(crate) const INCREMENTS: &str = "
+    ALTER TABLE recent ADD COLUMN increment REAL;
+    ALTER TABLE superseded ADD COLUMN increment REAL;
+    ALTER TABLE reflagged ADD COLUMN increment REAL;
 ";
 
 /// The one connection that writes: creates or migrates the file.

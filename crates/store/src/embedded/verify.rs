@@ -90,7 +90,7 @@ pub(crate) fn check_rows(
 /// A replaced flag belongs to a version of a value that is there.
 fn check_flags(connection: &Connection, problems: &mut Problems) -> Result<u64, StoreError> {
     let mut statement = connection.prepare(
-        "SELECT datastream, observed_at, revision, recorded_at, flag, tests,
+        "SELECT datastream, observed_at, revision, recorded_at, flag, tests, increment,
                 (SELECT r.revision FROM recent r WHERE r.datastream = f.datastream AND r.observed_at = f.observed_at)
          FROM reflagged f",
     )?;
@@ -99,7 +99,7 @@ fn check_flags(connection: &Connection, problems: &mut Problems) -> Result<u64, 
     while let Some(row) = rows.next()? {
         count += 1;
         let (datastream, observed_at, revision): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let current: Option<i64> = row.get(6)?;
+        let current: Option<i64> = row.get(7)?;
         let orphan = current.is_none_or(|current| current < revision);
         let what = check_reflagged(row)?.err().or(orphan.then_some("there is no value with this revision"));
         if let Some(what) = what {

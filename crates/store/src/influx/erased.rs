@@ -102,7 +102,7 @@ pub(super) fn bring_back(
             let versions = Versions::read(&transaction, key)?;
             if let Some((name, Versions { missing, number })) = name.as_ref().zip(versions) {
                 let back = StoredObservation { revision: missing.revision.saturating_add(1), ..number };
-                if let Err(unfit) = encode(name, &back, &mut body) {
+                if let Err(unfit) = encode(name, &back, back.increment.is_some(), &mut body) {
                     tracing::warn!(datastream, observed_at = key.observed_at, %unfit, "a number stays replaced");
                     continue;
                 }
@@ -156,10 +156,11 @@ fn keep(
     missing: StoredObservation,
     back: StoredObservation,
 ) -> Result<(), StoreError> {
-    let StoredObservation { observation, revision, tests } = missing;
+    let StoredObservation { observation, revision, tests, increment } = missing;
     let received = observation.received_at.max(back.observation.received_at);
     let recorded_at = UtcMillis::new(key.until).max(received.saturating_add(1));
-    tables::put_versions(transaction, &[Superseded { observation, revision, tests, recorded_at }], &[])?;
+    let replaced = Superseded { observation, revision, tests, increment, recorded_at };
+    tables::put_versions(transaction, &[replaced], &[])?;
     tables::put_values(transaction, &[back])?;
     hours::spoil(transaction, key.datastream, key.observed_at)
 }

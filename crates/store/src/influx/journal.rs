@@ -26,7 +26,7 @@ use crate::{
     copy::tables,
     embedded::{
         read::{COLUMNS, RawRow, bounds, counts},
-        schema::{BUSY_TIMEOUT, Format, IGNORED_MISSING, TABLES, keep_in_memory},
+        schema::{BUSY_TIMEOUT, Format, IGNORED_MISSING, INCREMENTS, TABLES, keep_in_memory},
         write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
     },
 };
@@ -35,7 +35,16 @@ use crate::{
 const JOURNAL: Format = Format {
     application_id: 0x426B_496E,
     what: "a journal",
-    migrations: &[TABLES, OWN_TABLES, hours::TABLES, IGNORED_MISSING, OWN_IGNORED_MISSING, erased::TABLES],
+    migrations: &[
+        TABLES,
+        OWN_TABLES,
+        hours::TABLES,
+        IGNORED_MISSING,
+        OWN_IGNORED_MISSING,
+        erased::TABLES,
+        INCREMENTS,
+        COUNTED,
+    ],
 };
 
 /// Rows of a datastream kept in `recent` at least, and as many more before it is cut back: repeats and verdicts about a
@@ -63,6 +72,10 @@ const OWN_TABLES: &str = "
 
 const OWN_IGNORED_MISSING: &str = "ALTER TABLE pending ADD COLUMN ignored_missing INTEGER NOT NULL DEFAULT 0;";
 
+/// Whether a point of the series was ever given an increment: from then on each one says whether it has one, because the
+/// fields of a point that is written again merge.
+const COUNTED: &str = "ALTER TABLE series ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;";
+
 /// Station and parameter (with qualifier) under which a datastream is written, fixed at its first value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Series {
@@ -72,6 +85,8 @@ pub(super) struct Series {
     pub(super) first_at: i64,
     /// From here on `recent` has every row.
     pub(super) floor: i64,
+    /// Whether a point was ever given an increment.
+    pub(super) counted: bool,
 }
 
 /// Batches and verdicts of a write, shared by its steps.
@@ -124,11 +139,11 @@ impl Series {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let datastream = DatastreamId::new(row.get(0)?);
         let (station, parameter, first_at, floor) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok(Self { datastream, station, parameter, first_at, floor })
+        Ok(Self { datastream, station, parameter, first_at, floor, counted: row.get(5)? })
     }
 }
 
-const SERIES: &str = "SELECT datastream, station, parameter, first_at, floor FROM series";
+const SERIES: &str = "SELECT datastream, station, parameter, first_at, floor, counted FROM series";
 
 /// Every series.
 pub(super) fn all_series(connection: &Connection) -> Result<Vec<Series>, StoreError> {
@@ -270,6 +285,8 @@ pub(super) struct Known {
     before: Before,
     /// How many new values there are, and the first of them.
     new: (usize, i64),
+    /// Whether any point of the series has an increment now.
+    counted: bool,
 }
 
 impl Known {
@@ -279,6 +296,9 @@ impl Known {
         if first < self.series.first_at {
             let mut note = transaction.prepare_cached("UPDATE series SET first_at = ?2 WHERE datastream = ?1")?;
             note.execute((datastream, first))?;
+        }
+        if self.counted && !self.series.counted {
+            transaction.execute("UPDATE series SET counted = 1 WHERE datastream = ?1", [datastream])?;
         }
         // Nobody knows how much a process left that ended before.
         let rows = grown.entry(datastream).or_insert(KEPT_ROWS);
@@ -304,7 +324,8 @@ impl Names<'_> {
         let known = datastreams.map(|datastream| {
             let series = self.ensure_one(DatastreamId::new(datastream))?;
             let key = point::series_key(&series.station, &series.parameter);
-            Ok(Known { series, key, before: Before::read(self.transaction, datastream)?, new: (0, i64::MAX) })
+            let (before, counted) = (Before::read(self.transaction, datastream)?, series.counted);
+            Ok(Known { series, key, before, new: (0, i64::MAX), counted })
         });
         known.collect()
     }
@@ -366,7 +387,7 @@ fn body(
     let mut body = String::with_capacity(touched.len() * 128);
     let apart = apart::among(transaction, touched, known)?;
     let (mut hours, mut fresh) = (Adding::new(transaction)?, fresh.iter().peekable());
-    for (keys, Known { key, before, new, .. }) in by_datastream(touched).zip(known) {
+    for (keys, Known { key, before, new, counted, .. }) in by_datastream(touched).zip(known) {
         for &(datastream, at) in keys {
             let is_new = fresh.next_if(|(row, _)| key_of(row) == (datastream, at));
             let row = match is_new {
@@ -376,6 +397,7 @@ fn body(
                 }
             };
             let Some(row) = row else { continue };
+            *counted |= row.increment.is_some();
             if is_new.is_some() {
                 *new = (new.0 + 1, new.1.min(at));
             }
@@ -386,7 +408,8 @@ fn body(
             } else if is_new.is_some() {
                 hours.put(before, &row)?;
             }
-            let encoded = key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, &mut body));
+            let encoded =
+                key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, *counted, &mut body));
             if let Err(unfit) = encoded {
                 let series = RefusedPoint::numbered(DatastreamId::new(datastream));
                 apart::keep(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;

@@ -6,7 +6,7 @@
 
 use bakau_model::UtcMillis;
 
-use super::point::{Fields, RawPoint, TESTS};
+use super::point::{Fields, INCREMENT, RawPoint, TESTS};
 
 /// Texts of an answer are names of columns and messages.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -234,21 +234,28 @@ impl<'a> Reader<'a> {
         self.result(fields, result, false)
     }
 
+    /// A number or nothing.
+    fn float(&mut self) -> Result<Option<f64>, Stop> {
+        #[expect(clippy::cast_precision_loss, reason = "a stranger's whole number; ours are floats")]
+        match self.token()? {
+            Token::Float(value) => Ok(Some(value)),
+            Token::Int(value) => Ok(Some(value as f64)),
+            Token::Nil => Ok(None),
+            _ => Err(nonsense()),
+        }
+    }
+
     fn row(&mut self, fields: Fields) -> Result<Row, Stop> {
         if self.array()? != 1 + fields.len() {
             return Err(nonsense());
         }
         let Token::Int(at) = self.token()? else { return Err(nonsense()) };
         let at = UtcMillis::new(at);
-        #[expect(clippy::cast_precision_loss, reason = "a stranger's whole number; ours are floats")]
-        let value = match self.token()? {
-            Token::Float(value) => Some(value),
-            Token::Int(value) => Some(value as f64),
-            Token::Nil => None,
-            _ => return Err(nonsense()),
-        };
+        let value = self.float()?;
         let (mut whole, mut torn) = ([0; MAX_WHOLE], false);
-        for (place, name) in whole.iter_mut().zip(fields.iter().skip(1)) {
+        let has_increment = fields.last() == Some(&INCREMENT);
+        let names = &fields[1..fields.len() - usize::from(has_increment)];
+        for (place, name) in whole.iter_mut().zip(names) {
             match self.token()? {
                 Token::Int(number) => *place = number,
                 Token::Nil => torn |= *name != TESTS,
@@ -256,8 +263,9 @@ impl<'a> Reader<'a> {
             }
         }
         let [flag, lag, meta, tests] = whole;
+        let increment = if has_increment { self.float()? } else { None };
         Ok(match value.filter(|_| !torn) {
-            Some(value) => Row::Whole(RawPoint { at, value, flag, lag, meta, tests }),
+            Some(value) => Row::Whole(RawPoint { at, value, flag, lag, meta, tests, increment }),
             None => Row::Torn(at),
         })
     }

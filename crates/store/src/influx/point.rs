@@ -5,6 +5,7 @@
 //! `meta` packs what hardly ever changes from one point to the next, so that it costs next to nothing on disk: the
 //! results of the first four tests in 16 bits, 2 bits of time source, 32 bits of deployment, 13 bits of revision. `tests`
 //! has the results of the other twelve in 48 bits; points written before there were more than four do not have it.
+//! `increment` stands in the points of counters alone, [`UNKNOWN`] where it is not known.
 
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TestResults, Ti
 
 use crate::{
     SeriesPoint, StoredObservation,
-    embedded::read::{flag_of, verdict},
+    embedded::read::{flag_of, increment, verdict},
 };
 
 /// The one measurement.
@@ -26,6 +27,12 @@ pub const INSTANTS: (UtcMillis, UtcMillis) = (UtcMillis::new(-9_223_372_036_854)
 
 /// The field that points of an older format lack; 0 stands for it.
 pub(super) const TESTS: &str = "tests";
+
+/// The field that only the points of counters have.
+pub(super) const INCREMENT: &str = "increment";
+
+/// What stands in the field `increment` where none is known: fields merge, and an increment is never negative.
+pub(super) const UNKNOWN: f64 = -1.0;
 
 /// Bits of test results in `meta`; the rest is in [`TESTS`].
 const META_TESTS: u32 = 16;
@@ -96,11 +103,12 @@ pub fn series_key(station: &str, parameter: &str) -> Result<String, Unfit> {
     Ok(key)
 }
 
-/// Adds the line of a value; nothing when it fails.
+/// Adds the line of a value; nothing when it fails. `counted`: the point says whether it has an increment, because one of
+/// its series had one.
 ///
 /// # Errors
 /// When the value cannot be a point.
-pub fn encode(series: &str, row: &StoredObservation, out: &mut String) -> Result<(), Unfit> {
+pub fn encode(series: &str, row: &StoredObservation, counted: bool, out: &mut String) -> Result<(), Unfit> {
     let observation = &row.observation;
     check(observation)?;
     if MAX_REVISION < row.revision {
@@ -110,8 +118,18 @@ pub fn encode(series: &str, row: &StoredObservation, out: &mut String) -> Result
     let (value, flag) = (observation.value.unwrap_or(MISSING), observation.flag.code());
     let (meta, (_, tests), at) = (meta(row), split(row.tests.code()), observation.observed_at.get());
     // Shortest digits that read back as the same bits, with an exponent where that is shorter.
-    let written = writeln!(out, "{series} value={value:?},flag={flag}i,lag={lag}i,meta={meta}i,{TESTS}={tests}i {at}");
-    written.map_err(|_| Unfit::Value)
+    let mut write = || {
+        write!(out, "{series} value={value:?},flag={flag}i,lag={lag}i,meta={meta}i,{TESTS}={tests}i")?;
+        if counted {
+            write!(
+                out,
+                ",{INCREMENT}={:?}",
+                row.increment.filter(|increment| increment.is_finite()).unwrap_or(UNKNOWN)
+            )?;
+        }
+        writeln!(out, " {at}")
+    };
+    write().map_err(|_| Unfit::Value)
 }
 
 fn meta(row: &StoredObservation) -> i64 {
@@ -133,7 +151,8 @@ fn join(meta: i64, tests: i64) -> Option<i64> {
     (0..1 << (u64::BITS - META_TESTS)).contains(&tests).then_some(tests << META_TESTS | first)
 }
 
-/// Names of fields: `value` and then some of those that are whole numbers, in the order of [`RawPoint`].
+/// Names of fields: `value`, then some of those that are whole numbers, in the order of [`RawPoint`], and [`INCREMENT`]
+/// last where it is wanted.
 pub(super) type Fields = &'static [&'static str];
 
 /// What a reader wants of a point.
@@ -160,6 +179,8 @@ pub(super) struct RawPoint {
     pub(super) meta: i64,
     /// Field `tests`; 0 in points of before.
     pub(super) tests: i64,
+    /// Field `increment`, where there is one.
+    pub(super) increment: Option<f64>,
 }
 
 impl Wanted for SeriesPoint {
@@ -175,7 +196,7 @@ impl Wanted for SeriesPoint {
 }
 
 impl Wanted for StoredObservation {
-    const FIELDS: Fields = &["value", "flag", "lag", "meta", TESTS];
+    const FIELDS: Fields = &["value", "flag", "lag", "meta", TESTS, INCREMENT];
 
     fn check(point: &RawPoint, of: DatastreamId) -> Result<Self, &'static str> {
         let SeriesPoint { observed_at, value, flag } = SeriesPoint::check(point, of)?;
@@ -195,7 +216,9 @@ impl Wanted for StoredObservation {
             received_at: observed_at.saturating_add(point.lag),
             flag,
         };
-        Ok(Self { observation, revision: revision.ok_or("the revision is not positive")?, tests })
+        let revision = revision.ok_or("the revision is not positive")?;
+        let increment = increment(point.increment.filter(|&increment| increment != UNKNOWN))?;
+        Ok(Self { observation, revision, tests, increment })
     }
 }
 
@@ -220,15 +243,17 @@ mod tests {
         let whole = |name: &str| field(name).parse::<i64>().unwrap();
         let at = UtcMillis::new(at.parse().unwrap());
         let (value, flag, lag) = (number("value"), whole("flag"), whole("lag"));
-        RawPoint { at, value, flag, lag, meta: whole("meta"), tests: whole(TESTS) }
+        let increment = fields.contains(INCREMENT).then(|| number(INCREMENT));
+        RawPoint { at, value, flag, lag, meta: whole("meta"), tests: whole(TESTS), increment }
     }
 
     fn any_row() -> impl Strategy<Value = StoredObservation> {
         let instants = INSTANTS.0.get()..=INSTANTS.1.get();
         let value = proptest::option::of(proptest::num::f64::NORMAL | proptest::num::f64::ZERO);
         let lag = -1_000_000_000_000_000_i64..1_000_000_000_000_000;
-        (instants, value, lag, any::<u32>(), 0..3_usize, 1..=MAX_REVISION, any_results()).prop_map(
-            |(at, value, lag, deployment, source, revision, tests)| {
+        let increment = proptest::option::of(0.0_f64..1e9);
+        (instants, value, lag, any::<u32>(), 0..3_usize, 1..=MAX_REVISION, any_results(), increment).prop_map(
+            |(at, value, lag, deployment, source, revision, tests, increment)| {
                 let tests = if value.is_some() { tests } else { TestResults::NONE };
                 let observation = observation(7, at, value);
                 let observation = Observation {
@@ -238,7 +263,7 @@ mod tests {
                     flag: if tests == TestResults::NONE { observation.flag } else { tests.aggregate() },
                     ..observation
                 };
-                StoredObservation { observation, revision, tests }
+                StoredObservation { observation, revision, tests, increment }
             },
         )
     }
@@ -255,14 +280,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back_as_it_was_written(row in any_row()) {
+        fn every_value_comes_back_as_it_was_written(row in any_row(), counted in any::<bool>()) {
             let (mut line, key) = (String::new(), series_key("s 1", "do@1,5").unwrap());
-            encode(&key, &row, &mut line).unwrap();
+            let counted = counted || row.increment.is_some();
+            encode(&key, &row, counted, &mut line).unwrap();
+            prop_assert_eq!(line.contains(",increment="), counted, "only counters have the field");
             prop_assert_eq!(line.matches('\n').count(), 1);
             let (point, datastream) = (decode(&line), DatastreamId::new(7));
             prop_assert_eq!(StoredObservation::check(&point, datastream), Ok(row));
             // What was not asked for is not there.
-            prop_assert_eq!(SeriesPoint::check(&RawPoint { lag: 0, meta: 0, tests: 0, ..point }, datastream), Ok((&row).into()));
+            prop_assert_eq!(SeriesPoint::check(&RawPoint { lag: 0, meta: 0, tests: 0, increment: None, ..point }, datastream), Ok((&row).into()));
         }
 
         #[test]
@@ -278,7 +305,7 @@ mod tests {
             let (mut line, key) = (String::new(), series_key("s1", "do").unwrap());
             let flag = if first_four == TestResults::NONE { row.observation.flag } else { first_four.aggregate() };
             let observation = Observation { flag, ..row.observation };
-            encode(&key, &StoredObservation { observation, tests: first_four, ..row }, &mut line).unwrap();
+            encode(&key, &StoredObservation { observation, tests: first_four, ..row }, false, &mut line).unwrap();
             // Their fields are the same but for the one that is absent, which reads as 0.
             prop_assert!(line.contains(",tests=0i "));
             let read = StoredObservation::check(&RawPoint { tests: 0, ..decode(&line) }, DatastreamId::new(7));

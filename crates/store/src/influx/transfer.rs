@@ -118,9 +118,9 @@ impl Inner {
             let series = RefusedPoint::numbered(series.datastream);
             RefusedPoint { series, observed_at, reason, line }
         };
-        let key = series_key(&series.station, &series.parameter);
+        let (key, counted) = (series_key(&series.station, &series.parameter), series.counted || is_counted(rows));
         for row in rows {
-            let encoded = key.as_ref().map_err(|unfit| *unfit).and_then(|key| encode(key, row, &mut body));
+            let encoded = key.as_ref().map_err(|unfit| *unfit).and_then(|key| encode(key, row, counted, &mut body));
             if let Err(unfit) = encoded {
                 let observation = &row.observation;
                 refused.push(apart(observation.observed_at, unfit.to_string(), format!("{:?}", observation.value)));
@@ -132,6 +132,11 @@ impl Inner {
         }
         Ok(refused)
     }
+}
+
+/// Whether any of these values is a reading of a counter.
+fn is_counted(rows: &[StoredObservation]) -> bool {
+    rows.iter().any(|row| row.increment.is_some())
 }
 
 /// What the journal keeps of a step.
@@ -179,8 +184,9 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
     tables::put_values(transaction, newest)?;
     let floor = newest.first().filter(|_| newest.len() < rows.len()).map(|row| row.observation.observed_at.get());
     transaction.execute(
-        "UPDATE series SET first_at = min(first_at, ?2), floor = max(floor, ifnull(?3, floor)) WHERE datastream = ?1",
-        params![datastream.get(), first, floor],
+        "UPDATE series SET first_at = min(first_at, ?2), floor = max(floor, ifnull(?3, floor)),
+         counted = max(counted, ?4) WHERE datastream = ?1",
+        params![datastream.get(), first, floor, is_counted(rows)],
     )?;
     journal::prune(transaction, datastream.get())
 }

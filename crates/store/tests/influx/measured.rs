@@ -101,7 +101,7 @@ fn pass_of(pass: i64, datastream: u32, series: &[(i64, Option<f64>)]) -> (Vec<Ob
         let tests = TestResults::NONE.with(QualityTest::GrossRange, flag);
         let key = observation(datastream, at, value);
         let (datastream, observed_at) = (key.datastream, key.observed_at);
-        verdicts.push(Verdict { datastream, observed_at, tests, recorded_at: received_at });
+        verdicts.push(Verdict { datastream, observed_at, tests, increment: None, recorded_at: received_at });
     }
     (rows, verdicts)
 }

@@ -51,6 +51,7 @@ async fn points_of_before_there_were_more_than_four_tests_are_readable() {
         datastream: around[0].datastream,
         observed_at: around[0].observed_at,
         tests: results,
+        increment: None,
         recorded_at: around[0].received_at,
     };
     store.write(&[batch(1, "a", &around)], vec![first]).await.unwrap();

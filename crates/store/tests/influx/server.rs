@@ -128,7 +128,8 @@ impl Influxd {
 
     /// The whole answer to the question for a station's values, in chunks of 10,000.
     pub(crate) async fn question(&self, bucket: &str, station: &str) -> Vec<u8> {
-        let text = format!("SELECT value, flag, lag, meta, tests FROM observation WHERE station = '{station}'");
+        let text =
+            format!("SELECT value, flag, lag, meta, tests, increment FROM observation WHERE station = '{station}'");
         let url = format!("{}/query?db={bucket}&epoch=ms&chunked=true", self.url);
         let request = self.client.post(url).header("Authorization", format!("Token {TOKEN}"));
         let request = request.header("Accept", "application/x-msgpack");

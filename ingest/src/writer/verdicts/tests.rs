@@ -27,14 +27,19 @@ struct House {
     folder: tempfile::TempDir,
     store: EmbeddedStore,
     judge: Option<Judge>,
+    limits: QualityLimits,
     seq: u64,
 }
 
 impl House {
     fn new() -> Self {
+        Self::with(limits())
+    }
+
+    fn with(limits: QualityLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(&folder.path().join("series.db")).unwrap();
-        Self { folder, store, judge: None, seq: 0 }
+        Self { folder, store, judge: None, limits, seq: 0 }
     }
 
     async fn take(&mut self, group: &[Observation]) {
@@ -44,7 +49,7 @@ impl House {
             Some(judge) => judge,
             None => Judge::load(&self.store).await.unwrap(),
         };
-        let verdicts = judge.group(&self.store, &|_| limits(), &group).await.unwrap();
+        let verdicts = judge.group(&self.store, &|_| self.limits, &group).await.unwrap();
         self.store.write(&group, verdicts).await.unwrap();
         self.judge = Some(judge);
     }
@@ -161,3 +166,5 @@ proptest! {
         })?;
     }
 }
+
+mod counters;

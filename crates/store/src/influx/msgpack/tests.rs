@@ -13,14 +13,15 @@ fn chunk(partial: bool, rows: u8) -> Vec<u8> {
         return out;
     }
     out.extend([&[0x91, if partial { 0x84 } else { 0x83 }][..], &text("name"), &text("observation")].concat());
-    out.extend([&text("columns")[..], &[0x96]].concat());
-    ["time", "value", "flag", "lag", "meta", "tests"].iter().for_each(|column| out.extend(text(column)));
+    out.extend([&text("columns")[..], &[0x97]].concat());
+    ["time", "value", "flag", "lag", "meta", "tests", "increment"].iter().for_each(|column| out.extend(text(column)));
     out.extend([&text("values")[..], &[0x90 | rows]].concat());
     for n in 0..rows {
-        out.extend([0x96, 0xD3, 0, 0, 1, 0x9C, 0, 0, 0, n, 0xCB, 0xC0, 0xC3, 0x87, 0x80, 0, 0, 0, 0, 9]);
+        out.extend([0x97, 0xD3, 0, 0, 1, 0x9C, 0, 0, 0, n, 0xCB, 0xC0, 0xC3, 0x87, 0x80, 0, 0, 0, 0, 9]);
         out.extend(if n == 0 { vec![0xC0] } else { vec![0xD1, 0x07, 0xD0] });
         out.extend([0xD3, 0, 4, 0, 0, 0, 12, 0, 5]);
         out.push(if n == 1 { 0xC0 } else { n });
+        out.extend(if n == 2 { vec![0xCB, 0x3F, 0xD0, 0, 0, 0, 0, 0, 0] } else { vec![0xC0] });
     }
     if partial {
         out.extend([text("partial"), vec![0xC3]].concat());
@@ -38,7 +39,8 @@ fn read(pieces: &[&[u8]]) -> Result<Vec<Row>, Broken> {
 fn expected(n: i64) -> Row {
     let at = UtcMillis::new((412 << 32) + n);
     let tests = if n == 1 { 0 } else { n };
-    let point = RawPoint { at, value: -9_999.0, flag: 9, lag: 2_000, meta: (4 << 48) + (12 << 16) + 5, tests };
+    let (meta, increment) = ((4 << 48) + (12 << 16) + 5, (n == 2).then_some(0.25));
+    let point = RawPoint { at, value: -9_999.0, flag: 9, lag: 2_000, meta, tests, increment };
     if n == 0 { Row::Torn(at) } else { Row::Whole(point) }
 }
 

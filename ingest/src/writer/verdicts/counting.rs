@@ -1,0 +1,225 @@
+//! Verdicts for readings of a counter that come late, correct others, or are the first since a start.
+//!
+//! How far a reading matters is a question of readings, not of time: from the last plain step before it to the first one
+//! behind it ([`CountWindow`]), nearly always two readings on each side.
+
+use bakau_model::{DatastreamId, Observation, QualityLimits, TestResults, UtcMillis};
+use bakau_quality::{CountWindow, Judgement, Revision, Stream};
+use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
+
+use super::{Fresh, MAX_AROUND, Track, crowded};
+
+/// Readings asked for first; each further question asks for so many times as many.
+const FIRST_PAGE: usize = 8;
+const PAGES_GROW: usize = 4;
+
+/// New readings closer than this are judged in one go, whatever lies between.
+const RUN_GAP_MS: i64 = 3_600_000;
+
+/// Judges new readings of one counter among the stored ones.
+pub(super) struct Counting<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) limits: &'a QualityLimits,
+    pub(super) datastream: DatastreamId,
+}
+
+/// What is known of a reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Said {
+    tests: TestResults,
+    increment: Option<f64>,
+}
+
+/// A reading among those judged again.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    at: UtcMillis,
+    value: Option<f64>,
+    /// What the store says; nothing for a reading of the group.
+    held: Option<Said>,
+    received_at: UtcMillis,
+}
+
+/// Readings from the last plain step on, oldest first.
+#[derive(Debug, Default)]
+struct Before {
+    readings: Vec<Reading>,
+    /// What is said of those up to here stays as it is.
+    settled: Option<UtcMillis>,
+}
+
+impl Counting<'_> {
+    /// Adds the verdicts of new readings, by their instants, and of stored ones that they change.
+    pub(super) async fn judge(
+        &self,
+        track: &mut Track,
+        values: &[(DatastreamId, Fresh)],
+        out: &mut Vec<Verdict>,
+    ) -> Result<(), StoreError> {
+        let kept = track.state.take().filter(|(of, _)| of == self.limits);
+        // Where a run ends before the newest reading, the state behind that one is what it was.
+        track.state = kept;
+        let mut rest = values;
+        while let Some((_, first)) = rest.first() {
+            let mut run = Run::after(self.before(first.at).await?, self.limits);
+            rest = self.forwards(&mut run, rest).await?;
+            if let Some(end) = run.end {
+                track.state = end.map(|stream| (*self.limits, stream));
+            }
+            run.tell(self.datastream, out);
+        }
+        Ok(())
+    }
+
+    /// What matters before an instant.
+    async fn before(&self, at: UtcMillis) -> Result<Before, StoreError> {
+        let Some(mut window) = CountWindow::of(self.limits) else { return Ok(Before::default()) };
+        let (mut limit, mut newest_first) = (FIRST_PAGE, Vec::new());
+        let mut query = self.query(UtcMillis::new(i64::MIN), at, true);
+        while newest_first.len() < MAX_AROUND {
+            query.limit = limit;
+            let page = self.store.observations(&query).await?;
+            for row in &page {
+                let reading = Reading::stored(row);
+                newest_first.push(reading);
+                let settled = window.closed_by(reading.at, reading.value);
+                if settled.is_some() {
+                    newest_first.reverse();
+                    return Ok(Before { readings: newest_first, settled });
+                }
+            }
+            if page.len() < limit {
+                newest_first.reverse();
+                return Ok(Before { readings: newest_first, settled: None });
+            }
+            (query.after, limit) = (page.last().map(|row| row.observation.observed_at), limit * PAGES_GROW);
+        }
+        newest_first.reverse();
+        let settled = newest_first.last().map(|reading| reading.at);
+        Ok(Before { readings: newest_first, settled })
+    }
+
+    /// Judges on from the first of `fresh` until nothing that follows can have changed; gives the rest of `fresh`.
+    async fn forwards<'f>(
+        &self,
+        run: &mut Run<'_>,
+        mut fresh: &'f [(DatastreamId, Fresh)],
+    ) -> Result<&'f [(DatastreamId, Fresh)], StoreError> {
+        let Some((_, first)) = fresh.first() else { return Ok(fresh) };
+        let (mut limit, mut read) = (FIRST_PAGE, 0);
+        let mut query = self.query(first.at, UtcMillis::new(i64::MAX), false);
+        loop {
+            query.limit = limit;
+            let page = self.store.observations(&query).await?;
+            let is_last = page.len() < limit;
+            let through = page.last().map(|row| row.observation.observed_at).filter(|_| !is_last);
+            for row in &page {
+                let stored = Reading::stored(row);
+                while let Some(&(_, new)) = fresh.first().filter(|(_, new)| new.at < stored.at) {
+                    run.take(Reading::fresh(new));
+                    fresh = &fresh[1..];
+                }
+                match fresh.first().filter(|(_, new)| new.at == stored.at) {
+                    Some(&(_, new)) if new.is_news(stored.value) => {
+                        run.take(Reading::fresh(new));
+                        fresh = &fresh[1..];
+                    }
+                    // What is known already changes nothing, and the store keeps the one that came first.
+                    same => {
+                        fresh = &fresh[usize::from(same.is_some())..];
+                        run.take(stored);
+                    }
+                }
+                if run.is_closed && fresh.first().is_none_or(|(_, next)| RUN_GAP_MS < next.at.since(stored.at)) {
+                    return Ok(fresh);
+                }
+            }
+            read += page.len();
+            let crowd = MAX_AROUND <= read;
+            if crowd {
+                crowded(self.datastream, first.at, query.to);
+            }
+            if is_last || crowd {
+                fresh.iter().for_each(|&(_, new)| run.take(Reading::fresh(new)));
+                run.end = Some((!crowd).then_some(run.stream));
+                return Ok(&[]);
+            }
+            (query.after, limit) = (through, (limit * PAGES_GROW).min(MAX_AROUND));
+        }
+    }
+
+    fn query(&self, from: UtcMillis, to: UtcMillis, newest_first: bool) -> RangeQuery {
+        RangeQuery { datastream: self.datastream, from, to, after: None, limit: FIRST_PAGE, newest_first }
+    }
+}
+
+impl Reading {
+    fn stored(row: &StoredObservation) -> Self {
+        let held = Some(Said { tests: row.tests, increment: row.increment });
+        let Observation { observed_at: at, value, received_at, .. } = row.observation;
+        Self { at, value, held, received_at }
+    }
+
+    const fn fresh(Fresh { at, value, received_at, .. }: Fresh) -> Self {
+        Self { at, value, held: None, received_at }
+    }
+}
+
+/// Readings judged one after the other.
+struct Run<'a> {
+    limits: &'a QualityLimits,
+    stream: Stream,
+    judged: Vec<(Reading, Said)>,
+    settled: Option<UtcMillis>,
+    /// Looks for the plain step behind the last new reading.
+    window: Option<CountWindow<'a>>,
+    is_closed: bool,
+    /// The state behind everything, once that is reached; nothing where it cannot be known.
+    end: Option<Option<Stream>>,
+}
+
+impl<'a> Run<'a> {
+    fn after(Before { readings, settled }: Before, limits: &'a QualityLimits) -> Self {
+        let mut run = Self {
+            limits,
+            stream: Stream::new(),
+            judged: Vec::with_capacity(readings.len() + 2 * FIRST_PAGE),
+            settled,
+            window: None,
+            is_closed: false,
+            end: None,
+        };
+        readings.into_iter().for_each(|reading| run.take(reading));
+        run
+    }
+
+    fn take(&mut self, reading: Reading) {
+        let Reading { at, value, received_at, .. } = reading;
+        let Judgement { results, increment, revises } = self.stream.judge_received(self.limits, at, value, received_at);
+        if let Some(Revision { at, results, increment }) = revises
+            && let Ok(place) = self.judged.binary_search_by_key(&at, |(reading, _)| reading.at)
+        {
+            self.judged[place].1 = Said { tests: results, increment };
+        }
+        self.judged.push((reading, Said { tests: results, increment }));
+        if reading.held.is_none() {
+            (self.window, self.is_closed) = (CountWindow::of(self.limits), false);
+        } else if let Some(window) = &mut self.window {
+            self.is_closed |= window.closed_by(reading.at, reading.value).is_some();
+        }
+    }
+
+    /// The verdicts that are new.
+    fn tell(&self, datastream: DatastreamId, out: &mut Vec<Verdict>) {
+        let new = self.judged.iter().filter(|(reading, _)| reading.held.is_none());
+        let newest = new.map(|(reading, _)| reading.received_at).max();
+        for (reading, said) in &self.judged {
+            let is_open = self.settled.is_none_or(|settled| settled < reading.at) && reading.value.is_some();
+            if is_open && reading.held != Some(*said) {
+                let Said { tests, increment } = *said;
+                let recorded_at = newest.filter(|_| reading.held.is_some()).unwrap_or(reading.received_at);
+                out.push(Verdict { datastream, observed_at: reading.at, tests, increment, recorded_at });
+            }
+        }
+    }
+}
