@@ -7,11 +7,11 @@
 use bakau_model::UtcMillis;
 use bakau_quality::margin;
 use bakau_registry::{Datastream, Rule};
-use bakau_store::{RangeQuery, Store, StoreError};
+use bakau_store::{RangeQuery, Store, StoreError, StoredObservation};
 
 use crate::{
     Episode,
-    settled::{Settler, last_rest},
+    settled::{Seen, Settler, last_rest},
 };
 
 /// Observations per page: under 1 MB.
@@ -34,9 +34,9 @@ pub(crate) async fn episodes(
     let mut settler = Settler::new(rule, datastream, start);
     let mut found = Vec::new();
     'pages: while let Some(page) = pages.next().await? {
-        for (at, value) in page {
-            found.extend(settler.observe(at, value));
-            if to.saturating_add(margin.after) <= at && settler.is_at_rest() {
+        for seen in page {
+            found.extend(settler.observe(seen));
+            if to.saturating_add(margin.after) <= seen.at && settler.is_at_rest() {
                 break 'pages;
             }
         }
@@ -85,9 +85,10 @@ async fn newest_before(
     Ok(store.observations(&query).await?.first().map(|stored| stored.observation.observed_at))
 }
 
-/// Times and values of a range, oldest first, page by page.
+/// Times and values of a range, oldest first, page by page; of a counter its increments.
 struct Pages<'a> {
     store: &'a dyn Store,
+    is_counter: bool,
     query: RangeQuery,
     over: bool,
 }
@@ -96,16 +97,21 @@ impl<'a> Pages<'a> {
     fn new(store: &'a dyn Store, datastream: &Datastream, from: UtcMillis, to: UtcMillis) -> Self {
         let number = datastream.number;
         let query = RangeQuery { datastream: number, from, to, after: None, limit: PAGE, newest_first: false };
-        Self { store, query, over: false }
+        Self { store, is_counter: datastream.counter().is_some(), query, over: false }
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<(UtcMillis, Option<f64>)>>, StoreError> {
+    async fn next(&mut self) -> Result<Option<Vec<Seen>>, StoreError> {
         if self.over {
             return Ok(None);
         }
         let page = self.store.observations(&self.query).await?;
         self.over = page.len() < PAGE;
         self.query.after = page.last().map(|stored| stored.observation.observed_at);
-        Ok(Some(page.iter().map(|stored| (stored.observation.observed_at, stored.observation.value)).collect()))
+        let seen = |stored: &StoredObservation| Seen {
+            at: stored.observation.observed_at,
+            value: if self.is_counter { stored.increment } else { stored.observation.value },
+            flag: stored.observation.flag,
+        };
+        Ok(Some(page.iter().map(seen).collect()))
     }
 }

@@ -305,12 +305,13 @@ impl Runner {
             if !self.engine.watches(observation.datastream) {
                 continue;
             }
+            let (value, flag) = self.judge(observation);
             let measured = Measured {
                 datastream: observation.datastream,
                 observed_at: observation.observed_at,
                 received_at: observation.received_at,
-                value: observation.value,
-                flag: self.flag(observation),
+                value,
+                flag,
                 origin,
             };
             let effects = self.engine.step(now, Input::Observation(measured));
@@ -325,15 +326,18 @@ impl Runner {
         }
     }
 
-    /// The quality of a value as far as it can be known at its arrival.
-    fn flag(&mut self, observation: &Observation) -> Flag {
+    /// What rules are about, and its quality, as far as that can be known at arrival: the value, or of a counter what it
+    /// counted since the reading before.
+    fn judge(&mut self, observation: &Observation) -> (Option<f64>, Flag) {
         let registered = self.snapshot.datastreams.get(&observation.datastream);
         let Some(datastream) = registered.filter(|_| self.engine.measures(observation.datastream)) else {
-            return observation.flag;
+            return (observation.value, observation.flag);
         };
         let judgement = self.flagger.judge(&datastream.limits, observation);
         let flag = bakau_quality::flag(observation.value, judgement.results);
-        if flag == Flag::NotEvaluated { observation.flag } else { flag }
+        let flag = if flag == Flag::NotEvaluated { observation.flag } else { flag };
+        let is_counter = datastream.counter().is_some();
+        (if is_counter { judgement.increment } else { observation.value }, flag)
     }
 
     /// Turns effects into what is to be committed.

@@ -1,7 +1,8 @@
 //! The settled history: what stored observations say happened, whoever knew it when (promise P4).
 //!
 //! It is a pure function of the observations: quality control judges them anew in event time, and the same level machine
-//! as that of the live engine takes those that pass. Nothing in it depends on when or in which order the observations
+//! as that of the live engine takes those that pass. Of a counter it takes the stored increments, which are such a function
+//! themselves. Nothing in it depends on when or in which order the observations
 //! arrived. It is about values: silences are in the decision log only, because they are about what was *not* there when.
 
 use bakau_model::{DatastreamName, Flag, Level, Observation, QualityTest, RuleId, UtcMillis};
@@ -47,10 +48,22 @@ pub fn settle<'a>(
     let mut settler = Settler::new(rule, datastream, UtcMillis::new(i64::MIN));
     let mut episodes: Vec<Episode> = observations
         .into_iter()
-        .filter_map(|observation| settler.observe(observation.observed_at, observation.value))
+        .filter_map(|observation| {
+            settler.observe(Seen { at: observation.observed_at, value: observation.value, flag: observation.flag })
+        })
         .collect();
     episodes.extend(settler.finish());
     episodes
+}
+
+/// What is stored of an instant, as far as episodes are made of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) at: UtcMillis,
+    /// The value; of a counter the increment.
+    pub(crate) value: Option<f64>,
+    /// As stored; it matters for counters alone, whose readings are judged where their neighbours are known.
+    pub(crate) flag: Flag,
 }
 
 /// A value that has passed quality control so far; the next one may still show that it is a spike.
@@ -75,7 +88,12 @@ impl<'a> Judging<'a> {
     }
 
     /// Takes the next value; gives the one before with its final flag, where that is usable.
-    fn next(&mut self, at: UtcMillis, value: Option<f64>) -> Option<Judged> {
+    ///
+    /// Increments of a counter are stored with the flag that holds for them, whatever the order of arrival was.
+    fn next(&mut self, Seen { at, value, flag }: Seen) -> Option<Judged> {
+        if self.datastream.counter().is_some() {
+            return value.filter(|_| flag.is_usable()).map(|value| Judged { at, value, flag });
+        }
         let judgement = self.stream.judge(&self.datastream.limits, at, value);
         if let (Some(revised), Some(newest)) = (judgement.revises, &mut self.newest)
             && newest.at == revised.at
@@ -101,11 +119,11 @@ impl<'a> Judging<'a> {
 pub(crate) fn last_rest(
     rule: &Rule,
     datastream: &Datastream,
-    series: &[(UtcMillis, Option<f64>)],
+    series: &[Seen],
     within: std::ops::Range<UtcMillis>,
 ) -> Option<UtcMillis> {
     let (limits, mut judging) = (Limits::of(rule), Judging::new(datastream));
-    let mut usable: Vec<Judged> = series.iter().filter_map(|(at, value)| judging.next(*at, *value)).collect();
+    let mut usable: Vec<Judged> = series.iter().filter_map(|seen| judging.next(*seen)).collect();
     usable.extend(judging.last());
     let rests = |judged: &&Judged| within.contains(&judged.at) && limits.at_rest(judged.value);
     usable.iter().rev().find(rests).map(|judged| judged.at)
@@ -130,8 +148,8 @@ impl<'a> Settler<'a> {
     }
 
     /// Takes the next observation; gives an episode that is over.
-    pub(crate) fn observe(&mut self, at: UtcMillis, value: Option<f64>) -> Option<Episode> {
-        let judged = self.judging.next(at, value)?;
+    pub(crate) fn observe(&mut self, seen: Seen) -> Option<Episode> {
+        let judged = self.judging.next(seen)?;
         self.settle(judged)
     }
 
@@ -174,6 +192,7 @@ impl<'a> Settler<'a> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use bakau_model::QualityLimits;
     use proptest::prelude::*;
 
     use super::*;
@@ -252,6 +271,24 @@ mod tests {
         assert_eq!(episodes.len(), 1, "{episodes:?}");
         let numbers: Vec<u64> = episodes[0].split(' ').skip(2).map(|number| number.parse().unwrap()).collect();
         assert!(numbers[0] < 120 && 0 < numbers[1], "failed values are not counted, suspect ones are: {episodes:?}");
+    }
+
+    #[test]
+    fn of_a_counter_the_stored_increments_and_flags_decide() {
+        let counter = Some(bakau_model::Counter { max: None, interval_ms: 60_000 });
+        let datastream = Datastream { limits: QualityLimits { counter, ..do_limits() }, ..datastream() };
+        // As increments they neither spike nor stick, and one that is not known ends nothing.
+        let values = [Some(9.0), Some(1.0), None, Some(1.0), Some(9.0), Some(1.0)];
+        let flags = [Flag::Good, Flag::Good, Flag::Suspect, Flag::Good, Flag::Good, Flag::Fail];
+        let series = (0..).zip(values).zip(flags).map(|((minute, value), flag)| Observation {
+            value,
+            flag,
+            ..observation(minute, 0.0)
+        });
+        let episodes = settle(&do_rule(0), &datastream, &series.collect::<Vec<_>>());
+        let told: Vec<_> =
+            episodes.iter().map(|episode| (episode.count, episode.suspect, episode.end.is_some())).collect();
+        assert_eq!(told, [(2, 0, true)]);
     }
 
     #[test]

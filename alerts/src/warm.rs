@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bakau_model::{DatastreamId, UtcMillis};
 use bakau_quality::{Stream, margin};
 use bakau_registry::Datastream;
-use bakau_store::{RangeQuery, Store, StoreError};
+use bakau_store::{RangeQuery, Store, StoreError, stream_before};
 use tokio::sync::mpsc;
 
 /// The most values read of one datastream: half a day of values a second.
@@ -43,6 +43,11 @@ pub(crate) fn states(
 }
 
 async fn state(store: &dyn Store, datastream: &Datastream, now: UtcMillis) -> Result<Stream, StoreError> {
+    if datastream.counter().is_some() {
+        // However long ago they were, the last readings are what the next one is counted from.
+        let (limits, end) = (&datastream.limits, UtcMillis::new(i64::MAX));
+        return stream_before(store, limits, datastream.number, end, MOST_VALUES).await;
+    }
     let reach = margin(&datastream.limits).to_resume();
     let mut stream = Stream::new();
     if reach == 0 {

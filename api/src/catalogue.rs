@@ -105,6 +105,8 @@ pub(crate) fn datastream_value(snapshot: &Snapshot, datastream: &Datastream) -> 
         "decimals": info.map(|info| info.decimals),
         "interval_s": datastream.interval_ms / 1000,
         "vertical_datum": datastream.vertical_datum,
+        "counter": datastream.counter().is_some(),
+        "counter_max": datastream.counter().and_then(|counter| counter.max),
         "limits": datastream.limits,
     })
 }

@@ -26,7 +26,7 @@ use crate::{
     language::{self, texts},
     means,
     query::{Params, Span},
-    range,
+    range::{self, Quantity},
     state::AppState,
     thin::Thinner,
 };
@@ -150,7 +150,7 @@ fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result
 
 /// The summaries of which a long chart is drawn; `None` where single values are.
 fn summaries_of(datastream: &Datastream, span: Span) -> Option<Plan> {
-    let kind = Kind::of(datastream.parameter.as_str(), datastream.unit.as_str());
+    let kind = Kind::of(datastream);
     // Directions have no mean that a line could show.
     let step = means::step_for(span, datastream.interval_ms).filter(|_| kind != Kind::Direction)?;
     Some(Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only: false })
@@ -222,7 +222,7 @@ pub(crate) async fn read_points(
         None => Collector::Single(Thinner::new(span, buckets)),
     };
     let start = (collector, 0);
-    let read = range::fold(&*state.store, &query, start, |(collector, rows), point| {
+    let read = range::fold(&*state.store, &query, Quantity::of(datastream), start, |(collector, rows), point| {
         collector.push(Point { at: point.observed_at, value: point.value, flag: point.flag });
         *rows += 1;
     });

@@ -24,7 +24,8 @@ use axum::{
 };
 use bakau_alerts::AlertView;
 use bakau_dashboards::{format, live};
-use bakau_model::{DatastreamId, DatastreamName, Language, Level, Observation, StationId, StationStatus};
+use bakau_ingest::LatestEntry;
+use bakau_model::{DatastreamId, DatastreamName, Language, Level, StationId, StationStatus};
 use bakau_registry::{Datastream, Snapshot};
 use futures::{Stream, stream};
 use serde_json::{Value, json};
@@ -262,21 +263,18 @@ impl Client {
         self.values_at = Instant::now() + VALUES_EVERY;
         let due = std::mem::replace(&mut self.due, Due::nothing());
         let snapshot = self.state.snapshot();
-        let observations: Vec<Observation> = match due {
-            Due::All => self.state.latest.snapshot().into_iter().map(|entry| entry.observation).collect(),
-            Due::Some(changed, _) => {
-                let entries = changed.into_iter().filter_map(|number| self.state.latest.get(number));
-                entries.map(|entry| entry.observation).collect()
-            }
+        let entries: Vec<LatestEntry> = match due {
+            Due::All => self.state.latest.snapshot(),
+            Due::Some(changed, _) => changed.into_iter().filter_map(|number| self.state.latest.get(number)).collect(),
         };
         let mut away: HashMap<&StationId, bool> = HashMap::new();
-        let wanted = observations.iter().filter_map(|observation| {
-            let datastream = snapshot.datastreams.get(&observation.datastream)?;
+        let wanted = entries.iter().filter_map(|entry| {
+            let datastream = snapshot.datastreams.get(&entry.observation.datastream)?;
             let mine = self.station.as_ref().is_none_or(|station| datastream.station == *station);
             let is_away = || gather::is_away(&self.state, &snapshot, &datastream.station);
             mine.then(|| {
                 let away = *away.entry(&datastream.station).or_insert_with(is_away);
-                value_of(&snapshot, datastream, observation, !away)
+                value_of(&snapshot, datastream, entry, !away)
             })
         });
         wanted.collect()
@@ -362,22 +360,31 @@ fn level_value(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
     })
 }
 
-fn value_of(snapshot: &Snapshot, datastream: &Datastream, observation: &Observation, online: bool) -> Value {
-    let decimals = catalogue::decimals(snapshot, datastream);
-    let text = observation.value.map(|value| {
-        json!({
-            "id": format::number(value, decimals, Language::Id),
-            "en": format::number(value, decimals, Language::En),
+/// A value as `live` says. Of a counter the page shows what was counted, with the reading beside it.
+fn value_of(snapshot: &Snapshot, datastream: &Datastream, entry: &LatestEntry, online: bool) -> Value {
+    let (observation, decimals) = (&entry.observation, catalogue::decimals(snapshot, datastream));
+    let text = |value: Option<f64>| {
+        value.map(|value| {
+            json!({
+                "id": format::number(value, decimals, Language::Id),
+                "en": format::number(value, decimals, Language::En),
+            })
         })
-    });
-    json!({
+    };
+    let is_counter = datastream.counter().is_some();
+    let mut told = json!({
         "datastream": datastream.name,
         "station": datastream.station,
         "online": online,
         "current_until": answer::time(gather::current_until(datastream, observation)),
         "value": observation.value,
-        "text": text,
+        "text": text(if is_counter { entry.increment } else { observation.value }),
         "observed_at": answer::time(observation.observed_at),
         "flag": observation.flag.code(),
-    })
+    });
+    if is_counter {
+        told["increment"] = json!(entry.increment);
+        told["reading"] = json!(text(observation.value));
+    }
+    told
 }

@@ -11,7 +11,7 @@ use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
 use crate::{
     query::{Flags, Span},
-    rows::{CSV_HEADER, RowWriter},
+    rows::RowWriter,
     state::AppState,
 };
 
@@ -99,7 +99,7 @@ impl CsvStream {
             }
             self.page = page.into_iter();
         }
-        let mut chunk = if self.started { Vec::new() } else { CSV_HEADER.to_vec() };
+        let mut chunk = if self.started { Vec::new() } else { self.rows.csv_header().to_vec() };
         self.started = true;
         let mut found: Vec<_> = self.page.by_ref().take(CHUNK_ROWS).collect();
         found.retain(|row| self.flags.contain(row.observation.flag));

@@ -124,11 +124,14 @@ impl<'a> Gatherer<'a> {
     fn cell(&self, datastream: &Datastream) -> ValueCell {
         let entry = self.latest.get(&datastream.number);
         let observation = entry.map(|entry| entry.observation);
+        let value = observation.and_then(|observation| observation.value);
+        let reading = value.filter(|_| datastream.counter().is_some());
         let stale = observation.is_some_and(|observation| current_until(datastream, &observation) < self.now);
         ValueCell {
             datastream: datastream.name.clone(),
             label: catalogue::label(&self.snapshot, datastream),
-            value: observation.and_then(|observation| observation.value),
+            value: if datastream.counter().is_some() { entry.and_then(|entry| entry.increment) } else { value },
+            reading,
             unit: datastream.unit.clone(),
             decimals: catalogue::decimals(&self.snapshot, datastream),
             observed_at: observation.map(|observation| observation.observed_at),

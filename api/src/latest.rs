@@ -98,6 +98,8 @@ struct SkeletonRow {
     start: Range<usize>,
     /// Which of `zones` its station is in.
     zone: usize,
+    /// Whether its values are readings of a counter.
+    counted: bool,
 }
 
 impl Skeleton {
@@ -120,7 +122,8 @@ impl Skeleton {
             );
             let _ = serde_json::to_writer(&mut text, datastream.unit.as_str());
             text.extend_from_slice(b",\"observed_at\":\"");
-            rows.push(SkeletonRow { datastream: datastream.number, start: begin..text.len(), zone });
+            let counted = datastream.counter().is_some();
+            rows.push(SkeletonRow { datastream: datastream.number, start: begin..text.len(), zone, counted });
         }
         let zones = zones.into_iter().map(|name| TimeZone::get(name).unwrap_or(TimeZone::UTC)).collect();
         Self { revision: snapshot.revision, rows, text, zones }
@@ -141,7 +144,7 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
     let _ = serde_json::to_writer(&mut out, &QualityTest::ALL.map(QualityTest::key));
     out.extend_from_slice(b",\"latest\":[");
     let mut first = true;
-    for LatestEntry { observation, tests, .. } in entries {
+    for LatestEntry { observation, tests, increment, .. } in entries {
         while rows.next_if(|row| row.datastream < observation.datastream).is_some() {}
         // A value of a datastream that is no longer registered.
         let Some(row) = rows.next_if(|row| row.datastream == observation.datastream) else { continue };
@@ -157,6 +160,10 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
         out.extend_from_slice(b"\",\"value\":");
         // A number that is not finite becomes null.
         let _ = serde_json::to_writer(&mut out, &observation.value);
+        if row.counted {
+            out.extend_from_slice(b",\"increment\":");
+            let _ = serde_json::to_writer(&mut out, increment);
+        }
         out.extend_from_slice(b",\"flag\":");
         out.push(b'0' + observation.flag.code() % 10);
         out.extend_from_slice(b",\"tests\":\"");
@@ -175,11 +182,12 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
 fn etag_of(revision: u64, entries: &[LatestEntry]) -> String {
     let mut hasher = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), revision, entries.len()).hash(&mut hasher);
-    for LatestEntry { observation, tests, .. } in entries {
+    for LatestEntry { observation, tests, increment, .. } in entries {
         (
             observation.datastream,
             observation.observed_at,
             observation.value.map(f64::to_bits),
+            increment.map(f64::to_bits),
             observation.flag,
             tests.code(),
             observation.time_source,
@@ -229,6 +237,7 @@ mod tests {
             entries.push(LatestEntry {
                 observation,
                 tests: TestResults::NONE.with(QualityTest::Spike, Flag::Suspect),
+                increment: None,
                 previous_received_at: None,
             });
         }

@@ -31,7 +31,7 @@ pub(crate) fn step_for(span: Span, interval_ms: i64) -> Option<Step> {
 
 /// A point and, where it means something, the spread of each bucket that has a value, in the middle of its time.
 ///
-/// Amounts such as rain are summed, so the range of their single values says nothing about the sum.
+/// Amounts such as rain, counted or not, are summed, so the range of their single values says nothing about the sum.
 pub(crate) fn drawn(summaries: &[Summary], kind: Kind) -> (Vec<Point>, Vec<Spread>) {
     let (mut points, mut spreads) = (Vec::new(), Vec::new());
     for summary in summaries {
@@ -39,7 +39,7 @@ pub(crate) fn drawn(summaries: &[Summary], kind: Kind) -> (Vec<Point>, Vec<Sprea
         let at = summary.bucket.start.saturating_add(summary.bucket.end.since(summary.bucket.start) / 2);
         points.push(Point { at, value: Some(value), flag: Flag::NotEvaluated });
         if let (Some(low), Some(high)) = (summary.min, summary.max)
-            && kind != Kind::Sum
+            && !matches!(kind, Kind::Sum | Kind::Counted)
         {
             spreads.push(Spread { at, low, high });
         }

@@ -22,7 +22,7 @@ use crate::{
     export::CsvStream,
     page_token::PageToken,
     query::{self, Flags, Params, Span},
-    rows::{CSV_HEADER, RowWriter},
+    rows::RowWriter,
     state::AppState,
 };
 
@@ -110,7 +110,7 @@ async fn page(
     let body: Bytes = match asked.format {
         Format::Json => json_body(asked, &mut rows, &found, next.as_deref()),
         Format::Csv => {
-            let mut csv = CSV_HEADER.to_vec();
+            let mut csv = rows.csv_header().to_vec();
             rows.csv(&mut csv, &found);
             csv.into()
         }

@@ -131,6 +131,7 @@ mod tests {
             datastream: name.parse().unwrap(),
             label: "x".into(),
             value: Some(1.0),
+            reading: None,
             unit: Unit::new("mg/L"),
             decimals: 1,
             observed_at,

@@ -12,8 +12,11 @@ use jiff::tz::TimeZone;
 use crate::{export::harmless, times::Times};
 
 /// The header line of CSV answers.
-pub(crate) const CSV_HEADER: &[u8] =
+const CSV_HEADER: &[u8] =
     b"datastream,observed_at,observed_at_local,value,unit,flag,tests,time_source,received_at,revision\n";
+/// That of a counter: its value is the reading, and beside it stands what was counted since the one before.
+const COUNTER_CSV_HEADER: &[u8] =
+    b"datastream,observed_at,observed_at_local,value,increment,unit,flag,tests,time_source,received_at,revision\n";
 /// Bytes of a row, about.
 const ROW_BYTES: usize = 160;
 
@@ -26,6 +29,8 @@ pub(crate) struct RowWriter {
     /// Cells that are the same in each row.
     name: Vec<u8>,
     unit: Vec<u8>,
+    /// Whether values are readings of a counter.
+    counted: bool,
 }
 
 impl RowWriter {
@@ -37,13 +42,19 @@ impl RowWriter {
             local: Times::local(zone),
             name: cell(datastream.name.as_str()),
             unit: cell(datastream.unit.as_str()),
+            counted: datastream.counter().is_some(),
         }
+    }
+
+    /// The header line of CSV answers.
+    pub(crate) const fn csv_header(&self) -> &'static [u8] {
+        if self.counted { COUNTER_CSV_HEADER } else { CSV_HEADER }
     }
 
     /// JSON objects with commas between them; local times where wanted.
     pub(crate) fn json(&mut self, out: &mut Vec<u8>, rows: &[StoredObservation], local: bool) {
         out.reserve(rows.len() * ROW_BYTES);
-        for (n, StoredObservation { observation, revision, tests }) in rows.iter().enumerate() {
+        for (n, StoredObservation { observation, revision, tests, increment }) in rows.iter().enumerate() {
             out.extend_from_slice(if n == 0 { b"{\"observed_at\":\"" } else { b",{\"observed_at\":\"" });
             self.utc.append(out, observation.observed_at);
             if local {
@@ -53,6 +64,10 @@ impl RowWriter {
             out.extend_from_slice(b"\",\"value\":");
             // Writing to a Vec cannot fail; a number that is not finite becomes null.
             let _ = serde_json::to_writer(&mut *out, &observation.value);
+            if self.counted {
+                out.extend_from_slice(b",\"increment\":");
+                let _ = serde_json::to_writer(&mut *out, increment);
+            }
             out.extend_from_slice(b",\"flag\":");
             out.push(b'0' + observation.flag.code() % 10);
             out.extend_from_slice(b",\"tests\":\"");
@@ -65,10 +80,10 @@ impl RowWriter {
         }
     }
 
-    /// Lines below [`CSV_HEADER`].
+    /// Lines below [`Self::csv_header`].
     pub(crate) fn csv(&mut self, out: &mut Vec<u8>, rows: &[StoredObservation]) {
         out.reserve(rows.len() * ROW_BYTES);
-        for StoredObservation { observation, revision, tests } in rows {
+        for StoredObservation { observation, revision, tests, increment } in rows {
             out.extend_from_slice(&self.name);
             out.push(b',');
             self.utc.append(out, observation.observed_at);
@@ -80,6 +95,12 @@ impl RowWriter {
                 let _ = write!(out, "{value}");
             }
             out.push(b',');
+            if self.counted {
+                if let Some(increment) = increment {
+                    let _ = write!(out, "{increment}");
+                }
+                out.push(b',');
+            }
             out.extend_from_slice(&self.unit);
             out.push(b',');
             out.push(b'0' + observation.flag.code() % 10);
@@ -119,6 +140,10 @@ mod tests {
     use super::*;
 
     fn writer(name: &str, unit: &str) -> RowWriter {
+        writer_of(name, unit, QualityLimits::default())
+    }
+
+    fn writer_of(name: &str, unit: &str, limits: QualityLimits) -> RowWriter {
         let datastream = Datastream {
             number: DatastreamId::new(1),
             name: name.parse().unwrap(),
@@ -127,7 +152,7 @@ mod tests {
             unit: Unit::new(unit),
             interval_ms: 60_000,
             vertical_datum: None,
-            limits: QualityLimits::default(),
+            limits,
         };
         RowWriter::new(&datastream, TimeZone::get("Asia/Jakarta").unwrap())
     }
@@ -143,7 +168,8 @@ mod tests {
             received_at: at.saturating_add(1500),
             flag: if value.is_some() { Flag::NotEvaluated } else { Flag::Missing },
         };
-        StoredObservation { observation, revision: 1, tests: TestResults::NONE.with(QualityTest::Spike, Flag::Suspect) }
+        let tests = TestResults::NONE.with(QualityTest::Spike, Flag::Suspect);
+        StoredObservation { observation, revision: 1, tests, increment: None }
     }
 
     fn csv(name: &str, unit: &str, rows: &[StoredObservation]) -> String {
@@ -161,6 +187,25 @@ mod tests {
                 "{start},,mg/L,9,232222,device,2026-03-10T00:00:01.5Z,1\n{start},-1.5,mg/L,2,232222,device,2026-03-10T00:00:01.5Z,1\n"
             )
         );
+    }
+
+    #[test]
+    fn a_counter_says_its_reading_and_beside_it_what_was_counted() {
+        let counter = Some(bakau_model::Counter { max: None, interval_ms: 60_000 });
+        let mut writer = writer_of("a/rain", "mm", QualityLimits { counter, ..QualityLimits::default() });
+        let rows = [Some(0.2), None].map(|increment| StoredObservation { increment, ..stored(Some(10.4)) });
+        let mut csv = writer.csv_header().to_vec();
+        writer.csv(&mut csv, &rows);
+        let csv = String::from_utf8(csv).unwrap();
+        let columns = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>()[3..6].to_vec();
+        let lines: Vec<_> = csv.lines().map(columns).collect();
+        assert_eq!(lines, [["value", "increment", "unit"], ["10.4", "0.2", "mm"], ["10.4", "", "mm"]]);
+        let mut json = b"[".to_vec();
+        writer.json(&mut json, &rows, false);
+        json.push(b']');
+        let rows: Vec<Value> = serde_json::from_slice(&json).unwrap();
+        assert_eq!((&rows[0]["value"], &rows[0]["increment"]), (&10.4.into(), &0.2.into()));
+        assert_eq!(rows[1].get("increment"), Some(&Value::Null));
     }
 
     #[test]

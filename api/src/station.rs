@@ -44,7 +44,9 @@ pub(crate) async fn station(
     let datastream = |datastream: &&std::sync::Arc<Datastream>| {
         let mut value = datastream_value(snapshot, datastream);
         value["rules"] = rules_of(snapshot, datastream);
-        value["latest"] = cells.get(&datastream.name).map_or(Value::Null, |cell| latest_value(cell, &mut local));
+        let is_counter = datastream.counter().is_some();
+        let latest = |cell: &&ValueCell| latest_value(cell, is_counter, &mut local);
+        value["latest"] = cells.get(&datastream.name).map_or(Value::Null, latest);
         value
     };
     value["datastreams"] = datastreams.iter().map(datastream).collect();
@@ -81,16 +83,20 @@ fn status_value(card: &StationCard, local: &mut Times) -> Value {
     })
 }
 
-fn latest_value(cell: &ValueCell, local: &mut Times) -> Value {
+fn latest_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Value {
     let Some(observed_at) = cell.observed_at else { return Value::Null };
-    json!({
+    let mut latest = json!({
         "observed_at": answer::time(observed_at),
         "observed_at_local": local.text(observed_at),
         "value": cell.value,
         "flag": cell.flag.code(),
         "level": cell.level,
         "stale": cell.stale,
-    })
+    });
+    if is_counter {
+        (latest["value"], latest["increment"]) = (json!(cell.reading), json!(cell.value));
+    }
+    latest
 }
 
 /// The rules that look at the values of a datastream.

@@ -128,6 +128,7 @@
       const time = cell.querySelector('[data-at]');
       if (time && +time.dataset.at > at) continue;
       put(cell.querySelector('.value'), update.text ? update.text[lang] : '–');
+      put(cell.querySelector('.reading'), update.reading ? update.reading[lang] : '–');
       put(cell.querySelector('.flag'), words[update.flag]);
       set(cell, 'flag', String(update.flag));
       cell.classList.toggle('stale', now() > at + +cell.dataset.for);

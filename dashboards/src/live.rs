@@ -11,6 +11,8 @@
 //!   [{"datastream": "prb-bjbr-01/do", "station": "prb-bjbr-01", "value": 5.1, "text": {"id": "5,10", "en": "5.10"},
 //!     "observed_at": "2026-03-10T09:00:00Z", "current_until": "2026-03-10T09:04:00Z", "online": true, "flag": 2}]
 //!   ```
+//!   Of a counter `value` is its reading, `increment` what it counted since the reading before, `text` that of the
+//!   increment and `reading` that of the reading.
 //! * `event: alert`, at each transition of an alert, and when somebody takes it in hand: `level` is the level of this alert now (`normal` when it closed),
 //!   `datastream_level` the worst level of any active alert of the datastream, `station_level` that of all datastreams of
 //!   the station, as pages show it.

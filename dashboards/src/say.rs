@@ -162,6 +162,11 @@ impl<'a> Say<'a> {
         cell.value.map_or_else(|| "–".to_owned(), |value| self.number(value, cell.decimals))
     }
 
+    /// The reading of a counter, without unit.
+    pub(crate) fn reading(&self, reading: impl Borrow<f64>, cell: &ValueCell) -> String {
+        self.number(*reading.borrow(), cell.decimals)
+    }
+
     /// A value with its unit.
     pub(crate) fn measure(&self, value: impl Borrow<Option<f64>>, decimals: impl Borrow<u8>, unit: &Unit) -> String {
         let decimals = *decimals.borrow();

@@ -89,8 +89,11 @@ pub struct ValueCell {
     pub datastream: DatastreamName,
     /// Name of the parameter, with qualifier where the station has several.
     pub label: Text,
-    /// The value in `unit`; `None` where the device reported that it has none, or never reported.
+    /// The value in `unit`; `None` where the device reported that it has none, or never reported. Of a counter what it
+    /// counted since the reading before.
     pub value: Option<f64>,
+    /// Of a counter its reading, in `unit`.
+    pub reading: Option<f64>,
     /// Canonical unit.
     pub unit: Unit,
     /// Decimal places to show.

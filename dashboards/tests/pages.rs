@@ -40,6 +40,7 @@ fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
         datastream: datastream.parse().unwrap(),
         label: Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() },
         value,
+        reading: None,
         unit: Unit::new("mg/L"),
         decimals: 2,
         observed_at: value.map(|_| now().saturating_add(-12_000)),

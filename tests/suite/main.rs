@@ -2,6 +2,7 @@
 
 mod browser;
 mod commands;
+mod counters;
 mod crowd;
 mod formats;
 mod full_disk;

@@ -1,6 +1,8 @@
 //! From observations in order of time to one summary per bucket, in memory that does not grow.
 
 use bakau_model::{Flag, UtcMillis};
+use bakau_quality::decimal::Decimal;
+use bakau_registry::Datastream;
 use bakau_store::{Hour, Sum};
 use jiff::tz::TimeZone;
 
@@ -16,17 +18,26 @@ pub(crate) enum Kind {
     Direction,
     /// Amounts per interval, such as rain: the sum stands where the mean would.
     Sum,
+    /// Increments of a counter: their sum, as decimals.
+    Counted,
     /// Levels in decibels: the mean of the energies.
     Energy,
 }
 
 impl Kind {
-    /// The kind of a parameter, by its code and canonical unit (UCUM).
-    pub(crate) fn of(parameter: &str, unit: &str) -> Self {
+    /// The kind of a datastream: a counter, or by parameter and canonical unit (UCUM).
+    pub(crate) fn of(datastream: &Datastream) -> Self {
+        if datastream.counter().is_some() {
+            return Self::Counted;
+        }
+        Self::of_parameter(datastream.parameter.as_str(), datastream.unit.as_str())
+    }
+
+    fn of_parameter(parameter: &str, unit: &str) -> Self {
         match (parameter, unit) {
             (_, "deg") => Self::Direction,
             (_, "dB" | "B[SPL]" | "dB[SPL]") => Self::Energy,
-            ("rain" | "rainfall" | "precipitation", _) => Self::Sum,
+            ("rain" | "rainfall" | "precipitation" | "water_volume" | "energy", _) => Self::Sum,
             _ => Self::Mean,
         }
     }
@@ -36,7 +47,7 @@ impl Kind {
         match self {
             Self::Mean => "mean",
             Self::Direction => "vector_mean",
-            Self::Sum => "sum",
+            Self::Sum | Self::Counted => "sum",
             Self::Energy => "energy_mean",
         }
     }
@@ -106,6 +117,8 @@ struct Open {
     sum: Sum,
     /// Sum of cosines.
     cosines: f64,
+    /// Sum of increments, as long as it can be exact.
+    counted: Option<Decimal>,
 }
 
 impl Folder {
@@ -113,6 +126,11 @@ impl Folder {
     pub(crate) fn new(plan: Plan, zone: TimeZone) -> Self {
         let current = plan.step.bucket_of(plan.span.from, &zone).map(Open::new);
         Self { plan, zone, current, last: None, done: Vec::new() }
+    }
+
+    /// How it puts values together.
+    pub(crate) const fn kind(&self) -> Kind {
+        self.plan.kind
     }
 
     /// Takes the next observation.
@@ -190,6 +208,7 @@ impl Open {
             max: f64::NEG_INFINITY,
             sum: Sum::ZERO,
             cosines: 0.0,
+            counted: Some(Decimal::ZERO),
         }
     }
 
@@ -199,6 +218,10 @@ impl Open {
         self.max = self.max.max(value);
         let part = match kind {
             Kind::Mean | Kind::Sum => value,
+            Kind::Counted => {
+                self.counted = self.counted.zip(Decimal::of(value)).and_then(|(sum, part)| sum.plus(part));
+                value
+            }
             Kind::Energy => 10_f64.powf(value / 10.0),
             Kind::Direction => {
                 let radians = value.to_radians();
@@ -215,6 +238,7 @@ impl Open {
         let value = any.then(|| match plan.kind {
             Kind::Mean => Some(sum / count),
             Kind::Sum => Some(sum),
+            Kind::Counted => Some(self.counted.map_or(sum, Decimal::value)),
             Kind::Energy => Some(10.0 * (sum / count).log10()),
             Kind::Direction => direction(sum / count, self.cosines / count),
         });
@@ -315,7 +339,23 @@ mod tests {
         assert_eq!(rain[0].value, Some(3.5));
         let noise = fold(plan(Kind::Energy), &[(0, Some(60.0), Flag::Good), (10, Some(70.0), Flag::Good)]);
         assert!((noise[0].value.unwrap() - 67.403_627).abs() < 1e-5);
-        assert_eq!((Kind::of("wind_direction", "deg"), Kind::of("rain", "mm")), (Kind::Direction, Kind::Sum));
+        let of = Kind::of_parameter;
+        assert_eq!((of("wind_direction", "deg"), of("rain", "mm")), (Kind::Direction, Kind::Sum));
+    }
+
+    #[test]
+    fn increments_add_up_as_decimals_and_what_is_not_known_counts_as_nothing() {
+        let found = fold(
+            plan(Kind::Counted),
+            &[
+                (0, Some(0.1), Flag::Good),
+                (10, None, Flag::Suspect),
+                (20, Some(0.2), Flag::NotEvaluated),
+                (30, Some(99.0), Flag::Fail),
+            ],
+        );
+        assert_ne!(0.1 + 0.2, 0.3, "what doubles say");
+        assert_eq!((found[0].value, found[0].count, found[0].max), (Some(0.3), 2, Some(0.2)));
     }
 
     proptest! {

@@ -28,6 +28,7 @@ use crate::{
     error::ApiError,
     export,
     query::{self, Params, Span},
+    range::{self, Quantity},
     state::AppState,
 };
 
@@ -92,7 +93,7 @@ pub(crate) async fn aggregates(
         let allowed = MAX_BUCKETS.to_string();
         return Err(ApiError::parameter("step", Some(step.word()), "parameter_buckets").with("allowed", &allowed));
     }
-    let kind = Kind::of(datastream.parameter.as_str(), datastream.unit.as_str());
+    let kind = Kind::of(datastream);
     let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only };
     let folded = summaries(&*state.store, datastream, plan, zone.clone()).await?;
     let answer = Answer { datastream, plan, zone_name, zone, summaries: folded };
@@ -135,7 +136,8 @@ pub(crate) async fn fold_values(
     folder: Folder,
 ) -> Result<Folder, ApiError> {
     let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
-    crate::range::fold(store, &query, folder, |folder, point| {
+    let quantity = if folder.kind() == Kind::Counted { Quantity::Increment } else { Quantity::Value };
+    range::fold(store, &query, quantity, folder, |folder, point| {
         folder.push(point.observed_at, point.value, point.flag);
     })
     .await
@@ -176,6 +178,8 @@ impl Answer<'_> {
     fn mean_and_sum(&self, summary: &Summary) -> (Option<f64>, Option<f64>) {
         match self.plan.kind {
             Kind::Sum => (summary.value.map(|sum| sum / summary.count as f64), summary.value),
+            // How many increments a stretch of time is cut into says nothing.
+            Kind::Counted => (None, summary.value),
             Kind::Mean | Kind::Direction | Kind::Energy => (summary.value, None),
         }
     }

@@ -115,7 +115,18 @@ fn datastream() -> Value {
         ("decimals", nullable(count())),
         ("interval_s", about(count(), "expected seconds between observations")),
         ("vertical_datum", about(nullable(text()), "levels of different datums are never compared")),
-        ("limits", about(limits, "limits of quality control, in the unit of the datastream")),
+        (
+            "counter",
+            about(boolean(), "whether values are readings of a counter; sums, charts and rules use its increments"),
+        ),
+        (
+            "counter_max",
+            about(nullable(number()), "the reading at which the counter begins again at 0, where it is known"),
+        ),
+        (
+            "limits",
+            about(limits, "limits of quality control, in the unit of the datastream; of a counter for increments"),
+        ),
     ])
 }
 
@@ -124,6 +135,7 @@ fn registered() -> Named {
         ("observed_at", time()),
         ("observed_at_local", local()),
         ("value", nullable(number())),
+        ("?increment", increment()),
         ("flag", flag()),
         ("level", level()),
         ("stale", boolean()),
@@ -167,6 +179,14 @@ fn registered() -> Named {
     ]
 }
 
+/// What was counted, of a counter alone.
+fn increment() -> Value {
+    about(
+        nullable(number()),
+        "of a counter, whose value is the reading: what was counted since the reading before; null where that is not known",
+    )
+}
+
 fn measured() -> Named {
     let source = || about(words(&["device", "network", "server"]), "who stamped observed_at");
     let latest = object([
@@ -177,6 +197,7 @@ fn measured() -> Named {
         ("observed_at", time()),
         ("observed_at_local", local()),
         ("value", nullable(number())),
+        ("?increment", increment()),
         ("flag", flag()),
         (
             "tests",
@@ -189,6 +210,7 @@ fn measured() -> Named {
         ("observed_at", time()),
         ("?observed_at_local", local()),
         ("value", about(nullable(number()), "instrument value in the canonical unit, before calibration")),
+        ("?increment", increment()),
         ("flag", flag()),
         ("tests", about(text(), "one flag per test, in the order of the page's member tests")),
         ("time_source", source()),
@@ -217,8 +239,11 @@ fn aggregates() -> Value {
         ("start", time()),
         ("start_local", local()),
         ("end", about(time(), "exclusive")),
-        ("mean", about(nullable(number()), "vector mean of directions, energy mean of sound levels")),
-        ("sum", about(nullable(number()), "of amounts such as rain")),
+        (
+            "mean",
+            about(nullable(number()), "vector mean of directions, energy mean of sound levels; null of a counter"),
+        ),
+        ("sum", about(nullable(number()), "of amounts such as rain, of a counter of its increments")),
         ("min", nullable(number())),
         ("max", nullable(number())),
         ("count", count()),

@@ -33,6 +33,7 @@ fn cell(name: &str, label: (&str, &str), value: f64, unit: &str, decimals: u8, a
         datastream: name.parse().unwrap(),
         label: text(label.0, label.1),
         value: Some(value),
+        reading: None,
         unit: Unit::new(unit),
         decimals,
         observed_at: Some(now().saturating_add(-age_s * 1000)),

@@ -14,6 +14,7 @@ pub(super) async fn a_missing_value_never_replaces_a_number(store: &dyn Store) {
         datastream: number.datastream,
         observed_at: number.observed_at,
         tests,
+        increment: None,
         recorded_at: UtcMillis::new(90_000_000),
     };
     store.write(&[batch(1, "a", &[number])], vec![verdict(tests)]).await.expect("write");

@@ -1,0 +1,215 @@
+//! Counters: readings that only grow go down the whole line, and rain comes out, not readings.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use bakau_clock::{Clock, SystemClock};
+use bakau_tests::{
+    bakau::Bakau,
+    catalogue,
+    influx::Influx,
+    publish::{Answer, Publisher},
+    wait,
+};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const CONFIGURATION: &str = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n";
+
+/// Two gauges that count on, one of which overflows, and a rule about what falls in five minutes.
+const CATALOGUE: &str = r#"
+[[station]]
+id = "uji-hujan"
+name = "Pos Hujan Uji"
+agency = "dlh-uji"
+kind = "water"
+latitude = -7.9
+longitude = 112.6
+
+[[datastream]]
+id = "uji-hujan/rain"
+interval_s = 300
+counter = true
+
+[[datastream]]
+id = "uji-hujan/rain@lama"
+interval_s = 300
+counter = true
+counter_max = 13107.2
+
+[[route]]
+id = "logger"
+topic = "logger/{station}"
+format = "json"
+[route.json]
+time = "/time"
+time_format = "epoch_ms"
+values = [
+    { path = "/rain_mm", parameter = "rain", unit = "mm" },
+    { path = "/rain_tips_mm", parameter = "rain", qualifier = "lama", unit = "mm" },
+]
+
+[[rule]]
+id = "hujan-lebat"
+name = { id = "Hujan lebat", en = "Heavy rain" }
+datastream = "uji-hujan/rain"
+direction = "above"
+source = "test"
+waspada = { raise = 5.0, clear = 1.0 }
+"#;
+
+struct Line {
+    bakau: Bakau,
+    /// Minute 0, in milliseconds: two hours ago.
+    start: i64,
+}
+
+impl Line {
+    async fn open(folder: &Path, store: &str) -> Result<Self> {
+        let text =
+            catalogue::AGENCY.to_owned() + CATALOGUE + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
+        let mut bakau = Bakau::prepare(folder, &(CONFIGURATION.to_owned() + store), &[("uji.toml", text)])?;
+        bakau.start().await?;
+        Ok(Self { bakau, start: (SystemClock.now().get() / 60_000 - 120) * 60_000 })
+    }
+
+    async fn send(&self, member: &str, minute: i64, reading: f64) -> Result<()> {
+        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
+        let publisher = Publisher { broker: self.bakau.mqtt()?, username, password };
+        let payload = format!("{{\"time\":{},\"{member}\":{reading:?}}}", self.start + minute * 60_000);
+        let answer = publisher.publish("logger/uji-hujan", payload.as_bytes()).await?;
+        assert_eq!(answer, Answer::Acknowledged, "{payload}");
+        Ok(())
+    }
+
+    async fn send_all(&self, member: &str, readings: &[(i64, f64)]) -> Result<()> {
+        for &(minute, reading) in readings {
+            self.send(member, minute, reading).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the API gives these readings with these increments, by minute.
+    async fn holds(&self, datastream: &str, wanted: &[(i64, f64, Option<f64>)]) -> Result<()> {
+        let path = format!("/api/v1/observations?datastream={datastream}");
+        let seen = parking_lot::Mutex::new(Value::Null);
+        let rows = async || {
+            let answer = self.bakau.json(&path).await?;
+            let rows = answer["observations"].as_array().cloned().unwrap_or_default();
+            let found: Vec<_> = rows.iter().map(|row| (row["value"].as_f64(), row["increment"].as_f64())).collect();
+            *seen.lock() = answer;
+            let wanted: Vec<_> = wanted.iter().map(|&(_, value, increment)| (Some(value), increment)).collect();
+            Ok((found == wanted).then_some(()))
+        };
+        let waited = wait::until("increments", PATIENCE, rows).await;
+        waited.with_context(|| format!("{:#}\n{}", seen.lock(), self.bakau.log_tail()))
+    }
+
+    /// What fell altogether, in as many buckets as the civil day makes of it.
+    async fn total(&self, datastream: &str) -> Result<Vec<(Value, Value)>> {
+        let path = format!("/api/v1/aggregates?datastream={datastream}&step=1mo&tz=UTC");
+        let answer = self.bakau.json(&path).await?;
+        assert_eq!(answer["statistic"], "sum");
+        let buckets = answer["buckets"].as_array().cloned().unwrap_or_default();
+        let with_values = buckets.into_iter().filter(|bucket| bucket["count"] != 0);
+        Ok(with_values.map(|bucket| (bucket["sum"].clone(), bucket["mean"].clone())).collect())
+    }
+
+    async fn text(&self, path: &str) -> Result<String> {
+        let answer = reqwest::get(self.bakau.url(path)?).await?.error_for_status()?;
+        Ok(answer.text().await?)
+    }
+
+    async fn alerts(&self) -> Result<Vec<Value>> {
+        let answer = self.bakau.json("/api/v1/alerts").await?;
+        Ok(answer["alerts"].as_array().cloned().unwrap_or_default())
+    }
+}
+
+/// Everything that a gauge that counts on can do, in one store.
+async fn rain_is_what_was_counted(folder: &Path, store: &str) -> Result<()> {
+    let mut line = Line::open(folder, store).await?;
+    const RAIN: &str = "uji-hujan/rain";
+
+    // It began again at 0 with the last reading; the one of minute 10 is late.
+    line.send_all("rain_mm", &[(0, 10.0), (5, 10.0), (15, 10.4), (20, 0.0)]).await?;
+    let known = [(0, 10.0, Some(0.0)), (5, 10.0, Some(0.0)), (15, 10.4, Some(0.4)), (20, 0.0, Some(0.0))];
+    line.holds(RAIN, &known).await?;
+    line.send("rain_mm", 10, 10.2).await?;
+    let [first, second, _, last] = known;
+    line.holds(RAIN, &[first, second, (10, 10.2, Some(0.2)), (15, 10.4, Some(0.2)), last]).await?;
+    assert_eq!(line.total(RAIN).await?, [(0.4.into(), Value::Null)], "not 2,935 mm");
+    assert_eq!(line.alerts().await?, Vec::<Value>::new(), "a reading above the limit is no rain above it");
+
+    // A corrected reading revises its own increment and the next one.
+    line.send("rain_mm", 5, 10.1).await?;
+    let corrected = (5, 10.1, Some(0.1));
+    line.holds(RAIN, &[first, corrected, (10, 10.2, Some(0.1)), (15, 10.4, Some(0.2)), last]).await?;
+    assert_eq!(line.total(RAIN).await?, [(0.4.into(), Value::Null)]);
+
+    // A burst after a restart: counted from the last reading that is stored.
+    line.bakau.stop()?;
+    line.bakau.start().await?;
+    line.send_all("rain_mm", &[(25, 6.0), (30, 6.2)]).await?;
+    let burst = [(25, 6.0, Some(6.0)), (30, 6.2, Some(0.2))];
+    let all = [first, corrected, (10, 10.2, Some(0.1)), (15, 10.4, Some(0.2)), last, burst[0], burst[1]];
+    line.holds(RAIN, &all).await?;
+    let alerts =
+        wait::until("an alert", PATIENCE, async || Ok(Some(line.alerts().await?).filter(|all| !all.is_empty())));
+    let alerts = alerts.await.with_context(|| line.bakau.log_tail())?;
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    assert_eq!((&alerts[0]["rule"], &alerts[0]["worst"]), (&"hujan-lebat".into(), &6.0.into()), "{:#}", alerts[0]);
+
+    // The other gauge ends at 13,107.2 mm, and says 0 once for no reason.
+    line.send_all("rain_tips_mm", &[(0, 13_106.8), (5, 0.2), (10, 0.4), (15, 0.0), (20, 0.6)]).await?;
+    let counted =
+        [(0, 13_106.8, Some(0.0)), (5, 0.2, Some(0.6)), (10, 0.4, Some(0.2)), (15, 0.0, None), (20, 0.6, Some(0.2))];
+    line.holds("uji-hujan/rain@lama", &counted).await?;
+    assert_eq!(line.total("uji-hujan/rain@lama").await?, [(1.0.into(), Value::Null)]);
+
+    says_both(&line).await?;
+    line.bakau.stop()
+}
+
+/// Reading and increment stand beside each other wherever the gauge is shown.
+async fn says_both(line: &Line) -> Result<()> {
+    let csv = line.text("/api/v1/observations?datastream=uji-hujan/rain&format=csv").await?;
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').skip(3).take(2).collect()).collect();
+    assert_eq!(
+        (lines[0].as_slice(), lines[2].as_slice()),
+        (["value", "increment"].as_slice(), ["10.1", "0.1"].as_slice())
+    );
+    let latest = async || {
+        let answer = line.bakau.json("/api/v1/latest?station=uji-hujan").await?;
+        let rows = answer["latest"].as_array().cloned().unwrap_or_default();
+        let of = |row: &&Value| row["datastream"] == "uji-hujan/rain" && row["value"] == 6.2;
+        Ok(rows.iter().find(of).cloned())
+    };
+    assert_eq!(wait::until("the present value", PATIENCE, latest).await?["increment"], 0.2);
+    let station = line.bakau.json("/api/v1/stations/uji-hujan").await?;
+    let datastream = &station["datastreams"][0];
+    assert_eq!((&datastream["counter"], &datastream["latest"]["value"]), (&true.into(), &6.2.into()), "{station:#}");
+    assert_eq!(datastream["latest"]["increment"], 0.2);
+    let page = line.text("/stations/uji-hujan?lang=id").await?;
+    assert!(page.contains("<span class=\"value\">0,2</span>"), "{page}");
+    assert!(page.contains("sejak pembacaan sebelumnya; penghitung: <span class=\"reading\">6,2</span> mm"), "{page}");
+    // Increments of at most 6 mm: an axis of readings would go on to 10.
+    let chart = line.text("/charts/uji-hujan/rain.svg?range=1d&lang=en").await?;
+    let axis: Vec<f64> =
+        chart.split("</text>").filter_map(|part| part.rsplit('>').next()?.trim().parse().ok()).collect();
+    assert!(axis.contains(&6.0) && !axis.iter().any(|tick| (8.0..=12.0).contains(tick)), "{axis:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gauge_that_counts_on_gives_rain_alarms_and_sums_in_the_embedded_store() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    rain_is_what_was_counted(folder.path(), "").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gauge_that_counts_on_gives_rain_alarms_and_sums_in_influxdb() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let influx = Influx::start(&folder.path().join("influx")).await?;
+    rain_is_what_was_counted(&folder.path().join("bakau"), &influx.section("influx")).await
+}
