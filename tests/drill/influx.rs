@@ -205,7 +205,7 @@ impl House {
         let ledger = wait::until("the store to hold everything", PATIENCE, settled).await;
         let ledger = ledger.with_context(|| self.bakau.log_tail())?;
         let lines = checker::check_ledger(&ledger)?;
-        for outcome in ["corrected", "quarantined"] {
+        for outcome in ["corrected", "ignored_missing", "quarantined"] {
             ensure!(ledger["readings"][outcome] == 0, "{outcome} readings: {}", ledger["readings"]);
         }
         ensure!(ledger["readings"]["stored"] == all, "not every reading is stored once: {}", ledger["readings"]);

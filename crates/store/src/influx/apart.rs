@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{RefusedPoint, StoreError, embedded::write::Group};
 
-/// Keeps a point; whether it is new here.
+/// Keeps a point; whether it is new here. A later number replaces what is kept of its instant, a missing value nothing.
 pub(super) fn keep(
     transaction: &Transaction<'_>,
     series: &str,
@@ -25,7 +25,18 @@ pub(super) fn keep(
     let mut statement = transaction.prepare_cached(
         "INSERT INTO refused (series, observed_at, reason, line) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     )?;
-    Ok(statement.execute(params![series, at, reason, line])? == 1)
+    let is_new = statement.execute(params![series, at, reason, line])? == 1;
+    if !is_new && has_number(line) {
+        let mut replace = transaction
+            .prepare_cached("UPDATE refused SET reason = ?3, line = ?4 WHERE series = ?1 AND observed_at = ?2")?;
+        replace.execute(params![series, at, reason, line])?;
+    }
+    Ok(is_new)
+}
+
+/// Whether a line, or the value where there is none, has a number.
+fn has_number(line: &str) -> bool {
+    line != "None" && !line.contains(",flag=9i,")
 }
 
 /// Instants of a datastream in quarantine, ends inclusive. The server may have a value of each or not: another one of the

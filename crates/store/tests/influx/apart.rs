@@ -70,6 +70,26 @@ async fn a_point_refused_once_and_taken_later_is_no_difference() {
     assert!(said.len() == 1 && said[0].contains("1 values were confirmed, 0 are visible"), "{said:?}");
 }
 
+#[tokio::test]
+async fn in_quarantine_too_the_last_number_of_an_instant_stays_whatever_missing_values_come() {
+    let files = Files::new().await;
+    let store = files.store().await;
+    let bucket = files.config().bucket;
+    files.influxd.intrude(&bucket, "observation,parameter=x,station=x value=1i 0").await;
+    let missing = |n: i64| observation(1, n * MINUTE_MS, None);
+    write(&store, 1, &[missing(1), minute(2, 5.31)]).await;
+    write(&store, 2, &[minute(1, 7.5), minute(2, 5.4)]).await;
+    // Once the journal has forgotten the rows, nobody but the quarantine knows of them.
+    write(&store, 3, &(10..90).map(|n| minute(n, 1.0)).collect::<Vec<_>>()).await;
+    write(&store, 4, &[missing(1), missing(2)]).await;
+    let refused = store.refused(99).await.unwrap();
+    for (n, value) in [(1, "value=7.5,"), (2, "value=5.4,")] {
+        let kept = refused.iter().find(|point| point.observed_at.get() == n * MINUTE_MS).unwrap();
+        assert!(kept.line.contains(value), "{}", kept.line);
+    }
+    assert_eq!(problems(&store).await, Vec::<String>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn quarantine_that_is_copied_beside_a_value_of_the_same_instant_is_no_difference() {
     let files = Files::new().await;
