@@ -375,3 +375,22 @@ fn a_message_with_thousands_of_bad_readings_is_counted_whole_and_listed_in_part(
     assert_eq!(last.detail, "2000 more of this message could not be used; they are not listed");
     assert_eq!((last.reading.as_deref(), last.reason), (None, QuarantineReason::NotANumber));
 }
+
+#[test]
+fn what_a_route_and_a_source_say_of_values_holds_for_each_of_theirs() {
+    let code = |text: &str| bakau_model::DeclaredCode::Word(text.to_owned());
+    let snapshot = snapshot();
+    let route = Route { missing: vec![code("-9999")], decimal_comma: true, ..snapshot.routes[0].clone() };
+    let mut of_source = limits();
+    of_source.missing.insert(testing::source(), bakau_model::Missing::of([code("rusak")].iter()));
+    for (payload, expected) in
+        [(r#"{"do":"-9999,0","cond":"4,5"}"#, [None, Some(4_500.0)]), (r#"{"do":-9999,"cond":"RUSAK"}"#, [None, None])]
+    {
+        let mut findings = Findings::default();
+        let mut processor = Processor::new(of_source.clone(), routed(vec![route.clone()]));
+        processor.process(0, &envelope(TOPIC, payload), |_| false, &mut findings);
+        let values: Vec<_> = findings.observations.iter().map(|(_, observation)| observation.value).collect();
+        assert_eq!(values, expected, "{payload}");
+        assert!(findings.quarantine.is_empty(), "{payload}");
+    }
+}
