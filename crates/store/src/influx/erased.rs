@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
     hours,
-    journal::{self, Pending, Series, put_pending},
+    journal::{self, Series},
+    pending::{Pending, put_pending},
     point::{encode, series_key},
 };
 use crate::{

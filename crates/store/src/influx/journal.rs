@@ -6,28 +6,27 @@
 //! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     path::Path,
     sync::Arc,
 };
 
-use bakau_model::{Batch, DatastreamId, Seq, UtcMillis};
-use bytes::Bytes;
+use bakau_model::{Batch, DatastreamId, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
     apart, erased,
     hours::{self, Adding, Before},
+    pending::{Pending, put_pending},
     point::{self, INSTANTS, Unfit},
-    send::Refused,
 };
 use crate::{
-    Hour, RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    Hour, RangeQuery, RefusedPoint, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
     copy::tables,
     embedded::{
-        read::{COLUMNS, RawRow, bounds, counts},
+        read::{COLUMNS, RawRow, bounds},
         schema::{BUSY_TIMEOUT, Format, IGNORED_MISSING, INCREMENTS, TABLES, keep_in_memory},
-        write::{Group, add_to_ledger, read_cursor, verdict_key, write_cursor, write_rows},
+        write::{Group, add_to_ledger, read_cursor, verdict_key, write_rows},
     },
 };
 
@@ -104,14 +103,6 @@ impl Asked {
     }
 }
 
-/// What the server has yet to confirm.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) receipt: WriteReceipt,
-    /// Lines of line protocol.
-    pub(super) body: Bytes,
-}
-
 /// A part of a range that holds about as many values as were asked for; both ends inclusive.
 #[derive(Debug, Clone)]
 pub(super) struct Window {
@@ -156,52 +147,6 @@ pub(super) fn all_series(connection: &Connection) -> Result<Vec<Series>, StoreEr
 pub(super) fn series(connection: &Connection, of: DatastreamId) -> Result<Option<Series>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("{SERIES} WHERE datastream = ?1"))?;
     Ok(statement.query_row([of.get()], Series::read).optional()?)
-}
-
-pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT seq, stored, duplicate, corrected, ignored_missing, body FROM pending")?;
-    let found = statement.query_row([], |row| {
-        let receipt = WriteReceipt { counts: counts(row, 1)?, cursor: Seq::new(row.get(0)?) };
-        Ok(Pending { receipt, body: Bytes::from(row.get::<_, String>(5)?) })
-    });
-    Ok(found.optional()?)
-}
-
-/// Stores what the server has yet to confirm, in the transaction that decided it.
-pub(super) fn put_pending(
-    transaction: &Transaction<'_>,
-    receipt: WriteReceipt,
-    body: String,
-) -> Result<Pending, StoreError> {
-    let StoreCounts { stored, duplicate, corrected, ignored_missing } = receipt.counts;
-    let mut keep = transaction.prepare_cached(
-        "INSERT INTO pending (id, seq, stored, duplicate, corrected, ignored_missing, body)
-         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    keep.execute(params![receipt.cursor.get(), stored, duplicate, corrected, ignored_missing, body])?;
-    Ok(Pending { receipt, body: body.into() })
-}
-
-/// After 204: the cursor moves, the body goes, refused points are kept.
-pub(super) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refused]) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let series = if refused.is_empty() { Vec::new() } else { all_series(&transaction)? };
-    let numbers: BTreeMap<_, _> = series
-        .iter()
-        .filter_map(|series| Some((point::series_key(&series.station, &series.parameter).ok()?, series.datastream)))
-        .collect();
-    for Refused { line, reason } in refused {
-        let key = line.split_once(" value=").map_or(line.as_str(), |(key, _)| key);
-        let at: i64 = line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
-        apart::keep(&transaction, key, at, reason, line)?;
-        if let Some(datastream) = numbers.get(key) {
-            hours::spoil(&transaction, datastream.get(), at)?;
-        }
-    }
-    write_cursor(&transaction, cursor)?;
-    transaction.execute("DELETE FROM pending", [])?;
-    Ok(transaction.commit()?)
 }
 
 /// New rows of each datastream since its part of `recent` was cut back, as far as this process knows.

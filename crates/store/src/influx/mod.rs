@@ -14,6 +14,7 @@ mod influxql;
 mod journal;
 mod mapping;
 mod msgpack;
+mod pending;
 mod point;
 mod send;
 mod transfer;
@@ -36,7 +37,8 @@ use rusqlite::Connection;
 use self::{
     ahead::Ahead,
     http::Server,
-    journal::{Asked, Grown, Intent, Pending, Series},
+    journal::{Asked, Grown, Intent, Series},
+    pending::Pending,
     point::Wanted,
 };
 pub use self::{
@@ -125,14 +127,14 @@ impl Inner {
             tracing::error!(points = refused.len(), reason = refused[0].reason, "points refused by influxdb");
         }
         let receipt = pending.receipt;
-        on(connection, move |connection| journal::confirm(connection, receipt.cursor, &refused)).await?;
+        on(connection, move |connection| pending::confirm(connection, receipt.cursor, &refused)).await?;
         Ok(receipt)
     }
 
     async fn write_all(&self, asked: Arc<Asked>) -> Result<WriteReceipt, StoreError> {
         let connection = self.writer.lock().await;
         let mut counts = StoreCounts::default();
-        if let Some(pending) = on(&connection, |connection| journal::pending(connection)).await? {
+        if let Some(pending) = on(&connection, |connection| pending::pending(connection)).await? {
             counts += self.finish(&connection, pending).await?.counts;
         }
         self.bring_numbers_back(&connection).await?;
