@@ -230,6 +230,12 @@ pub struct Site {
 }
 
 impl Site {
+    /// Whether its rain gauge says what it has counted since local midnight: an uplink that is lost then loses no rain.
+    #[must_use]
+    pub const fn counts_on(&self) -> bool {
+        matches!(self.wire, Wire::Chirpstack(_))
+    }
+
     /// The kind of station such a place is.
     #[must_use]
     pub const fn kind(&self) -> StationKind {

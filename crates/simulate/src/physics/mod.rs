@@ -34,9 +34,14 @@ pub(crate) fn local_day(at_ms: i64) -> i64 {
     (at_ms + ZONE_MS).div_euclid(DAY_MS)
 }
 
+/// Milliseconds since midnight in East Java.
+fn ms_of_day(at_ms: i64) -> i64 {
+    (at_ms + ZONE_MS).rem_euclid(DAY_MS)
+}
+
 /// Hour of the day in East Java, 0 to 24.
 pub(crate) fn hour_of_day(at_ms: i64) -> f64 {
-    (at_ms + ZONE_MS).rem_euclid(DAY_MS) as f64 / 3_600_000.0
+    ms_of_day(at_ms) as f64 / 3_600_000.0
 }
 
 /// Saturday or Sunday in East Java; 1970-01-01 was a Thursday.
@@ -98,7 +103,8 @@ impl Scene<'_> {
     }
 }
 
-/// Every value of a site at an instant; `window_ms` is the time since its last message, over which rain is counted.
+/// Every value of a site at an instant; `window_ms` is the time since its last message, over which rain is counted by
+/// gauges that do not count on.
 pub(crate) fn values(site: &Site, seed: u64, at_ms: i64, window_ms: i64) -> Channels {
     let sky = Sky::over(seed, site.region, at_ms);
     let scene = Scene { site, seed, at_ms, sky, stream: noise::stream(&site.id) };
@@ -112,7 +118,8 @@ pub(crate) fn values(site: &Site, seed: u64, at_ms: i64, window_ms: i64) -> Chan
         Place::Creek => mangrove::creek(&scene),
         Place::Soil => mangrove::soil(&scene),
     };
-    channels.extend(scene.weather(window_ms));
+    let counted_ms = if site.counts_on() { ms_of_day(at_ms) } else { window_ms };
+    channels.extend(scene.weather(counted_ms));
     channels.retain(|(channel, _)| site.channels.contains(channel));
     channels
 }

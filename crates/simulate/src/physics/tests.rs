@@ -101,6 +101,22 @@ fn coarse_dust_holds_the_fine_and_rain_washes_both() {
 }
 
 #[test]
+fn a_gauge_that_counts_on_says_what_has_fallen_since_midnight() {
+    let counting = site("mlg-bango-01");
+    let plain = Site { wire: crate::wire::Wire::Json, ..counting.clone() };
+    assert!(counting.counts_on() && !plain.counts_on());
+    let (step, mut fallen, mut wet_days) = (10 * MINUTE, 0.0, 0);
+    for at in (1..=20 * 144).map(|n| WET + n * step) {
+        let rain = |site: &Site| of(&values(site, 2, at, step), Channel::Rain);
+        let is_midnight = (at - WET) % (24 * HOUR) == 0;
+        wet_days += usize::from(is_midnight && 1.0 < fallen);
+        fallen = if is_midnight { 0.0 } else { fallen + rain(&plain) };
+        assert!((rain(&counting) - fallen).abs() < 1e-6, "{} instead of {fallen}", rain(&counting));
+    }
+    assert!(3 < wet_days, "{wet_days} days of 20 were wet");
+}
+
+#[test]
 fn oxygen_follows_the_light_by_some_hours_in_rivers_and_creeks() {
     for id in ["mlg-brantas-01", "btu-brantas-01", "prb-bjbr-01", "psr-bakau-01", "prb-mayangan-01"] {
         let rows = run(id, 1, DRY, 59, 30);
