@@ -40,6 +40,7 @@ use crate::{
     event_log::{Happened, Position},
     gather,
     query::Params,
+    rows::reasons,
     state::AppState,
 };
 
@@ -381,6 +382,7 @@ fn value_of(snapshot: &Snapshot, datastream: &Datastream, entry: &LatestEntry, o
         "text": text(if is_counter { entry.increment } else { observation.value }),
         "observed_at": answer::time(observation.observed_at),
         "flag": observation.flag.code(),
+        "reasons": reasons(entry.tests),
     });
     if is_counter {
         told["increment"] = json!(entry.increment);

@@ -7,13 +7,13 @@ use std::{
 
 use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState};
 use bakau_dashboards::view::{
-    AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness,
+    self, AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness,
     LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
 };
-use bakau_ingest::LatestEntry;
+use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{
     AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, Observation, RuleId, SourceName,
-    StationId, StationStatus, Text, Unit, UtcMillis,
+    StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -23,6 +23,12 @@ use crate::{catalogue, charts, language, state::AppState};
 const STALE_INTERVALS: i64 = 3;
 /// Allowed on top, for the way from the device to here.
 const STALE_SLACK_MS: i64 = 60_000;
+
+/// As pages show it.
+const fn clock_of(clock: ClockAhead) -> view::ClockAhead {
+    let ClockAhead { ahead_ms, since, refused } = clock;
+    view::ClockAhead { ahead_ms, since, refused }
+}
 
 /// The present of all rooms, taken once for one page.
 pub(crate) struct Gatherer<'a> {
@@ -101,6 +107,7 @@ impl<'a> Gatherer<'a> {
             level,
             taken: taken(&self.active, &self.snapshot, &station.id),
             freshness,
+            clock: self.state.latest.clock(&station.id).map(clock_of),
             silent_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
             current_until: values.iter().filter_map(ValueCell::current_until).max(),
             values,
@@ -137,6 +144,7 @@ impl<'a> Gatherer<'a> {
             observed_at: observation.map(|observation| observation.observed_at),
             level: self.levels.get(&datastream.name).copied().unwrap_or_default(),
             flag: observation.map_or(Flag::Missing, |observation| observation.flag),
+            tests: entry.map_or(TestResults::NONE, |entry| entry.tests),
             stale,
             stale_after_ms: stale_after(datastream),
         }

@@ -12,14 +12,22 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
-use bakau_ingest::LatestEntry;
-use bakau_model::{DatastreamId, QualityTest};
+use bakau_ingest::{ClockAhead, LatestEntry};
+use bakau_model::{DatastreamId, QualityTest, StationId};
 use bakau_registry::Snapshot;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 
-use crate::{answer, catalogue, error::ApiError, query::Params, rows::append_tests, state::AppState, times::Times};
+use crate::{
+    answer, catalogue,
+    error::ApiError,
+    query::Params,
+    rows::{append_reasons, append_tests},
+    state::AppState,
+    times::Times,
+};
 
 /// The answer as last built, and what it was built from.
 #[derive(Debug, Default)]
@@ -28,10 +36,17 @@ pub(crate) struct LatestCache {
     skeleton: Mutex<Option<Arc<Skeleton>>>,
 }
 
+/// What the table of present values says at a moment.
+#[derive(Debug, PartialEq)]
+struct Present {
+    entries: Vec<LatestEntry>,
+    clocks: Vec<(StationId, ClockAhead)>,
+}
+
 #[derive(Debug)]
 struct Built {
     revision: u64,
-    entries: Vec<LatestEntry>,
+    present: Present,
     body: Bytes,
     etag: String,
 }
@@ -40,33 +55,34 @@ struct Built {
 pub(crate) async fn latest(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     let params = Params::parse(&uri, &["station"])?;
     let snapshot = state.snapshot();
-    let mut entries = state.latest.snapshot();
+    let mut present = Present { entries: state.latest.snapshot(), clocks: state.latest.clocks() };
     if let Some(station) = params.station()? {
         crate::catalogue::known_station(&snapshot, &station)?;
-        entries.retain(|entry| {
+        present.clocks.retain(|(id, _)| *id == station);
+        present.entries.retain(|entry| {
             let datastream = snapshot.datastreams.get(&entry.observation.datastream);
             datastream.is_some_and(|datastream| datastream.station == station)
         });
-        let body = Bytes::from(body(&state.own.latest_cache.skeleton(&snapshot), &entries));
+        let body = Bytes::from(body(&state.own.latest_cache.skeleton(&snapshot), &present));
         let etag = answer::etag(&body);
         return Ok(answer::conditional(&headers, &etag, || answer::json_bytes(body)));
     }
-    let built = state.own.latest_cache.get(&snapshot, entries);
+    let built = state.own.latest_cache.get(&snapshot, present);
     Ok(answer::conditional(&headers, &built.etag, || answer::json_bytes(built.body.clone())))
 }
 
 impl LatestCache {
     /// The answer for these values: the one already built, unless something has changed.
-    fn get(&self, snapshot: &Snapshot, entries: Vec<LatestEntry>) -> Arc<Built> {
+    fn get(&self, snapshot: &Snapshot, present: Present) -> Arc<Built> {
         if let Some(built) = &*self.built.lock()
             && built.revision == snapshot.revision
-            && built.entries == entries
+            && built.present == present
         {
             return Arc::clone(built);
         }
-        let body = Bytes::from(body(&self.skeleton(snapshot), &entries));
-        let etag = etag_of(snapshot.revision, &entries);
-        let built = Arc::new(Built { revision: snapshot.revision, entries, body, etag });
+        let body = Bytes::from(body(&self.skeleton(snapshot), &present));
+        let etag = etag_of(snapshot.revision, &present);
+        let built = Arc::new(Built { revision: snapshot.revision, present, body, etag });
         *self.built.lock() = Some(Arc::clone(&built));
         built
     }
@@ -134,7 +150,7 @@ impl Skeleton {
 const ROW_BYTES: usize = 340;
 
 /// Written by hand, because at 10,000 datastreams a tree of values costs more than the answer.
-fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
+fn body(skeleton: &Skeleton, Present { entries, clocks }: &Present) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + ROW_BYTES * entries.len());
     let (mut observed, mut received) = (Times::utc(), Times::utc());
     let mut locals: Vec<Times> = skeleton.zones.iter().cloned().map(Times::local).collect();
@@ -168,20 +184,30 @@ fn body(skeleton: &Skeleton, entries: &[LatestEntry]) -> Vec<u8> {
         out.push(b'0' + observation.flag.code() % 10);
         out.extend_from_slice(b",\"tests\":\"");
         append_tests(&mut out, *tests);
-        out.extend_from_slice(b"\",\"time_source\":\"");
+        out.push(b'"');
+        append_reasons(&mut out, *tests);
+        out.extend_from_slice(b",\"time_source\":\"");
         out.extend_from_slice(observation.time_source.key().as_bytes());
         out.extend_from_slice(b"\",\"received_at\":\"");
         received.append(&mut out, observation.received_at);
         out.extend_from_slice(b"\"}");
     }
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(b"],\"clocks_ahead\":");
+    let clocks: Vec<Value> = clocks.iter().map(|(station, clock)| clock_value(station, clock)).collect();
+    let _ = serde_json::to_writer(&mut out, &clocks);
+    out.push(b'}');
     out
 }
 
+fn clock_value(station: &StationId, clock: &ClockAhead) -> Value {
+    let ClockAhead { ahead_ms, since, refused } = *clock;
+    json!({ "station": station, "ahead_s": (ahead_ms + 500) / 1_000, "since": answer::time(since), "refused": refused })
+}
+
 /// A tag of what the answer is made from: at 10,000 datastreams that is a fifth of its bytes.
-fn etag_of(revision: u64, entries: &[LatestEntry]) -> String {
+fn etag_of(revision: u64, Present { entries, clocks }: &Present) -> String {
     let mut hasher = DefaultHasher::new();
-    (env!("CARGO_PKG_VERSION"), revision, entries.len()).hash(&mut hasher);
+    (env!("CARGO_PKG_VERSION"), revision, entries.len(), clocks).hash(&mut hasher);
     for LatestEntry { observation, tests, increment, .. } in entries {
         (
             observation.datastream,
@@ -200,13 +226,16 @@ fn etag_of(revision: u64, entries: &[LatestEntry]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use bakau_model::{
         DatastreamId, DeploymentId, Flag, Observation, Parameter, StationId, TestResults, TimeSource, Unit, UtcMillis,
     };
     use bakau_registry::Datastream;
-    use serde_json::Value;
 
-    use super::*;
+    fn at(entries: Vec<LatestEntry>) -> Present {
+        let clock = ClockAhead { ahead_ms: 240_500, since: UtcMillis::new(1_773_133_200_000), refused: false };
+        Present { entries, clocks: vec![(StationId::new("station-1").unwrap(), clock)] }
+    }
 
     fn many(count: u32) -> (Snapshot, Vec<LatestEntry>) {
         let mut snapshot = Snapshot::default();
@@ -247,20 +276,24 @@ mod tests {
     #[test]
     fn what_is_written_by_hand_is_json() {
         let (snapshot, entries) = many(10);
-        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &entries)).unwrap();
+        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &at(entries.clone()))).unwrap();
         let rows = value["latest"].as_array().unwrap();
         assert_eq!(rows.len(), 10);
         assert_eq!((&rows[0]["value"], &rows[0]["unit"]), (&Value::Null, &"\"odd\"".into()));
         assert_eq!(rows[1]["value"], 1.0 / 7.0);
         assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
         assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
+        assert_eq!(rows[1]["reasons"], serde_json::json!(["spike"]));
+        let clock =
+            json!([{ "station": "station-1", "ahead_s": 241, "since": "2026-03-10T09:00:00Z", "refused": false }]);
+        assert_eq!(value["clocks_ahead"], clock);
         assert_eq!((&rows[1]["tests"], &value["tests"][1]), (&"232222".into(), &"spike".into()));
-        let empty: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &[])).unwrap();
+        let empty: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &at(Vec::new()))).unwrap();
         assert_eq!(empty["latest"], Value::Array(Vec::new()));
         // One that is registered without a value, and one with a value that is registered no more.
         let mut fewer = snapshot;
         fewer.datastreams.remove(&DatastreamId::new(4));
-        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&fewer), &entries[1..])).unwrap();
+        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&fewer), &at(entries[1..].to_vec()))).unwrap();
         let names = value["latest"].as_array().unwrap().iter().map(|row| row["datastream"].as_str().unwrap());
         assert_eq!(names.collect::<Vec<_>>(), [1, 2, 3, 5, 6, 7, 8, 9].map(|n| format!("station-{n}/do")));
     }
@@ -269,12 +302,12 @@ mod tests {
     fn an_answer_is_built_again_only_when_something_changed() {
         let (snapshot, mut entries) = many(3);
         let cache = LatestCache::default();
-        let first = cache.get(&snapshot, entries.clone());
-        assert!(Arc::ptr_eq(&first, &cache.get(&snapshot, entries.clone())));
+        let first = cache.get(&snapshot, at(entries.clone()));
+        assert!(Arc::ptr_eq(&first, &cache.get(&snapshot, at(entries.clone()))));
         entries[1].observation.value = Some(9.0);
-        let second = cache.get(&snapshot, entries.clone());
+        let second = cache.get(&snapshot, at(entries.clone()));
         entries[1].tests = TestResults::NONE;
-        let third = cache.get(&snapshot, entries);
+        let third = cache.get(&snapshot, at(entries));
         assert!(first.etag != second.etag && second.etag != third.etag);
     }
 }

@@ -94,6 +94,7 @@ pub(crate) async fn station(
         level: card.level,
         taken: card.taken,
         freshness: card.freshness,
+        clock: card.clock,
         current_until: card.current_until,
         latitude: station.latitude,
         longitude: station.longitude,

@@ -137,6 +137,7 @@ mod tests {
             observed_at,
             level: Level::Normal,
             flag: Flag::Good,
+            tests: bakau_model::TestResults::NONE,
             stale,
             stale_after_ms: 240_000,
         }
@@ -154,6 +155,7 @@ mod tests {
             level: None,
             taken: None,
             freshness,
+            clock: None,
             silent_after_ms: 240_000,
             current_until: None,
             values,

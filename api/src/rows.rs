@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use bakau_model::{QualityTest, TestResults};
+use bakau_model::{QualityTest, Reason, TestResults};
 use bakau_registry::Datastream;
 use bakau_store::StoredObservation;
 use jiff::tz::TimeZone;
@@ -72,7 +72,9 @@ impl RowWriter {
             out.push(b'0' + observation.flag.code() % 10);
             out.extend_from_slice(b",\"tests\":\"");
             append_tests(out, *tests);
-            out.extend_from_slice(b"\",\"time_source\":\"");
+            out.push(b'"');
+            append_reasons(out, *tests);
+            out.extend_from_slice(b",\"time_source\":\"");
             out.extend_from_slice(observation.time_source.key().as_bytes());
             out.extend_from_slice(b"\",\"received_at\":\"");
             self.received.append(out, observation.received_at);
@@ -118,6 +120,22 @@ impl RowWriter {
 /// One digit per test, the flag that it gave, in the order of [`QualityTest::ALL`]: `131122` is a spike.
 pub(crate) fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
     out.extend(QualityTest::ALL.into_iter().map(|test| b'0' + tests.get(test).code() % 10));
+}
+
+/// Why a value is doubted, as keys.
+pub(crate) fn reasons(tests: TestResults) -> Vec<&'static str> {
+    tests.reasons().map(Reason::key).collect()
+}
+
+/// Why the value is doubted, as a member behind others; nothing for one that is not, which nearly all are.
+pub(crate) fn append_reasons(out: &mut Vec<u8>, tests: TestResults) {
+    for (n, reason) in tests.reasons().enumerate() {
+        out.extend_from_slice(if n == 0 { b",\"reasons\":[\"" } else { b"\",\"" });
+        out.extend_from_slice(reason.key().as_bytes());
+    }
+    if tests.reasons().next().is_some() {
+        out.extend_from_slice(b"\"]");
+    }
 }
 
 /// A text as a cell.

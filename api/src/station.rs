@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
-use bakau_dashboards::view::{Freshness, StationCard, ValueCell};
+use bakau_dashboards::view::{ClockAhead, Freshness, StationCard, ValueCell};
 use bakau_model::{DatastreamName, UtcMillis};
 use bakau_registry::{Datastream, Deployment, Instrument, RuleTarget, Snapshot};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use crate::{
     error::ApiError,
     gather::Gatherer,
     query::Params,
+    rows::reasons,
     state::AppState,
     times::Times,
 };
@@ -41,6 +42,7 @@ pub(crate) async fn station(
     let mut value = station_value(snapshot, station, &[]);
     value["level"] = json!(card.level);
     value["status"] = status_value(&card, &mut local);
+    value["clock"] = card.clock.map_or(Value::Null, |clock| clock_value(clock, &mut local));
     let datastream = |datastream: &&std::sync::Arc<Datastream>| {
         let mut value = datastream_value(snapshot, datastream);
         value["rules"] = rules_of(snapshot, datastream);
@@ -83,6 +85,17 @@ fn status_value(card: &StationCard, local: &mut Times) -> Value {
     })
 }
 
+/// By how much the clock of the device is ahead, and since when.
+fn clock_value(clock: ClockAhead, local: &mut Times) -> Value {
+    let ClockAhead { ahead_ms, since, refused } = clock;
+    json!({
+        "ahead_s": (ahead_ms + 500) / 1_000,
+        "since": answer::time(since),
+        "since_local": local.text(since),
+        "refused": refused,
+    })
+}
+
 fn latest_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Value {
     let Some(observed_at) = cell.observed_at else { return Value::Null };
     let mut latest = json!({
@@ -90,6 +103,7 @@ fn latest_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Value 
         "observed_at_local": local.text(observed_at),
         "value": cell.value,
         "flag": cell.flag.code(),
+        "reasons": reasons(cell.tests),
         "level": cell.level,
         "stale": cell.stale,
     });

@@ -56,7 +56,7 @@
   const mark = (element, key) => {
     if (!set(element, 'level', key)) return;
     changed = true;
-    /* Its own badge only: a station's page also lists alerts that are long over. */
+    /* Its own badge only: a station's page also lists alerts long over. */
     for (const word of all('.head>.badge .word, .who>.badge .word', element)) put(word, words[key]);
     for (const use of all('.head>.badge use, .who>.badge use, :scope>use', element)) use.setAttribute('href', '#lv-' + key);
   };
@@ -85,7 +85,7 @@
       }
     }
   };
-  /* What the page adds up, counted again from what it shows. */
+  /* What the page adds up, counted again. */
   const recount = () => {
     changed = false;
     for (const pin of pins) {
@@ -130,6 +130,7 @@
       put(cell.querySelector('.value'), update.text ? update.text[lang] : '–');
       put(cell.querySelector('.reading'), update.reading ? update.reading[lang] : '–');
       put(cell.querySelector('.flag'), words[update.flag]);
+      put(cell.querySelector('.why'), update.reasons.map(key => words[key]).join('; '));
       set(cell, 'flag', String(update.flag));
       cell.classList.toggle('stale', now() > at + +cell.dataset.for);
       tell(time, at);
@@ -168,7 +169,7 @@
     count(update.active_alerts);
     if (document.querySelector('[data-follow]')) renewSoon(300);
   };
-  /* The device said that it is leaving, or is back. */
+  /* The device leaves, or is back. */
   const told = update => {
     const station = known.get(update.station);
     if (!station) return;
@@ -186,7 +187,7 @@
   /* Puts the parts of a fresh page in place of those shown. What somebody has typed stays, and so does the focus. */
   const adopt = fresh => {
     const from = fresh.body.dataset, parts = root => all('[data-part]', root).map(part => part.dataset.part).join();
-    /* Another version, or a page of another form: only the browser can put that in place. */
+    /* Another version or form of page: only the browser can put that in place. */
     if (!from.events || document.scripts[0].src !== new URL(fresh.scripts[0].getAttribute('src'), location).href
       || parts(document) !== parts(fresh)) return location.reload();
     const focus = document.activeElement, address = focus.getAttribute('href'), named = focus.name;
@@ -262,7 +263,7 @@
 
   setInterval(() => {
     tick();
-    /* A browser that gave up does not come back by itself. */
+    /* Having given up, it does not come back. */
     if (performance.now() - heard > (source.readyState === 2 ? 5000 : 40000)) { connected(false); open(); }
   }, 1000);
 })();

@@ -24,6 +24,7 @@ const AROUND_MS: i64 = 6 * 3_600_000;
 /// The most that is shown of a long alert: a chart's own bound is 367 days.
 const LONGEST_AROUND_MS: i64 = 360 * 86_400_000;
 
+mod doubt;
 mod status;
 
 /// The texts of a language.
@@ -461,7 +462,7 @@ impl<'a> Say<'a> {
             ("pins", "map_cluster"),
         ];
         let others = others.map(|(key, message)| (key, self.messages.text(message).to_owned()));
-        json_object(ages.chain(levels).chain(none).chain(flags).chain(others))
+        json_object(ages.chain(levels).chain(none).chain(flags).chain(self.whys()).chain(others))
     }
 }
 

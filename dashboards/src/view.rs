@@ -3,7 +3,7 @@
 //! Texts that people wrote (names, notes, error details) are shown as they are, escaped; nothing in a view may be
 //! markup.
 
-use bakau_model::{DatastreamName, Flag, Language, Level, Text, Unit, UtcMillis};
+use bakau_model::{DatastreamName, Flag, Language, Level, TestResults, Text, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
 pub use alerts::{
@@ -104,6 +104,8 @@ pub struct ValueCell {
     pub level: Level,
     /// Quality of the value.
     pub flag: Flag,
+    /// Results of the tests behind the flag.
+    pub tests: TestResults,
     /// Whether the value is older than the datastream's interval allows.
     pub stale: bool,
     /// How many milliseconds old it may be before it is.
@@ -116,6 +118,17 @@ impl ValueCell {
     pub fn current_until(&self) -> Option<UtcMillis> {
         self.observed_at.map(|at| at.saturating_add(self.stale_after_ms))
     }
+}
+
+/// A device's clock that is ahead of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockAhead {
+    /// By how many milliseconds.
+    pub ahead_ms: i64,
+    /// Since when.
+    pub since: UtcMillis,
+    /// Whether it is so far ahead that every reading is refused.
+    pub refused: bool,
 }
 
 /// How much time the charts of a station page cover, ending now.

@@ -8,13 +8,16 @@ use bakau_dashboards::{
     assets, page,
     view::{
         AcknowledgeForm, AcknowledgementRow, AgencyRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView,
-        BlockedReason, BrokerLosses, ChannelRow, CheckRow, DeliveryFault, DeliveryRow, DeliveryState, DeploymentRow,
-        Frame, Freshness, Grouping, Lag, LimitLine, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView,
-        ParameterPanel, ProblemView, Side, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
-        StationView, StatusView, TransitionRow, ValueCell, Window,
+        BlockedReason, BrokerLosses, ChannelRow, CheckRow, ClockAhead, DeliveryFault, DeliveryRow, DeliveryState,
+        DeploymentRow, Frame, Freshness, Grouping, Lag, LimitLine, Named, NoticesStatus, OtherStation, OverviewFilter,
+        OverviewView, ParameterPanel, ProblemView, Side, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard,
+        StationClass, StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
-use bakau_model::{Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, Text, Unit, UtcMillis};
+use bakau_model::{
+    Flag, Language, Level, MessageLedger, QualityTest, ReadingLedger, Reason, StationKind, TestResults, Text, Unit,
+    UtcMillis,
+};
 use jiff::tz::TimeZone;
 
 const HOSTILE: &str = "<script>alert('x')</script>\" onload=\"x";
@@ -46,6 +49,7 @@ fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
         observed_at: value.map(|_| now().saturating_add(-12_000)),
         level: Level::Siaga,
         flag: Flag::NotEvaluated,
+        tests: TestResults::NONE,
         stale: false,
         stale_after_ms: 240_000,
     }
@@ -64,6 +68,7 @@ fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> Sta
         level,
         taken: None,
         freshness,
+        clock: None,
         silent_after_ms: 240_000,
         current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
@@ -140,6 +145,7 @@ fn station(language: Language, name: &str) -> StationView {
         level: Some(Level::Siaga),
         taken: Some(now().saturating_add(-1_200_000)),
         freshness: Freshness::Live { age_ms: 12_000 },
+        clock: None,
         current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
         longitude: 113.221,
@@ -316,13 +322,52 @@ fn every_message_key_a_page_uses_exists() {
     for (name, html) in every_page(Language::Id, "x") {
         for word in html.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
             // A missing text shows its key, and keys hold an underscore; so do the ages handed to the script.
-            // So does one word of `?kind=`.
+            // So does one word of `?kind=`, and so do the reasons, which have a test of their own.
             let known = word == "source_down"
+                || Reason::ALL.iter().any(|reason| reason.key() == word)
                 || word.starts_with("second_")
                 || word.starts_with("minute_")
                 || word.starts_with("hour_");
             assert!(!word.contains('_') || known || word.starts_with("day_"), "{name}: {word}");
         }
+    }
+}
+
+#[test]
+fn a_doubted_value_says_why_in_words_and_a_station_that_its_clock_is_ahead() {
+    let since = UtcMillis::parse("2026-03-10T07:57:00Z").unwrap();
+    let clock = |ahead_ms, refused| Some(ClockAhead { ahead_ms, since, refused });
+    let words = [
+        (
+            Language::Id,
+            "maju 4 menit sejak 10 Mar 2026 14.57 WIB. Nilainya ditampilkan",
+            "maju 3 jam sejak",
+            "Jam maju 4 menit",
+        ),
+        (
+            Language::En,
+            "4 minutes ahead since 10 Mar 2026 14:57 WIB. Its values",
+            "3 hours ahead since",
+            "Clock 4 minutes ahead",
+        ),
+    ];
+    for (language, ahead, refused, short) in words {
+        let mut view = station(language, "x");
+        view.clock = clock(239_700, false);
+        let results = |flag| QualityTest::ALL.into_iter().fold(TestResults::NONE, |all, test| all.with(test, flag));
+        for flag in [Flag::Suspect, Flag::Fail] {
+            view.parameters[0].cell.tests = results(flag);
+            let html = page::station(&view).unwrap();
+            let why =
+                html.split("<small class=\"why\">").nth(1).and_then(|rest| rest.split("</small>").next()).unwrap();
+            assert_eq!(why.split("; ").count(), if flag == Flag::Fail { 5 } else { 6 }, "{why}");
+            assert!(!why.contains("why_") && html.contains(ahead), "{why}");
+        }
+        view.clock = clock(3 * 3_600_000 - 400, true);
+        assert!(page::station(&view).unwrap().contains(refused));
+        let mut list = overview(language);
+        list.stations[0].clock = clock(239_700, false);
+        assert!(page::overview(&list).unwrap().contains(short));
     }
 }
 

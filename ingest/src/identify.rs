@@ -152,6 +152,12 @@ pub fn stamp(
     Ok(Stamp { observed_at, time_source })
 }
 
+/// The time of a reading that was refused as one from the future, from the words that say why.
+pub(crate) fn time_in_future(detail: &str) -> Option<UtcMillis> {
+    let (observed_at, _) = detail.split_once(" is ")?;
+    UtcMillis::parse(observed_at).ok()
+}
+
 /// A duration for people, in its largest whole unit.
 fn span(millis: i64) -> String {
     match millis {
@@ -217,7 +223,9 @@ mod tests {
     fn times_are_accepted_up_to_both_ends_of_the_window() {
         let at = |offset: i64| stamp(&PayloadTime::Device(ARRIVAL.saturating_add(offset)), ARRIVAL, WINDOW, None);
         assert!(at(300_000).is_ok());
-        assert_eq!(at(300_001).unwrap_err().reason, QuarantineReason::InFuture);
+        let refused = at(300_001).unwrap_err();
+        assert_eq!(refused.reason, QuarantineReason::InFuture);
+        assert_eq!(time_in_future(&refused.detail), Some(ARRIVAL.saturating_add(300_001)));
         assert!(at(-86_400_000).is_ok());
         assert_eq!(at(-86_400_001).unwrap_err().reason, QuarantineReason::TooOld);
         let error = stamp(&PayloadTime::Device(UtcMillis::new(0)), ARRIVAL, WINDOW, None).unwrap_err();

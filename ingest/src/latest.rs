@@ -3,20 +3,21 @@
 //! Loaded from the store and from the part of the spool that the store does not have yet, then kept up with the live
 //! tail of the spool. A tail that was too fast is read again from the spool, so nothing is missed. Flags are those of
 //! quality control at this moment: a store that is away does not hold them up.
+//!
+//! A reading from the future waits for its time: the present value is the newest one that is not later than now, whatever
+//! the clocks of devices say. Stations whose clock is ahead are told ([`ClockAhead`]).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+mod clocks;
+mod follow;
+mod waiting;
 
-use bakau_model::{
-    Batch, DatastreamId, Observation, QualityLimits, Seq, StationId, StationStatus, TestResults, UtcMillis,
-};
-use bakau_quality::{Flagger, Judgement, Stream, flag};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bakau_clock::Clock;
+use bakau_model::{DatastreamId, Observation, Seq, StationId, StationStatus, TestResults, UtcMillis};
 use bakau_registry::Snapshot;
 use bakau_spool::SpoolReader;
-use bakau_store::{Store, stream_before};
+use bakau_store::{RangeQuery, Store, StoreError, StoredObservation};
 use parking_lot::RwLock;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -24,7 +25,12 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::limits_of;
+pub use self::clocks::ClockAhead;
+use self::{
+    clocks::StationClock,
+    follow::Follower,
+    waiting::{PER_DATASTREAM, Waiting, rank},
+};
 
 /// How often changed datastreams are announced: often enough to look live, seldom enough for hundreds of open pages.
 const ANNOUNCE: Duration = Duration::from_millis(250);
@@ -35,11 +41,8 @@ const ANNOUNCEMENTS: usize = 64;
 /// Stations that came or went which a slow listener may be behind: a broker that ends takes all of its devices with it.
 const COMINGS: usize = 4_096;
 
-/// Observations read from the spool at once when catching up.
-const CATCH_UP_OBSERVATIONS: usize = 50_000;
-
-/// Stored values from which the quality control of a datastream goes on after a start: a day at one value per minute.
-const WARM_UP_VALUES: usize = 1_500;
+/// Stored values looked at after a start to see since when a clock is ahead: a day at one value per minute.
+const CLOCK_VALUES: usize = 1_500;
 
 /// Pause before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_secs(1);
@@ -47,8 +50,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The present value of a datastream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LatestEntry {
-    /// The observation with the greatest `observed_at`; of two with the same, the number received later, or a missing value
-    /// where there is no number.
+    /// The observation with the greatest `observed_at` up to now; of two with the same, the number received later, or a
+    /// missing value where there is no number.
     pub observation: Observation,
     /// One flag per test of quality control; the spike test waits for the next value.
     pub tests: TestResults,
@@ -62,6 +65,8 @@ pub struct LatestEntry {
 struct Shared {
     entries: RwLock<BTreeMap<DatastreamId, LatestEntry>>,
     statuses: RwLock<BTreeMap<StationId, StationStatus>>,
+    /// Of the stations whose clock is, or lately was, ahead.
+    clocks: RwLock<BTreeMap<StationId, StationClock>>,
     announcements: broadcast::Sender<Arc<[DatastreamId]>>,
     comings: broadcast::Sender<StationStatus>,
 }
@@ -84,8 +89,8 @@ impl LatestTable {
     pub fn new() -> Self {
         let announcements = broadcast::Sender::new(ANNOUNCEMENTS);
         let comings = broadcast::Sender::new(COMINGS);
-        let (entries, statuses) = (RwLock::default(), RwLock::default());
-        Self { shared: Arc::new(Shared { entries, statuses, announcements, comings }) }
+        let (entries, statuses, clocks) = (RwLock::default(), RwLock::default(), RwLock::default());
+        Self { shared: Arc::new(Shared { entries, statuses, clocks, announcements, comings }) }
     }
 
     /// The present value of one datastream.
@@ -104,6 +109,19 @@ impl LatestTable {
     #[must_use]
     pub fn status(&self, station: &StationId) -> Option<StationStatus> {
         self.shared.statuses.read().get(station).cloned()
+    }
+
+    /// Whether the clock at a station is ahead of ours.
+    #[must_use]
+    pub fn clock(&self, station: &StationId) -> Option<ClockAhead> {
+        self.shared.clocks.read().get(station).and_then(StationClock::ahead)
+    }
+
+    /// Every station whose clock is ahead.
+    #[must_use]
+    pub fn clocks(&self) -> Vec<(StationId, ClockAhead)> {
+        let clocks = self.shared.clocks.read();
+        clocks.iter().filter_map(|(station, clock)| clock.ahead().map(|ahead| (station.clone(), ahead))).collect()
     }
 
     /// Which datastreams changed, at most four times a second. A listener that lags takes a snapshot instead.
@@ -129,20 +147,20 @@ impl LatestTable {
         store: Arc<dyn Store>,
         spool: SpoolReader,
         snapshots: watch::Receiver<Arc<Snapshot>>,
+        clock: Arc<dyn Clock>,
         stop: CancellationToken,
     ) {
         // Subscribed before loading, so that nothing falls between the two.
         let mut tail = spool.subscribe();
-        let Some(cursor) = self.load(&*store, &stop).await else { return };
-        let (changed, flagger) = (BTreeSet::new(), Flagger::new());
-        let mut follower = Follower { table: self, store, spool, snapshots, flagger, seen: cursor, changed };
+        let Some(loaded) = self.load(&*store, &*clock, &stop).await else { return };
+        let mut follower = Follower::new(self, (store, spool), snapshots, clock, loaded);
         follower.catch_up().await;
-        follower.announce();
+        follower.tick().await;
         let mut tick = tokio::time::interval(ANNOUNCE);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = tick.tick() => follower.announce(),
+                _ = tick.tick() => follower.tick().await,
                 received = tail.recv() => match received {
                     Ok(batch) => follower.take(&batch).await,
                     Err(RecvError::Lagged(_)) => follower.catch_up().await,
@@ -153,20 +171,12 @@ impl LatestTable {
         }
     }
 
-    /// Fills the table from the store; returns the store's cursor, or `None` when stopped before the store answered.
-    async fn load(&self, store: &dyn Store, stop: &CancellationToken) -> Option<Seq> {
+    /// Fills the table from the store; `None` when stopped before the store answered.
+    async fn load(&self, store: &dyn Store, clock: &dyn Clock, stop: &CancellationToken) -> Option<Loaded> {
         let mut told = false;
         loop {
-            // The cursor first: what is written between the two calls is then only seen twice.
-            let loaded = async { Ok::<_, bakau_store::StoreError>((store.cursor().await?, store.latest().await?)) };
-            match loaded.await {
-                Ok((cursor, stored)) => {
-                    let mut entries = self.shared.entries.write();
-                    for stored in stored {
-                        offer(&mut entries, &stored.observation, (stored.tests, stored.increment));
-                    }
-                    return Some(cursor);
-                }
+            match self.load_now(store, clock.now()).await {
+                Ok(loaded) => return Some(loaded),
                 Err(error) if !told => {
                     told = true;
                     tracing::warn!(%error, "present values wait for the store");
@@ -179,6 +189,52 @@ impl LatestTable {
             }
         }
     }
+
+    async fn load_now(&self, store: &dyn Store, now: UtcMillis) -> Result<Loaded, StoreError> {
+        // The cursor first: what is written between the two calls is then only seen twice.
+        let cursor = store.cursor().await?;
+        let mut loaded = Loaded { cursor, waiting: Waiting::default(), ahead: Vec::new() };
+        let mut present = Vec::new();
+        for newest in store.latest().await? {
+            let Observation { datastream, observed_at, received_at, .. } = newest.observation;
+            if bakau_quality::clock_ahead_ms(observed_at, received_at).is_some() {
+                loaded
+                    .ahead
+                    .push(store.observations(&RangeQuery { limit: CLOCK_VALUES, ..everything(datastream) }).await?);
+            }
+            if observed_at <= now {
+                present.push(newest);
+                continue;
+            }
+            let future = now.saturating_add(1);
+            let until_now = RangeQuery { to: future, limit: 1, ..everything(datastream) };
+            present.extend(store.observations(&until_now).await?);
+            let later =
+                RangeQuery { from: future, limit: PER_DATASTREAM, newest_first: false, ..everything(datastream) };
+            for later in store.observations(&later).await? {
+                loaded.waiting.hold(&later.observation);
+            }
+        }
+        let mut entries = self.shared.entries.write();
+        for stored in present {
+            offer(&mut entries, &stored.observation, (stored.tests, stored.increment));
+        }
+        Ok(loaded)
+    }
+}
+
+/// What the store held at the start beside present values.
+struct Loaded {
+    cursor: Seq,
+    waiting: Waiting,
+    /// The newest values of datastreams whose last one came from a clock that is ahead, newest first.
+    ahead: Vec<Vec<StoredObservation>>,
+}
+
+/// The stored values of a datastream, newest first.
+const fn everything(datastream: DatastreamId) -> RangeQuery {
+    let (from, to) = (UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX));
+    RangeQuery { datastream, from, to, after: None, limit: 1, newest_first: true }
 }
 
 fn offer(
@@ -202,242 +258,9 @@ fn offer(
 
 /// At the same instant the later arrival corrects, and a missing value never replaces a number, as in the store.
 fn is_present(observation: &Observation, entry: &LatestEntry) -> bool {
-    let order =
-        |observation: &Observation| (observation.observed_at, observation.value.is_some(), observation.received_at);
+    let order = |observation: &Observation| (observation.observed_at, rank(observation));
     order(&entry.observation) <= order(observation)
 }
 
-/// Keeps a table up with the spool.
-struct Follower {
-    table: LatestTable,
-    store: Arc<dyn Store>,
-    spool: SpoolReader,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    flagger: Flagger,
-    seen: Seq,
-    changed: BTreeSet<DatastreamId>,
-}
-
-impl Follower {
-    async fn take(&mut self, batch: &Batch) {
-        if batch.seq <= self.seen {
-            return;
-        }
-        self.seen = batch.seq;
-        let snapshot = Arc::clone(&self.snapshots.borrow());
-        self.warm_up(batch, &snapshot).await;
-        self.take_statuses(&batch.statuses);
-        let mut entries = self.table.shared.entries.write();
-        for sourced in &batch.observations {
-            let mut observation = sourced.observation;
-            let entry = entries.get(&observation.datastream);
-            if entry.is_some_and(|entry| !is_present(&observation, entry)) {
-                continue;
-            }
-            let limits = limits_of(&snapshot, observation.datastream);
-            let (mut tests, mut increment) = (TestResults::NONE, None);
-            // Without limits the flag is the one that the observation came with.
-            if limits != QualityLimits::default() {
-                Judgement { results: tests, increment, .. } = self.flagger.judge(&limits, &observation);
-                observation.flag = flag(observation.value, tests);
-            }
-            if offer(&mut entries, &observation, (tests, increment)) {
-                self.changed.insert(observation.datastream);
-            }
-        }
-    }
-
-    /// The later one counts; one that the broker had kept is of unknown age and only fills a gap.
-    fn take_statuses(&self, statuses: &[StationStatus]) {
-        let mut known = self.table.shared.statuses.write();
-        for status in statuses {
-            let held = known.get(&status.station);
-            if held.is_none_or(|held| !status.retained && held.at <= status.at) {
-                // Said again, it counts again: values may have come in between that took the first word back.
-                let news = held.is_none_or(|held| held.online != status.online || !status.online);
-                known.insert(status.station.clone(), status.clone());
-                if news {
-                    // Nobody listening is no error.
-                    drop(self.table.shared.comings.send(status.clone()));
-                }
-            }
-        }
-    }
-
-    /// Lets the quality control of datastreams seen for the first time since the start go on where the store is.
-    async fn warm_up(&mut self, batch: &Batch, snapshot: &Snapshot) {
-        for sourced in &batch.observations {
-            let Observation { datastream, observed_at, .. } = sourced.observation;
-            if self.flagger.knows(datastream) {
-                continue;
-            }
-            let limits = limits_of(snapshot, datastream);
-            let mut stream = Stream::new();
-            if limits != QualityLimits::default() && self.table.get(datastream).is_some() {
-                let stored = stream_before(&*self.store, &limits, datastream, observed_at, WARM_UP_VALUES).await;
-                // Without the store the tests begin anew, as for a new datastream.
-                stream = stored.unwrap_or_default();
-            }
-            self.flagger.resume(datastream, stream);
-        }
-    }
-
-    /// Reads what the live tail did not bring.
-    async fn catch_up(&mut self) {
-        loop {
-            let (spool, seen) = (self.spool.clone(), self.seen);
-            let read = tokio::task::spawn_blocking(move || spool.read_after(seen, CATCH_UP_OBSERVATIONS)).await;
-            match read {
-                Ok(Ok(batches)) if batches.is_empty() => return,
-                Ok(Ok(batches)) => {
-                    for batch in &batches {
-                        self.take(batch).await;
-                    }
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "present values may be incomplete until the next readings");
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "present values may be incomplete until the next readings");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn announce(&mut self) {
-        if self.changed.is_empty() {
-            return;
-        }
-        let changed: Arc<[DatastreamId]> = std::mem::take(&mut self.changed).into_iter().collect();
-        // Nobody listening is no error.
-        drop(self.table.shared.announcements.send(changed));
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use bakau_model::{Flag, FlatLine, QualityTest};
-
-    use super::*;
-    use crate::testing::{House, nothing_registered, observation, registered};
-
-    fn value(table: &LatestTable, datastream: u32) -> Option<f64> {
-        table.get(DatastreamId::new(datastream)).and_then(|entry| entry.observation.value)
-    }
-
-    #[test]
-    fn the_greatest_measured_time_wins_and_at_the_same_time_the_later_arrival() {
-        let table = LatestTable::new();
-        assert!(table.offer(&observation(1, 1_000, 5, 1.0), TestResults::NONE));
-        assert!(!table.offer(&observation(1, 900, 6, 2.0), TestResults::NONE), "late data is not the present");
-        assert!(table.offer(&observation(1, 1_000, 7, 3.0), TestResults::NONE), "a correction is");
-        assert!(!table.offer(&observation(1, 1_000, 6, 4.0), TestResults::NONE));
-        assert!(table.offer(&observation(1, 2_000, 8, 5.0), TestResults::NONE));
-        let missing =
-            |at, received_at| Observation { value: None, flag: Flag::Missing, ..observation(1, at, received_at, 0.0) };
-        assert!(!table.offer(&missing(2_000, 9), TestResults::NONE), "a missing value replaces no number");
-        let entry = table.get(DatastreamId::new(1)).unwrap();
-        assert_eq!((entry.observation.value, entry.previous_received_at), (Some(5.0), Some(UtcMillis::new(7))));
-        assert!(table.offer(&missing(3_000, 12), TestResults::NONE), "at a later instant it is the present");
-        assert!(
-            table.offer(&observation(1, 3_000, 10, 6.0), TestResults::NONE),
-            "a number replaces it, also an earlier"
-        );
-        assert_eq!(value(&table, 1), Some(6.0));
-    }
-
-    #[tokio::test]
-    async fn store_spool_and_live_tail_come_together_without_a_gap() {
-        let mut house = House::new();
-        house.spool(&[observation(1, 1_000, 1, 1.0), observation(2, 1_000, 1, 2.0)]);
-        let written = house.reader.read_after(Seq::START, 10).unwrap();
-        house.store.write(&written, Vec::new()).await.unwrap();
-        house.spool(&[observation(2, 2_000, 2, 22.0), observation(3, 1_000, 2, 3.0)]);
-
-        let table = LatestTable::new();
-        let mut announced = table.subscribe();
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(table.clone().run(
-            Arc::clone(&house.store),
-            house.reader.clone(),
-            nothing_registered(),
-            stop.clone(),
-        ));
-        assert_eq!(&*announced.recv().await.unwrap(), [DatastreamId::new(2), DatastreamId::new(3)]);
-        assert_eq!((value(&table, 1), value(&table, 2), value(&table, 3)), (Some(1.0), Some(22.0), Some(3.0)));
-
-        house.spool(&[observation(1, 3_000, 3, 111.0)]);
-        house.spool(&[observation(1, 2_500, 4, 0.0)]);
-        house.spool(&[observation(3, 3_000, 3, 333.0)]);
-        let mut changed = BTreeSet::new();
-        while changed.len() < 2 {
-            changed.extend(announced.recv().await.unwrap().iter().copied());
-        }
-        assert_eq!(
-            table.snapshot().iter().map(|e| e.observation.value).collect::<Vec<_>>(),
-            [Some(111.0), Some(22.0), Some(333.0)]
-        );
-        stop.cancel();
-        running.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn flags_go_on_after_a_start_where_the_store_is_and_statuses_are_kept() {
-        let flat_line = Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_600), fail_s: None });
-        let limits = QualityLimits { flat_line, ..QualityLimits::default() };
-        let mut house = House::new();
-        let minutes = |range: std::ops::Range<i64>| -> Vec<_> {
-            range.map(|minute| observation(1, minute * 60_000, minute, 7.0)).collect()
-        };
-        house.spool(&minutes(0..70));
-        let written = house.reader.read_after(Seq::START, 10).unwrap();
-        house.store.write(&written, Vec::new()).await.unwrap();
-
-        let table = LatestTable::new();
-        let mut announced = table.subscribe();
-        let stop = CancellationToken::new();
-        let running =
-            table.clone().run(Arc::clone(&house.store), house.reader.clone(), registered(limits), stop.clone());
-        let running = tokio::spawn(running);
-        let s1 = StationId::new("s1").unwrap();
-        let said =
-            |online, retained, at| StationStatus { station: s1.clone(), online, retained, at: UtcMillis::new(at) };
-        house.spool_with(&minutes(70..71), vec![said(true, true, 1), said(false, false, 2), said(true, true, 3)]);
-        announced.recv().await.unwrap();
-        let entry = table.get(DatastreamId::new(1)).unwrap();
-        assert_eq!((entry.observation.observed_at.get(), entry.observation.flag), (70 * 60_000, Flag::Suspect));
-        assert_eq!(entry.tests.get(QualityTest::FlatLine), Flag::Suspect, "stuck since before the start");
-        assert_eq!(table.status(&s1), Some(said(false, false, 2)), "a kept message is no news");
-        stop.cancel();
-        running.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_table_that_lags_reads_the_gap_from_the_spool() {
-        let mut house = House::new();
-        let table = LatestTable::new();
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(table.clone().run(
-            Arc::clone(&house.store),
-            house.reader.clone(),
-            nothing_registered(),
-            stop.clone(),
-        ));
-        let mut announced = table.subscribe();
-        house.spool(&[observation(1, 0, 0, 0.0)]);
-        announced.recv().await.unwrap();
-        // No await in between: the single-threaded runtime cannot follow, so the live tail overflows.
-        for at in 1..=2_000 {
-            house.spool(&[observation(at % 50, i64::from(at), i64::from(at), f64::from(at))]);
-        }
-        while value(&table, 0) != Some(2_000.0) {
-            announced.recv().await.unwrap();
-        }
-        assert_eq!(table.snapshot().len(), 50);
-        assert_eq!(value(&table, 49), Some(1_999.0));
-        stop.cancel();
-        running.await.unwrap();
-    }
-}
+mod tests;

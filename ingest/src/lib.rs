@@ -28,6 +28,6 @@ mod writer;
 pub use board::{BlockedReason, DeviceStatus, ExternalBroker, SourceBoard, SourceKind, SourceState, SourceStatus};
 pub use committer::{IngestConfig, start_committer};
 pub use intake::{Intake, IntakeHealth, NotCommitted, OpenConnection};
-pub use latest::{LatestEntry, LatestTable};
+pub use latest::{ClockAhead, LatestEntry, LatestTable};
 pub use store_board::{StoreBoard, StoreFailure, StoreStatus};
 pub use writer::run_writer;

@@ -35,6 +35,23 @@ impl House {
         self.spool_with(observations, Vec::new());
     }
 
+    /// Spools a message that arrived at this instant with a reading that is refused as one from the future.
+    pub(crate) fn refuse(&mut self, reading: &str, detail: &str, received_at: i64) {
+        let received_at = UtcMillis::new(received_at);
+        let quarantine = bakau_spool::QuarantineDraft {
+            envelope: 0,
+            reading: Some(reading.to_owned()),
+            reason: bakau_model::QuarantineReason::InFuture,
+            detail: detail.to_owned(),
+        };
+        let draft = BatchDraft {
+            envelopes: vec![bakau_model::Envelope { received_at, ..envelope("bakau/s1/data", "{}") }],
+            quarantine: vec![quarantine],
+            ..BatchDraft::default()
+        };
+        self.spool.append(&draft).unwrap();
+    }
+
     /// Spools one batch with these observations and statuses.
     pub(crate) fn spool_with(&mut self, observations: &[Observation], statuses: Vec<StationStatus>) {
         let draft = BatchDraft {
@@ -65,8 +82,10 @@ pub(crate) fn registered(limits: QualityLimits) -> watch::Receiver<Arc<Snapshot>
         vertical_datum: None,
         limits,
     };
-    let datastreams = [(datastream.number, Arc::new(datastream))].into();
-    watch::channel(Arc::new(Snapshot { datastreams, ..Snapshot::default() })).1
+    let datastream = Arc::new(datastream);
+    let by_name = [(datastream.name.clone(), Arc::clone(&datastream))].into();
+    let datastreams = [(datastream.number, datastream)].into();
+    watch::channel(Arc::new(Snapshot { datastreams, by_name, ..Snapshot::default() })).1
 }
 
 pub(crate) fn observation(datastream: u32, observed_at: i64, received_at: i64, value: f64) -> Observation {

@@ -181,7 +181,7 @@ impl Line {
 
     /// The stored rows of a datastream, oldest first, once there are so many.
     async fn stored(&self, datastream: &str, count: usize) -> Result<Vec<Value>> {
-        let path = format!("/api/v1/observations?datastream={datastream}");
+        let path = observations(datastream);
         let rows = async || {
             let answer = self.bakau.json(&path).await?;
             Ok(answer["observations"].as_array().filter(|rows| rows.len() == count).cloned())
@@ -203,6 +203,12 @@ impl Line {
 
 fn values(rows: &[Value]) -> Vec<Option<f64>> {
     rows.iter().map(|row| row["value"].as_f64()).collect()
+}
+
+/// The address of what is stored of a datastream, from the future too.
+fn observations(datastream: &str) -> String {
+    let to = SystemClock.now().saturating_add(3_600_000);
+    format!("/api/v1/observations?datastream={datastream}&to={to}")
 }
 
 /// Minutes before now, in milliseconds, on a whole second.
@@ -287,4 +293,62 @@ async fn a_code_for_no_value_that_nobody_declared_is_no_value_and_an_extreme_tha
     let rows = line.stored("uji-sungai/water_level", 1).await?;
     assert_eq!((values(&rows), &rows[0]["flag"]), (vec![Some(-99.99)], &4.into()), "-9999 cm");
     line.bakau.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_hides_no_value_and_the_station_says_so_after_a_restart_too() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut line = Line::open(folder.path(), CATALOGUE).await?;
+    let ahead = SystemClock.now().get() + 240_000;
+    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{ahead},"flow":6.0}}"#)).await?;
+    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":0.2}}"#, SystemClock.now().get())).await?;
+    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":6.1}}"#, ahead + 1_000)).await?;
+    line.stored("uji-bendung/flow", 3).await?;
+    line.check_clock(0.2, false).await?;
+    let answer = line.bakau.json(&observations("uji-bendung/flow")).await?;
+    assert_eq!(judged(&answer, "clock"), [(1, '2'), (3, '3'), (3, '3')], "{answer}");
+    assert_eq!(answer["observations"][1]["reasons"], serde_json::json!(["clock"]));
+
+    line.bakau.stop()?;
+    line.bakau.start().await?;
+    line.check_clock(0.2, false).await?;
+
+    // Now it runs so far ahead that nothing is accepted any more.
+    let hour = SystemClock.now().get() + 3_600_000;
+    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{hour},"flow":0.3}}"#)).await?;
+    line.check_clock(0.2, true).await?;
+    line.bakau.stop()
+}
+
+impl Line {
+    /// The present flow, and that API and pages tell of the clock.
+    async fn check_clock(&self, flow: f64, refused: bool) -> Result<()> {
+        let told = async || {
+            let station = self.bakau.json("/api/v1/stations/uji-bendung").await?;
+            Ok((station["clock"]["refused"] == refused).then_some(station))
+        };
+        let station =
+            wait::until("the clock to be told", PATIENCE, told).await.with_context(|| self.bakau.log_tail())?;
+        let clock = &station["clock"];
+        let (low, high, words) = if refused { (3_500, 3_600, "1 jam") } else { (230, 242, "4 menit") };
+        assert!(clock["ahead_s"].as_i64().is_some_and(|ahead| (low..=high).contains(&ahead)), "{clock}");
+        let since = UtcMillis::parse(clock["since"].as_str().unwrap_or_default())?;
+        assert!((0..120_000).contains(&SystemClock.now().since(since)), "{clock}");
+        let present = async || {
+            let latest = self.bakau.json("/api/v1/latest?station=uji-bendung").await?;
+            let rows = latest["latest"].as_array().cloned().unwrap_or_default();
+            let found = rows.iter().any(|row| row["parameter"] == "flow" && row["value"] == flow);
+            Ok(found.then_some(latest))
+        };
+        let latest = wait::until("the present value", PATIENCE, present).await?;
+        assert_eq!(latest["clocks_ahead"][0]["station"], "uji-bendung", "{latest}");
+        for (path, says) in [
+            ("/stations/uji-bendung", format!("Jam perangkat maju {words} sejak ")),
+            ("/", format!("Jam maju {words}")),
+        ] {
+            let page = reqwest::get(self.bakau.url(path)?).await?.text().await?;
+            assert!(page.contains(&says), "{path} does not say '{says}'");
+        }
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 mod operation;
 
 use bakau_alerts::AlertKind;
-use bakau_model::{Flag, Level, QualityTest, StationKind};
+use bakau_model::{Flag, Level, QualityTest, Reason, StationKind};
 use serde_json::{Map, Value, json};
 
 use super::schema::{about, boolean, count, extended, list, map, named, nullable, number, object, text, time, words};
@@ -27,6 +27,20 @@ fn flag() -> Value {
 
 fn tests() -> Value {
     list(&words(&QualityTest::ALL.map(QualityTest::key)))
+}
+
+fn reasons() -> Value {
+    about(list(&words(&Reason::ALL.map(Reason::key))), "why a suspect or failed value is doubted")
+}
+
+/// That the clock of a device is ahead.
+fn clock<const N: usize>(place: [(&'static str, Value); N]) -> Value {
+    let clock = object([
+        ("ahead_s", about(count(), "by how many seconds, as the newest reading says")),
+        ("since", about(time(), "when the first of these readings was received")),
+        ("refused", about(boolean(), "whether it is so far ahead that every reading is refused")),
+    ]);
+    extended(clock, place)
 }
 
 fn local() -> Value {
@@ -137,6 +151,7 @@ fn registered() -> Named {
         ("value", nullable(number())),
         ("?increment", increment()),
         ("flag", flag()),
+        ("reasons", reasons()),
         ("level", level()),
         ("stale", boolean()),
     ]);
@@ -162,6 +177,13 @@ fn registered() -> Named {
         [
             ("level", about(nullable(level()), "worst level of an active alert; null without current data")),
             ("status", status),
+            (
+                "clock",
+                about(
+                    nullable(clock([("since_local", local())])),
+                    "a device clock that is ahead of ours; its values wait for their time",
+                ),
+            ),
             ("instruments", list(&instrument)),
             (
                 "deployments",
@@ -203,6 +225,7 @@ fn measured() -> Named {
             "tests",
             about(text(), "one flag per test, in the order of the list's member tests; spike waits for the next"),
         ),
+        ("?reasons", reasons()),
         ("time_source", source()),
         ("received_at", time()),
     ]);
@@ -213,6 +236,7 @@ fn measured() -> Named {
         ("?increment", increment()),
         ("flag", flag()),
         ("tests", about(text(), "one flag per test, in the order of the page's member tests")),
+        ("?reasons", reasons()),
         ("time_source", source()),
         ("received_at", time()),
         ("revision", about(count(), "1, and one more with each correction")),
@@ -227,7 +251,14 @@ fn measured() -> Named {
     ]);
     vec![
         ("LatestValue", latest),
-        ("LatestList", object([("tests", tests()), ("latest", list(&named("LatestValue")))])),
+        (
+            "LatestList",
+            object([
+                ("tests", tests()),
+                ("latest", list(&named("LatestValue"))),
+                ("clocks_ahead", list(&clock([("station", text())]))),
+            ]),
+        ),
         ("Observation", observation),
         ("ObservationPage", page),
         ("Aggregates", aggregates()),

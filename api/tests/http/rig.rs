@@ -157,7 +157,10 @@ impl Rig {
         );
         let alerts = alerts.await.unwrap();
         let latest = LatestTable::new();
-        tokio::spawn(latest.clone().run(Arc::clone(&store), reader.clone(), registry.watch(), stop.clone()));
+        let table_clock = Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>;
+        let following =
+            latest.clone().run(Arc::clone(&store), reader.clone(), registry.watch(), table_clock, stop.clone());
+        tokio::spawn(following);
         let store_board = StoreBoard::default();
         let watched = (store_board.clone(), Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>);
         tokio::spawn(run_writer(Arc::clone(&store), reader.clone(), registry.watch(), watched, stop.clone()));

@@ -184,7 +184,9 @@ impl Consumers {
         // Before anything is appended, so that new positions never fall below what the store has already seen.
         spool.report(Consumer::Store, store.cursor().await?);
         let latest = LatestTable::new();
-        tokio::spawn(latest.clone().run(Arc::clone(&store), spool.clone(), registry.watch(), stop.clone()));
+        let following =
+            latest.clone().run(Arc::clone(&store), spool.clone(), registry.watch(), Arc::clone(clock), stop.clone());
+        tokio::spawn(following);
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
         let charts = MessageCharts::default();
         let alerts = start_alerts(config, spool, &store, registry, clock, (boards, &charts), stop);

@@ -37,7 +37,7 @@ pub use error::{SpoolError, SpoolErrorKind};
 pub use reader::SpoolReader;
 pub use spool::Spool;
 pub use types::{
-    BatchDraft, Consumer, DamagedBatch, QuarantineDraft, QuarantineRow, ReadingCounts, SpoolConfig, SpoolSize,
-    VerifyReport,
+    BatchDraft, Consumer, DamagedBatch, QuarantineDraft, QuarantineRow, ReadingCounts, RefusedReading, SpoolConfig,
+    SpoolSize, VerifyReport,
 };
 pub use window::{DELIVERY_WINDOW_MESSAGES, DeliveryWindow};

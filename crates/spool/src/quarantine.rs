@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bakau_model::{QuarantineReason, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{BatchDraft, QuarantineRow, SpoolError, SpoolErrorKind, ledger};
+use crate::{BatchDraft, QuarantineRow, RefusedReading, SpoolError, SpoolErrorKind, ledger};
 
 /// Longest stored name of a reading and longest stored detail, in bytes.
 const READING_BYTES: usize = 256;
@@ -96,6 +96,33 @@ pub(crate) fn list(
         bytes += row.payload.len();
         found.push(row);
     }
+    Ok(found)
+}
+
+/// Rows of the list that a search for one reason goes back, so that it ends soon however long the list is.
+const SEARCHED_ROWS: i64 = 20_000;
+
+/// The newest rows of one reason behind `after_id`, in rising order, without their messages.
+pub(crate) fn refused(
+    connection: &Connection,
+    reason: QuarantineReason,
+    after_id: u64,
+    limit: usize,
+) -> Result<Vec<RefusedReading>, SpoolError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT q.id, q.reading, q.detail, m.received_at FROM quarantine q JOIN quarantined_message m ON m.id = q.message
+         WHERE q.id > max(?1, (SELECT coalesce(max(id), 0) FROM quarantine) - ?2) AND q.reason = ?3
+         ORDER BY q.id DESC LIMIT ?4",
+    )?;
+    let after = i64::try_from(after_id).unwrap_or(i64::MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let row = |row: &rusqlite::Row<'_>| {
+        let received_at = UtcMillis::new(row.get(3)?);
+        Ok(RefusedReading { id: row.get(0)?, reading: row.get(1)?, detail: row.get(2)?, received_at })
+    };
+    let found = statement.query_map(params![after, SEARCHED_ROWS, reason.key(), limit], row)?;
+    let mut found = found.collect::<Result<Vec<_>, _>>()?;
+    found.reverse();
     Ok(found)
 }
 

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use bakau_model::{Batch, Envelope, LedgerKey, MessageLedger, Seq, UtcMillis};
+use bakau_model::{Batch, Envelope, LedgerKey, MessageLedger, QuarantineReason, Seq, UtcMillis};
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, params};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    Consumer, QuarantineRow, ReadingCounts, SpoolError, SpoolErrorKind, SpoolSize, VerifyReport,
+    Consumer, QuarantineRow, ReadingCounts, RefusedReading, SpoolError, SpoolErrorKind, SpoolSize, VerifyReport,
     blob::{BlobError, BlobKind},
     envelopes, ledger,
     metrics::METRICS,
@@ -147,6 +147,20 @@ impl SpoolReader {
         newest_first: bool,
     ) -> Result<Vec<QuarantineRow>, SpoolError> {
         quarantine::list(&self.shared.pages.lock(), after_id, limit, newest_first)
+    }
+
+    /// What was refused for one reason after a row of the quarantine list, in rising order: at most `limit` rows, and none
+    /// but among the 20,000 newest rows of the list.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable` as the disk says.
+    pub fn refused_readings(
+        &self,
+        reason: QuarantineReason,
+        after_id: u64,
+        limit: usize,
+    ) -> Result<Vec<RefusedReading>, SpoolError> {
+        quarantine::refused(&self.shared.pages.lock(), reason, after_id, limit)
     }
 
     /// The message ledger of the minutes that start in `from..to`.

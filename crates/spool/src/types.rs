@@ -81,6 +81,19 @@ pub struct QuarantineRow {
     pub received_at: UtcMillis,
 }
 
+/// A row of the quarantine list without its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedReading {
+    /// Rising, never reused.
+    pub id: u64,
+    /// Datastream or path, as far as it is known; `None` for the whole message.
+    pub reading: Option<String>,
+    /// What exactly is wrong.
+    pub detail: String,
+    /// When the message arrived.
+    pub received_at: UtcMillis,
+}
+
 /// Who consumes batches and keeps a durable cursor of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Consumer {

@@ -2,10 +2,10 @@ use bakau_dashboards::{
     page,
     view::{
         AcknowledgeForm, AcknowledgementRow, AgencyRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView,
-        BlockedReason, BrokerLosses, ChannelRow, CheckRow, DeliveryFault, DeliveryRow, DeliveryState, DeploymentRow,
-        Frame, Freshness, Lag, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView, ParameterPanel,
-        ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass, StationView,
-        StatusView, TransitionRow, ValueCell, Window,
+        BlockedReason, BrokerLosses, ChannelRow, CheckRow, ClockAhead, DeliveryFault, DeliveryRow, DeliveryState,
+        DeploymentRow, Frame, Freshness, Lag, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView,
+        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
+        StationView, StatusView, TransitionRow, ValueCell, Window,
     },
 };
 use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
@@ -39,6 +39,7 @@ fn cell(name: &str, label: (&str, &str), value: f64, unit: &str, decimals: u8, a
         observed_at: Some(now().saturating_add(-age_s * 1000)),
         level: Level::Normal,
         flag: Flag::NotEvaluated,
+        tests: bakau_model::TestResults::NONE,
         stale: false,
         stale_after_ms: 240_000,
     }
@@ -102,6 +103,7 @@ fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>, values: V
         level,
         taken: None,
         freshness: Freshness::Live { age_ms: 12_000 },
+        clock: None,
         silent_after_ms: 240_000,
         current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
@@ -121,6 +123,7 @@ fn overview(language: Language) -> OverviewView {
     let mut batu = card("btu-alun-01", "Alun-alun Batu", air_kind, Some(Level::Waspada), air("btu-alun-01", 41));
     batu.values[0].level = Level::Waspada;
     batu.values[1].flag = Flag::Suspect;
+    batu.clock = Some(clock_ahead());
     let mut silent = card("prb-mayangan-03", "Pelabuhan Mayangan", water_kind, None, water("prb-mayangan-03", 0));
     silent.freshness = Freshness::NeverReported;
     silent.values.truncate(3);
@@ -209,6 +212,14 @@ fn alerts(language: Language, all: bool) -> AlertsView {
     AlertsView { frame: frame(language, &filter.path()), filter, agencies, stations, alerts, next }
 }
 
+fn doubted(test: bakau_model::QualityTest, flag: Flag) -> bakau_model::TestResults {
+    bakau_model::TestResults::NONE.with(test, flag)
+}
+
+fn clock_ahead() -> ClockAhead {
+    ClockAhead { ahead_ms: 239_800, since: now().saturating_add(-3_600_000), refused: false }
+}
+
 fn station(language: Language) -> StationView {
     let (old, new) = ("2025-03-03T01:30:00Z", "2026-01-12T02:00:00Z");
     let deployment = |serial: &str, from: &str, to: Option<&str>| DeploymentRow {
@@ -235,6 +246,11 @@ fn station(language: Language) -> StationView {
     panels[0].cell.level = Level::Siaga;
     panels[1].vertical_datum = Some("MSL".to_owned());
     panels[5].cell.flag = Flag::Suspect;
+    panels[5].cell.tests = doubted(bakau_model::QualityTest::MissingCode, Flag::Suspect)
+        .with(bakau_model::QualityTest::Clock, Flag::Suspect);
+    panels[4].cell.flag = Flag::Fail;
+    panels[4].cell.tests = doubted(bakau_model::QualityTest::GrossRange, Flag::Fail)
+        .with(bakau_model::QualityTest::MissingCode, Flag::Fail);
     panels.truncate(6);
     StationView {
         frame: frame(language, "/stations/prb-bjbr-01"),
@@ -246,6 +262,7 @@ fn station(language: Language) -> StationView {
         level: Some(Level::Siaga),
         taken: Some(now().saturating_add(-1_200_000)),
         freshness: Freshness::Live { age_ms: 12_000 },
+        clock: Some(clock_ahead()),
         current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
         longitude: 113.221,

@@ -2,7 +2,7 @@
 
 use bakau_model::{AgencyId, CityId, Level, StationId, StationKind, Text, UtcMillis};
 
-use super::{Frame, Freshness, ValueCell};
+use super::{ClockAhead, Frame, Freshness, ValueCell};
 
 /// A station on the overview.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct StationCard {
     pub taken: Option<UtcMillis>,
     /// Whether it reports.
     pub freshness: Freshness,
+    /// Where the clock of its device is ahead.
+    pub clock: Option<ClockAhead>,
     /// Its newest value may be so many milliseconds old before it counts as silent.
     pub silent_after_ms: i64,
     /// Until when its newest values are current if no more come; `None` when it has never reported.

@@ -2,7 +2,7 @@
 
 use bakau_model::{Level, StationId, StationKind, Text, Unit, UtcMillis};
 
-use super::{AlertRow, Frame, Freshness, LimitLine, ValueCell, Window};
+use super::{AlertRow, ClockAhead, Frame, Freshness, LimitLine, ValueCell, Window};
 
 /// A datastream on its station's page: newest value, limits and chart.
 #[derive(Debug, Clone)]
@@ -107,6 +107,8 @@ pub struct StationView {
     pub taken: Option<UtcMillis>,
     /// Whether it reports.
     pub freshness: Freshness,
+    /// Where the clock of its device is ahead.
+    pub clock: Option<ClockAhead>,
     /// Until when its newest values are current if no more come; `None` when it has never reported.
     pub current_until: Option<UtcMillis>,
     /// Degrees north, WGS 84.

@@ -1,0 +1,255 @@
+//! Keeps the table of present values up with the spool and with time.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bakau_clock::Clock;
+use bakau_model::{
+    Batch, DatastreamId, DatastreamName, Observation, QualityLimits, QuarantineReason, Seq, StationId, StationStatus,
+    TestResults, TimeSource, UtcMillis,
+};
+use bakau_quality::{Flagger, Judgement, Stream, clock_ahead_ms, flag};
+use bakau_registry::Snapshot;
+use bakau_spool::SpoolReader;
+use bakau_store::{Store, stream_before};
+use tokio::sync::watch;
+
+use super::{LatestTable, Loaded, clocks::StationClock, is_present, offer, waiting::Waiting};
+use crate::{identify, limits::limits_of};
+
+/// Observations read from the spool at once when catching up.
+const CATCH_UP_OBSERVATIONS: usize = 50_000;
+
+/// Stored values from which the quality control of a datastream goes on after a start: a day at one value per minute.
+const WARM_UP_VALUES: usize = 1_500;
+
+/// Refused readings looked at together: after a start the newest of them.
+const REFUSED: usize = 10_000;
+
+/// Follows the spool.
+pub(super) struct Follower {
+    table: LatestTable,
+    store: Arc<dyn Store>,
+    spool: SpoolReader,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clock: Arc<dyn Clock>,
+    flagger: Flagger,
+    waiting: Waiting,
+    seen: Seq,
+    /// The last row of the quarantine list that was looked at, and whether there may be more.
+    refused: (u64, bool),
+    changed: BTreeSet<DatastreamId>,
+}
+
+impl Follower {
+    /// Goes on from what the store held.
+    pub(super) fn new(
+        table: LatestTable,
+        (store, spool): (Arc<dyn Store>, SpoolReader),
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        clock: Arc<dyn Clock>,
+        loaded: Loaded,
+    ) -> Self {
+        let Loaded { cursor, waiting, ahead } = loaded;
+        let (flagger, changed) = (Flagger::new(), BTreeSet::new());
+        let me =
+            Self { table, store, spool, snapshots, clock, flagger, waiting, seen: cursor, refused: (0, true), changed };
+        let snapshot = Arc::clone(&me.snapshots.borrow());
+        for stored in ahead {
+            let mut observations: Vec<_> = stored.iter().map(|stored| stored.observation).collect();
+            observations.sort_by_key(|observation| observation.received_at);
+            observations.iter().for_each(|observation| me.note(observation, &snapshot));
+        }
+        me
+    }
+
+    /// What is due from time to time: readings whose time has come, clocks of refused readings, announcements.
+    pub(super) async fn tick(&mut self) {
+        let due = self.waiting.due(self.clock.now());
+        if !due.is_empty() {
+            let snapshot = Arc::clone(&self.snapshots.borrow());
+            self.present(&due, &snapshot).await;
+        }
+        if std::mem::take(&mut self.refused.1) {
+            self.look_at_refused().await;
+        }
+        self.announce();
+    }
+
+    /// Takes a batch in.
+    pub(super) async fn take(&mut self, batch: &Batch) {
+        if batch.seq <= self.seen {
+            return;
+        }
+        self.seen = batch.seq;
+        self.refused.1 = true;
+        self.take_statuses(&batch.statuses);
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let now = self.clock.now();
+        let mut come = Vec::with_capacity(batch.observations.len());
+        for sourced in &batch.observations {
+            let observation = sourced.observation;
+            self.note(&observation, &snapshot);
+            if observation.observed_at <= now {
+                come.push(observation);
+            } else if !self.waiting.hold(&observation) {
+                tracing::warn!(
+                    datastream = observation.datastream.get(),
+                    "more readings from the future than wait for their time; this one is never a present value"
+                );
+            }
+        }
+        self.present(&come, &snapshot).await;
+    }
+
+    /// Takes observations whose time has come.
+    async fn present(&mut self, observations: &[Observation], snapshot: &Snapshot) {
+        self.warm_up(observations, snapshot).await;
+        let mut entries = self.table.shared.entries.write();
+        for observation in observations {
+            let mut observation = *observation;
+            let entry = entries.get(&observation.datastream);
+            if entry.is_some_and(|entry| !is_present(&observation, entry)) {
+                continue;
+            }
+            let limits = limits_of(snapshot, observation.datastream);
+            let (mut tests, mut increment) = (TestResults::NONE, None);
+            // Without limits the flag is the one that the observation came with.
+            if limits != QualityLimits::default() {
+                Judgement { results: tests, increment, .. } = self.flagger.judge(&limits, &observation);
+                observation.flag = flag(observation.value, tests);
+            }
+            if offer(&mut entries, &observation, (tests, increment)) {
+                self.changed.insert(observation.datastream);
+            }
+        }
+    }
+
+    /// What a reading says of the clock at its station. While every clock is right there is nothing to remember.
+    fn note(&self, observation: &Observation, snapshot: &Snapshot) {
+        let Observation { datastream, observed_at, received_at, time_source, .. } = *observation;
+        let is_ahead = clock_ahead_ms(observed_at, received_at).is_some();
+        if time_source == TimeSource::Server || (!is_ahead && self.table.shared.clocks.read().is_empty()) {
+            return;
+        }
+        let Some(station) = snapshot.datastreams.get(&datastream).map(|datastream| &datastream.station) else { return };
+        let mut clocks = self.table.shared.clocks.write();
+        if is_ahead {
+            clocks.entry(station.clone()).or_default().note(observed_at, received_at);
+        } else if let Some(clock) = clocks.get_mut(station) {
+            clock.note(observed_at, received_at);
+            if clock.ahead().is_none() {
+                clocks.remove(station);
+            }
+        }
+    }
+
+    /// What readings say of the clock that were refused because they lie too far in the future.
+    async fn look_at_refused(&mut self) {
+        let (spool, after) = (self.spool.clone(), self.refused.0);
+        let read = move || spool.refused_readings(QuarantineReason::InFuture, after, REFUSED);
+        let refused = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(refused)) => refused,
+            // The next batch is reason enough to look again.
+            Ok(Err(_)) | Err(_) => return,
+        };
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        for row in refused {
+            self.refused.0 = self.refused.0.max(row.id);
+            let name = row.reading.as_deref().and_then(|name| name.parse::<DatastreamName>().ok());
+            let station = name.and_then(|name| snapshot.datastream(&name).map(|found| found.station.clone()));
+            let observed_at = identify::time_in_future(&row.detail);
+            if let (Some(station), Some(observed_at)) = (station, observed_at) {
+                self.refuse(&station, observed_at, row.received_at, &snapshot);
+            }
+        }
+    }
+
+    fn refuse(&self, station: &StationId, observed_at: UtcMillis, received_at: UtcMillis, snapshot: &Snapshot) {
+        let known = self.table.shared.clocks.read().get(station).copied();
+        let mut clock = known.unwrap_or_else(|| self.clock_of(station, snapshot));
+        clock.refuse(observed_at, received_at);
+        if clock.ahead().is_some() {
+            self.table.shared.clocks.write().insert(station.clone(), clock);
+        }
+    }
+
+    /// The clock of a station of which nothing is remembered, from its present values.
+    fn clock_of(&self, station: &StationId, snapshot: &Snapshot) -> StationClock {
+        let mut clock = StationClock::default();
+        let entries = self.table.shared.entries.read();
+        let mine = snapshot.datastreams.values().filter(|datastream| datastream.station == *station);
+        for entry in mine.filter_map(|datastream| entries.get(&datastream.number)) {
+            if entry.observation.time_source != TimeSource::Server {
+                clock.note(entry.observation.observed_at, entry.observation.received_at);
+            }
+        }
+        clock
+    }
+
+    /// The later one counts; one that the broker had kept is of unknown age and only fills a gap.
+    fn take_statuses(&self, statuses: &[StationStatus]) {
+        let mut known = self.table.shared.statuses.write();
+        for status in statuses {
+            let held = known.get(&status.station);
+            if held.is_none_or(|held| !status.retained && held.at <= status.at) {
+                // Said again, it counts again: values may have come in between that took the first word back.
+                let news = held.is_none_or(|held| held.online != status.online || !status.online);
+                known.insert(status.station.clone(), status.clone());
+                if news {
+                    // Nobody listening is no error.
+                    drop(self.table.shared.comings.send(status.clone()));
+                }
+            }
+        }
+    }
+
+    /// Lets the quality control of datastreams seen for the first time since the start go on where the store is.
+    async fn warm_up(&mut self, observations: &[Observation], snapshot: &Snapshot) {
+        for &Observation { datastream, observed_at, .. } in observations {
+            if self.flagger.knows(datastream) {
+                continue;
+            }
+            let limits = limits_of(snapshot, datastream);
+            let mut stream = Stream::new();
+            if limits != QualityLimits::default() && self.table.get(datastream).is_some() {
+                let stored = stream_before(&*self.store, &limits, datastream, observed_at, WARM_UP_VALUES).await;
+                // Without the store the tests begin anew, as for a new datastream.
+                stream = stored.unwrap_or_default();
+            }
+            self.flagger.resume(datastream, stream);
+        }
+    }
+
+    /// Reads what the live tail did not bring.
+    pub(super) async fn catch_up(&mut self) {
+        loop {
+            let (spool, seen) = (self.spool.clone(), self.seen);
+            let read = tokio::task::spawn_blocking(move || spool.read_after(seen, CATCH_UP_OBSERVATIONS)).await;
+            match read {
+                Ok(Ok(batches)) if batches.is_empty() => return,
+                Ok(Ok(batches)) => {
+                    for batch in &batches {
+                        self.take(batch).await;
+                    }
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "present values may be incomplete until the next readings");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "present values may be incomplete until the next readings");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self) {
+        if self.changed.is_empty() {
+            return;
+        }
+        let changed: Arc<[DatastreamId]> = std::mem::take(&mut self.changed).into_iter().collect();
+        // Nobody listening is no error.
+        drop(self.table.shared.announcements.send(changed));
+    }
+}
