@@ -203,6 +203,7 @@ fn badge(facts: &Facts, words: &Messages) -> String {
     let level = words.text(message::level_key(facts.level));
     match (facts.reason, facts.kind.is_technical()) {
         (Reason::RuleChanged | Reason::RuleRemoved | Reason::StateLost, _) => words.text("badge_closed").to_owned(),
+        (Reason::Unconfirmed, _) => words.fill("badge_unconfirmed", &[("level", level)]),
         (_, true) if facts.is_about_store() && facts.level == Level::Normal => {
             words.text("badge_store_back").to_owned()
         }
@@ -374,11 +375,13 @@ mod tests {
     /// Every kind of message, by name.
     fn samples() -> Vec<(&'static str, Facts, NoticeKind)> {
         let news = NoticeKind::Transition;
+        let unconfirmed = facts(Level::Awas, Level::Awas, Reason::Unconfirmed, 6.1, None);
         vec![
             ("raised", awas(), news),
             ("suspect", Facts { flag: Some(Flag::Suspect), ..awas() }, news),
             ("lowered", facts(Level::Awas, Level::Siaga, Reason::Threshold, 0.9, Some(0.8)), news),
             ("normal", back_to_normal(), news),
+            ("unconfirmed", Facts { flag: Some(Flag::Suspect), ..unconfirmed }, news),
             ("rule changed", facts(Level::Siaga, Level::Normal, Reason::RuleChanged, 1.9, None), news),
             ("stale", silent(Reason::Stale, Level::Siaga), news),
             ("never reported", silent(Reason::NeverReported, Level::Waspada), news),

@@ -1,6 +1,6 @@
 //! Reads the settled history from the store, in bounded pages.
 //!
-//! A usable observation behind every clear value puts the level machine at rest whatever came before, so reading starts
+//! A good observation behind every clear value puts the level machine at rest whatever came before, so reading starts
 //! at the last such observation before the range and ends where the last episode of the range has ended. What quality
 //! control needs is read before it. An episode is therefore the same whichever range it is asked in.
 
@@ -111,6 +111,7 @@ impl<'a> Pages<'a> {
             at: stored.observation.observed_at,
             value: if self.is_counter { stored.increment } else { stored.observation.value },
             flag: stored.observation.flag,
+            received_at: stored.observation.received_at,
         };
         Ok(Some(page.iter().map(seen).collect()))
     }

@@ -43,7 +43,7 @@ pub use acknowledge::Link;
 pub use chart::ChartSource;
 pub use config::AlertsConfig;
 pub use db::DbError;
-pub use engine::SourceView;
+pub use engine::{Reason, SourceView};
 pub use error::AlertsError;
 pub use handle::Alerts;
 pub use id::{AlertId, InvalidAlertId};

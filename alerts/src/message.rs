@@ -58,7 +58,9 @@ pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
             ("rule", facts.rule.name.get(language)),
         ],
     );
-    if facts.flag == Some(Flag::Suspect) { format!("{text} {}", messages.text("suspect")) } else { text }
+    // The sentence of an alert that cannot be confirmed says it already.
+    let marked = facts.flag == Some(Flag::Suspect) && facts.reason != Reason::Unconfirmed;
+    if marked { format!("{text} {}", messages.text("suspect")) } else { text }
 }
 
 /// The station, the datastream at its station, or the source.
@@ -116,6 +118,8 @@ pub(crate) const fn level_key(level: Level) -> &'static str {
 
 fn template(facts: &Facts) -> &'static str {
     match facts.reason {
+        Reason::Unconfirmed => "unconfirmed",
+        Reason::Confirmed => "confirmed",
         Reason::NeverReported => "never_reported",
         Reason::Stale => "stale",
         Reason::Offline => "offline",
@@ -177,6 +181,8 @@ mod tests {
             (Level::Waspada, Level::Siaga, Reason::Threshold, 1.9, Some(2.0)),
             (Level::Awas, Level::Siaga, Reason::Threshold, 0.9, Some(0.8)),
             (Level::Awas, Level::Normal, Reason::Threshold, 4.75, Some(4.5)),
+            (Level::Siaga, Level::Siaga, Reason::Unconfirmed, 6.1, None),
+            (Level::Siaga, Level::Siaga, Reason::Confirmed, 1.9, None),
             (Level::Siaga, Level::Normal, Reason::RuleChanged, 1.9, None),
             (Level::Siaga, Level::Normal, Reason::RuleRemoved, 1.9, None),
             (Level::Siaga, Level::Normal, Reason::StateLost, 1.9, None),

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) decision_seconds: Histogram,
     pub(crate) skipped_batches: IntCounter,
     pub(crate) commit_failures: IntCounter,
+    pub(crate) crowded_out: IntGauge,
 }
 
 /// The one instance.
@@ -69,6 +70,10 @@ impl Metrics {
             commit_failures: register_int_counter!(
                 "bakau_alerts_commit_failures_total",
                 "Commits of alerts.db that failed and were tried again"
+            )?,
+            crowded_out: register_int_gauge!(
+                "bakau_alerts_ahead_crowded_out",
+                "Values from clocks that are ahead that live rules did not keep, because too many waited already"
             )?,
         })
     }

@@ -4,6 +4,7 @@
 //! while nothing is decided, state and cursor are committed once a second. A commit that fails is kept and tried
 //! again while evaluation goes on: neither the store nor a receiver nor a full disk blinds the engine.
 
+mod ahead;
 mod forgotten;
 mod refused;
 mod rules;
@@ -27,7 +28,7 @@ use crate::{
     AlertView, Sources,
     concerned::{self, Through},
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Effect, Engine, Input, Measured, Mute, Requester, SourceView, Subject, Transition},
+    engine::{Ahead, Effect, Engine, Input, Mute, Requester, SourceView, Subject, Transition},
     facts::Facts,
     metrics::METRICS,
     reserve::Reserve,
@@ -74,6 +75,8 @@ pub(crate) struct Runner {
     engine: Engine,
     /// Judges values as they arrive; the settled history judges the stored ones anew.
     flagger: Flagger,
+    /// Values from the future, which wait for their time before they are judged.
+    ahead: Ahead,
     /// Through which source each datastream last came.
     through: Through,
     store: Arc<dyn Store>,
@@ -116,6 +119,7 @@ impl Runner {
         METRICS.cursor.set(cursor.get().cast_signed());
         Self {
             engine: Engine::restore(setup.lateness_ms, loaded.engine),
+            ahead: Ahead::remembering(loaded.ahead),
             db: setup.db,
             spool: setup.spool,
             snapshots: setup.snapshots,
@@ -155,6 +159,7 @@ impl Runner {
             self.take_sources();
             let (now, arrived) = (self.clock.now(), self.spool.last_seq());
             let more = self.evaluate_next().await;
+            self.take_due(now);
             if arrived <= self.pending.cursor {
                 // Everything that had arrived by then has been heard: what is silent now is silent.
                 let effects = self.engine.step(now, Input::Tick);
@@ -167,6 +172,7 @@ impl Runner {
                 continue;
             }
             let next_commit = self.last_try + self.commit_every;
+            let next_due = self.until_due();
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 changed = arrivals.changed(), if spool_open => {
@@ -180,6 +186,8 @@ impl Runner {
                 () = self.shared.requests.notified() => look_at_requests = true,
                 // A registry that has gone away keeps its last rules in force; the pause below paces the loop.
                 () = changed_or_never(&mut self.snapshots) => {}
+                // The time of a value that waits has come.
+                () = tokio::time::sleep(next_due) => {}
                 () = tokio::time::sleep_until(next_commit) => {
                     look_at_requests = true;
                     self.last_try = Instant::now();
@@ -297,6 +305,7 @@ impl Runner {
 
     /// Evaluates what a batch holds.
     fn weigh(&mut self, now: UtcMillis, batch: &Batch) {
+        self.take_due(now);
         let origins: Vec<_> = batch.sources.iter().map(|source| self.engine.origin(source)).collect();
         for sourced in &batch.observations {
             let observation = &sourced.observation;
@@ -305,16 +314,13 @@ impl Runner {
             if !self.engine.watches(observation.datastream) {
                 continue;
             }
-            let (value, flag) = self.judge(observation);
-            let measured = Measured {
-                datastream: observation.datastream,
-                observed_at: observation.observed_at,
-                received_at: observation.received_at,
-                value,
-                flag,
-                origin,
-            };
-            let effects = self.engine.step(now, Input::Observation(measured));
+            // What is ahead is judged when its time has come, among the values of right clocks.
+            let is_ahead = now < observation.observed_at;
+            if is_ahead && self.engine.measures(observation.datastream) {
+                self.ahead.put(*observation);
+            }
+            let judged = if is_ahead { (observation.value, observation.flag) } else { self.judge(observation) };
+            let effects = self.engine.step(now, Input::Observation(ahead::measured(observation, judged, origin)));
             if !effects.is_empty() {
                 self.decide(effects, Some(observation.received_at), None);
             }
@@ -382,6 +388,7 @@ impl Runner {
         Some(Decision::Transition {
             facts: Box::new(facts),
             recipients,
+            tells: transition.tells,
             muted_until: transition.muted_until,
             received_at,
         })
@@ -399,8 +406,9 @@ impl Runner {
     async fn commit(&mut self) {
         self.pending.states.extend(self.engine.take_dirty());
         self.pending.heard.extend(self.engine.take_heard());
+        self.pending.waiting.extend(self.ahead.take_changed());
         let pending = &self.pending;
-        let nothing_decided = pending.decisions.is_empty() && pending.outcomes.is_empty();
+        let nothing_decided = pending.decisions.is_empty() && pending.outcomes.is_empty() && pending.waiting.is_empty();
         if nothing_decided && pending.states.is_empty() && pending.heard.is_empty() && pending.cursor == self.committed
         {
             return;

@@ -2,8 +2,9 @@
 //!
 //! It is a pure function of the observations: quality control judges them anew in event time, and the same level machine
 //! as that of the live engine takes those that pass. Of a counter it takes the stored increments, which are such a function
-//! themselves. Nothing in it depends on when or in which order the observations
-//! arrived. It is about values: silences are in the decision log only, because they are about what was *not* there when.
+//! themselves. Nothing in it depends on when or in which order the observations arrived, but that a value stamped later than
+//! its arrival is from a clock that is ahead, and suspect. It is about values: silences are in the decision log only, because
+//! they are about what was *not* there when.
 
 use bakau_model::{DatastreamName, Flag, Level, Observation, QualityTest, RuleId, UtcMillis};
 use bakau_quality::Stream;
@@ -46,12 +47,14 @@ pub fn settle<'a>(
     observations: impl IntoIterator<Item = &'a Observation>,
 ) -> Vec<Episode> {
     let mut settler = Settler::new(rule, datastream, UtcMillis::new(i64::MIN));
-    let mut episodes: Vec<Episode> = observations
-        .into_iter()
-        .filter_map(|observation| {
-            settler.observe(Seen { at: observation.observed_at, value: observation.value, flag: observation.flag })
-        })
-        .collect();
+    let seen = |observation: &Observation| Seen {
+        at: observation.observed_at,
+        value: observation.value,
+        flag: observation.flag,
+        received_at: observation.received_at,
+    };
+    let mut episodes: Vec<Episode> =
+        observations.into_iter().filter_map(|observation| settler.observe(seen(observation))).collect();
     episodes.extend(settler.finish());
     episodes
 }
@@ -64,6 +67,8 @@ pub(crate) struct Seen {
     pub(crate) value: Option<f64>,
     /// As stored; it matters for counters alone, whose readings are judged where their neighbours are known.
     pub(crate) flag: Flag,
+    /// A value stamped later than this is from a clock that is ahead.
+    pub(crate) received_at: UtcMillis,
 }
 
 /// A value that has passed quality control so far; the next one may still show that it is a spike.
@@ -90,11 +95,11 @@ impl<'a> Judging<'a> {
     /// Takes the next value; gives the one before with its final flag, where that is usable.
     ///
     /// Increments of a counter are stored with the flag that holds for them, whatever the order of arrival was.
-    fn next(&mut self, Seen { at, value, flag }: Seen) -> Option<Judged> {
+    fn next(&mut self, Seen { at, value, flag, received_at }: Seen) -> Option<Judged> {
         if self.datastream.counter().is_some() {
             return value.filter(|_| flag.is_usable()).map(|value| Judged { at, value, flag });
         }
-        let judgement = self.stream.judge(&self.datastream.limits, at, value);
+        let judgement = self.stream.judge_received(&self.datastream.limits, at, value, received_at);
         if let (Some(revised), Some(newest)) = (judgement.revises, &mut self.newest)
             && newest.at == revised.at
         {
@@ -122,10 +127,12 @@ pub(crate) fn last_rest(
     series: &[Seen],
     within: std::ops::Range<UtcMillis>,
 ) -> Option<UtcMillis> {
-    let (limits, mut judging) = (Limits::of(rule), Judging::new(datastream));
+    let (limits, mut judging) = (Limits::of(rule, datastream.interval_ms), Judging::new(datastream));
     let mut usable: Vec<Judged> = series.iter().filter_map(|seen| judging.next(*seen)).collect();
     usable.extend(judging.last());
-    let rests = |judged: &&Judged| within.contains(&judged.at) && limits.at_rest(judged.value);
+    // A suspect value ends nothing.
+    let ends = |judged: &&Judged| judged.flag != Flag::Suspect && limits.at_rest(judged.value);
+    let rests = |judged: &&Judged| within.contains(&judged.at) && ends(judged);
     usable.iter().rev().find(rests).map(|judged| judged.at)
 }
 
@@ -143,7 +150,7 @@ pub(crate) struct Settler<'a> {
 
 impl<'a> Settler<'a> {
     pub(crate) fn new(rule: &'a Rule, datastream: &'a Datastream, from: UtcMillis) -> Self {
-        let (limits, judging) = (Limits::of(rule), Judging::new(datastream));
+        let (limits, judging) = (Limits::of(rule, datastream.interval_ms), Judging::new(datastream));
         Self { rule, datastream, limits, judging, from, machine: Machine::default() }
     }
 
@@ -256,7 +263,7 @@ mod tests {
         assert_eq!(episodes_of(&with(20, &[1.0])), nothing, "a spike, known by the value after it");
         assert_eq!(episodes_of(&with(20, &[-5.0])), nothing, "out of range");
         let drop = episodes_of(&with(20, &[3.9, 3.8, 3.9]));
-        assert_eq!(drop, ["20-Some(23) 3.8 3 1"], "real, with one step that was too fast");
+        assert_eq!(drop, ["20-Some(24) 3.8 4 2"], "real, with a step too fast down and one back");
         let low = episodes_of(&with(20, &[4.5, 3.0, 1.6, 0.19, 1.6, 3.0, 4.5]));
         assert_eq!(low, ["21-Some(27) 0.19 6 1"]);
     }
@@ -289,6 +296,18 @@ mod tests {
         let told: Vec<_> =
             episodes.iter().map(|episode| (episode.count, episode.suspect, episode.end.is_some())).collect();
         assert_eq!(told, [(2, 0, true)]);
+    }
+
+    #[test]
+    fn what_a_clock_that_is_ahead_says_is_suspect_and_ends_no_episode() {
+        let ahead = |minute: i64, value: f64| Observation {
+            received_at: crate::testing::minute(minute - 4),
+            ..observation(minute, value)
+        };
+        let series = [observation(0, 5.0), observation(1, 0.2), ahead(2, 6.0), observation(3, 0.3), ahead(4, 6.0)];
+        let episodes = settle(&do_rule(0), &datastream(), &series);
+        let found: Vec<_> = episodes.iter().map(|one| (one.peak, one.end, one.count, one.suspect)).collect();
+        assert_eq!(found, [(Level::Awas, None, 4, 2)]);
     }
 
     #[test]
@@ -345,7 +364,7 @@ mod tests {
             let series: Vec<_> = day.iter().map(|(minute, value)| observation(*minute, *value)).collect();
             let whole = settle(&rule, &datastream(), &series);
             for (place, at) in series.iter().enumerate() {
-                if !Limits::of(&rule).at_rest(at.value.unwrap()) {
+                if !Limits::of(&rule, Limits::ANY_INTERVAL).at_rest(at.value.unwrap()) {
                     continue;
                 }
                 let later: Vec<_> = whole.iter().filter(|episode| at.observed_at < episode.onset).cloned().collect();

@@ -91,6 +91,7 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
         heard: None,
         decided_at: minute(133).saturating_add(1_500),
         muted_until: None,
+        tells: true,
     };
     Facts { limit, ..Facts::of(&transition, Vec::new(), &snapshot([do_rule(0)])).unwrap() }
 }

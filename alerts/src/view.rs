@@ -119,6 +119,8 @@ pub struct AlertView {
     pub closed_at: Option<UtcMillis>,
     /// Why it is over.
     pub closed_reason: Option<Reason>,
+    /// Since when it cannot be confirmed: suspect values say that it is over or less bad, and only a good one ends it.
+    pub unconfirmed_since: Option<UtcMillis>,
     /// Who acknowledged the highest level that anybody did; whether that is enough for the level now says
     /// [`AlertView::is_in_hand`].
     pub acknowledged: Option<Acknowledgement>,

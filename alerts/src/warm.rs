@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use bakau_model::{DatastreamId, UtcMillis};
+use bakau_model::DatastreamId;
+use bakau_model::UtcMillis;
 use bakau_quality::{Stream, margin};
 use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, Store, StoreError, stream_before};
@@ -56,8 +57,8 @@ async fn state(store: &dyn Store, datastream: &Datastream, now: UtcMillis) -> Re
     let query = RangeQuery {
         datastream: datastream.number,
         from: now.saturating_add(-reach),
-        // Devices may be a little ahead.
-        to: UtcMillis::new(i64::MAX),
+        // Values from the future are judged when their time has come.
+        to: now.saturating_add(1),
         after: None,
         limit: MOST_VALUES,
         newest_first: true,

@@ -258,6 +258,7 @@ fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
         "closed_at": alert.closed_at.map(answer::time),
         "closed_at_local": alert.closed_at.map(|at| local.text(at)),
         "closed_reason": alert.closed_reason,
+        "unconfirmed_since": alert.unconfirmed_since.map(answer::time),
         "acknowledged": alert.is_in_hand(),
         "acknowledged_level": alert.acknowledged.as_ref().map(|by| by.level),
         "acknowledged_at": alert.acknowledged.as_ref().map(|by| answer::time(by.at)),

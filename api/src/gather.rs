@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState};
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState, Reason};
 use bakau_dashboards::view::{
-    self, AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, EpisodeRow, Freshness,
-    LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
+    self, AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow,
+    Freshness, LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{
@@ -243,6 +243,7 @@ impl<'a> Gatherer<'a> {
             worst: alert.worst.zip(alert.worst_at),
             unit: datastream.map_or_else(|| Unit::new(""), |datastream| datastream.unit.clone()),
             decimals: datastream.map_or(2, |datastream| catalogue::decimals(&self.snapshot, datastream)),
+            unconfirmed_since: alert.unconfirmed_since,
             decided_at: alert.decided_at,
             closed_at: alert.closed_at,
             acknowledged: alert.acknowledged.as_ref().map(|taken| acknowledgement(taken, people)),
@@ -293,6 +294,19 @@ impl<'a> Gatherer<'a> {
         let row = |transition: &bakau_alerts::TransitionView| TransitionRow {
             from: transition.from,
             to: transition.to,
+            doubt: match transition.reason {
+                Reason::Unconfirmed => Some(Doubt::Unconfirmed),
+                Reason::Confirmed => Some(Doubt::Confirmed),
+                Reason::Threshold
+                | Reason::NeverReported
+                | Reason::Stale
+                | Reason::Offline
+                | Reason::SourceDown
+                | Reason::Returned
+                | Reason::RuleChanged
+                | Reason::RuleRemoved
+                | Reason::StateLost => None,
+            },
             observed_at: transition.observed_at,
             decided_at: transition.decided_at,
             value: transition.value,

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 pub use alerts::{
     AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeliveryRow,
-    DeliveryState, TransitionRow,
+    DeliveryState, Doubt, TransitionRow,
 };
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};

@@ -1,9 +1,11 @@
 //! System tests: the real binary, real mosquitto, real MQTT clients, a real webhook receiver.
 
 mod browser;
+mod clocks;
 mod commands;
 mod counters;
 mod crowd;
+mod doubt;
 mod formats;
 mod full_disk;
 mod influx;

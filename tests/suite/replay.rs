@@ -75,8 +75,22 @@ async fn a_year_of_the_estuary_settles_to_the_same_alerts_in_any_order_of_arriva
 /// Raise and clear values of *waspada* and *siaga*, as the catalogue has them.
 type Bands = [(f64, f64); 2];
 
-/// The episodes of a rule about high values with a hold of an hour, worked out here on its own: two hours running, or an
-/// hour and the next value behind a gap, at or over the raise value, until a value is under the clear value.
+/// Hourly values further apart than two and a half hours have a gap between them.
+const LONGEST_JOINED_MS: i64 = 9_000_000;
+
+/// How many values from the first one on are at or over the raise value, without a gap between them.
+fn run(values: &[(UtcMillis, f64)], raise: f64) -> usize {
+    let joined = |place: usize| place == 0 || values[place].0.since(values[place - 1].0) <= LONGEST_JOINED_MS;
+    (0..values.len()).take_while(|place| raise <= values[*place].1 && joined(*place)).count()
+}
+
+/// Whether a run is as long as the hold.
+fn held(run: &[(UtcMillis, f64)]) -> bool {
+    run.first().zip(run.last()).is_some_and(|(first, last)| 3_600_000 <= last.0.since(first.0))
+}
+
+/// The episodes of a rule about high values with a hold of an hour, worked out here on its own: two hours running at or over
+/// the raise value, or an hour and the one after the next, until a value is under the clear value.
 fn episodes(values: &[(UtcMillis, f64)], bands: Bands) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     let mut at = 0;
@@ -85,16 +99,14 @@ fn episodes(values: &[(UtcMillis, f64)], bands: Bands) -> Vec<Value> {
             at += 1;
             continue;
         }
-        let run = values[at..].iter().take_while(|(_, value)| bands[0].0 <= *value).count();
-        if values[at + run - 1].0.since(values[at].0) < 3_600_000 {
-            at += run;
+        let length = run(&values[at..], bands[0].0);
+        if !held(&values[at..at + length]) {
+            at += length;
             continue;
         }
         let length = values[at..].iter().take_while(|(_, value)| bands[0].1 <= *value).count();
         let episode = &values[at..at + length];
-        let siaga = episode
-            .chunk_by(|a, b| (bands[1].0 <= a.1) == (bands[1].0 <= b.1))
-            .any(|run| bands[1].0 <= run[0].1 && 3_600_000 <= run[run.len() - 1].0.since(run[0].0));
+        let siaga = (0..length).any(|from| held(&episode[from..from + run(&episode[from..], bands[1].0)]));
         found.push(json!({
             "onset": episode[0].0.to_string(),
             "end": values.get(at + length).map(|(at, _)| at.to_string()),

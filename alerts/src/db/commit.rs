@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bakau_model::{ChannelId, DatastreamName, Flag, Level, PersonId, RuleId, Seq, SourceName, UtcMillis};
+use bakau_model::{ChannelId, DatastreamName, Flag, Level, Observation, PersonId, RuleId, Seq, SourceName, UtcMillis};
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Db, DbError, Outcome, optional_person, read::alert_views};
 use crate::{
     AlertId, AlertView, NoticeKind, NoticeState,
-    engine::{Mute, Remembered, Reminder, Requester, SlotKey, Subject},
+    engine::{Mute, Reason, Remembered, Reminder, Requester, SlotKey, Subject, WaitingKey},
     facts::Facts,
     routes::Recipient,
 };
@@ -20,6 +20,8 @@ pub(crate) struct Commit {
     pub(crate) cursor: Seq,
     pub(crate) states: BTreeMap<SlotKey, Vec<u8>>,
     pub(crate) heard: BTreeMap<Subject, Remembered>,
+    /// Values from the future that wait, and those that no longer do.
+    pub(crate) waiting: BTreeMap<WaitingKey, Option<Observation>>,
     pub(crate) decisions: Vec<Decision>,
     /// Requests decided: id, outcome, when.
     pub(crate) outcomes: Vec<(i64, Outcome, UtcMillis)>,
@@ -32,6 +34,8 @@ pub(crate) enum Decision {
         facts: Box<Facts>,
         /// Those whom a raised level concerns; otherwise those are told who have been told before.
         recipients: Vec<Recipient>,
+        /// Whether anybody is told; otherwise it is recorded only.
+        tells: bool,
         muted_until: Option<UtcMillis>,
         received_at: Option<UtcMillis>,
     },
@@ -81,6 +85,9 @@ impl Db {
             });
             insert.build().execute(&mut *transaction).await?;
         }
+        for (key, observation) in &commit.waiting {
+            super::ahead::write(&mut transaction, *key, observation.as_ref()).await?;
+        }
         let cursor = sqlx::query("UPDATE cursor SET seq = ?").bind(commit.cursor.get().cast_signed());
         cursor.execute(&mut *transaction).await?;
         let views = alert_views(&mut transaction, &touched).await?;
@@ -92,7 +99,8 @@ impl Db {
 /// Writes one decision; gives the alert whose view it changed.
 async fn record(connection: &mut SqliteConnection, decision: &Decision) -> Result<Option<AlertId>, DbError> {
     match decision {
-        Decision::Transition { facts, recipients, muted_until, received_at } => {
+        Decision::Transition { facts, recipients, tells, muted_until, received_at } => {
+            let recipients = tells.then_some(recipients.as_slice());
             record_transition(connection, facts, recipients, (*muted_until, *received_at)).await?;
             Ok(Some(facts.alert))
         }
@@ -133,17 +141,16 @@ async fn record_acknowledgement(
 }
 
 /// A change of level and the notices it owes: to the recipients of the rule on the way up, to whoever was told on the way
-/// down.
+/// down and of what is known about it; to nobody where there are no recipients.
 async fn record_transition(
     connection: &mut SqliteConnection,
     facts: &Facts,
-    recipients: &[Recipient],
+    recipients: Option<&[Recipient]>,
     (muted_until, received_at): (Option<UtcMillis>, Option<UtcMillis>),
 ) -> Result<(), DbError> {
     write_alert(connection, facts).await?;
     let transition = write_transition(connection, facts, muted_until, received_at).await?;
     let told = told(connection, facts.alert).await?;
-    let recipients = if facts.previous_level < facts.level { recipients } else { &told };
     let notice = Notice {
         transition,
         alert: facts.alert,
@@ -152,7 +159,10 @@ async fn record_transition(
         at: facts.decided_at,
         muted_until,
     };
-    write_notices(connection, &notice, recipients).await?;
+    if let Some(recipients) = recipients {
+        let recipients = if facts.previous_level < facts.level { recipients } else { &told };
+        write_notices(connection, &notice, recipients).await?;
+    }
     if facts.level == Level::Normal {
         return cancel_reminders(connection, facts.alert, None, "the alert is over").await;
     }
@@ -190,11 +200,12 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
     let rule_name = serde_json::to_string(&facts.rule.name).map_err(|_| DbError::Damaged("rule name"))?;
     let upsert = sqlx::query(
         "INSERT INTO alerts (id, rule, rule_name, datastream, station, level, peak, onset, updated, value, decided_at,
-                             opened_at, closed_at, closed_reason, kind, agency, source, flag, worst, worst_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+                             opened_at, closed_at, closed_reason, kind, agency, source, flag, worst, worst_at,
+                             unconfirmed_since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT (id) DO UPDATE SET rule_name = ?3, datastream = ?4, level = ?6, peak = max(peak, ?7),
             updated = ?9, value = ?10, decided_at = ?11, closed_at = ?12, closed_reason = ?13, agency = ?15, flag = ?17,
-            worst = ?18, worst_at = ?19",
+            worst = ?18, worst_at = ?19, unconfirmed_since = ?20",
     );
     let upsert = upsert
         .bind(facts.alert.bytes().as_slice())
@@ -215,7 +226,8 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
         .bind(facts.source().map(SourceName::as_str))
         .bind(facts.flag.map(Flag::code))
         .bind(facts.worst)
-        .bind(facts.worst_at.map(UtcMillis::get));
+        .bind(facts.worst_at.map(UtcMillis::get))
+        .bind((facts.reason == Reason::Unconfirmed).then_some(facts.decided_at.get()));
     upsert.execute(connection).await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! One connection writes; what belongs together (decision, notices, state, cursor) is one transaction with full fsync.
 
+mod ahead;
 mod commands;
 mod commit;
 mod key;
@@ -13,7 +14,7 @@ mod schema;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use bakau_model::{Level, PersonId, RuleId, Seq, SourceName, UtcMillis};
+use bakau_model::{Level, Observation, PersonId, RuleId, Seq, SourceName, UtcMillis};
 use sqlx::{
     Connection as _, Row, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
@@ -66,6 +67,8 @@ pub(crate) struct Db {
 pub(crate) struct Loaded {
     pub(crate) cursor: Seq,
     pub(crate) engine: EngineSnapshot,
+    /// Values from the future that wait for their time.
+    pub(crate) ahead: Vec<Observation>,
     /// States that could not be read; they start anew.
     pub(crate) unreadable: Vec<(SlotKey, StateError)>,
 }
@@ -103,8 +106,12 @@ impl Db {
     pub(crate) async fn load(&self) -> Result<Loaded, DbError> {
         let mut connection = self.write.acquire().await?;
         let seq: i64 = sqlx::query_scalar("SELECT seq FROM cursor").fetch_one(&mut *connection).await?;
-        let mut loaded =
-            Loaded { cursor: Seq::new(seq.cast_unsigned()), engine: EngineSnapshot::default(), unreadable: Vec::new() };
+        let mut loaded = Loaded {
+            cursor: Seq::new(seq.cast_unsigned()),
+            engine: EngineSnapshot::default(),
+            ahead: ahead::read(&mut connection).await?,
+            unreadable: Vec::new(),
+        };
         let taken = taken(&mut connection).await?;
         let rows = sqlx::query("SELECT subject, rule, state FROM engine_state").fetch_all(&mut *connection).await?;
         for row in rows {

@@ -14,7 +14,7 @@ use crate::{
 const ALERTS: &str =
     "SELECT id, rule, rule_name, kind, agency, station, datastream, source, level, peak, onset, updated, value, flag,
     worst, worst_at, decided_at, opened_at, closed_at, closed_reason, ack_level, ack_by, ack_person,
-    ack_at, ack_note FROM alerts WHERE 1 = 1";
+    ack_at, ack_note, unconfirmed_since FROM alerts WHERE 1 = 1";
 const NOTICES: &str =
     "SELECT outbox.id, transition_id, alert, kind, person, channel, recipient, state, attempts, next_attempt_at,
     last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
@@ -207,6 +207,7 @@ fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
         closed_at: optional_time(row, "closed_at")?,
         closed_reason: reason.map(|key| Reason::from_key(key).ok_or(DbError::Damaged("reason"))).transpose()?,
         acknowledged: acknowledgement(row)?,
+        unconfirmed_since: optional_time(row, "unconfirmed_since")?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Tables of alerts.db. Migrations only go forward and are never edited once released.
 
 /// `MIGRATIONS[n]` leads from version n to n + 1.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// Times are UTC milliseconds, levels are codes of `bakau_model::Level`, alert ids are 16 bytes.
 const V1: &str = "
@@ -166,4 +166,21 @@ CREATE TRIGGER acknowledgements_keep BEFORE UPDATE ON acknowledgements
 BEGIN SELECT RAISE(ABORT, 'acknowledgements are append-only'); END;
 CREATE TRIGGER acknowledgements_stay BEFORE DELETE ON acknowledgements
 BEGIN SELECT RAISE(ABORT, 'acknowledgements are append-only'); END;
+";
+
+/// An alert that suspect values speak against cannot be confirmed.
+const V3: &str = "
+ALTER TABLE alerts ADD COLUMN unconfirmed_since INTEGER; -- when that was decided; none once it is confirmed or over
+";
+
+/// A value from the future waits for its time; what waits is written with the cursor behind which it came.
+const V4: &str = "
+CREATE TABLE ahead (
+    observed_at INTEGER NOT NULL,
+    datastream INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    value REAL,
+    flag INTEGER NOT NULL,
+    PRIMARY KEY (observed_at, datastream)
+) WITHOUT ROWID;
 ";

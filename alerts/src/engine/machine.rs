@@ -5,39 +5,78 @@
 //!
 //! * A level is *crossed* at or beyond its raise value. It is raised once it has been crossed by every observation
 //!   for `hold` of event time; each level keeps its own start, so a higher level never waits for a lower one.
+//! * A hold is not bridged over a gap: where two observations that cross a level are further apart than 2.5 expected
+//!   intervals ([`bakau_model::is_gap`]), its hold begins anew with the second one.
 //! * Where both sides are bad, either side crosses a level, and it ends only behind the clear values of both.
 //! * A level ends when the value is back behind its clear value; the alert then drops to the highest level whose
 //!   clear value is not passed. Between raise and clear nothing changes.
+//! * A suspect observation raises as any other, but never clears: where it does not cross, it ends nothing, lowers nothing,
+//!   breaks no hold and carries none on. After [`UNCONFIRMED_AFTER`] of them in a row that would have ended or lowered an
+//!   alert it says that it cannot be confirmed, until an observation that is not suspect comes.
 //! * The excursion (onset, worst value, count) begins with the first crossing observation, so the onset does not
 //!   depend on the hold time.
 
-use bakau_model::{Flag, Level, UtcMillis};
+use bakau_model::{Flag, Level, UtcMillis, is_gap};
 use bakau_registry::{Rule, Threshold};
 use serde::{Deserialize, Serialize};
 
+/// So many suspect observations in a row that would have ended or lowered an alert make it one that cannot be confirmed: two
+/// may be noise of a sensor that is being cleaned, and at intervals of minutes people hear of three within half an hour.
+pub const UNCONFIRMED_AFTER: u8 = 3;
+
 /// The thresholds of one level, as stored with a state.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Sides {
+pub(super) struct Sides {
     low: Option<Threshold>,
     high: Option<Threshold>,
 }
 
-/// What of a rule decides levels; alerts of a rule are closed when any of it changes.
+/// What decides levels: the figures of a rule, and how often values of the datastream are expected.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bands of [`Level::RAISED`], in that order: the high side alone for *above*, the low one for *below*.
     bands: [Option<Sides>; 3],
     hold_ms: i64,
+    /// Expected milliseconds between observations; [`Limits::ANY_INTERVAL`] where it is not known.
+    interval_ms: i64,
 }
 
 impl Limits {
-    /// The limits of a rule.
+    /// An interval so long that nothing is a gap.
+    pub const ANY_INTERVAL: i64 = i64::MAX;
+
+    /// The limits of a rule on a datastream whose values are expected so often.
     #[must_use]
-    pub fn of(rule: &Rule) -> Self {
+    pub fn of(rule: &Rule, interval_ms: i64) -> Self {
         Self {
             bands: Level::RAISED.map(|level| rule.band(level).map(|band| Sides { low: band.low, high: band.high })),
             hold_ms: i64::from(rule.hold_s) * 1000,
+            interval_ms,
         }
+    }
+
+    /// Limits as states of formats 1 and 2 hold them, which knew no interval.
+    pub(super) const fn restored(bands: [Option<Sides>; 3], hold_ms: i64) -> Self {
+        Self { bands, hold_ms, interval_ms: Self::ANY_INTERVAL }
+    }
+
+    /// Bands and hold time.
+    #[cfg(test)]
+    pub(super) const fn parts(&self) -> ([Option<Sides>; 3], i64) {
+        (self.bands, self.hold_ms)
+    }
+
+    /// Whether the figures of the rule are the same. Another interval is no other rule: it closes no alert.
+    #[must_use]
+    pub fn has_figures_of(&self, rule: &Rule) -> bool {
+        Self { interval_ms: 0, ..*self } == Self::of(rule, 0)
+    }
+
+    /// Goes on with another interval; whether it is one.
+    pub(super) const fn set_interval(&mut self, interval_ms: i64) -> bool {
+        let changed = self.interval_ms != interval_ms;
+        self.interval_ms = interval_ms;
+        changed
     }
 
     /// Whether the value is at or beyond the raise value of a level, on either side.
@@ -98,6 +137,15 @@ impl Limits {
     }
 }
 
+/// How far a level has been crossed without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Hold {
+    /// The first observation beyond the raise value.
+    since: UtcMillis,
+    /// The last one so far.
+    last: UtcMillis,
+}
+
 /// A stretch in which some level is crossed or raised.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Excursion {
@@ -115,12 +163,31 @@ pub struct Excursion {
     pub suspect: u64,
 }
 
-/// A change of level.
+impl Excursion {
+    const fn begun(at: UtcMillis, value: f64) -> Self {
+        Self { onset: at, peak: Level::Normal, worst: value, worst_at: at, count: 0, suspect: 0 }
+    }
+}
+
+/// What an observation changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The level.
+    Level,
+    /// The level stands, and suspect values say that it does not: it cannot be confirmed.
+    Unconfirmed,
+    /// A good value has confirmed a level of which that had been said.
+    Confirmed,
+}
+
+/// A change of level, or of what is known about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
+    /// What changed.
+    pub news: News,
     /// Level before.
     pub from: Level,
-    /// Level after.
+    /// Level after; the same where it is not the level that changed.
     pub to: Level,
     /// The excursion it belongs to; without the observation that ended it.
     pub excursion: Excursion,
@@ -130,12 +197,26 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Machine {
     level: Level,
-    /// Since when each of [`Level::RAISED`] has been crossed without a break.
-    crossed_since: [Option<UtcMillis>; 3],
+    /// How each of [`Level::RAISED`] has been crossed without a break.
+    crossed: [Option<Hold>; 3],
     excursion: Option<Excursion>,
+    /// Suspect observations since the last good one that would have ended or lowered the alert; up to
+    /// [`UNCONFIRMED_AFTER`].
+    doubts: u8,
 }
 
 impl Machine {
+    /// A machine as states of formats 1 and 2 describe it; `last` is the last observation it saw.
+    pub(super) fn restored(
+        level: Level,
+        crossed_since: [Option<UtcMillis>; 3],
+        excursion: Option<Excursion>,
+        last: Option<UtcMillis>,
+    ) -> Self {
+        let hold = |since: UtcMillis| Hold { since, last: last.map_or(since, |last| last.max(since)) };
+        Self { level, crossed: crossed_since.map(|since| since.map(hold)), excursion, doubts: 0 }
+    }
+
     /// The level now.
     #[must_use]
     pub const fn level(&self) -> Level {
@@ -154,43 +235,97 @@ impl Machine {
         self.excursion
     }
 
-    /// Takes the next usable observation; `at` must be later than that of every one before.
+    /// Takes the next usable observation; `at` should be later than that of every one before.
     pub fn observe(&mut self, limits: &Limits, at: UtcMillis, value: f64, flag: Flag) -> Option<Change> {
-        for (level, since) in Level::RAISED.into_iter().zip(&mut self.crossed_since) {
-            *since = if limits.crossed(level, value) { Some(since.unwrap_or(at)) } else { None };
+        let crossed = Level::RAISED.map(|level| limits.crossed(level, value));
+        if flag == Flag::Suspect {
+            return self.suspect(limits, at, value, crossed);
         }
-        let due = self.due(limits, at);
+        let doubted = UNCONFIRMED_AFTER <= std::mem::take(&mut self.doubts);
+        for (hold, crossed) in self.crossed.iter_mut().zip(crossed) {
+            hold.take_if(|_| !crossed);
+        }
+        self.hold(limits, at, crossed);
+        let due = self.due(limits, at, crossed);
         let next = if self.level < due { due } else { limits.resting_level(self.level, value) };
-        if next == Level::Normal && self.crossed_since.iter().all(Option::is_none) {
+        if next == Level::Normal && !crossed.contains(&true) {
             return self.come_to_rest();
         }
-        let new = Excursion { onset: at, peak: Level::Normal, worst: value, worst_at: at, count: 0, suspect: 0 };
-        let mut excursion = self.excursion.unwrap_or(new);
-        if limits.is_worse(excursion.worst, value) {
-            (excursion.worst, excursion.worst_at) = (value, at);
-        }
-        excursion.count += 1;
-        excursion.suspect += u64::from(flag == Flag::Suspect);
-        excursion.peak = excursion.peak.max(next);
-        self.excursion = Some(excursion);
+        let excursion = self.count(limits, at, value, next, false);
         let from = std::mem::replace(&mut self.level, next);
         if from != Level::Normal && next == Level::Normal {
             // Only figures of levels in the wrong order come here: a higher level is crossed while a lower one ends.
             *self = Self::default();
         }
-        (from != next).then_some(Change { from, to: next, excursion })
+        let news = match (from == next, doubted) {
+            (false, _) => News::Level,
+            (true, true) => News::Confirmed,
+            (true, false) => return None,
+        };
+        Some(Change { news, from, to: next, excursion })
     }
 
-    /// The highest level that has been crossed for long enough.
-    fn due(&self, limits: &Limits, at: UtcMillis) -> Level {
-        let long_enough = |since: &Option<UtcMillis>| since.is_some_and(|since| limits.hold_ms <= at.since(since));
-        let levels = Level::RAISED.into_iter().zip(&self.crossed_since).rev();
-        levels.filter(|(_, since)| long_enough(since)).map(|(level, _)| level).next().unwrap_or(Level::Normal)
+    /// A suspect observation raises and goes on with what is raised; it ends nothing, lowers nothing and breaks no hold.
+    fn suspect(&mut self, limits: &Limits, at: UtcMillis, value: f64, crossed: [bool; 3]) -> Option<Change> {
+        if self.excursion.is_none() && !crossed.contains(&true) {
+            return None;
+        }
+        self.hold(limits, at, crossed);
+        let next = self.due(limits, at, crossed).max(self.level);
+        let excursion = self.count(limits, at, value, next, true);
+        let from = std::mem::replace(&mut self.level, next);
+        if from != next {
+            self.doubts = 0;
+            return Some(Change { news: News::Level, from, to: next, excursion });
+        }
+        if limits.resting_level(next, value) == next || UNCONFIRMED_AFTER <= self.doubts {
+            return None;
+        }
+        self.doubts += 1;
+        let told = UNCONFIRMED_AFTER <= self.doubts;
+        told.then_some(Change { news: News::Unconfirmed, from, to: next, excursion })
+    }
+
+    /// Goes on with the holds of the levels that are crossed; behind a gap they begin anew, and with them a stretch in
+    /// which nothing has been raised.
+    fn hold(&mut self, limits: &Limits, at: UtcMillis, crossed: [bool; 3]) {
+        for (hold, _) in self.crossed.iter_mut().zip(crossed).filter(|(_, crossed)| *crossed) {
+            let joined = hold.filter(|hold| !is_gap(at.since(hold.last), limits.interval_ms));
+            *hold = Some(joined.map_or(Hold { since: at, last: at }, |hold| Hold {
+                since: hold.since.min(at),
+                last: hold.last.max(at),
+            }));
+        }
+        let begins = |hold: &Hold| hold.since == at;
+        if self.level == Level::Normal && self.crossed.iter().flatten().all(begins) {
+            self.excursion = None;
+        }
+    }
+
+    /// The highest crossed level that has been crossed for long enough.
+    fn due(&self, limits: &Limits, at: UtcMillis, crossed: [bool; 3]) -> Level {
+        let long_enough = |hold: &Option<Hold>| hold.is_some_and(|hold| limits.hold_ms <= at.since(hold.since));
+        let levels = Level::RAISED.into_iter().zip(&self.crossed).zip(crossed).rev();
+        let mut due = levels.filter(|((_, hold), crossed)| *crossed && long_enough(hold));
+        due.next().map_or(Level::Normal, |((level, _), _)| level)
+    }
+
+    /// Adds an observation to the stretch that goes on.
+    fn count(&mut self, limits: &Limits, at: UtcMillis, value: f64, next: Level, suspect: bool) -> Excursion {
+        let excursion = self.excursion.get_or_insert(Excursion::begun(at, value));
+        if limits.is_worse(excursion.worst, value) {
+            (excursion.worst, excursion.worst_at) = (value, at);
+        }
+        excursion.count += 1;
+        excursion.suspect += u64::from(suspect);
+        excursion.peak = excursion.peak.max(next);
+        *excursion
     }
 
     fn come_to_rest(&mut self) -> Option<Change> {
         let before = std::mem::take(self);
         let raised = before.level != Level::Normal;
-        before.excursion.filter(|_| raised).map(|excursion| Change { from: before.level, to: Level::Normal, excursion })
+        let ended = |excursion| Change { news: News::Level, from: before.level, to: Level::Normal, excursion };
+        before.excursion.filter(|_| raised).map(ended)
     }
 }

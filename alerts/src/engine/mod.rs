@@ -4,6 +4,7 @@
 //! [`Effect`]; the same inputs with the same times always give the same effects. State is kept per (rule, subject) and
 //! can be taken out and put back at any moment between two inputs.
 
+mod ahead;
 mod behind;
 mod index;
 mod life;
@@ -22,12 +23,13 @@ use bakau_registry::Rule;
 
 use crate::AlertId;
 
+pub use ahead::{Ahead, WaitingKey};
 pub use life::Remembered;
-pub use machine::{Change, Excursion, Limits, Machine};
+pub use machine::{Change, Excursion, Limits, Machine, News, UNCONFIRMED_AFTER};
 pub use quiet::{After, Heard, Quiet};
 pub(crate) use rules::datastreams;
 pub use rules::{RuleSet, Uncovered, WatchedRule};
-pub use state::{Evaluated, Judge, OpenAlert, SlotKey, SlotState, StateError, Subject, UnknownSubject};
+pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError, Subject, UnknownSubject};
 pub use types::{Effect, Input, Measured, Mute, Origin, Reason, Refusal, Reminder, Requester, SourceView, Transition};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
@@ -198,7 +200,14 @@ impl Engine {
 
     fn observe(&mut self, now: UtcMillis, measured: &Measured) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.note_life(now, measured, &mut effects);
+        // One that has waited was a sign of life when it came.
+        if !measured.waited {
+            self.note_life(now, measured, &mut effects);
+        }
+        // Nothing is true of a time that has not come; whoever hands values in keeps it until then ([`Ahead`]).
+        if now < measured.observed_at {
+            return effects;
+        }
         let Some(value) = measured.value.filter(|value| value.is_finite() && measured.flag.is_usable()) else {
             return effects;
         };
@@ -206,12 +215,14 @@ impl Engine {
             return effects;
         }
         let evaluated = Evaluated { observed_at: measured.observed_at, value, flag: measured.flag };
+        let reach = Reach::of(measured.observed_at, measured.received_at);
         for number in self.index.entry(measured.datastream).slots() {
             let slot = &mut self.slots[number as usize];
-            let Judge::Threshold { limits, machine, last } = &mut slot.state.judge else { continue };
-            if last.is_some_and(|last| measured.observed_at <= last.observed_at) {
+            let Judge::Threshold { limits, machine, last, looked } = &mut slot.state.judge else { continue };
+            if !measured.waited && Some(reach) <= *looked {
                 continue;
             }
+            *looked = Some(reach).max(*looked);
             *last = Some(evaluated);
             let rested = machine.is_at_rest();
             let change = machine.observe(limits, measured.observed_at, value, measured.flag);
@@ -223,7 +234,12 @@ impl Engine {
                 self.dirty.push(number);
             }
             if let Some(change) = change {
-                let decided = Decided { now, revision: self.revision, reason: Reason::Threshold };
+                let reason = match change.news {
+                    News::Level => Reason::Threshold,
+                    News::Unconfirmed => Reason::Unconfirmed,
+                    News::Confirmed => Reason::Confirmed,
+                };
+                let decided = Decided { now, revision: self.revision, reason };
                 effects.push(slot.tell_crossing(&change, evaluated, &decided, &self.mutes));
                 self.await_reminder(number);
             }
@@ -350,12 +366,32 @@ impl Slot {
             id: AlertId::of(&self.key.rule, &self.key.subject, told.onset),
             sequence: 0,
             acknowledged: None,
+            told_unconfirmed: false,
             told_at: decided.now,
             reminders: 0,
             rule: Arc::clone(&self.rule),
         });
         open.sequence = open.sequence.saturating_add(1);
-        (open.told_at, open.reminders) = (decided.now, 0);
+        let tells = match decided.reason {
+            // Once for each level: a sensor that comes and goes would be told of again and again.
+            Reason::Unconfirmed => !std::mem::replace(&mut open.told_unconfirmed, true),
+            Reason::Confirmed => false,
+            Reason::Threshold
+            | Reason::NeverReported
+            | Reason::Stale
+            | Reason::Offline
+            | Reason::SourceDown
+            | Reason::Returned
+            | Reason::RuleChanged
+            | Reason::RuleRemoved
+            | Reason::StateLost => {
+                open.told_unconfirmed = false;
+                true
+            }
+        };
+        if tells {
+            (open.told_at, open.reminders) = (decided.now, 0);
+        }
         let muted = mutes.get(&self.key.rule).filter(|mute| decided.now < mute.until);
         let transition = Transition {
             alert: open.id,
@@ -374,6 +410,7 @@ impl Slot {
             heard: told.heard,
             decided_at: decided.now,
             muted_until: muted.map(|mute| mute.until),
+            tells,
         };
         if told.to == Level::Normal {
             self.state.alert = None;

@@ -10,7 +10,9 @@ use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
 
 use crate::covering::find_uncovered;
 
-use super::{Change, Decided, Effect, Engine, Judge, Reason, Slot, SlotKey, SlotState, Subject, index::Index};
+use super::{
+    Change, Decided, Effect, Engine, Judge, Limits, News, Reason, Slot, SlotKey, SlotState, Subject, index::Index,
+};
 
 /// A rule and one subject it watches.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,15 +21,17 @@ pub struct WatchedRule {
     pub rule: Arc<Rule>,
     /// What it watches.
     pub subject: Subject,
+    /// Expected milliseconds between observations of a datastream; [`Limits::ANY_INTERVAL`] where none is known.
+    pub interval_ms: i64,
     /// Which other alerts do not stand for its own.
     pub uncovered: Uncovered,
 }
 
 impl WatchedRule {
-    /// A rule on a subject, for whose alerts those of its source and of its station may stand.
+    /// A rule on a subject of which no interval is known, for whose alerts those of its source and of its station may stand.
     #[must_use]
     pub fn new(rule: Arc<Rule>, subject: Subject) -> Self {
-        Self { rule, subject, uncovered: Uncovered::default() }
+        Self { rule, subject, interval_ms: Limits::ANY_INTERVAL, uncovered: Uncovered::default() }
     }
 }
 
@@ -58,7 +62,11 @@ impl RuleSet {
         let mut rules = Vec::new();
         for rule in snapshot.rules.values() {
             let watched = subjects(rule, snapshot, sources).into_iter();
-            rules.extend(watched.map(|subject| WatchedRule::new(Arc::clone(rule), subject)));
+            rules.extend(watched.map(|subject| {
+                let datastream = subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
+                let interval_ms = datastream.map_or(Limits::ANY_INTERVAL, |datastream| datastream.interval_ms);
+                WatchedRule { interval_ms, ..WatchedRule::new(Arc::clone(rule), subject) }
+            }));
         }
         find_uncovered(&mut rules, snapshot);
         let station = |datastream: &Arc<Datastream>| (datastream.number, datastream.station.clone());
@@ -117,13 +125,14 @@ impl Engine {
         self.revision = rules.revision;
         let mut effects = Vec::new();
         let mut in_force: BTreeSet<RuleId> = BTreeSet::new();
-        for WatchedRule { rule, subject, uncovered } in &rules.rules {
+        for watched in &rules.rules {
+            let WatchedRule { rule, subject, .. } = watched;
             in_force.insert(rule.id.clone());
             let key = SlotKey { subject: subject.clone(), rule: rule.id.clone() };
             let state = known.remove(&key);
             let dirty = unsaved.contains(&key);
-            let slot = self.take_up(now, rule, key, state, dirty, &mut effects);
-            self.slots.push(Slot { uncovered: uncovered.clone(), ..slot });
+            let slot = self.take_up(now, watched, key, state, dirty, &mut effects);
+            self.slots.push(Slot { uncovered: watched.uncovered.clone(), ..slot });
         }
         for (key, state) in known {
             let reason = if in_force.contains(&key.rule) { Reason::RuleChanged } else { Reason::RuleRemoved };
@@ -179,22 +188,24 @@ impl Engine {
     fn take_up(
         &self,
         now: UtcMillis,
-        rule: &Arc<Rule>,
+        WatchedRule { rule, interval_ms, .. }: &WatchedRule,
         key: SlotKey,
         state: Option<SlotState>,
         dirty: bool,
         effects: &mut Vec<Effect>,
     ) -> Slot {
         // When a silence is first expected is remembered from the beginning.
-        let new_silence = state.is_none() && matches!(Judge::of(rule, now), Judge::Quiet(_));
-        let fresh = || SlotState { judge: Judge::of(rule, now), alert: None };
+        let fresh = || SlotState { judge: Judge::of(rule, *interval_ms, now), alert: None };
+        let new_silence = state.is_none() && matches!(fresh().judge, Judge::Quiet(_));
         let mut slot = Slot::new(key, Arc::clone(rule), state.unwrap_or_else(fresh));
         slot.dirty = dirty || new_silence;
         if !slot.state.judge.fits(rule) {
             effects.extend(self.close(now, &mut slot, Reason::RuleChanged));
-            slot.state = SlotState { judge: slot.state.judge.renewed(rule, now), alert: None };
+            slot.state = SlotState { judge: slot.state.judge.renewed(rule, *interval_ms, now), alert: None };
             slot.dirty = true;
         }
+        slot.dirty |= slot.state.judge.set_interval(*interval_ms);
+        slot.dirty |= slot.state.judge.look_no_further_than(now);
         if let Some(open) = &mut slot.state.alert
             && open.rule != *rule
         {
@@ -226,7 +237,7 @@ impl Engine {
         match &mut slot.state.judge {
             Judge::Threshold { machine, last, .. } => {
                 let (last, excursion) = ((*last)?, machine.excursion()?);
-                let change = Change { from: machine.level(), to: Level::Normal, excursion };
+                let change = Change { news: News::Level, from: machine.level(), to: Level::Normal, excursion };
                 Some(slot.tell_crossing(&change, last, &decided, &self.mutes))
             }
             Judge::Quiet(quiet) => {

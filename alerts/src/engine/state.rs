@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Limits, Machine, Quiet};
 use crate::AlertId;
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const CODEC_POSTCARD: u8 = 0;
 const HEADER_BYTES: usize = 14;
 
@@ -88,6 +88,24 @@ pub struct Evaluated {
     pub flag: Flag,
 }
 
+/// How far a rule has looked. Two clocks may stamp values of one datastream; a value was measured by the time it says, and by
+/// the time it was received at the latest, so one from a clock that is ahead reaches no further than its arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reach {
+    /// The earlier one of `observed_at` and `received_at`.
+    measured_by: UtcMillis,
+    /// Tells values of one message apart that are all ahead.
+    observed_at: UtcMillis,
+}
+
+impl Reach {
+    /// How far a value reaches.
+    #[must_use]
+    pub fn of(observed_at: UtcMillis, received_at: UtcMillis) -> Self {
+        Self { measured_by: observed_at.min(received_at), observed_at }
+    }
+}
+
 /// The alert that is open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenAlert {
@@ -97,6 +115,8 @@ pub struct OpenAlert {
     pub sequence: u32,
     /// The highest level at which somebody has taken it in hand.
     pub acknowledged: Option<Level>,
+    /// Whether people have been told, since the level last changed, that it cannot be confirmed.
+    pub told_unconfirmed: bool,
     /// When people were last told of it: the last transition, or the last reminder.
     pub told_at: UtcMillis,
     /// Reminders since the last transition.
@@ -107,6 +127,7 @@ pub struct OpenAlert {
 }
 
 /// What decides the level of a slot.
+#[expect(clippy::large_enum_variant, reason = "nearly all rules are about values")]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Judge {
     /// Values.
@@ -115,21 +136,26 @@ pub enum Judge {
         limits: Limits,
         /// The level machine.
         machine: Machine,
-        /// The last observation evaluated; survives rule changes, so that no observation counts twice.
+        /// The last observation evaluated.
         last: Option<Evaluated>,
+        /// How far it has looked; survives rule changes, so that no observation counts twice.
+        looked: Option<Reach>,
     },
     /// Time without a sign of life.
     Quiet(Quiet),
 }
 
 impl Judge {
-    /// A judge that has seen nothing, for a rule that holds from `now` on.
+    /// A judge that has seen nothing, for a rule that holds from `now` on; values are expected every `interval_ms`.
     #[must_use]
-    pub fn of(rule: &Rule, now: UtcMillis) -> Self {
+    pub fn of(rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
         match &rule.condition {
-            Condition::Threshold { .. } => {
-                Self::Threshold { limits: Limits::of(rule), machine: Machine::default(), last: None }
-            }
+            Condition::Threshold { .. } => Self::Threshold {
+                limits: Limits::of(rule, interval_ms),
+                machine: Machine::default(),
+                last: None,
+                looked: None,
+            },
             Condition::Silence { .. } | Condition::SourceDown { .. } => Self::Quiet(Quiet::new(After::of(rule), now)),
         }
     }
@@ -147,11 +173,28 @@ impl Judge {
     #[must_use]
     pub fn fits(&self, rule: &Rule) -> bool {
         match (self, &rule.condition) {
-            (Self::Threshold { limits, .. }, Condition::Threshold { .. }) => *limits == Limits::of(rule),
+            (Self::Threshold { limits, .. }, Condition::Threshold { .. }) => limits.has_figures_of(rule),
             (Self::Quiet(quiet), Condition::Silence { .. } | Condition::SourceDown { .. }) => {
                 quiet.after == After::of(rule)
             }
             (Self::Threshold { .. } | Self::Quiet(_), _) => false,
+        }
+    }
+
+    /// Nothing reaches beyond now: a value from the future that was evaluated before such values waited does not blind the
+    /// rule until then. Whether that changed anything.
+    pub(super) fn look_no_further_than(&mut self, now: UtcMillis) -> bool {
+        let Self::Threshold { looked: Some(looked), .. } = self else { return false };
+        let beyond = now < looked.measured_by;
+        looked.measured_by = looked.measured_by.min(now);
+        beyond
+    }
+
+    /// Goes on with another interval between observations; whether it is one.
+    pub(super) const fn set_interval(&mut self, interval_ms: i64) -> bool {
+        match self {
+            Self::Threshold { limits, .. } => limits.set_interval(interval_ms),
+            Self::Quiet(_) => false,
         }
     }
 
@@ -168,8 +211,8 @@ impl Judge {
     #[must_use]
     pub fn at_rest(&self) -> Self {
         match self {
-            Self::Threshold { limits, last, .. } => {
-                Self::Threshold { limits: *limits, machine: Machine::default(), last: *last }
+            Self::Threshold { limits, last, looked, .. } => {
+                Self::Threshold { limits: *limits, machine: Machine::default(), last: *last, looked: *looked }
             }
             // Without deadlines it fits no rule, so that one that returns begins to expect at its return.
             Self::Quiet(quiet) => Self::Quiet(Quiet { after: After::default(), level: Level::Normal, ..*quiet }),
@@ -178,10 +221,10 @@ impl Judge {
 
     /// A judge by the figures of a rule that neither evaluates anything again nor names anything again.
     #[must_use]
-    pub fn renewed(&self, rule: &Rule, now: UtcMillis) -> Self {
-        match (Self::of(rule, now), self) {
-            (Self::Threshold { limits, machine, .. }, Self::Threshold { last, .. }) => {
-                Self::Threshold { limits, machine, last: *last }
+    pub fn renewed(&self, rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
+        match (Self::of(rule, interval_ms, now), self) {
+            (Self::Threshold { limits, machine, .. }, Self::Threshold { last, looked, .. }) => {
+                Self::Threshold { limits, machine, last: *last, looked: *looked }
             }
             (Self::Quiet(new), Self::Quiet(old)) => Self::Quiet(Quiet { onset: old.onset, ..new }),
             (new @ (Self::Threshold { .. } | Self::Quiet(_)), _) => new,
@@ -247,7 +290,7 @@ impl SlotState {
             return Err(StateError::Damaged);
         }
         let body = &blob[HEADER_BYTES..];
-        let state = if blob[0] < FORMAT { old::decode(body) } else { postcard::from_bytes(body).ok() };
+        let state = if blob[0] < FORMAT { old::decode(blob[0], body) } else { postcard::from_bytes(body).ok() };
         state.ok_or(StateError::Damaged)
     }
 }

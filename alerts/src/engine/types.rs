@@ -69,6 +69,8 @@ pub struct Measured {
     pub value: Option<f64>,
     /// Its quality; failed and missing values neither raise nor clear.
     pub flag: Flag,
+    /// Whether it was from the future when it came, and has waited for its time ([`Ahead`](super::Ahead)).
+    pub waited: bool,
     /// The source it came through, where that matters ([`Engine::origin`](super::Engine::origin)).
     pub origin: Option<Origin>,
 }
@@ -139,12 +141,16 @@ pub enum Refusal {
     UnknownRule,
 }
 
-/// Why a level changed.
+/// Why a level changed, or what is known about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// An observation crossed a threshold of the rule.
     Threshold,
+    /// Suspect values say that the level no longer holds: it stands, and cannot be confirmed.
+    Unconfirmed,
+    /// A good value has confirmed a level that could not be confirmed.
+    Confirmed,
     /// Nothing has ever been received, although it has been expected for too long.
     NeverReported,
     /// Nothing has been received for too long.
@@ -165,8 +171,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Threshold,
+        Self::Unconfirmed,
+        Self::Confirmed,
         Self::NeverReported,
         Self::Stale,
         Self::Offline,
@@ -182,6 +190,8 @@ impl Reason {
     pub const fn key(self) -> &'static str {
         match self {
             Self::Threshold => "threshold",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Confirmed => "confirmed",
             Self::NeverReported => "never_reported",
             Self::Stale => "stale",
             Self::Offline => "offline",
@@ -200,7 +210,7 @@ impl Reason {
     }
 }
 
-/// One change of an alert's level.
+/// One change of an alert's level, or of what is known about it; then the level is the same before and after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
     /// The alert.
@@ -236,6 +246,8 @@ pub struct Transition {
     pub decided_at: UtcMillis,
     /// Notices are held back until then.
     pub muted_until: Option<UtcMillis>,
+    /// Whether people hear of it; otherwise it is recorded only.
+    pub tells: bool,
 }
 
 /// An alert that is open at a level that nobody has acknowledged.

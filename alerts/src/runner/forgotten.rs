@@ -74,5 +74,6 @@ fn forgotten(
         heard: None,
         decided_at,
         muted_until: None,
+        tells: true,
     }
 }

@@ -28,7 +28,7 @@ async fn a_webhook_gets_a_signed_notice() {
     house.arrive(&[(133, 0.42)]);
     let request = sink.next().await;
     assert_eq!(request.headers["content-type"], "application/json");
-    let expected = webhook::sign(&Secret::new("rahasia"), at(0), &request.body);
+    let expected = webhook::sign(&Secret::new("rahasia"), at(133), &request.body);
     assert_eq!(request.headers["bakau-signature"], expected);
     let body = body(&request);
     assert_eq!(body["idempotency_key"], key(&request));
@@ -50,12 +50,12 @@ async fn a_failed_delivery_is_tried_again_under_the_same_key_and_not_before_the_
     let first = sink.next().await;
     let after = |attempts| move |detail: &AlertDetail| detail.notices[0].attempts == attempts;
     let detail = room.alert("the first failure", after(1)).await;
-    assert_eq!(detail.notices[0].next_attempt_at, Some(at(0).saturating_add(5_000)));
+    assert_eq!(detail.notices[0].next_attempt_at, Some(at(1).saturating_add(5_000)));
     assert_eq!(room.alerts.delivery_problems(10).await.unwrap(), detail.notices, "it is visibly being tried again");
     house.clock.advance(5_000);
     let second = sink.next().await;
     let detail = room.alert("the second failure", after(2)).await;
-    assert_eq!(detail.notices[0].next_attempt_at, Some(at(0).saturating_add(125_000)));
+    assert_eq!(detail.notices[0].next_attempt_at, Some(at(1).saturating_add(125_000)));
     house.clock.advance(120_000);
     let third = sink.next().await;
     assert_eq!((key(&first), &first.body), (key(&second), &second.body));
@@ -156,6 +156,7 @@ async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notice_that_g
     };
     let mut house = House::new(&sink.url);
     house.snapshots.send_replace(Arc::new(snapshot(&sink.url, 1, rules())));
+    house.clock.set(at(3));
     let room = house.open().await;
     house.arrive(&[(1, 3.9)]);
     sink.next().await;

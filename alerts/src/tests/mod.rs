@@ -81,8 +81,10 @@ impl House {
         Room { alerts: alerts.await.unwrap(), stop }
     }
 
-    /// One message with the given (minute, value) readings, arriving now.
+    /// One message with the given (minute, value) readings, arriving now or, where they are newer, at the last of them.
     fn arrive(&mut self, readings: &[(i64, f64)]) -> Seq {
+        let newest = readings.iter().map(|(minute, _)| at(*minute)).max();
+        newest.into_iter().for_each(|newest| self.clock.set(self.clock.now().max(newest)));
         let observations: Vec<_> =
             readings.iter().map(|(minute, value)| testing::observation(*minute, *value)).collect();
         self.spool.append(&draft(&observations)).unwrap().seq

@@ -126,13 +126,13 @@ async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
     room.alert("the first notice", |detail| detail.notices.len() == 1).await;
-    house.clock.set(at(10));
+    house.clock.set(at(11));
     let reminders = |detail: &AlertDetail| {
         let states = detail.notices.iter().filter(|notice| notice.kind == NoticeKind::Reminder);
         states.map(|notice| notice.state).collect::<Vec<_>>()
     };
     room.alert("a reminder", |detail| reminders(detail) == [NoticeState::Pending]).await;
-    house.clock.set(at(20));
+    house.clock.set(at(21));
     let two = [NoticeState::Cancelled, NoticeState::Pending];
     let detail = room.alert("a second one in its place", |detail| reminders(detail) == two).await;
     let sari = Principal::Person { id: PersonId::new("sari").unwrap(), name: "Sari".to_owned() };

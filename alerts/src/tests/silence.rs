@@ -187,6 +187,7 @@ async fn a_rule_about_a_parameter_watches_each_datastream_by_itself() {
     registered.by_name.insert(second.name.clone(), second);
     let mut house = House::silent([]);
     house.snapshots.send_replace(Arc::new(registered));
+    house.clock.set(at(1));
     let room = house.open().await;
     let deep = Observation { datastream: other, ..testing::observation(1, 1.0) };
     house.spool.append(&draft(&[testing::observation(1, 3.0), deep])).unwrap();

@@ -328,6 +328,13 @@ fn alert() -> Value {
         ("closed_at", nullable(time())),
         ("closed_at_local", nullable(local())),
         ("closed_reason", nullable(text())),
+        (
+            "unconfirmed_since",
+            about(
+                nullable(time()),
+                "since when it cannot be confirmed: suspect values speak against it, they never end it",
+            ),
+        ),
         ("acknowledged", about(boolean(), "at the level that it has now, or at a higher one")),
         ("acknowledged_level", about(nullable(level()), "up to which it was acknowledged")),
         ("acknowledged_at", nullable(time())),

@@ -117,7 +117,8 @@ async fn nothing_falls_between_a_page_and_its_first_event() {
     for path in ["/", "/stations/prb-bjbr-01", "/alerts"] {
         let (oxygen, level) = if path == "/stations/prb-bjbr-01" { (5.5, "normal") } else { (3.5, "waspada") };
         let after = drawn_after(&rig, path).await;
-        rig.clock.advance(1_000);
+        // Slow enough to be believed: what is suspect ends no alert.
+        rig.clock.advance(300_000);
         rig.feed(&[(DO, rig.clock.now(), Some(oxygen))]).await;
         let mut stream = Stream::open(&rig, &format!("/api/v1/events?after={after}")).await;
         loop {

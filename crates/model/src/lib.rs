@@ -7,6 +7,7 @@
 mod batch;
 mod declared;
 mod envelope;
+mod gap;
 mod id;
 mod ledger;
 mod level;
@@ -27,6 +28,7 @@ mod unit;
 pub use batch::{Batch, Seq, SourcedObservation};
 pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, trim};
 pub use envelope::{Envelope, Qos};
+pub use gap::{is_gap, longest_joined_ms};
 pub use id::{
     AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, NotificationId,
     PersonId, RouteId, RuleId, SourceName, StationId,

@@ -175,6 +175,7 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
         worst: Some((0.41, at("2026-03-10T07:05:00Z"))),
         unit: Unit::new("mg/L"),
         decimals: 2,
+        unconfirmed_since: None,
         decided_at: at("2026-03-10T07:40:03Z"),
         closed_at: closed.then(|| at("2026-03-10T08:30:00Z")),
         acknowledged: closed.then(|| AcknowledgementRow {
@@ -281,7 +282,8 @@ fn station(language: Language) -> StationView {
 fn alert_page(language: Language) -> AlertPageView {
     let row = |from, to, at: &str, value| {
         let observed_at = UtcMillis::parse(at).unwrap();
-        TransitionRow { from, to, observed_at, decided_at: observed_at.saturating_add(3000), value: Some(value) }
+        let decided_at = observed_at.saturating_add(3000);
+        TransitionRow { from, to, doubt: None, observed_at, decided_at, value: Some(value) }
     };
     let delivery = |level, state, detail: Option<&str>| DeliveryRow {
         channel: "piket-probolinggo".to_owned(),

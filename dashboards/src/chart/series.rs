@@ -1,11 +1,8 @@
 //! Points to lines: where the line breaks, what is shaded, what is marked, and fewer points than pixels.
 
-use bakau_model::{Flag, UtcMillis};
+use bakau_model::{Flag, UtcMillis, longest_joined_ms};
 
 use super::{Point, Spread, scale::FAR};
-
-/// A hole longer than this many intervals is a gap.
-const GAP_INTERVALS: f64 = 2.5;
 
 /// A position in the plot: pixels from its left edge, and the value.
 pub(super) type Spot = (f64, f64);
@@ -32,7 +29,7 @@ pub(super) fn prepare(points: &[Point], from: UtcMillis, to: UtcMillis, interval
     let mut series = Series::default();
     let scale = width / to.since(from) as f64;
     let x = |at: UtcMillis| at.since(from) as f64 * scale;
-    let hole = (interval_ms.max(1) as f64 * GAP_INTERVALS) as i64;
+    let hole = longest_joined_ms(interval_ms);
     let mut line: Vec<Spot> = Vec::new();
     let mut last_usable = from;
     let mut broken = false;
@@ -81,7 +78,7 @@ pub(super) fn bands(
     width: f64,
 ) {
     let scale = width / to.since(from) as f64;
-    let hole = (interval_ms.max(1) as f64 * GAP_INTERVALS) * scale;
+    let hole = longest_joined_ms(interval_ms) as f64 * scale;
     let sound = |spread: &&Spread| from <= spread.at && spread.at <= to && spread.low <= spread.high;
     let mut last: Option<(f64, f64, f64)> = None;
     for spread in spreads.iter().filter(sound) {

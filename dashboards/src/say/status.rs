@@ -7,10 +7,18 @@ use bakau_model::UtcMillis;
 use super::Say;
 use crate::{
     format,
-    view::{BlockedReason, BrokerLosses, ChannelRow, DeliveryFault, Lag, SourceKind},
+    view::{BlockedReason, BrokerLosses, ChannelRow, DeliveryFault, Doubt, Lag, SourceKind},
 };
 
 impl Say<'_> {
+    /// What became known of a level that stays as it is.
+    pub(crate) fn doubt(&self, doubt: impl Borrow<Doubt>) -> &'static str {
+        match *doubt.borrow() {
+            Doubt::Unconfirmed => self.t("doubt_unconfirmed"),
+            Doubt::Confirmed => self.t("doubt_confirmed"),
+        }
+    }
+
     pub(crate) fn source_kind(&self, kind: impl Borrow<SourceKind>) -> &'static str {
         match *kind.borrow() {
             SourceKind::Broker => self.t("source_broker"),

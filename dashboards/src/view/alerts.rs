@@ -87,6 +87,8 @@ pub struct AlertRow {
     pub unit: Unit,
     /// Decimal places to show.
     pub decimals: u8,
+    /// Since when suspect values speak against it, so that it cannot be confirmed.
+    pub unconfirmed_since: Option<UtcMillis>,
     /// When the newest transition was decided.
     pub decided_at: UtcMillis,
     /// When it closed; `None` while active.
@@ -172,12 +174,23 @@ pub struct TransitionRow {
     pub from: Level,
     /// Level after.
     pub to: Level,
+    /// What became known of a level that stays as it is.
+    pub doubt: Option<Doubt>,
     /// When the environment had the value that decided it.
     pub observed_at: UtcMillis,
     /// When the rule acted.
     pub decided_at: UtcMillis,
     /// The value, in the alert's unit.
     pub value: Option<f64>,
+}
+
+/// What became known of a level that stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It cannot be confirmed: suspect values speak against it.
+    Unconfirmed,
+    /// A good value has confirmed it.
+    Confirmed,
 }
 
 /// Where a notification is.

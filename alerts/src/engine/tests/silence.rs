@@ -69,7 +69,15 @@ fn input(at: i64, event: Event) -> Input {
     let value = |datastream, age, value: Option<f64>| {
         let (observed_at, received_at) = (minute(at - age), minute(at));
         let flag = if value.is_none() { Flag::Missing } else { Flag::NotEvaluated };
-        Input::Observation(Measured { datastream, observed_at, received_at, value, flag, origin: Some(Origin(0)) })
+        Input::Observation(Measured {
+            datastream,
+            observed_at,
+            received_at,
+            value,
+            flag,
+            waited: false,
+            origin: Some(Origin(0)),
+        })
     };
     let status = |online, kept| Input::Status { station: station(), online, kept, at: minute(at) };
     match event {
