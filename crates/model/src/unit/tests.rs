@@ -197,10 +197,12 @@ fn ten_to(power: i32) -> Fraction {
     if power < 0 { (BigInt::from(1), power_of) } else { (power_of, BigInt::from(1)) }
 }
 
-/// What the standard library writes is the shortest decimal.
+/// The shortest decimal of a number. Above 2^49 two may be equally short and equally near, and the standard library may
+/// write the other one; either is what a device may have sent.
 fn written(value: f64) -> Fraction {
-    let text = format!("{value:e}");
-    let (digits, power) = text.split_once('e').unwrap();
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    let (digits, power) = text.split_once('e').unwrap_or((text, "0"));
     let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
     let mantissa: BigInt = format!("{whole}{decimals}").parse().unwrap();
     let (above, below) = ten_to(power.parse::<i32>().unwrap() - i32::try_from(decimals.len()).unwrap());
@@ -292,6 +294,18 @@ proptest! {
             let found = Unit::new(from).conversion_to(&Unit::new(to)).unwrap().apply_to_sum(base, value);
             prop_assert!(is_nearest(found, &convert((factor, offset, divisor), sum.clone())), "{:?}+{:?}", base, value);
         }
+    }
+
+    #[test]
+    fn the_decimal_taken_is_one_of_the_shortest(value in sent()) {
+        let mut buffer = zmij::Buffer::new();
+        let (ours, theirs) = (buffer.format_finite(value), format!("{value:e}"));
+        prop_assert_eq!(ours.parse(), Ok(value));
+        let digits = |text: &str| {
+            let mantissa = text.split('e').next().unwrap_or_default().replace(['.', '-'], "");
+            mantissa.trim_matches('0').len()
+        };
+        prop_assert_eq!(digits(ours), digits(&theirs), "{} and {}", ours, theirs);
     }
 
     #[test]
