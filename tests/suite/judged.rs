@@ -8,6 +8,7 @@ use bakau_model::UtcMillis;
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
+    influx::Influx,
     publish::{Answer, Publisher},
     wait,
 };
@@ -155,11 +156,11 @@ struct Line {
 }
 
 impl Line {
-    async fn open(folder: &Path, catalogue: &str) -> Result<Self> {
+    async fn open(folder: &Path, store: &str) -> Result<Self> {
         let text =
-            catalogue::AGENCY.to_owned() + catalogue + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
+            catalogue::AGENCY.to_owned() + CATALOGUE + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
         let configuration = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n";
-        let mut bakau = Bakau::prepare(folder, configuration, &[("uji.toml", text)])?;
+        let mut bakau = Bakau::prepare(folder, &(configuration.to_owned() + store), &[("uji.toml", text)])?;
         bakau.start().await?;
         Ok(Self { bakau })
     }
@@ -219,7 +220,7 @@ fn minutes_ago(minutes: i64) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_in_another_unit_is_stored_as_people_would_write_it_and_reaches_a_limit_exactly() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut line = Line::open(folder.path(), CATALOGUE).await?;
+    let mut line = Line::open(folder.path(), "").await?;
     for (minutes, value) in [(20, r#""water_level_cm":130"#), (15, r#""water_level_cm":115"#)] {
         line.send("uji-sungai", &format!(r#"{{"time":{},{value}}}"#, minutes_ago(minutes))).await?;
     }
@@ -249,10 +250,8 @@ fn judged(answer: &Value, test: &str) -> Vec<(u64, char)> {
     rows.iter().map(|row| (row["flag"].as_u64().unwrap_or_default(), digit(row))).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_code_for_no_value_that_nobody_declared_is_no_value_and_an_extreme_that_may_be_real_alarms() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let mut line = Line::open(folder.path(), CATALOGUE).await?;
+async fn codes_are_no_values(folder: &Path, store: &str) -> Result<()> {
+    let mut line = Line::open(folder, store).await?;
     for (minutes, values) in [
         (40, r#""water_level":1.20,"flow":0.5,"ec":812"#),
         (35, r#""water_level":-9999,"flow":-9999,"ec":7999"#),
@@ -296,9 +295,29 @@ async fn a_code_for_no_value_that_nobody_declared_is_no_value_and_an_extreme_tha
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_for_no_value_that_nobody_declared_is_no_value_and_an_extreme_that_may_be_real_alarms() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    codes_are_no_values(folder.path(), "").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_ahead_hides_no_value_and_the_station_says_so_after_a_restart_too() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut line = Line::open(folder.path(), CATALOGUE).await?;
+    clock_is_told(folder.path(), "").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn influxdb_holds_the_same_verdicts_of_codes_and_clocks() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let influx = Influx::start(&folder.path().join("influx")).await?;
+    codes_are_no_values(&folder.path().join("codes"), &influx.section("influx")).await?;
+    drop(influx);
+    let influx = Influx::start(&folder.path().join("influx-clock")).await?;
+    clock_is_told(&folder.path().join("clock"), &influx.section("influx")).await
+}
+
+async fn clock_is_told(folder: &Path, store: &str) -> Result<()> {
+    let mut line = Line::open(folder, store).await?;
     let ahead = SystemClock.now().get() + 240_000;
     line.publish("bendung/uji-bendung", &format!(r#"{{"time":{ahead},"flow":6.0}}"#)).await?;
     line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":0.2}}"#, SystemClock.now().get())).await?;

@@ -86,9 +86,14 @@ impl Follower {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let now = self.clock.now();
         let mut come = Vec::with_capacity(batch.observations.len());
+        // While every clock is right there is nothing to remember of any.
+        let mut remembers = !self.table.shared.clocks.read().is_empty();
         for sourced in &batch.observations {
             let observation = sourced.observation;
-            self.note(&observation, &snapshot);
+            remembers |= clock_ahead_ms(observation.observed_at, observation.received_at).is_some();
+            if remembers {
+                self.note(&observation, &snapshot);
+            }
             if observation.observed_at <= now {
                 come.push(observation);
             } else if !self.waiting.hold(&observation) {
@@ -124,11 +129,11 @@ impl Follower {
         }
     }
 
-    /// What a reading says of the clock at its station. While every clock is right there is nothing to remember.
+    /// What a reading says of the clock at its station.
     fn note(&self, observation: &Observation, snapshot: &Snapshot) {
         let Observation { datastream, observed_at, received_at, time_source, .. } = *observation;
         let is_ahead = clock_ahead_ms(observed_at, received_at).is_some();
-        if time_source == TimeSource::Server || (!is_ahead && self.table.shared.clocks.read().is_empty()) {
+        if time_source == TimeSource::Server {
             return;
         }
         let Some(station) = snapshot.datastreams.get(&datastream).map(|datastream| &datastream.station) else { return };

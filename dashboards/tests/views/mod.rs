@@ -1,0 +1,267 @@
+//! What the pages of the tests show.
+
+use bakau_dashboards::view::{
+    AcknowledgeForm, AcknowledgementRow, AgencyRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView,
+    BlockedReason, BrokerLosses, ChannelRow, CheckRow, DeliveryFault, DeliveryRow, DeliveryState, DeploymentRow, Frame,
+    Freshness, Lag, LimitLine, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView, ParameterPanel,
+    ProblemView, Side, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass, StationView,
+    StatusView, TransitionRow, ValueCell, Window,
+};
+use bakau_model::{
+    Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, TestResults, Text, Unit, UtcMillis,
+};
+use jiff::tz::TimeZone;
+
+pub(crate) fn now() -> UtcMillis {
+    UtcMillis::parse("2026-03-10T09:00:00Z").unwrap()
+}
+
+pub(crate) fn frame(language: Language, path: &str) -> Frame {
+    let time_zone = TimeZone::get("Asia/Jakarta").unwrap();
+    Frame {
+        language,
+        generated_at: now(),
+        time_zone,
+        path: path.to_owned(),
+        active_alerts: 1,
+        last_event: "19cd6e50000-7".to_owned(),
+    }
+}
+
+pub(crate) fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
+    ValueCell {
+        datastream: datastream.parse().unwrap(),
+        label: Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() },
+        value,
+        reading: None,
+        unit: Unit::new("mg/L"),
+        decimals: 2,
+        observed_at: value.map(|_| now().saturating_add(-12_000)),
+        level: Level::Siaga,
+        flag: Flag::NotEvaluated,
+        tests: TestResults::NONE,
+        stale: false,
+        stale_after_ms: 240_000,
+    }
+}
+
+pub(crate) fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> StationCard {
+    let values = vec![cell(&format!("{id}/do"), Some(1.82))];
+    StationCard {
+        id: id.parse().unwrap(),
+        name: Text::from(name),
+        agency: Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") },
+        city: Some(Named { id: "probolinggo".parse().unwrap(), name: Text::from("Kota Probolinggo") }),
+        kind: StationKind::Mangrove,
+        latitude: -7.7385,
+        longitude: 113.221,
+        level,
+        taken: None,
+        freshness,
+        clock: None,
+        silent_after_ms: 240_000,
+        current_until: values.iter().filter_map(ValueCell::current_until).max(),
+        values,
+    }
+}
+
+pub(crate) fn alert_row(name: &str) -> AlertRow {
+    AlertRow {
+        id: "9f2c41d0".to_owned(),
+        topic: AlertTopic::Threshold,
+        station: Some("prb-bjbr-01".parse().unwrap()),
+        subject: Text::from(name),
+        datastream: Some("prb-bjbr-01/do@150cm".parse().unwrap()),
+        label: Some(Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() }),
+        rule_name: Text { id: "Oksigen rendah".to_owned(), en: "Low oxygen".to_owned() },
+        level: Level::Siaga,
+        peak: Level::Awas,
+        onset: now().saturating_add(-7_200_000),
+        observed_at: now().saturating_add(-60_000),
+        value: Some(1.82),
+        worst: Some((0.41, now().saturating_add(-3_600_000))),
+        unit: Unit::new("mg/L"),
+        decimals: 2,
+        unconfirmed_since: Some(now()),
+        decided_at: now().saturating_add(-59_000),
+        closed_at: None,
+        acknowledged: None,
+    }
+}
+
+pub(crate) fn silence(name: &str) -> AlertRow {
+    let (topic, datastream, label, value) = (AlertTopic::Silence, None, None, None);
+    let level = Level::Waspada;
+    AlertRow { id: "77aa41d0".to_owned(), topic, datastream, label, value, level, ..alert_row(name) }
+}
+
+pub(crate) fn overview(language: Language) -> OverviewView {
+    let live = Freshness::Live { age_ms: 12_000 };
+    let stations = vec![
+        card("btu-01", "Batu", Some(Level::Normal), live),
+        card("mlg-01", "Malang", None, Freshness::NeverReported),
+        card("prb-01", "Probolinggo", Some(Level::Awas), live),
+        card("sby-01", "Surabaya", None, Freshness::Stale { age_ms: 7_200_000 }),
+    ];
+    OverviewView { frame: frame(language, "/"), stations, filter: OverviewFilter::default() }
+}
+
+pub(crate) fn other(id: &str, latitude: f64, longitude: f64) -> OtherStation {
+    let (id, name, city) = (id.parse().unwrap(), Text::from(id), Text::from("Kota"));
+    OtherStation { id, name, city, latitude, longitude }
+}
+
+pub(crate) fn deployment(labels: &[&str], serial: &str, from: &str, to: Option<&str>) -> DeploymentRow {
+    let time = |text: &str| UtcMillis::parse(text).unwrap();
+    DeploymentRow {
+        labels: labels.iter().map(|label| Text::from(*label)).collect(),
+        make: "Bakau".to_owned(),
+        model: "Sonde".to_owned(),
+        serial: serial.to_owned(),
+        from: time(from),
+        to: to.map(time),
+    }
+}
+
+pub(crate) fn station(language: Language, name: &str) -> StationView {
+    let limits = vec![LimitLine { level: Level::Siaga, value: 2.0, side: Side::Low }];
+    let cell = cell("prb-bjbr-01/do@150cm", Some(1.82));
+    StationView {
+        frame: frame(language, "/stations/prb-bjbr-01?range=week"),
+        id: "prb-bjbr-01".parse().unwrap(),
+        name: Text::from(name),
+        agency: Text::from("DLH Probolinggo"),
+        city: Text::from("Probolinggo"),
+        kind: StationKind::Mangrove,
+        level: Some(Level::Siaga),
+        taken: Some(now().saturating_add(-1_200_000)),
+        freshness: Freshness::Live { age_ms: 12_000 },
+        clock: None,
+        current_until: Some(now().saturating_add(228_000)),
+        latitude: -7.7385,
+        longitude: 113.221,
+        elevation_m: Some(3.0),
+        description: None,
+        class: Some(StationClass::Water { class: 2, source: Text::from("PP 22/2021") }),
+        others: vec![other("prb-kota-01", -7.754, 113.216), other("btu-alun-01", -7.87, 112.53)],
+        deployments: vec![
+            deployment(&["Oksigen terlarut"], "A-1", "2025-06-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
+            deployment(&["Oksigen terlarut", "pH"], "B-2", "2026-01-01T00:00:00Z", None),
+        ],
+        parameters: vec![ParameterPanel { cell, limits, interval_ms: 600_000, vertical_datum: None }],
+        window: Window::Week,
+        alerts: vec![alert_row(name)],
+        episodes: None,
+    }
+}
+
+pub(crate) fn alert(language: Language, text: &str) -> AlertPageView {
+    let mut alert = alert_row(text);
+    let taken = |level, minutes: i64, by: Option<&str>| AcknowledgementRow {
+        level,
+        at: now().saturating_add(-minutes * 60_000),
+        by: by.map(str::to_owned),
+        note: by.map(str::to_owned),
+    };
+    let acknowledgements = vec![taken(Level::Waspada, 60, None), taken(Level::Siaga, 5, Some(text))];
+    alert.acknowledged = acknowledgements.last().cloned();
+    let (from, to, observed_at) = (Level::Normal, Level::Siaga, now());
+    let delivery = DeliveryRow {
+        channel: "piket".to_owned(),
+        recipient: "s…".to_owned(),
+        level: Level::Siaga,
+        state: DeliveryState::Failed,
+        attempts: 5,
+        last_attempt_at: Some(now()),
+        detail: Some(text.to_owned()),
+    };
+    AlertPageView {
+        acknowledgements,
+        frame: frame(language, "/alerts/9f2c41d0"),
+        alert,
+        limits: Vec::new(),
+        rule_source: Some(Text::from(text)),
+        transitions: vec![TransitionRow { from, to, doubt: None, observed_at, decided_at: now(), value: None }],
+        deliveries: vec![delivery],
+        can_acknowledge: true,
+        form_error: Some(text.to_owned()),
+        form: AcknowledgeForm { name: text.to_owned(), note: text.to_owned() },
+    }
+}
+
+pub(crate) fn status(language: Language) -> StatusView {
+    let source = |name: &str, kind, state, losses| SourceRow {
+        name: name.to_owned(),
+        kind,
+        state,
+        since: now(),
+        last_message_at: None,
+        received: 12_345,
+        problem: None,
+        losses,
+    };
+    let losses = BrokerLosses { counters: true, dropped: (40, Some(now())), ..BrokerLosses::default() };
+    let lost = (2, Some(now()));
+    let silent =
+        BrokerLosses { sessions: lost, takeovers: (1, Some(now())), uncounted: lost, ..BrokerLosses::default() };
+    let channel = ChannelRow {
+        channel: "mail".to_owned(),
+        retrying: 2,
+        failed: 1,
+        last_attempt_at: now(),
+        fault: DeliveryFault::Answered(550),
+        detail: None,
+    };
+    let agency = Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") };
+    StatusView {
+        frame: frame(language, "/status"),
+        ready: false,
+        checks: vec![CheckRow { name: "Spool".to_owned(), ok: false, detail: "penuh".to_owned() }],
+        sources: vec![
+            source("broker", SourceKind::Broker, SourceState::Connected, None),
+            source("kota", SourceKind::Client, SourceState::Blocked(BlockedReason::Tls), Some(losses)),
+            source("lama", SourceKind::Client, SourceState::Connecting, Some(silent)),
+        ],
+        spool: Some(SpoolStatus { bytes: 1_000_000, max_bytes: 2_000_000, ..SpoolStatus::default() }),
+        store: Lag { batches: 3, waited_ms: Some(72_000) },
+        is_influx: true,
+        last_write: Some(now().saturating_add(-72_000)),
+        alerts: Lag { batches: 1, waited_ms: None },
+        notices: Some(NoticesStatus {
+            waiting: 3,
+            retrying: 2,
+            failed: 1,
+            oldest_at: Some(now().saturating_add(-3_600_000)),
+            channels: vec![channel],
+        }),
+        agencies: vec![AgencyRow {
+            agency,
+            stations: 4,
+            reporting: 3,
+            datastreams: 20,
+            current: 15,
+            last_day: Some(0.9959),
+        }],
+        ledger_from: now().saturating_add(-3_600_000),
+        ledger_to: now(),
+        messages: MessageLedger { received: 3, decoded: 2, quarantined: 1, ..MessageLedger::default() },
+        readings: ReadingLedger { decoded: 2, stored: 1, ..ReadingLedger::default() },
+    }
+}
+
+pub(crate) fn problem(language: Language, text: &str) -> ProblemView {
+    let (title, detail, request_id) = (text.to_owned(), text.to_owned(), Some(text.to_owned()));
+    ProblemView { frame: frame(language, "/x"), status: 404, title, detail, request_id }
+}
+
+pub(crate) fn alerts(language: Language, name: &str) -> AlertsView {
+    let next = Some("/alerts?before=9f".to_owned());
+    AlertsView {
+        frame: frame(language, "/alerts"),
+        filter: AlertFilter::default(),
+        agencies: vec![Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") }],
+        stations: vec![Named { id: "prb-bjbr-01".parse().unwrap(), name: Text::from(name) }],
+        alerts: vec![alert_row(name), silence(name)],
+        next,
+    }
+}
