@@ -157,7 +157,7 @@ pub struct Excursion {
     pub worst: f64,
     /// `observed_at` of the first observation with it.
     pub worst_at: UtcMillis,
-    /// Usable observations so far.
+    /// Usable observations so far; suspect ones behind every clear value are none of them.
     pub count: u64,
     /// How many of them are suspect.
     pub suspect: u64,
@@ -272,7 +272,12 @@ impl Machine {
         }
         self.hold(limits, at, crossed);
         let next = self.due(limits, at, crossed).max(self.level);
-        let excursion = self.count(limits, at, value, next, true);
+        // One that says that nothing is crossed is no value of the stretch: it neither ends it nor belongs to it.
+        let excursion = match self.excursion {
+            Some(excursion) if limits.at_rest(value) => excursion,
+            None if limits.at_rest(value) => return None,
+            Some(_) | None => self.count(limits, at, value, next, true),
+        };
         let from = std::mem::replace(&mut self.level, next);
         if from != next {
             self.doubts = 0;

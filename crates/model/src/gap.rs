@@ -5,7 +5,7 @@
 #[must_use]
 pub const fn longest_joined_ms(interval_ms: i64) -> i64 {
     let interval_ms = if interval_ms < 1 { 1 } else { interval_ms };
-    interval_ms.saturating_mul(5) / 2
+    interval_ms.saturating_mul(2).saturating_add(interval_ms / 2)
 }
 
 /// Whether so many milliseconds between two values that are expected every `interval_ms` are a gap.
