@@ -45,8 +45,9 @@ pub(crate) fn states(
 
 async fn state(store: &dyn Store, datastream: &Datastream, now: UtcMillis) -> Result<Stream, StoreError> {
     if datastream.counter().is_some() {
-        // However long ago they were, the last readings are what the next one is counted from.
-        let (limits, end) = (&datastream.limits, UtcMillis::new(i64::MAX));
+        // However long ago they were, the last readings are what the next one is counted from; those from the future are
+        // counted when their time has come.
+        let (limits, end) = (&datastream.limits, now.saturating_add(1));
         return stream_before(store, limits, datastream.number, end, MOST_VALUES).await;
     }
     let reach = margin(&datastream.limits).to_resume();

@@ -40,6 +40,8 @@ pub(crate) async fn status(
 ) -> Result<Response, ApiError> {
     Params::parse(&uri, &[])?;
     let language = language::of_request(&uri, &headers);
+    // Before the checks, so that a failure that is told of has its reason among them.
+    let store = store(&state, people, language).await;
     let checks = health::checks(&state).await;
     let now = state.clock.now();
     let value = json!({
@@ -49,7 +51,7 @@ pub(crate) async fn status(
         "ready": checks.iter().all(Check::ok),
         "checks": checks.iter().map(|check| health::check_value(check, language)).collect::<Vec<Value>>(),
         "spool": spool(&state).await,
-        "store": store(&state, people, language).await,
+        "store": store,
         "alerts": alerts(&state).await,
         "outbox": outbox(&state, people).await,
         "sources": health::source_values(&state, people),

@@ -213,3 +213,19 @@ async fn a_gauge_that_counts_on_gives_rain_alarms_and_sums_in_influxdb() -> Resu
     let influx = Influx::start(&folder.path().join("influx")).await?;
     rain_is_what_was_counted(&folder.path().join("bakau"), &influx.section("influx")).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_waits_for_its_time_over_a_restart_still_alarms_by_what_was_counted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut line = Line::open(folder.path(), "").await?;
+    // The last one is of a clock that is ahead, and waits over the restart.
+    line.start = SystemClock.now().get() + 10_000;
+    line.send_all("rain_mm", &[(-2, 100.0), (-1, 100.2), (0, 112.4)]).await?;
+    let known = [(-2, 100.0, Some(0.0)), (-1, 100.2, Some(0.2)), (0, 112.4, Some(12.2))];
+    line.holds("uji-hujan/rain", &known).await?;
+    line.bakau.stop()?;
+    line.bakau.start().await?;
+    let raised = async || Ok(line.alerts().await?.first().map(|alert| alert["value"].clone()));
+    assert_eq!(wait::until("the alert", PATIENCE, raised).await.with_context(|| line.bakau.log_tail())?, 12.2);
+    Ok(())
+}

@@ -108,6 +108,28 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\0')
 }
 
+/// Whether a text behind a number can be its unit, and no part of a number that is cut, damaged or written another way:
+/// with `x10` as a unit `0x10` would be 0, with `e` a number that lost its exponent would be another one.
+///
+/// ```
+/// use bakau_model::is_unit_text;
+/// assert!(["NTU", "mg/L", "\u{b0}C", "%", "each", "xyz"].into_iter().all(is_unit_text));
+/// assert!(!["", " NTU", "x10", "_000", "/2", "e", "E+", "5", ",2", "\u{fffd}C"].into_iter().any(is_unit_text));
+/// ```
+#[must_use]
+pub fn is_unit_text(text: &str) -> bool {
+    let mut rest = text.chars();
+    let (first, second) = (rest.next(), rest.next());
+    let in_number = |c: char| c.is_numeric() || matches!(c, '+' | '-' | '.' | ',' | '_' | '/' | '\'');
+    let of_number = match first {
+        None => true,
+        Some('e' | 'E') => second.is_none_or(in_number),
+        Some('x' | 'X') => second.is_none_or(|c| c.is_ascii_hexdigit()),
+        Some(c) => in_number(c),
+    };
+    !of_number && trim(text) == text && !text.contains(|c: char| c.is_control() || c == '\u{fffd}')
+}
+
 /// How many bytes at the start of a text are a decimal number: an optional sign, digits that may be missing on one side
 /// of the point, and an optional exponent.
 ///

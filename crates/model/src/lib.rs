@@ -26,7 +26,7 @@ mod time;
 mod unit;
 
 pub use batch::{Batch, Seq, SourcedObservation};
-pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, trim};
+pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, is_unit_text, trim};
 pub use envelope::{Envelope, Qos};
 pub use gap::{is_gap, longest_joined_ms};
 pub use id::{

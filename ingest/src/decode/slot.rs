@@ -3,7 +3,7 @@
 //! The one place where every format turns what stands in a payload into a value, so that a code for "no value" or a
 //! decimal comma means the same in all of them. Plain numbers come through without allocating anything.
 
-use bakau_model::{GasReference, Missing, Parameter, Unit, decimal, decimal_end, trim};
+use bakau_model::{GasReference, Missing, Parameter, Unit, decimal, decimal_end, is_unit_text, trim};
 use bakau_registry::{JsonValue, Route};
 
 use super::{RawValue, scan::quote};
@@ -171,7 +171,8 @@ fn may_be_grouped(text: &str) -> bool {
 fn no_number(slot: &Slot, text: &str) -> RawValue {
     let shown = quote(text);
     let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
-    let only = |set: &str| text.chars().all(|c| c.is_ascii_digit() || set.contains(c));
+    let body = slot.unit_texts.iter().find_map(|unit| text.strip_suffix(&**unit)).map_or(text, str::trim_end);
+    let only = |set: &str| body.chars().all(|c| c.is_ascii_digit() || set.contains(c));
     let number = decimal_end(text);
     let behind = trim(text.get(number..).unwrap_or_default());
     RawValue::NotANumber(if matches!(bare_word(text), Some(Word::Infinite)) {
@@ -180,7 +181,7 @@ fn no_number(slot: &Slot, text: &str) -> RawValue {
         format!("\"{shown}\" has a comma: write decimal_comma = true at its value or route if it is the decimal sign")
     } else if has_digits && only("+-., '\u{a0}\u{202f}") {
         format!("\"{shown}\" may have its thousands grouped: send digits with one decimal sign and nothing else")
-    } else if 0 < number && !behind.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+')) {
+    } else if 0 < number && is_unit_text(behind) {
         let unit = quote(behind);
         format!("\"{shown}\" has \"{unit}\" behind its number: add that to unit_texts of this value if it is its unit")
     } else {

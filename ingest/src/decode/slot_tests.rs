@@ -84,6 +84,12 @@ fn a_unit_behind_the_number_is_read_only_where_it_is_declared() {
     for text in ["12.1 mNTU", "12.1 ntu", "NTU", "12.1 NTU NTU"] {
         detail(text_of(&named, text));
     }
+    // Following such advice would make another number of a damaged one.
+    for text in ["0x10", "1_000", "1/2", "7.2e", "7.3\u{fffd}", "5'000"] {
+        assert!(!detail(text_of(&slot(), text)).contains("unit_texts"), "{text}");
+    }
+    let no_comma = Slot { decimal_comma: None, ..named };
+    assert!(detail(text_of(&no_comma, "5,12 NTU")).contains("decimal_comma = true"));
 }
 
 #[test]

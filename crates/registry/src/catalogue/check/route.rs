@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bakau_model::{DeclaredCode, GasReference, Missing, Parameter, StationId, Unit, trim};
+use bakau_model::{DeclaredCode, GasReference, Missing, Parameter, StationId, Unit, is_unit_text};
 
 use super::{MAX_LIST, Values, list, text, topic, unknown_parameter};
 use crate::{
@@ -147,10 +147,8 @@ pub(crate) fn unit_texts(fields: &mut Fields<'_, '_>, texts: &[String]) {
     if MAX_UNIT_TEXTS < texts.len() {
         fields.error_at("unit_texts", "list_too_long", &[("key", &"unit_texts"), ("limit", &MAX_UNIT_TEXTS)]);
     }
-    let in_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ',');
     for text in texts.iter().take(MAX_UNIT_TEXTS) {
-        let usable = text.len() <= MAX_UNIT_TEXT_BYTES && !text.chars().any(char::is_control) && trim(text) == text;
-        if text.is_empty() || !usable || text.starts_with(in_number) {
+        if MAX_UNIT_TEXT_BYTES < text.len() || !is_unit_text(text) {
             fields.error_at("unit_texts", "unit_text", &[("value", text), ("limit", &MAX_UNIT_TEXT_BYTES)]);
         }
     }
