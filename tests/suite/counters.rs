@@ -28,7 +28,7 @@ longitude = 112.6
 
 [[datastream]]
 id = "uji-hujan/rain"
-interval_s = 300
+interval_s = 60
 counter = true
 
 [[datastream]]
@@ -219,11 +219,13 @@ async fn a_reading_that_waits_for_its_time_over_a_restart_still_alarms_by_what_w
     let folder = tempfile::tempdir()?;
     let mut line = Line::open(folder.path(), "").await?;
     // The last one is of a clock that is ahead, and waits over the restart.
-    line.start = SystemClock.now().get() + 10_000;
-    line.send_all("rain_mm", &[(-2, 100.0), (-1, 100.2), (0, 112.4)]).await?;
-    let known = [(-2, 100.0, Some(0.0)), (-1, 100.2, Some(0.2)), (0, 112.4, Some(12.2))];
-    line.holds("uji-hujan/rain", &known).await?;
-    line.bakau.stop()?;
+    let now = SystemClock.now().get();
+    for (seconds, reading) in [(-65, 100.0), (-5, 100.2), (8, 112.4)] {
+        line.start = now + seconds * 1_000;
+        line.send("rain_mm", 0, reading).await?;
+    }
+    line.holds("uji-hujan/rain", &[(0, 100.0, Some(0.0)), (0, 100.2, Some(0.2)), (0, 112.4, Some(12.2))]).await?;
+    line.bakau.kill()?;
     line.bakau.start().await?;
     let raised = async || Ok(line.alerts().await?.first().map(|alert| alert["value"].clone()));
     assert_eq!(wait::until("the alert", PATIENCE, raised).await.with_context(|| line.bakau.log_tail())?, 12.2);
