@@ -231,3 +231,23 @@ async fn a_reading_that_waits_for_its_time_over_a_restart_still_alarms_by_what_w
     assert_eq!(wait::until("the alert", PATIENCE, raised).await.with_context(|| line.bakau.log_tail())?, 12.2);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_right_invents_no_rain_and_no_alert() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut line = Line::open(folder.path(), "").await?;
+    let now = SystemClock.now().get();
+    // Four seconds ahead, then set right: in event time 8.4 stands before 8.0. At the end it really rains.
+    for (seconds, reading) in [(-60, 7.8), (4, 8.0), (5, 8.2), (1, 8.4), (6, 8.6), (7, 18.6)] {
+        line.start = now + seconds * 1_000;
+        line.send("rain_mm", 0, reading).await?;
+    }
+    let counted = [Some(0.0), Some(0.6), None, None, Some(0.2), Some(10.0)];
+    let readings = [7.8, 8.4, 8.0, 8.2, 8.6, 18.6];
+    let rows: Vec<_> = readings.into_iter().zip(counted).map(|(reading, increment)| (0, reading, increment)).collect();
+    line.holds("uji-hujan/rain", &rows).await?;
+    let raised = async || Ok(Some(line.alerts().await?).filter(|alerts| !alerts.is_empty()));
+    let alerts = wait::until("the alert", PATIENCE, raised).await.with_context(|| line.bakau.log_tail())?;
+    assert_eq!((alerts.len(), &alerts[0]["value"]), (1, &10.0.into()), "{alerts:#?}");
+    Ok(())
+}

@@ -27,7 +27,7 @@ fn main() {
         let at = UtcMillis::new(1_770_000_000_000 + round * 300_000);
         for (n, stream) in streams.iter_mut().enumerate() {
             let tide = ((round as f64 + n as f64) * 0.042).sin();
-            let judgement = stream.judge(&limits, at, Some(tide.mul_add(6.0, 28.0)));
+            let judgement = stream.judge(&limits, (at, Some(tide.mul_add(6.0, 28.0))).into());
             flags[usize::from(judgement.results.aggregate().code())] += 1;
         }
     }

@@ -23,17 +23,27 @@
 //! like a counter that began again, and are taken for one. So is a return later than that gap: a gauge that begins each
 //! day at 0 and was then silent for hours must not lose its rain.
 //!
+//! # A clock that was set invents nothing
+//! When a clock that was ahead is set right, or one is set back, later readings stand before earlier ones in event time,
+//! and the counter seems to fall. So a fall proves nothing where the lower reading *arrived before* the higher one that
+//! stands before it, and that one came at once, at most [`SET_BACK_MS`] after its time: the lower reading is out of place. It
+//! has no increment and is *suspect* (spike), and the next one counts from the reading before. What arrived later than that
+//! is a late or corrected reading, whose time is believed whatever the order of arrival.
+//!
 //! # Ranges
 //! Ranges hold for the increment of one expected interval; where readings are missing in between they are as many times
 //! wider as intervals have passed. The limit of the rate of change holds for the increment per minute. Spikes and flat
 //! lines are no tests of a counter: rain comes in bursts, and a dry day is no stuck sensor.
 //!
 //! # How far readings matter
-//! Behind two usable readings in a row of which the second is a *plain step* (no fall and no failing rise) nothing before
-//! them matters any more ([`CountWindow`]).
+//! Behind two usable readings in a row of which the second is a *plain step* (no fall and no failing rise), and neither can
+//! be out of place, nothing before them matters any more ([`LookBack`], [`LookAhead`]).
+
+mod window;
 
 use bakau_model::{Counter, Flag, QualityLimits, QualityTest, TestResults, UtcMillis};
 
+pub use self::window::{LookAhead, LookBack};
 use crate::{
     decimal,
     margin::NEIGHBOUR_GAP_MS,
@@ -43,6 +53,10 @@ use crate::{
 /// Intervals within which a counter that fell must be back for the fall to be a glitch, where that is more than
 /// [`NEIGHBOUR_GAP_MS`].
 const GLITCH_INTERVALS: i64 = 3;
+
+/// A reading that arrives at most this long after its time came at once; so far may a clock have been set back for that to
+/// be noticed.
+pub const SET_BACK_MS: i64 = 600_000;
 
 /// How long after the reading before a fall the one after it must be, for the fall to be a glitch.
 #[must_use]
@@ -71,24 +85,23 @@ fn range(limits: &QualityLimits, counter: &Counter, elapsed_ms: i64, increment: 
     stream::gross_range(limits, increment, intervals)
 }
 
-/// Whether nothing before two usable readings in a row matters once both are known.
-fn is_plain_step(limits: &QualityLimits, counter: &Counter, from: (UtcMillis, f64), to: (UtcMillis, f64)) -> bool {
-    let elapsed = to.0.since(from.0);
-    from.1 <= to.1 && range(limits, counter, elapsed, decimal::difference(to.1, from.1)) != Flag::Fail
+/// Whether a reading came at once, so that what arrived before it was measured before it.
+const fn came_at_once(at: UtcMillis, received_at: UtcMillis) -> bool {
+    received_at.since(at) <= SET_BACK_MS
+}
+
+/// Whether a reading stands behind a higher one that was measured after it: a clock was set in between.
+fn is_out_of_place(before: &Seen, value: f64, received_at: UtcMillis) -> bool {
+    value < before.value && received_at < before.received_at && came_at_once(before.at, before.received_at)
 }
 
 impl Stream {
     /// Judges the next reading of a counter. `last` is the newest usable one; `before_last` the one that it is counted
     /// from, while the next may still show that `last` is a glitch.
     ///
-    /// `results` are those of the reading that need no other one.
-    pub(crate) fn count(
-        &mut self,
-        limits: &QualityLimits,
-        counter: &Counter,
-        (at, value): (UtcMillis, f64),
-        results: TestResults,
-    ) -> Judgement {
+    /// The results of `next` are those that need no other reading.
+    pub(crate) fn count(&mut self, limits: &QualityLimits, counter: &Counter, next: Seen) -> Judgement {
+        let Seen { at, value, received_at, results } = next;
         if !is_reading(counter, value) {
             let code = stream::code(limits, value, Flag::Fail);
             let results = results.with(QualityTest::GrossRange, Flag::Fail).with(QualityTest::MissingCode, code);
@@ -101,9 +114,13 @@ impl Stream {
         }
         self.newest = Some(at);
         let Some(last) = self.last else {
-            (self.last, self.before_last) = (Some(Seen { at, value, results }), None);
+            (self.last, self.before_last) = (Some(next), None);
             return Judgement { results, increment: Some(0.0), revises: None };
         };
+        if [Some(last), self.before_last].iter().flatten().any(|before| is_out_of_place(before, value, received_at)) {
+            let results = results.with(QualityTest::Spike, Flag::Suspect);
+            return Judgement { results, increment: None, revises: None };
+        }
         let glitch = self.before_last.filter(|base| is_glitch(counter, base, &last, (at, value)));
         let from = glitch.unwrap_or(last);
         let revises = glitch.filter(|base| last.value < base.value).map(|_| {
@@ -121,7 +138,7 @@ impl Stream {
         let is_doubtful = value < from.value || in_range == Flag::Fail;
         // Behind a glitch the next reading is taken as it is: else one wrong reading could put off the next for ever.
         self.before_last = (is_doubtful && glitch.is_none()).then_some(from);
-        self.last = Some(Seen { at, value, results });
+        self.last = Some(Seen { results, ..next });
         Judgement { results, increment: Some(increment), revises }
     }
 }
@@ -132,32 +149,6 @@ fn is_glitch(counter: &Counter, base: &Seen, last: &Seen, (at, value): (UtcMilli
         base.value <= value && at.since(base.at) <= glitch_gap_ms(counter)
     } else {
         value < last.value
-    }
-}
-
-/// Looks, reading by reading in one direction of time, for the plain step behind or before which nothing matters.
-#[derive(Debug, Clone, Copy)]
-pub struct CountWindow<'a> {
-    limits: &'a QualityLimits,
-    counter: &'a Counter,
-    neighbour: Option<(UtcMillis, f64)>,
-}
-
-impl<'a> CountWindow<'a> {
-    /// Nothing seen yet; `None` where the limits are not those of a counter.
-    #[must_use]
-    pub fn of(limits: &'a QualityLimits) -> Option<Self> {
-        limits.counter.as_ref().map(|counter| Self { limits, counter, neighbour: None })
-    }
-
-    /// Takes the next reading; where it makes a plain step with the usable one seen before it, the instant of the later of
-    /// the two.
-    pub fn closed_by(&mut self, at: UtcMillis, value: Option<f64>) -> Option<UtcMillis> {
-        let value = value.filter(|&value| is_reading(self.counter, value))?;
-        let here = (at, value);
-        let neighbour = self.neighbour.replace(here)?;
-        let (from, to) = if neighbour.0 < at { (neighbour, here) } else { (here, neighbour) };
-        is_plain_step(self.limits, self.counter, from, to).then_some(to.0)
     }
 }
 

@@ -66,7 +66,7 @@ impl Flagger {
         } else if track.now.newest() == Some(at) && track.before_newest.newest() < Some(at) {
             track.now = track.before_newest;
         }
-        track.now.judge_received(limits, at, observation.value, observation.received_at)
+        track.now.judge(limits, observation.into())
     }
 }
 

@@ -50,9 +50,9 @@ mod series;
 mod stream;
 
 pub use clock::{CLOCK_TOLERANCE_MS, clock, clock_ahead_ms};
-pub use counter::CountWindow;
+pub use counter::{LookAhead, LookBack};
 pub use flagger::Flagger;
 pub use flat::FLAT_SLOTS;
 pub use margin::{GAP_RATIO, Margin, NEIGHBOUR_GAP_MS, margin};
-pub use series::{count, evaluate, flag};
+pub use series::{Reading, count, evaluate, flag};
 pub use stream::{Judgement, Revision, Stream};

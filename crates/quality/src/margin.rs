@@ -35,7 +35,7 @@ impl Margin {
 /// How far values matter for each other under these limits.
 ///
 /// A value that changes at an instant can change results from `after` before it to `before` after it. Readings of a counter
-/// matter for the next one however far away that is: this is only where that usually ends ([`crate::CountWindow`]).
+/// matter for the next one however far away that is: this is only where that usually ends ([`crate::LookBack`]).
 #[must_use]
 pub fn margin(limits: &QualityLimits) -> Margin {
     if let Some(counter) = &limits.counter {

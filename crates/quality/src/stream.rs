@@ -6,6 +6,7 @@ use crate::{
     clock::clock,
     flat::Run,
     margin::{GAP_RATIO, NEIGHBOUR_GAP_MS},
+    series::Reading,
 };
 
 const MINUTE_MS: f64 = 60_000.0;
@@ -37,6 +38,7 @@ pub struct Revision {
 pub(crate) struct Seen {
     pub(crate) at: UtcMillis,
     pub(crate) value: f64,
+    pub(crate) received_at: UtcMillis,
     pub(crate) results: TestResults,
 }
 
@@ -75,35 +77,14 @@ impl Stream {
     ///
     /// A value that is not newer than every earlier one is judged by its range alone and not remembered. Readings of a
     /// counter are judged by what they count ([`crate::counter`]).
-    /// Whose clock stamped the value does not matter here: see [`Self::judge_received`].
-    pub fn judge(&mut self, limits: &QualityLimits, at: UtcMillis, value: Option<f64>) -> Judgement {
-        self.judge_next(limits, (at, value), TestResults::NONE)
-    }
-
-    /// Judges the next value by when it was received, too: what is stored and shown ([`crate::clock`]).
-    pub fn judge_received(
-        &mut self,
-        limits: &QualityLimits,
-        at: UtcMillis,
-        value: Option<f64>,
-        received_at: UtcMillis,
-    ) -> Judgement {
-        let clock = TestResults::NONE.with(QualityTest::Clock, clock(at, received_at));
-        self.judge_next(limits, (at, value), clock)
-    }
-
-    fn judge_next(
-        &mut self,
-        limits: &QualityLimits,
-        (at, value): (UtcMillis, Option<f64>),
-        clock: TestResults,
-    ) -> Judgement {
+    pub fn judge(&mut self, limits: &QualityLimits, Reading { at, value, received_at }: Reading) -> Judgement {
         let Some(value) = value.filter(|value| value.is_finite()) else {
             self.newest = self.newest.max(Some(at));
             return Judgement { results: TestResults::NONE, increment: None, revises: None };
         };
+        let clock = TestResults::NONE.with(QualityTest::Clock, clock(at, received_at));
         if let Some(counter) = &limits.counter {
-            return self.count(limits, counter, (at, value), clock);
+            return self.count(limits, counter, Seen { at, value, received_at, results: clock });
         }
         let range = gross_range(limits, value, 1.0);
         let results =
@@ -115,7 +96,7 @@ impl Stream {
         if range == Flag::Fail {
             return Judgement { results, increment: None, revises: None };
         }
-        self.judge_usable(limits, Seen { at, value, results })
+        self.judge_usable(limits, Seen { at, value, received_at, results })
     }
 
     fn judge_usable(&mut self, limits: &QualityLimits, mut next: Seen) -> Judgement {

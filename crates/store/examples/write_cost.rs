@@ -84,7 +84,7 @@ fn judge(streams: &mut [Stream], group: &[Arc<Batch>]) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(rows.len());
     for row in rows {
         let index = usize::try_from(row.datastream.get() - 1).unwrap_or(0);
-        let judgement = streams[index].judge(&limits, row.observed_at, row.value);
+        let judgement = streams[index].judge(&limits, row.into());
         let verdict = |observed_at, tests| Verdict {
             datastream: row.datastream,
             observed_at,

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use bakau_model::{DatastreamId, QualityLimits, UtcMillis};
-use bakau_quality::{CountWindow, Stream, margin};
+use bakau_quality::{LookBack, Reading, Stream, margin};
 use parking_lot::Mutex;
 
 use crate::{RangeQuery, SeriesPoint, Store, StoreError, StoreErrorKind, StoredObservation};
@@ -91,10 +91,14 @@ pub async fn stream_before(
     before: UtcMillis,
     limit: usize,
 ) -> Result<Stream, StoreError> {
-    if let Some(window) = CountWindow::of(limits) {
+    if let Some(window) = LookBack::of(limits) {
         return counter_before(store, limits, window, (datastream, before), limit).await;
     }
-    let from = before.saturating_add(-margin(limits).to_resume());
+    let reach = margin(limits).to_resume();
+    if reach == 0 {
+        return Ok(Stream::new());
+    }
+    let from = before.saturating_add(-reach);
     let newest = RangeQuery { datastream, from, to: before, after: None, limit, newest_first: true };
     let mut values = fold_points(store, &newest, Vec::new(), |values, point| {
         values.push((point.observed_at, point.value));
@@ -104,7 +108,7 @@ pub async fn stream_before(
     values.reverse();
     let mut stream = Stream::new();
     for (at, value) in values {
-        stream.judge(limits, at, value);
+        stream.judge(limits, (at, value).into());
     }
     Ok(stream)
 }
@@ -113,7 +117,7 @@ pub async fn stream_before(
 async fn counter_before(
     store: &dyn Store,
     limits: &QualityLimits,
-    mut window: CountWindow<'_>,
+    mut window: LookBack<'_>,
     (datastream, before): (DatastreamId, UtcMillis),
     limit: usize,
 ) -> Result<Stream, StoreError> {
@@ -124,10 +128,10 @@ async fn counter_before(
         let found = store.observations(&query).await?;
         query.after = found.last().map(|row| row.observation.observed_at);
         let is_last = found.len() < page;
-        let mut rows = found.iter().map(|row| (row.observation.observed_at, row.observation.value));
-        let is_closed = rows.any(|(at, value)| {
-            newest_first.push((at, value));
-            window.closed_by(at, value).is_some()
+        let is_closed = found.iter().any(|row| {
+            let reading = Reading::from(&row.observation);
+            newest_first.push(reading);
+            window.closed_by(reading).is_some()
         });
         if is_closed || is_last {
             break;
@@ -135,8 +139,8 @@ async fn counter_before(
         page *= 4;
     }
     let mut stream = Stream::new();
-    for (at, value) in newest_first.into_iter().rev() {
-        stream.judge(limits, at, value);
+    for reading in newest_first.into_iter().rev() {
+        stream.judge(limits, reading);
     }
     Ok(stream)
 }

@@ -2,7 +2,7 @@ use bakau_model::{Range, Step};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{count, decimal::Decimal};
+use crate::{Reading, count, decimal::Decimal};
 
 const MINUTE: i64 = 60_000;
 type Series = Vec<(UtcMillis, Option<f64>)>;
@@ -94,6 +94,27 @@ fn a_return_long_after_a_fall_is_a_counter_that_began_again() {
 }
 
 #[test]
+fn a_lower_reading_that_arrived_before_a_higher_one_before_it_is_out_of_place() {
+    let reading = |minute: i64, received_minute: i64, value: f64| Reading {
+        at: UtcMillis::new(minute * MINUTE),
+        value: Some(value),
+        received_at: UtcMillis::new(received_minute * MINUTE),
+    };
+    let counted = |series: &[Reading]| -> Vec<_> { count(&gauge(None), series).into_iter().map(|(_, n)| n).collect() };
+    let set_right =
+        [reading(0, 0, 7.8), reading(4, 4, 8.4), reading(41, 2, 8.0), reading(42, 3, 8.2), reading(45, 45, 8.6)];
+    assert_eq!(counted(&set_right), [Some(0.0), Some(0.6), None, None, Some(0.2)]);
+    let tests = count(&gauge(None), &set_right)[3].0;
+    assert_eq!((tests.get(QualityTest::Spike), tests.get(QualityTest::Clock)), (Flag::Suspect, Flag::Suspect));
+    let really = [reading(40, 0, 10.0), reading(50, 10, 0.2), reading(60, 20, 0.4)];
+    assert_eq!(counted(&really), [0.0, 0.2, 0.2].map(Some), "a clock that stays ahead");
+    let late = [reading(0, 0, 10.0), reading(5, 100, 10.2), reading(10, 10, 0.2), reading(15, 15, 0.4)];
+    assert_eq!(counted(&late), [0.0, 0.2, 0.2, 0.2].map(Some), "a late reading");
+    let behind_a_zero = [reading(0, 0, 8.4), reading(5, 5, 0.0), reading(6, -1, 8.0), reading(7, 7, 8.6)];
+    assert_eq!(counted(&behind_a_zero), [Some(0.0), None, None, Some(0.2)]);
+}
+
+#[test]
 fn what_is_no_reading_is_stepped_over() {
     let limits = gauge(Some(100.0));
     let mut series = every_five_minutes(&[10.2, -9_999.0, 100.4, 10.4]);
@@ -167,6 +188,27 @@ enum Event {
     Missing,
 }
 
+/// Minutes from the time of a reading to its arrival.
+fn ways() -> impl Strategy<Value = i64> {
+    prop_oneof![6 => Just(0_i64), 1 => 1_i64..60, 1 => -60_i64..0]
+}
+
+fn arrival(at: UtcMillis, minutes: i64) -> UtcMillis {
+    at.saturating_add(minutes * MINUTE)
+}
+
+/// The same with clocks that are ahead or set, and late arrivals.
+fn jumping() -> impl Strategy<Value = Vec<Reading>> {
+    (series(), prop::collection::vec(ways(), 60)).prop_map(|(series, ways)| {
+        let reading = |(&(at, value), &way): (&(UtcMillis, Option<f64>), &i64)| Reading {
+            at,
+            value,
+            received_at: arrival(at, way),
+        };
+        series.iter().zip(&ways).map(reading).collect()
+    })
+}
+
 fn limits() -> impl Strategy<Value = QualityLimits> {
     prop_oneof![Just(gauge(None)), Just(gauge(Some(500.0))), Just(QualityLimits { fail: None, ..gauge(None) })]
 }
@@ -201,34 +243,61 @@ proptest! {
     }
 
     #[test]
-    fn behind_a_plain_step_nothing_before_it_matters(limits in limits(), series in series()) {
+    fn before_what_looking_back_closes_nothing_matters(limits in limits(), series in jumping()) {
         let whole = count(&limits, &series);
-        let mut last_usable = 0;
-        let mut window = CountWindow::of(&limits).unwrap();
-        for (place, &(at, value)) in series.iter().enumerate() {
-            if window.closed_by(at, value).is_some() {
-                let again = count(&limits, &series[last_usable..]);
-                prop_assert_eq!(&again[place - last_usable + 1..], &whole[place + 1..]);
-            }
-            if value.is_some_and(|value| is_reading(&limits.counter.unwrap(), value)) {
-                last_usable = place;
+        for place in 0..series.len() {
+            let mut window = LookBack::of(&limits).unwrap();
+            let closed = (0..place).rev().find_map(|read| window.closed_by(series[read]).map(|to| (read, to)));
+            let Some((read, to)) = closed else { continue };
+            let again = count(&limits, &series[read..]);
+            let open = series.iter().position(|reading| to < reading.at).unwrap();
+            prop_assert_eq!(&again[open - read..], &whole[open..]);
+            let until = count(&limits, &series[..place]);
+            let settled = series.iter().position(|reading| to == reading.at).unwrap();
+            prop_assert_eq!(&until[..=settled], &whole[..=settled]);
+        }
+    }
+
+    #[test]
+    fn a_reading_changes_nothing_beyond_what_looking_ahead_closes(
+        limits in limits(), series in jumping(), at in any::<prop::sample::Index>(), other in prop::option::of(0_u32..500),
+        way in ways(),
+    ) {
+        let mut changed = series.clone();
+        let place = at.index(series.len());
+        let at = series[place].at;
+        changed[place] = Reading { at, value: other.map(|ticks| f64::from(ticks) / 5.0), received_at: arrival(at, way) };
+        let (before, after) = (count(&limits, &series), count(&limits, &changed));
+        for series in [&series, &changed] {
+            let mut window = LookAhead::of(&limits).unwrap();
+            let mut readings = series.iter().enumerate();
+            let closed = readings.find_map(|(read, &reading)| window.closed_by(reading, read == place).map(|to| (read, to)));
+            if let Some((closed, to)) = closed {
+                prop_assert_eq!(to, series[closed].at);
+                prop_assert_eq!(&before[closed + 1..], &after[closed + 1..]);
             }
         }
     }
 
     #[test]
-    fn a_reading_changes_nothing_beyond_the_plain_step_after_it(
-        limits in limits(), series in series(), at in any::<prop::sample::Index>(), other in prop::option::of(0_u32..500),
+    fn a_clock_that_is_set_while_rain_is_counted_invents_none(
+        ticks in prop::collection::vec(0_u32..20, 3..60), set_at in any::<prop::sample::Index>(), ahead_minutes in -9_i64..60,
     ) {
-        let mut changed = series.clone();
-        let place = at.index(series.len());
-        changed[place].1 = other.map(|ticks| f64::from(ticks) / 5.0);
-        let (before, after) = (count(&limits, &series), count(&limits, &changed));
-        prop_assert_eq!(&before[..place.saturating_sub(60)], &after[..place.saturating_sub(60)]);
-        let mut window = CountWindow::of(&limits).unwrap();
-        let closed = series.iter().enumerate().skip(place + 1).find(|(_, (at, value))| window.closed_by(*at, *value).is_some());
-        if let Some((closed, _)) = closed {
-            prop_assert_eq!(&before[closed + 1..], &after[closed + 1..]);
-        }
+        // Every five minutes a reading; up to one of them the clock is ahead, or behind it is one that was set back.
+        let set_at = set_at.index(ticks.len());
+        let mut counted = 0;
+        let mut series: Vec<_> = ticks.iter().enumerate().map(|(n, ticks)| {
+            counted += ticks;
+            let received_at = UtcMillis::new(n as i64 * 5 * MINUTE);
+            let by = if (n < set_at) == (0 < ahead_minutes) { ahead_minutes * MINUTE } else { 0 };
+            Reading { at: received_at.saturating_add(by + (n as i64 % 3)), value: Some(f64::from(counted) / 5.0), received_at }
+        }).collect();
+        series.sort_by_key(|reading| reading.at);
+        series.dedup_by_key(|reading| reading.at);
+        let limits = QualityLimits { fail: None, ..gauge(None) };
+        let found = total(count(&limits, &series).into_iter().map(|(_, increment)| increment));
+        let values = series.iter().filter_map(|reading| reading.value);
+        let most = values.clone().fold(0.0, f64::max) - values.fold(f64::MAX, f64::min);
+        prop_assert!(found <= most + 1e-9, "{found} of {most}: {series:?}");
     }
 }

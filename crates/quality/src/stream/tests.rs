@@ -51,8 +51,10 @@ fn gross_range_tells_impossible_from_implausible() {
 #[test]
 fn a_spike_is_blamed_when_its_next_neighbour_arrives_and_its_neighbours_are_not() {
     let (limits, mut stream) = (water(), Stream::new());
-    let judged: Vec<_> =
-        every_minutes(10, &[8.0, 8.1, 14.0, 8.0, 8.2]).iter().map(|&(at, v)| stream.judge(&limits, at, v)).collect();
+    let judged: Vec<_> = every_minutes(10, &[8.0, 8.1, 14.0, 8.0, 8.2])
+        .iter()
+        .map(|&value| stream.judge(&limits, value.into()))
+        .collect();
     assert_eq!(judged[2].results.get(QualityTest::Spike), Flag::NotEvaluated);
     let Revision { at, results: revised, .. } = judged[3].revises.unwrap();
     assert_eq!((at.get(), revised.get(QualityTest::Spike)), (20 * MINUTE, Flag::Fail));
@@ -119,11 +121,11 @@ fn values_less_than_a_minute_apart_count_as_a_minute() {
 #[test]
 fn what_is_not_newer_is_judged_by_its_range_and_changes_nothing() {
     let (limits, mut stream) = (water(), Stream::new());
-    for (at, value) in every_minutes(10, &[8.0, 8.1]) {
-        stream.judge(&limits, at, value);
+    for value in every_minutes(10, &[8.0, 8.1]) {
+        stream.judge(&limits, value.into());
     }
     let before = stream;
-    let late = stream.judge(&limits, UtcMillis::new(5 * MINUTE), Some(0.5));
+    let late = stream.judge(&limits, (UtcMillis::new(5 * MINUTE), Some(0.5)).into());
     assert_eq!((late.results.aggregate(), late.revises, stream), (Flag::Suspect, None, before));
 }
 
@@ -133,7 +135,7 @@ fn numbers_that_are_none_and_instants_at_the_edge_do_no_harm() {
     let wild = [f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, -0.0];
     let any = QualityLimits { fail: None, ..limits };
     for (n, at) in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX].into_iter().enumerate() {
-        stream.judge(&any, UtcMillis::new(at), Some(wild[n % wild.len()]));
+        stream.judge(&any, (UtcMillis::new(at), Some(wild[n % wild.len()])).into());
     }
     assert_eq!(stream.newest(), Some(UtcMillis::new(i64::MAX)));
 }
@@ -178,7 +180,7 @@ fn a_value_from_a_clock_that_is_ahead_is_suspect_and_stays_so_when_its_next_neig
     let (limits, mut stream) = (water(), Stream::new());
     let mut judge = |minute: i64, received_minute: i64, value: f64| {
         let (at, received_at) = (UtcMillis::new(minute * MINUTE), UtcMillis::new(received_minute * MINUTE));
-        stream.judge_received(&limits, at, Some(value), received_at)
+        stream.judge(&limits, Reading { at, value: Some(value), received_at })
     };
     assert_eq!(judge(0, 0, 8.0).results.get(QualityTest::Clock), Flag::NotEvaluated);
     let ahead = judge(10, 6, 8.1).results;
@@ -371,14 +373,14 @@ proptest! {
         prop_assume!(!series.is_empty());
         let cut = cut.index(series.len());
         let mut whole = Stream::new();
-        series[..=cut].iter().for_each(|&(at, value)| { whole.judge(&limits, at, value); });
+        series[..=cut].iter().for_each(|&value| { whole.judge(&limits, value.into()); });
         let reach = series[cut].0.saturating_add(-margin(&limits).to_resume());
         let mut anew = Stream::new();
-        for &(at, value) in series[..=cut].iter().filter(|(at, _)| reach <= *at) {
-            anew.judge(&limits, at, value);
+        for &value in series[..=cut].iter().filter(|(at, _)| reach <= *at) {
+            anew.judge(&limits, value.into());
         }
-        for &(at, value) in &series[cut + 1..] {
-            prop_assert_eq!(whole.judge(&limits, at, value), anew.judge(&limits, at, value));
+        for &value in &series[cut + 1..] {
+            prop_assert_eq!(whole.judge(&limits, value.into()), anew.judge(&limits, value.into()));
         }
     }
 }

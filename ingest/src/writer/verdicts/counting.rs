@@ -1,10 +1,10 @@
 //! Verdicts for readings of a counter that come late, correct others, or are the first since a start.
 //!
 //! How far a reading matters is a question of readings, not of time: from the last plain step before it to the first one
-//! behind it ([`CountWindow`]), nearly always two readings on each side.
+//! behind it ([`LookBack`], [`LookAhead`]), nearly always three readings on each side.
 
-use bakau_model::{DatastreamId, Observation, QualityLimits, TestResults, UtcMillis};
-use bakau_quality::{CountWindow, Judgement, Revision, Stream};
+use bakau_model::{DatastreamId, QualityLimits, TestResults, UtcMillis};
+use bakau_quality::{Judgement, LookAhead, LookBack, Reading, Revision, Stream};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
 
 use super::{Fresh, MAX_AROUND, Track, crowded};
@@ -32,18 +32,16 @@ struct Said {
 
 /// A reading among those judged again.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
-    at: UtcMillis,
-    value: Option<f64>,
+struct Taken {
+    reading: Reading,
     /// What the store says; nothing for a reading of the group.
     held: Option<Said>,
-    received_at: UtcMillis,
 }
 
 /// Readings from the last plain step on, oldest first.
 #[derive(Debug, Default)]
 struct Before {
-    readings: Vec<Reading>,
+    readings: Vec<Taken>,
     /// What is said of those up to here stays as it is.
     settled: Option<UtcMillis>,
 }
@@ -73,16 +71,16 @@ impl Counting<'_> {
 
     /// What matters before an instant.
     async fn before(&self, at: UtcMillis) -> Result<Before, StoreError> {
-        let Some(mut window) = CountWindow::of(self.limits) else { return Ok(Before::default()) };
+        let Some(mut window) = LookBack::of(self.limits) else { return Ok(Before::default()) };
         let (mut limit, mut newest_first) = (FIRST_PAGE, Vec::new());
         let mut query = self.query(UtcMillis::new(i64::MIN), at, true);
         while newest_first.len() < MAX_AROUND {
             query.limit = limit;
             let page = self.store.observations(&query).await?;
             for row in &page {
-                let reading = Reading::stored(row);
-                newest_first.push(reading);
-                let settled = window.closed_by(reading.at, reading.value);
+                let stored = Taken::stored(row);
+                newest_first.push(stored);
+                let settled = window.closed_by(stored.reading);
                 if settled.is_some() {
                     newest_first.reverse();
                     return Ok(Before { readings: newest_first, settled });
@@ -95,7 +93,7 @@ impl Counting<'_> {
             (query.after, limit) = (page.last().map(|row| row.observation.observed_at), limit * PAGES_GROW);
         }
         newest_first.reverse();
-        let settled = newest_first.last().map(|reading| reading.at);
+        let settled = newest_first.last().map(|taken| taken.reading.at);
         Ok(Before { readings: newest_first, settled })
     }
 
@@ -114,14 +112,15 @@ impl Counting<'_> {
             let is_last = page.len() < limit;
             let through = page.last().map(|row| row.observation.observed_at).filter(|_| !is_last);
             for row in &page {
-                let stored = Reading::stored(row);
-                while let Some(&(_, new)) = fresh.first().filter(|(_, new)| new.at < stored.at) {
-                    run.take(Reading::fresh(new));
+                let stored = Taken::stored(row);
+                let Reading { at, value, .. } = stored.reading;
+                while let Some(&(_, new)) = fresh.first().filter(|(_, new)| new.at < at) {
+                    run.take(Taken::fresh(new));
                     fresh = &fresh[1..];
                 }
-                match fresh.first().filter(|(_, new)| new.at == stored.at) {
-                    Some(&(_, new)) if new.is_news(stored.value) => {
-                        run.take(Reading::fresh(new));
+                match fresh.first().filter(|(_, new)| new.at == at) {
+                    Some(&(_, new)) if new.is_news(value) => {
+                        run.take(Taken::fresh(new));
                         fresh = &fresh[1..];
                     }
                     // What is known already changes nothing, and the store keeps the one that came first.
@@ -130,7 +129,7 @@ impl Counting<'_> {
                         run.take(stored);
                     }
                 }
-                if run.is_closed && fresh.first().is_none_or(|(_, next)| RUN_GAP_MS < next.at.since(stored.at)) {
+                if run.closed.is_some() && fresh.first().is_none_or(|(_, next)| RUN_GAP_MS < next.at.since(at)) {
                     return Ok(fresh);
                 }
             }
@@ -140,7 +139,7 @@ impl Counting<'_> {
                 crowded(self.datastream, first.at, query.to);
             }
             if is_last || crowd {
-                fresh.iter().for_each(|&(_, new)| run.take(Reading::fresh(new)));
+                fresh.iter().for_each(|&(_, new)| run.take(Taken::fresh(new)));
                 run.end = Some((!crowd).then_some(run.stream));
                 return Ok(&[]);
             }
@@ -153,15 +152,14 @@ impl Counting<'_> {
     }
 }
 
-impl Reading {
+impl Taken {
     fn stored(row: &StoredObservation) -> Self {
         let held = Some(Said { tests: row.tests, increment: row.increment });
-        let Observation { observed_at: at, value, received_at, .. } = row.observation;
-        Self { at, value, held, received_at }
+        Self { reading: Reading::from(&row.observation), held }
     }
 
     const fn fresh(Fresh { at, value, received_at, .. }: Fresh) -> Self {
-        Self { at, value, held: None, received_at }
+        Self { reading: Reading { at, value, received_at }, held: None }
     }
 }
 
@@ -169,11 +167,12 @@ impl Reading {
 struct Run<'a> {
     limits: &'a QualityLimits,
     stream: Stream,
-    judged: Vec<(Reading, Said)>,
+    judged: Vec<(Taken, Said)>,
     settled: Option<UtcMillis>,
     /// Looks for the plain step behind the last new reading.
-    window: Option<CountWindow<'a>>,
-    is_closed: bool,
+    window: Option<LookAhead<'a>>,
+    /// The instant behind which nothing is new.
+    closed: Option<UtcMillis>,
     /// The state behind everything, once that is reached; nothing where it cannot be known.
     end: Option<Option<Stream>>,
 }
@@ -185,39 +184,42 @@ impl<'a> Run<'a> {
             stream: Stream::new(),
             judged: Vec::with_capacity(readings.len() + 2 * FIRST_PAGE),
             settled,
-            window: None,
-            is_closed: false,
+            window: LookAhead::of(limits),
+            closed: None,
             end: None,
         };
         readings.into_iter().for_each(|reading| run.take(reading));
         run
     }
 
-    fn take(&mut self, reading: Reading) {
-        let Reading { at, value, received_at, .. } = reading;
-        let Judgement { results, increment, revises } = self.stream.judge_received(self.limits, at, value, received_at);
+    fn take(&mut self, taken: Taken) {
+        let Taken { reading, held } = taken;
+        let Judgement { results, increment, revises } = self.stream.judge(self.limits, reading);
         if let Some(Revision { at, results, increment }) = revises
-            && let Ok(place) = self.judged.binary_search_by_key(&at, |(reading, _)| reading.at)
+            && let Ok(place) = self.judged.binary_search_by_key(&at, |(taken, _)| taken.reading.at)
         {
             self.judged[place].1 = Said { tests: results, increment };
         }
-        self.judged.push((reading, Said { tests: results, increment }));
-        if reading.held.is_none() {
-            (self.window, self.is_closed) = (CountWindow::of(self.limits), false);
-        } else if let Some(window) = &mut self.window {
-            self.is_closed |= window.closed_by(reading.at, reading.value).is_some();
-        }
+        self.judged.push((taken, Said { tests: results, increment }));
+        let is_new = held.is_none();
+        let closed = self.window.as_mut().and_then(|window| window.closed_by(reading, is_new));
+        // What was read beyond it for the sake of the next new reading is not judged to its end.
+        self.closed = if is_new { None } else { self.closed.or(closed) };
     }
 
     /// The verdicts that are new.
     fn tell(&self, datastream: DatastreamId, out: &mut Vec<Verdict>) {
-        let new = self.judged.iter().filter(|(reading, _)| reading.held.is_none());
-        let newest = new.map(|(reading, _)| reading.received_at).max();
-        for (reading, said) in &self.judged {
-            let is_open = self.settled.is_none_or(|settled| settled < reading.at) && reading.value.is_some();
-            if is_open && reading.held != Some(*said) {
+        let new = self.judged.iter().filter(|(taken, _)| taken.held.is_none());
+        let newest = new.map(|(taken, _)| taken.reading.received_at).max();
+        let is_open = |Reading { at, value, .. }: Reading| {
+            value.is_some()
+                && self.settled.is_none_or(|settled| settled < at)
+                && self.closed.is_none_or(|closed| at <= closed)
+        };
+        for (Taken { reading, held }, said) in &self.judged {
+            if is_open(*reading) && *held != Some(*said) {
                 let Said { tests, increment } = *said;
-                let recorded_at = newest.filter(|_| reading.held.is_some()).unwrap_or(reading.received_at);
+                let recorded_at = newest.filter(|_| held.is_some()).unwrap_or(reading.received_at);
                 out.push(Verdict { datastream, observed_at: reading.at, tests, increment, recorded_at });
             }
         }

@@ -18,12 +18,13 @@ impl House {
     /// Stored increments with their flags, and those of counting the stored history at once.
     async fn counted(&self, datastream: u32) -> (Vec<(i64, Flag, Option<f64>)>, Vec<(i64, Flag, Option<f64>)>) {
         let rows = self.store.observations(&everything(datastream)).await.unwrap();
-        let series: Vec<_> = rows.iter().map(|row| (row.observation.observed_at, row.observation.value)).collect();
+        let series: Vec<_> = rows.iter().map(|row| Reading::from(&row.observation)).collect();
         let whole = count(&self.limits, &series);
         let stored = rows.iter().map(|row| (row.observation.observed_at.get(), row.observation.flag, row.increment));
         let judged = series.iter().zip(whole);
-        let judged =
-            judged.map(|(&(at, value), (tests, counted))| (at.get(), bakau_quality::flag(value, tests), counted));
+        let judged = judged.map(|(&Reading { at, value, .. }, (tests, counted))| {
+            (at.get(), bakau_quality::flag(value, tests), counted)
+        });
         (stored.collect(), judged.collect())
     }
 
@@ -89,6 +90,48 @@ async fn a_reading_that_shows_a_fall_to_be_a_glitch_takes_back_what_was_counted(
     assert_eq!((kept.len(), kept[0].increment, kept[0].flag), (1, Some(5.0), Flag::Good));
 }
 
+/// A reading that arrives at another time than its own, in minutes.
+fn received(minute: i64, received_minute: i64, value: f64) -> Observation {
+    Observation { received_at: UtcMillis::new(received_minute * MINUTE), ..at(minute, value) }
+}
+
+#[tokio::test]
+async fn what_is_known_and_said_again_close_to_a_correction_keeps_its_verdict() {
+    let mut house = House::with(gauge(None));
+    house.take(&[at(0, 0.4), at(10, 0.4), at(20, 0.4), at(30, 0.0), at(50, 0.4)]).await;
+    assert_eq!(house.increments().await, [Some(0.0), Some(0.0), Some(0.0), None, Some(0.0)]);
+    house.take(&[at(0, 0.2), reading(1, 30 * MINUTE, None)]).await;
+    assert_eq!(house.increments().await, [Some(0.0), Some(0.2), Some(0.0), None, Some(0.0)]);
+}
+
+#[tokio::test]
+async fn readings_of_a_clock_that_is_set_right_or_back_prove_no_counter_that_began_again() {
+    let mut ahead = House::with(gauge(None));
+    ahead.take(&[at(0, 7.8), received(41, 2, 8.0), received(42, 3, 8.2)]).await;
+    ahead.take(&[at(4, 8.4)]).await;
+    ahead.take(&[at(45, 8.6)]).await;
+    let counted = [Some(0.0), Some(0.6), None, None, Some(0.2)];
+    assert_eq!(ahead.increments().await, counted, "7.8, 8.4, then 8.0 and 8.2 out of place, 8.6");
+    let mut back = House::with(gauge(None));
+    back.take(&[at(0, 7.8), at(5, 8.0), at(6, 8.2)]).await;
+    back.restart();
+    back.take(&[received(1, 7, 8.4), received(2, 8, 8.6)]).await;
+    back.take(&[received(7, 13, 8.8)]).await;
+    let counted = [Some(0.0), Some(0.6), Some(0.2), None, None, Some(0.2)];
+    assert_eq!(back.increments().await, counted);
+}
+
+#[tokio::test]
+async fn a_counter_that_began_again_is_believed_whatever_its_clock_says_and_behind_late_readings() {
+    let mut ahead = House::with(gauge(None));
+    ahead.take(&[received(40, 0, 10.0), received(50, 10, 0.2), received(60, 20, 0.4)]).await;
+    assert_eq!(ahead.increments().await, [0.0, 0.2, 0.2].map(Some));
+    let mut late = House::with(gauge(None));
+    late.take(&[at(0, 10.0), at(20, 0.2), at(30, 0.4), at(40, 0.6)]).await;
+    late.take(&[received(10, 1_000, 10.2)]).await;
+    assert_eq!(late.increments().await, [0.0, 0.2, 0.2, 0.2, 0.2].map(Some));
+}
+
 #[tokio::test]
 async fn rows_of_before_a_datastream_was_a_counter_have_no_increment_until_they_are_judged_again() {
     let mut house = House::with(QualityLimits::default());
@@ -110,12 +153,14 @@ fn arrivals() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Arrival::Glitch(900)),
         1 => Just(Arrival::Missing),
     ];
-    let arrival = (1_u32..3, prop_oneof![5 => 0_i64..3, 2 => -8_i64..0, 1 => 3_i64..40], arrival);
+    // Minutes from the time of a reading to its arrival: at once, late, or before its time by a clock that is ahead.
+    let way = prop_oneof![6 => Just(0_i64), 1 => 1_i64..40, 1 => -40_i64..0];
+    let arrival = (1_u32..3, prop_oneof![5 => 0_i64..3, 2 => -8_i64..0, 1 => 3_i64..40], arrival, way);
     let group = proptest::collection::vec(arrival, 1..8);
     let event = prop_oneof![6 => group.prop_map(Some), 1 => Just(None)];
     proptest::collection::vec(event, 1..25).prop_map(|events| {
         let (mut now, mut ticks) = (0, [0_i64; 3]);
-        let mut observe = |(datastream, step, arrival): (u32, i64, Arrival)| {
+        let mut observe = |(datastream, step, arrival, way): (u32, i64, Arrival, i64)| {
             now = (now + step).max(0);
             let ticks = &mut ticks[datastream as usize];
             let counted = match arrival {
@@ -130,7 +175,9 @@ fn arrivals() -> impl Strategy<Value = Vec<Event>> {
                 Arrival::Glitch(ticks) => Some(ticks),
                 Arrival::Missing => None,
             };
-            reading(datastream, now * 10 * MINUTE, counted.map(|ticks| ticks as f64 / 5.0))
+            let at = now * 10 * MINUTE;
+            let received_at = UtcMillis::new(at + way * MINUTE);
+            Observation { received_at, ..reading(datastream, at, counted.map(|ticks| ticks as f64 / 5.0)) }
         };
         let mut event = |group: Option<Vec<_>>| match group {
             Some(group) => Event::Group(group.into_iter().map(&mut observe).collect()),
