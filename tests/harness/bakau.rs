@@ -51,7 +51,7 @@ pub fn binary() -> Result<PathBuf> {
     let me = std::env::current_exe()?;
     let folders = me.ancestors().skip(1).take(2);
     let found = folders.map(|folder| folder.join("bakau")).find(|path| path.is_file());
-    found.context("bakau is not built: run `cargo build -p bakau-server`, or `cargo xtask test` which does it")
+    found.context("bakau is not built: run `cargo build`, or `cargo xtask test` which does it")
 }
 
 impl Bakau {

@@ -18,7 +18,7 @@ pub(crate) fn all(root: &Path) -> Result<()> {
     sizes(root)?;
     run(root, "cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     // The binary without InfluxDB; the workspace builds it with.
-    let small = ["clippy", "--locked", "--package", "bakau-server", "--no-default-features", "--", "-D", "warnings"];
+    let small = ["clippy", "--locked", "--package", "bakau", "--no-default-features", "--", "-D", "warnings"];
     run(root, "cargo", &small)?;
     documentation(root)?;
     deny(root)

@@ -51,7 +51,7 @@ pub(crate) fn bench(root: &Path, name: &str, section: Option<&str>, quick: bool)
 }
 
 fn release(root: &Path, binary: &str, arguments: &[&str]) -> Result<()> {
-    run(root, "cargo", &["build", "--locked", "--release", "--package", "bakau-server"])?;
+    run(root, "cargo", &["build", "--locked", "--release", "--package", "bakau"])?;
     let mut all = vec!["run", "--locked", "--quiet", "--release", "--package", "bakau-tests", "--bin", binary, "--"];
     all.extend(arguments);
     run(root, "cargo", &all)

@@ -139,8 +139,8 @@ struct Problem {
 }
 
 pub(crate) fn texts(language: Language) -> &'static Messages {
-    static ID: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../messages/id.toml")));
-    static EN: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../messages/en.toml")));
+    static ID: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("messages/id.toml")));
+    static EN: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("messages/en.toml")));
     match language {
         Language::Id => &ID,
         Language::En => &EN,
