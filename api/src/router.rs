@@ -9,8 +9,13 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    access, admission::MAX_BODY_BYTES, aggregate, alerts, catalogue, charts, events, health, latest, layers, ledger,
-    link, observations, openapi, pages, quarantine, reference, rules, state::AppState, station, status, status_page,
+    http::{access, admission::MAX_BODY_BYTES, layers},
+    live::events,
+    pages::{charts, link, reference, status_page, views},
+    state::AppState,
+    v1::{
+        aggregate, alerts, catalogue, health, latest, ledger, observations, openapi, quarantine, rules, station, status,
+    },
 };
 
 /// Who may use a route.
@@ -152,11 +157,11 @@ fn api() -> Router<AppState> {
 fn charts_and_pages() -> Router<AppState> {
     Router::new()
         .route("/charts/{station}/{file}", get(charts::chart))
-        .route("/", get(pages::overview))
-        .route("/stations/{id}", get(pages::station))
-        .route("/alerts", get(pages::alerts))
-        .route("/alerts/{id}", get(pages::alert))
-        .route("/alerts/{id}/acknowledge", post(pages::acknowledge))
+        .route("/", get(views::overview))
+        .route("/stations/{id}", get(views::station))
+        .route("/alerts", get(views::alerts))
+        .route("/alerts/{id}", get(views::alert))
+        .route("/alerts/{id}/acknowledge", post(views::acknowledge))
         .route("/status", get(status_page::status))
 }
 
@@ -165,8 +170,8 @@ fn open() -> Router<AppState> {
         .route("/api", get(reference::page))
         .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/a/{token}", get(link::show).post(link::acknowledge))
-        .route("/assets/{name}", get(pages::asset))
-        .route("/problems/{key}", get(pages::problem_type))
+        .route("/assets/{name}", get(views::asset))
+        .route("/problems/{key}", get(views::problem_type))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
 }

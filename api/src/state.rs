@@ -12,7 +12,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::TokenGuard, admission::Admission, event_log::EventLog, last_day::LastDayCache, latest::LatestCache,
+    http::{access::TokenGuard, admission::Admission},
+    live::event_log::EventLog,
+    read::last_day::LastDayCache,
+    v1::latest::LatestCache,
 };
 
 /// Open event streams; each holds one connection and a few kilobytes.

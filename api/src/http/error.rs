@@ -1,0 +1,412 @@
+//! The error model of HTTP: problem details (RFC 9457) with stable message keys.
+//!
+//! A handler returns [`ApiError`]; it says which [`ProblemType`] happened, with the values a person needs, and may carry
+//! an internal cause. Nothing is written in any language here: the outermost layer (`problems.rs`) knows the language and whether
+//! the reader is a program or a person at a page, renders once and logs the cause once. The cause never leaves the server.
+
+use std::{error::Error, fmt::Write as _};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bakau_model::{Language, UtcMillis};
+use serde_json::{Map, Value};
+
+use crate::http::language::texts;
+
+/// Every kind of problem this API answers with. The key is part of the API: it never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemType {
+    /// A query parameter is missing, unknown, repeated or has a value that is not allowed.
+    InvalidParameter,
+    /// The paging token is damaged or belongs to another query.
+    InvalidCursor,
+    /// The request body is not what the route expects.
+    InvalidBody,
+    /// The route needs the admin token, and none or a wrong one was given.
+    TokenRequired,
+    /// No admin token has been made yet, so nothing may be written.
+    TokenNotSet,
+    /// Too many wrong tokens within a minute.
+    TooManyAttempts,
+    /// No such address.
+    RouteNotFound,
+    /// No such station.
+    StationNotFound,
+    /// No such datastream.
+    DatastreamNotFound,
+    /// No such alert.
+    AlertNotFound,
+    /// No such rule.
+    RuleNotFound,
+    /// The address exists, but not with this method.
+    MethodNotAllowed,
+    /// Somebody acknowledged this alert before.
+    AlreadyAcknowledged,
+    /// The alert is over; there is nothing to acknowledge.
+    AlertClosed,
+    /// The request body is larger than the route accepts.
+    BodyTooLarge,
+    /// The request body did not arrive in time.
+    BodyTooSlow,
+    /// The request body is of a type the route does not read.
+    UnsupportedMediaType,
+    /// The range holds more observations than one chart may read.
+    RangeTooLarge,
+    /// More work is in progress than this server takes at once.
+    Busy,
+    /// The store of observations does not answer.
+    StoreUnavailable,
+    /// The spool cannot be read.
+    SpoolUnavailable,
+    /// The alert database does not answer.
+    AlertsUnavailable,
+    /// The registry does not answer.
+    RegistryUnavailable,
+    /// The answer took too long.
+    Timeout,
+    /// A defect of Bakau.
+    Internal,
+}
+
+impl ProblemType {
+    /// Every kind.
+    pub const ALL: [Self; 25] = [
+        Self::InvalidParameter,
+        Self::InvalidCursor,
+        Self::InvalidBody,
+        Self::TokenRequired,
+        Self::TokenNotSet,
+        Self::TooManyAttempts,
+        Self::RouteNotFound,
+        Self::StationNotFound,
+        Self::DatastreamNotFound,
+        Self::AlertNotFound,
+        Self::RuleNotFound,
+        Self::MethodNotAllowed,
+        Self::AlreadyAcknowledged,
+        Self::AlertClosed,
+        Self::BodyTooLarge,
+        Self::BodyTooSlow,
+        Self::UnsupportedMediaType,
+        Self::RangeTooLarge,
+        Self::Busy,
+        Self::StoreUnavailable,
+        Self::SpoolUnavailable,
+        Self::AlertsUnavailable,
+        Self::RegistryUnavailable,
+        Self::Timeout,
+        Self::Internal,
+    ];
+
+    /// The stable key; `type` is `/problems/<key>`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::InvalidParameter => "invalid-parameter",
+            Self::InvalidCursor => "invalid-cursor",
+            Self::InvalidBody => "invalid-body",
+            Self::TokenRequired => "token-required",
+            Self::TokenNotSet => "token-not-set",
+            Self::TooManyAttempts => "too-many-attempts",
+            Self::RouteNotFound => "route-not-found",
+            Self::StationNotFound => "station-not-found",
+            Self::DatastreamNotFound => "datastream-not-found",
+            Self::AlertNotFound => "alert-not-found",
+            Self::RuleNotFound => "rule-not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::AlreadyAcknowledged => "already-acknowledged",
+            Self::AlertClosed => "alert-closed",
+            Self::BodyTooLarge => "body-too-large",
+            Self::BodyTooSlow => "body-too-slow",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::RangeTooLarge => "range-too-large",
+            Self::Busy => "busy",
+            Self::StoreUnavailable => "store-unavailable",
+            Self::SpoolUnavailable => "spool-unavailable",
+            Self::AlertsUnavailable => "alerts-unavailable",
+            Self::RegistryUnavailable => "registry-unavailable",
+            Self::Timeout => "timeout",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status it is answered with.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidParameter | Self::InvalidCursor | Self::InvalidBody | Self::RangeTooLarge => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::TokenRequired => StatusCode::UNAUTHORIZED,
+            Self::TokenNotSet => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::RouteNotFound
+            | Self::StationNotFound
+            | Self::DatastreamNotFound
+            | Self::AlertNotFound
+            | Self::RuleNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::AlreadyAcknowledged | Self::AlertClosed => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Busy
+            | Self::StoreUnavailable
+            | Self::SpoolUnavailable
+            | Self::AlertsUnavailable
+            | Self::RegistryUnavailable
+            | Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The kind of a key.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
+    /// The kind that stands for a bare status some layer below answered with.
+    pub(crate) fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::RouteNotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_TIMEOUT => Self::BodyTooSlow,
+            status if status.is_client_error() => Self::InvalidParameter,
+            _ => Self::Internal,
+        }
+    }
+
+    /// Short title for people.
+    pub(crate) fn title(self, language: Language) -> &'static str {
+        texts(language).text(self.title_key())
+    }
+
+    const fn title_key(self) -> &'static str {
+        match self {
+            Self::InvalidParameter => "title_invalid_parameter",
+            Self::InvalidCursor => "title_invalid_cursor",
+            Self::InvalidBody => "title_invalid_body",
+            Self::TokenRequired => "title_token_required",
+            Self::TokenNotSet => "title_token_not_set",
+            Self::TooManyAttempts => "title_too_many_attempts",
+            Self::RouteNotFound => "title_route_not_found",
+            Self::StationNotFound => "title_station_not_found",
+            Self::DatastreamNotFound => "title_datastream_not_found",
+            Self::AlertNotFound => "title_alert_not_found",
+            Self::RuleNotFound => "title_rule_not_found",
+            Self::MethodNotAllowed => "title_method_not_allowed",
+            Self::AlreadyAcknowledged => "title_already_acknowledged",
+            Self::AlertClosed => "title_alert_closed",
+            Self::BodyTooLarge => "title_body_too_large",
+            Self::BodyTooSlow => "title_body_too_slow",
+            Self::UnsupportedMediaType => "title_unsupported_media_type",
+            Self::RangeTooLarge => "title_range_too_large",
+            Self::Busy => "title_busy",
+            Self::StoreUnavailable => "title_store_unavailable",
+            Self::SpoolUnavailable => "title_spool_unavailable",
+            Self::AlertsUnavailable => "title_alerts_unavailable",
+            Self::RegistryUnavailable => "title_registry_unavailable",
+            Self::Timeout => "title_timeout",
+            Self::Internal => "title_internal",
+        }
+    }
+
+    /// Message key of the detail that needs no values.
+    const fn detail_key(self) -> &'static str {
+        match self {
+            Self::InvalidParameter => "detail_invalid_parameter",
+            Self::InvalidCursor => "detail_invalid_cursor",
+            Self::InvalidBody => "detail_invalid_body",
+            Self::TokenRequired => "detail_token_required",
+            Self::TokenNotSet => "detail_token_not_set",
+            Self::TooManyAttempts => "detail_too_many_attempts",
+            Self::RouteNotFound => "detail_route_not_found",
+            Self::StationNotFound => "detail_station_not_found",
+            Self::DatastreamNotFound => "detail_datastream_not_found",
+            Self::AlertNotFound => "detail_alert_not_found",
+            Self::RuleNotFound => "detail_rule_not_found",
+            Self::MethodNotAllowed => "detail_method_not_allowed",
+            Self::AlreadyAcknowledged => "detail_already_acknowledged",
+            Self::AlertClosed => "detail_alert_closed",
+            Self::BodyTooLarge => "detail_body_too_large",
+            Self::BodyTooSlow => "detail_body_too_slow",
+            Self::UnsupportedMediaType => "detail_unsupported_media_type",
+            Self::RangeTooLarge => "detail_range_too_large",
+            Self::Busy => "detail_busy",
+            Self::StoreUnavailable => "detail_store_unavailable",
+            Self::SpoolUnavailable => "detail_spool_unavailable",
+            Self::AlertsUnavailable => "detail_alerts_unavailable",
+            Self::RegistryUnavailable => "detail_registry_unavailable",
+            Self::Timeout => "detail_timeout",
+            Self::Internal => "detail_internal",
+        }
+    }
+}
+
+/// Longest excerpt of what a client sent that is repeated back to it, in characters.
+const MAX_ECHO_CHARS: usize = 80;
+
+/// A problem on its way to the client: public parts by key and value, and a cause that stays here.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    kind: ProblemType,
+    detail: &'static str,
+    values: Vec<(&'static str, String)>,
+    fields: Map<String, Value>,
+    retry_after_s: Option<u32>,
+    cause: Option<String>,
+}
+
+impl ApiError {
+    /// A problem whose detail needs no values.
+    #[must_use]
+    pub fn new(kind: ProblemType) -> Self {
+        let (detail, values, fields) = (kind.detail_key(), Vec::new(), Map::new());
+        Self { kind, detail, values, fields, retry_after_s: None, cause: None }
+    }
+
+    /// A query parameter that cannot be used; `detail` is the message that says what is allowed.
+    pub(crate) fn parameter(name: &str, given: Option<&str>, detail: &'static str) -> Self {
+        let mut error = Self::new(ProblemType::InvalidParameter).detail(detail).with("parameter", name);
+        if let Some(given) = given {
+            error = error.with("given", given);
+        }
+        error
+    }
+
+    /// A body that cannot be used; `detail` is the message that says what is allowed.
+    pub(crate) fn body(field: &str, detail: &'static str) -> Self {
+        Self::new(ProblemType::InvalidBody).detail(detail).with("field", field)
+    }
+
+    /// A failure below, with everything known about it for the log.
+    pub(crate) fn caused(kind: ProblemType, cause: &dyn Error) -> Self {
+        let mut text = cause.to_string();
+        let mut next = cause.source();
+        while let Some(source) = next {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {source}");
+            next = source.source();
+        }
+        let mut error = Self::new(kind);
+        error.cause = Some(text);
+        error
+    }
+
+    /// A defect, with what is known about it for the log.
+    pub(crate) fn defect(cause: impl Into<String>) -> Self {
+        let mut error = Self::new(ProblemType::Internal);
+        error.cause = Some(cause.into());
+        error
+    }
+
+    /// Another detail message than the kind's own.
+    pub(crate) fn detail(mut self, key: &'static str) -> Self {
+        self.detail = key;
+        self
+    }
+
+    /// A value shown in the detail text and as a field of its own; shortened when a client sent a long one.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        let short: String = value.chars().take(MAX_ECHO_CHARS).collect();
+        self.fields.insert(name.to_owned(), Value::String(short.clone()));
+        self.values.push((name, short));
+        self
+    }
+
+    /// A time shown in the detail text and as a field of its own.
+    pub(crate) fn with_time(self, name: &'static str, at: UtcMillis) -> Self {
+        self.with(name, &at.to_string())
+    }
+
+    /// Tells the client when to try again.
+    pub(crate) const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn kind(&self) -> ProblemType {
+        self.kind
+    }
+
+    /// What the log says about it.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The detail text in one language.
+    pub(crate) fn detail_text(&self, language: Language) -> String {
+        let values: Vec<(&str, &str)> = self.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        texts(language).fill(self.detail, &values)
+    }
+
+    /// The problem document (RFC 9457) in one language.
+    pub(crate) fn document(&self, instance: &str, language: Language) -> Value {
+        let mut document = Map::new();
+        document.insert("type".to_owned(), format!("/problems/{}", self.kind.key()).into());
+        document.insert("title".to_owned(), self.kind.title(language).into());
+        document.insert("status".to_owned(), self.kind.status().as_u16().into());
+        document.insert("detail".to_owned(), self.detail_text(language).into());
+        document.insert("instance".to_owned(), instance.into());
+        for (name, value) in &self.fields {
+            document.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Value::Object(document)
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Status and headers only; the outermost layer writes the body.
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind == ProblemType::TokenRequired {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bakau\""));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_key_and_texts_in_both_languages() {
+        for kind in ProblemType::ALL {
+            assert_eq!(ProblemType::from_key(kind.key()), Some(kind));
+            for language in Language::ALL {
+                assert_ne!(kind.title(language), kind.title_key(), "no title for {kind:?}");
+                assert_ne!(texts(language).text(kind.detail_key()), kind.detail_key(), "no detail for {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_names_the_parameter_and_keeps_the_cause_to_itself() {
+        let mut error = ApiError::parameter("limit", Some("-1"), "parameter_number").with("allowed", "1..10000");
+        error.cause = Some("secret cause".to_owned());
+        let document = error.document("/api/v1/observations", Language::En);
+        assert_eq!(document["type"], "/problems/invalid-parameter");
+        assert_eq!(document["status"], 400);
+        assert_eq!(document["parameter"], "limit");
+        assert!(document["detail"].as_str().unwrap().contains("limit"));
+        assert!(!document.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_long_value_is_repeated_only_in_part() {
+        let error = ApiError::parameter("from", Some(&"x".repeat(5000)), "parameter_time");
+        assert!(error.document("/", Language::Id).to_string().len() < 1000);
+    }
+}

@@ -1,0 +1,4 @@
+//! Live events and the memory behind them.
+
+pub(crate) mod event_log;
+pub(crate) mod events;

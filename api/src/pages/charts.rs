@@ -1,0 +1,319 @@
+//! `/charts/{station}/{parameter}[@qualifier].svg|.png`: one datastream over time, with its limits.
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Side, Spread};
+use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
+use bakau_registry::{Band, Datastream, Rule, Snapshot, Threshold};
+use bakau_store::RangeQuery;
+use jiff::tz::TimeZone;
+
+use crate::{
+    http::{
+        answer,
+        error::{ApiError, ProblemType},
+        language::{self, texts},
+        query::{Params, Span},
+    },
+    read::{
+        means,
+        range::{self, Quantity},
+        thin::Thinner,
+    },
+    state::AppState,
+    v1::{
+        aggregate::{
+            self,
+            fold::{Folder, Kind, Plan, Summary},
+        },
+        catalogue,
+    },
+};
+
+const DAY_MS: i64 = 86_400_000;
+/// Longest time axis, a little more than a leap year.
+const MAX_RANGE_MS: i64 = 367 * DAY_MS;
+/// Observations one chart may read: a year of one-minute values fits twice.
+const MAX_ROWS: usize = 1_200_000;
+/// Columns that differ by less than this many pixels look alike.
+const PIXELS_PER_BUCKET: u32 = 1;
+/// A gap is drawn where points are further apart than this many intervals (as `ChartSpec` says).
+const GAP_INTERVALS: f64 = 2.5;
+/// How long a browser may show a chart without asking again.
+const CACHE_OPEN: &str = "public, max-age=30";
+const CACHE_CLOSED: &str = "private, max-age=30";
+/// A drawing may be looked at by itself; it needs no script and no other file.
+const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Picture {
+    Svg,
+    Png,
+}
+
+/// Words of `?range=`: (word, days, message key).
+const RANGES: [(&str, (i64, &str)); 8] = [
+    ("1d", (1, "chart_day")),
+    ("7d", (7, "chart_week")),
+    ("30d", (30, "chart_month")),
+    ("365d", (365, "chart_year")),
+    ("day", (1, "chart_day")),
+    ("week", (7, "chart_week")),
+    ("month", (30, "chart_month")),
+    ("year", (365, "chart_year")),
+];
+
+/// Draws the chart of a datastream.
+pub(crate) async fn chart(
+    State(state): State<AppState>,
+    Path((station, file)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::lenient(&uri, &["range", "from", "to", "width", "height", "theme"]);
+    let snapshot = state.snapshot();
+    let (datastream, picture) = find(&snapshot, &station, &file)?;
+    let language = language::of_request(&uri, &headers);
+    let (span, subtitle) = time_axis(&params, state.clock.now(), language)?;
+    let width = size(&params, "width", 800, MIN_WIDTH)?;
+    let height = size(&params, "height", 320, MIN_HEIGHT)?;
+    let time_zone = time_zone(&snapshot, datastream);
+    let drawn = read_points(&state, datastream, span, width / PIXELS_PER_BUCKET, &time_zone).await?;
+    let spec = ChartSpec {
+        title: title(&snapshot, datastream, language),
+        subtitle: subtitle.to_owned(),
+        unit: datastream.unit.clone(),
+        from: span.from,
+        to: span.to,
+        time_zone,
+        language,
+        width,
+        height,
+        decimals: catalogue::decimals(&snapshot, datastream),
+        interval_ms: visible_interval(datastream.interval_ms, drawn.bucket_ms),
+        limits: limits(&snapshot, datastream),
+        points: drawn.points,
+        spreads: drawn.spreads,
+        dark: params.choice("theme", &[("light", false), ("dark", true)])?.unwrap_or(false),
+    };
+    let etag = answer::etag(&Fingerprint { spec: &spec, picture });
+    let mut response = if answer::not_modified(&headers, &etag) {
+        answer::conditional(&headers, &etag, Response::default)
+    } else {
+        let drawn = draw(&state, spec, picture).await?;
+        answer::conditional(&headers, &etag, || drawn)
+    };
+    let cache = if state.config.open_read { CACHE_OPEN } else { CACHE_CLOSED };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CHART_POLICY));
+    Ok(response)
+}
+
+fn find<'a>(snapshot: &'a Snapshot, station: &str, file: &str) -> Result<(&'a Datastream, Picture), ApiError> {
+    catalogue::find_station(snapshot, station)?;
+    let (stem, picture) = match file.rsplit_once('.') {
+        Some((stem, "svg")) => (stem, Picture::Svg),
+        Some((stem, "png")) => (stem, Picture::Png),
+        Some(_) | None => return Err(ApiError::new(ProblemType::RouteNotFound)),
+    };
+    let text = format!("{station}/{stem}");
+    let unknown = || ApiError::new(ProblemType::DatastreamNotFound).with("datastream", &text);
+    let name: DatastreamName = text.parse().map_err(|_| unknown())?;
+    Ok((catalogue::find_datastream(snapshot, &name)?, picture))
+}
+
+fn time_axis(params: &Params, now: UtcMillis, language: Language) -> Result<(Span, &'static str), ApiError> {
+    let range = params.choice("range", &RANGES)?;
+    let times = params.text("from").is_some() || params.text("to").is_some();
+    if range.is_some() && times {
+        return Err(ApiError::parameter("range", params.text("range"), "parameter_range_and_times"));
+    }
+    if times {
+        let span = params.span(now, DAY_MS)?;
+        if MAX_RANGE_MS < span.to.since(span.from) {
+            return Err(ApiError::parameter("from", params.text("from"), "parameter_longest").with("allowed", "367 d"));
+        }
+        return Ok((span, ""));
+    }
+    let (days, words) = range.unwrap_or((1, "chart_day"));
+    // The next whole minute, so that asking again within it finds the same picture.
+    let to = now.saturating_add(MINUTE_MS).minute();
+    Ok((Span { from: to.saturating_add(-days * DAY_MS), to }, texts(language).text(words)))
+}
+
+fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result<u32, ApiError> {
+    let pixels = params.number(name, u64::from(least)..=u64::from(MAX_SIDE))?;
+    Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(default))
+}
+
+/// The summaries of which a long chart is drawn; `None` where single values are.
+fn summaries_of(datastream: &Datastream, span: Span) -> Option<Plan> {
+    let kind = Kind::of(datastream);
+    // Directions have no mean that a line could show.
+    let step = means::step_for(span, datastream.interval_ms).filter(|_| kind != Kind::Direction)?;
+    Some(Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only: false })
+}
+
+/// Takes values in order of time and makes of them what is drawn.
+enum Collector {
+    Single(Thinner),
+    Summaries(Plan, Folder),
+}
+
+impl Collector {
+    fn push(&mut self, point: Point) {
+        match self {
+            Self::Single(thinner) => thinner.push(point),
+            Self::Summaries(_, folder) => folder.push(point.at, point.value, point.flag),
+        }
+    }
+
+    fn finish(self) -> Drawn {
+        match self {
+            Self::Single(thinner) => {
+                let thinned = thinner.finish();
+                Drawn { points: thinned.points, spreads: Vec::new(), bucket_ms: thinned.bucket_ms }
+            }
+            Self::Summaries(plan, folder) => Drawn::of(plan, &folder.finish()),
+        }
+    }
+}
+
+/// What a chart shows of the values.
+pub(crate) struct Drawn {
+    pub(crate) points: Vec<Point>,
+    pub(crate) spreads: Vec<Spread>,
+    /// Length of what a point stands for, where it stands for several values.
+    pub(crate) bucket_ms: Option<i64>,
+}
+
+impl Drawn {
+    fn of(plan: Plan, summaries: &[Summary]) -> Self {
+        let (points, spreads) = means::drawn(summaries, plan.kind);
+        Self { bucket_ms: Some(plan.step.most_ms()), points, spreads }
+    }
+}
+
+pub(crate) async fn read_points(
+    state: &AppState,
+    datastream: &Datastream,
+    span: Span,
+    buckets: u32,
+    zone: &TimeZone,
+) -> Result<Drawn, ApiError> {
+    let query = RangeQuery {
+        datastream: datastream.number,
+        from: span.from,
+        to: span.to,
+        after: None,
+        // One more than a chart may read tells that there are too many.
+        limit: MAX_ROWS + 1,
+        newest_first: false,
+    };
+    let collector = match summaries_of(datastream, span) {
+        Some(plan) => {
+            if let Some(found) = aggregate::from_hours(&*state.store, datastream.number, plan, zone).await? {
+                return Ok(Drawn::of(plan, &found));
+            }
+            Collector::Summaries(plan, Folder::new(plan, zone.clone()))
+        }
+        None => Collector::Single(Thinner::new(span, buckets)),
+    };
+    let start = (collector, 0);
+    let read = range::fold(&*state.store, &query, Quantity::of(datastream), start, |(collector, rows), point| {
+        collector.push(Point { at: point.observed_at, value: point.value, flag: point.flag });
+        *rows += 1;
+    });
+    let (collector, rows) = read.await?;
+    if MAX_ROWS < rows {
+        return Err(ApiError::new(ProblemType::RangeTooLarge).with("allowed", &MAX_ROWS.to_string()));
+    }
+    Ok(collector.finish())
+}
+
+/// Where points were left out, only a hole longer than a bucket can be told from a gap.
+pub(crate) fn visible_interval(interval_ms: i64, bucket_ms: Option<i64>) -> i64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a year is 3e10 ms")]
+    let least = bucket_ms.map_or(0, |bucket_ms| (bucket_ms as f64 / GAP_INTERVALS).ceil() as i64);
+    interval_ms.max(least)
+}
+
+pub(crate) fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> String {
+    let label = catalogue::label(snapshot, datastream);
+    let station = snapshot.stations.get(&datastream.station);
+    let station = station.map_or(datastream.station.as_str(), |station| station.name.get(language));
+    // Where there is no room for all of it, what is measured must stay.
+    format!("{} · {station}", label.get(language))
+}
+
+/// The zone of a datastream's station; UTC where its name is unknown.
+pub(crate) fn time_zone(snapshot: &Snapshot, datastream: &Datastream) -> TimeZone {
+    let station = snapshot.stations.get(&datastream.station);
+    station.and_then(|station| TimeZone::get(&station.time_zone).ok()).unwrap_or(TimeZone::UTC)
+}
+
+/// The values at which rules raise alerts on a datastream.
+pub(crate) fn limits(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitLine> {
+    let watching = snapshot.rules.values().filter(|rule| snapshot.watches(rule, datastream));
+    watching.flat_map(|rule| limit_lines(rule)).collect()
+}
+
+/// The raise values of a rule.
+pub(crate) fn limit_lines(rule: &Rule) -> impl Iterator<Item = LimitLine> + '_ {
+    let of_band = |(level, band): (Level, Band)| {
+        let sides = [(band.low, Side::Low), (band.high, Side::High)].into_iter();
+        sides.filter_map(move |(threshold, side)| {
+            threshold.map(|Threshold { raise: value, .. }| LimitLine { level, value, side })
+        })
+    };
+    let bands = Level::RAISED.into_iter().filter_map(|level| rule.band(level).map(|band| (level, band)));
+    bands.flat_map(of_band)
+}
+
+async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Response, ApiError> {
+    let permit = Arc::clone(&state.own.drawings).acquire_owned().await;
+    let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(5))?;
+    let drawn = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        match picture {
+            Picture::Svg => chart::svg(&spec).map(|svg| ("image/svg+xml", svg.into_bytes())),
+            Picture::Png => chart::png(&spec).map(|png| ("image/png", png)),
+        }
+    });
+    let drawn = drawn.await.map_err(|error| ApiError::defect(error.to_string()))?;
+    let (kind, bytes) = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
+    Ok(([(header::CONTENT_TYPE, kind)], bytes).into_response())
+}
+
+/// Everything that changes the picture, for its entity tag.
+struct Fingerprint<'a> {
+    spec: &'a ChartSpec,
+    picture: Picture,
+}
+
+impl Hash for Fingerprint<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let spec = self.spec;
+        (self.picture, &spec.title, &spec.subtitle, &spec.unit, spec.from, spec.to).hash(state);
+        (spec.time_zone.iana_name(), spec.language, spec.width, spec.height, spec.decimals).hash(state);
+        (spec.interval_ms, spec.dark).hash(state);
+        for limit in &spec.limits {
+            (limit.level, limit.value.to_bits(), limit.side == Side::Low).hash(state);
+        }
+        for point in &spec.points {
+            (point.at, point.value.map(f64::to_bits), point.flag).hash(state);
+        }
+        for spread in &spec.spreads {
+            (spread.at, spread.low.to_bits(), spread.high.to_bits()).hash(state);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Pages and charts for people, drawn by `bakau_dashboards`.
+
+pub(crate) mod charts;
+pub(crate) mod link;
+pub(crate) mod message_charts;
+pub(crate) mod reference;
+pub(crate) mod status_page;
+pub(crate) mod views;

@@ -1,0 +1,362 @@
+//! Pages for people: values are gathered here and drawn by `bakau_dashboards`.
+
+use std::cmp::Reverse;
+
+use axum::{
+    body::Bytes,
+    extract::{Form, FromRequest as _, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery, SettledQuery};
+use bakau_dashboards::{
+    assets,
+    page::{self, PageError},
+    view::{
+        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, EpisodeRow, Frame, Grouping,
+        OverviewFilter, OverviewView, ProblemView, StationClass, StationView, Window,
+    },
+};
+use bakau_model::{Language, Level, StationKind, UtcMillis};
+use bakau_registry::{AirType, Station};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    http::{
+        access::{SeesPeople, Writer},
+        answer,
+        error::{ApiError, ProblemType},
+        language::{self, LANGUAGE_KEY},
+        query::Params,
+    },
+    pages::charts,
+    read::gather::{Gatherer, acknowledgement},
+    state::AppState,
+    v1::{
+        alerts::{find, problem as alerts_problem, take_in_hand},
+        catalogue,
+    },
+};
+
+/// Zone of pages that are about no station in particular.
+const PLATFORM_ZONE: &str = "Asia/Jakarta";
+const DAY_MS: i64 = 86_400_000;
+/// Alerts on one page of the list.
+const ALERTS_PER_PAGE: usize = 50;
+/// Alerts on a station's page.
+const STATION_ALERTS: usize = 10;
+/// Time the settled history on a station's page covers, and its most rows.
+const SETTLED_MS: i64 = 30 * DAY_MS;
+const SETTLED_ROWS: usize = 200;
+/// How long the language is remembered, in seconds.
+const LANGUAGE_COOKIE_S: u32 = 365 * 86_400;
+
+/// `/`: all stations, worst first.
+pub(crate) async fn overview(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::lenient(&uri, &["city", "agency", "kind", "group"]);
+    let frame = frame(&state, &uri, &headers, None);
+    let gatherer = Gatherer::new(&state);
+    let filter = OverviewFilter {
+        city: params.id("city")?,
+        agency: params.id("agency")?,
+        kind: params.choice("kind", &StationKind::ALL.map(|kind| (kind.key(), kind)))?,
+        group: params.choice("group", &Grouping::ALL.map(|group| (group.key(), group)))?.unwrap_or_default(),
+    };
+    let view = OverviewView { frame, stations: gatherer.stations(), filter };
+    show(&uri, page::overview(&view))
+}
+
+/// `/stations/{id}`: one station with its charts.
+pub(crate) async fn station(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::lenient(&uri, &["range", "history"]);
+    let settled = params.choice("history", &[("settled", true)])?.unwrap_or(false);
+    let words = Window::ALL.map(|window| (window.key(), window));
+    let window = params.choice("range", &words)?.unwrap_or_default();
+    let frame = frame(&state, &uri, &headers, None);
+    let gatherer = Gatherer::new(&state);
+    let station = catalogue::find_station(gatherer.snapshot(), &id)?;
+    let query = AlertQuery { station: Some(station.id.clone()), limit: STATION_ALERTS, ..AlertQuery::default() };
+    let alerts = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
+    let card = gatherer.card(station);
+    let view = StationView {
+        frame: frame.in_zone(TimeZone::get(&station.time_zone).ok()),
+        id: station.id.clone(),
+        name: station.name.clone(),
+        agency: card.agency.name,
+        city: card.city.map_or_else(|| "".into(), |city| city.name),
+        kind: station.kind,
+        level: card.level,
+        taken: card.taken,
+        freshness: card.freshness,
+        clock: card.clock,
+        current_until: card.current_until,
+        latitude: station.latitude,
+        longitude: station.longitude,
+        elevation_m: station.elevation_m,
+        description: station.description.clone(),
+        class: station_class(station),
+        others: gatherer.others(station),
+        deployments: gatherer.deployments(station),
+        parameters: gatherer.panels(station),
+        window,
+        alerts: alerts.iter().map(|alert| gatherer.alert_row(alert, people)).collect(),
+        episodes: if settled { Some(episodes(&state, &gatherer, station).await?) } else { None },
+    };
+    show(&uri, page::station(&view))
+}
+
+/// What the values of a station are held to.
+fn station_class(station: &Station) -> Option<StationClass> {
+    let water = station.water_class.as_ref();
+    let water = water.map(|class| StationClass::Water { class: class.class, source: class.source.clone() });
+    water.or_else(|| {
+        station.air_type.map(|air_type| match air_type {
+            AirType::Reference => StationClass::AirReference,
+            AirType::Lcs => StationClass::AirIndicative,
+        })
+    })
+}
+
+/// The settled history of a station's datastreams, newest first.
+async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) -> Result<Vec<EpisodeRow>, ApiError> {
+    let to = state.clock.now();
+    let mut rows = Vec::new();
+    for datastream in gatherer.snapshot().datastreams_of(&station.id) {
+        if charts::limits(gatherer.snapshot(), datastream).is_empty() {
+            continue;
+        }
+        let from = to.saturating_add(-SETTLED_MS);
+        let query = SettledQuery { datastream: Some(datastream.name.clone()), rule: None, from, to };
+        let found = state.alerts.settled(&query).await.map_err(|error| alerts_problem(&error))?;
+        rows.extend(found.iter().map(|episode| gatherer.episode_row(datastream, episode)));
+    }
+    rows.sort_by_key(|row| Reverse(row.onset));
+    rows.truncate(SETTLED_ROWS);
+    Ok(rows)
+}
+
+/// `/alerts`: open alerts, or all with `?all=true`.
+pub(crate) async fn alerts(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::lenient(&uri, &["all", "level", "agency", "station", "kind", "days", "before"]);
+    let filter = AlertFilter {
+        all: params.flag("all")?.unwrap_or(false),
+        level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
+        agency: params.id("agency")?,
+        station: params.station()?,
+        topic: params.choice("kind", &AlertTopic::ALL.map(|topic| (topic.key(), topic)))?,
+        days: params.number("days", 1..=3_660)?.and_then(|days| u16::try_from(days).ok()),
+    };
+    let before = params.text("before");
+    let before = before.map(str::parse::<AlertId>).transpose();
+    let before = before.map_err(|_| ApiError::parameter("before", params.text("before"), "parameter_alert"))?;
+    let frame = frame(&state, &uri, &headers, None);
+    let query = AlertQuery {
+        active_only: !filter.all,
+        agency: filter.agency.clone(),
+        station: filter.station.clone(),
+        kind: filter.topic.and_then(|topic| AlertKind::from_key(topic.key())),
+        min_level: filter.level,
+        from: filter.days.map(|days| frame.generated_at.saturating_add(-i64::from(days) * DAY_MS)),
+        before,
+        limit: ALERTS_PER_PAGE + 1,
+        ..AlertQuery::default()
+    };
+    let mut found = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
+    let more = ALERTS_PER_PAGE < found.len();
+    found.truncate(ALERTS_PER_PAGE);
+    let join = if filter.path().contains('?') { '&' } else { '?' };
+    let next = found.last().filter(|_| more).map(|last| format!("{}{join}before={}", filter.path(), last.id));
+    let gatherer = Gatherer::new(&state);
+    let (agencies, stations) = gatherer.choices(frame.language);
+    let alerts = found.iter().map(|alert| gatherer.alert_row(alert, people)).collect();
+    show(&uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
+}
+
+/// `/alerts/{id}`: one alert and the form that takes it in hand.
+pub(crate) async fn alert(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let frame = frame(&state, &uri, &headers, None);
+    let (_, detail) = find(&state.alerts, &id).await?;
+    let view = alert_view(&state, frame, &detail, people);
+    show(&uri, page::alert(&view))
+}
+
+#[derive(Debug, Deserialize)]
+struct AcknowledgeFields {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    note: String,
+    #[serde(default)]
+    token: String,
+    /// The level that the page showed.
+    #[serde(default)]
+    level: Option<Level>,
+}
+
+/// The form's answer: back to the alert, or the form again with what is wrong.
+pub(crate) async fn acknowledge(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let language = language::of_request(&uri, &headers);
+    let fields = match Form::<AcknowledgeFields>::from_request(request, &()).await {
+        Ok(Form(fields)) => fields,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Err(ApiError::new(ProblemType::BodyTooLarge));
+        }
+        Err(_) => return Err(ApiError::new(ProblemType::InvalidBody).detail("body_form")),
+    };
+    let taken = match Writer::from_form(&state, fields.token.trim()).await {
+        Ok(writer) => take_in_hand(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await,
+        Err(error) if error.kind() == ProblemType::TokenRequired => Err(error.detail("body_token")),
+        Err(error) => Err(error),
+    };
+    let error = match taken {
+        Ok(alert) => return Ok(Redirect::to(&format!("/alerts/{}?lang={}", alert.id, language.tag())).into_response()),
+        Err(error) => error,
+    };
+    let mut frame = frame(&state, &uri, &headers, None);
+    let (_, detail) = find(&state.alerts, &id).await?;
+    frame.path = format!("/alerts/{}", detail.alert.id);
+    // Whoever sends the form shows its answer on the same screen, so it names nobody.
+    let mut view = alert_view(&state, frame, &detail, false);
+    view.form_error = Some(error.detail_text(language));
+    view.form = AcknowledgeForm { name: fields.name, note: fields.note };
+    let mut response = show(&uri, page::alert(&view))?;
+    *response.status_mut() = error.kind().status();
+    Ok(response)
+}
+
+fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail, people: bool) -> AlertPageView {
+    let gatherer = Gatherer::new(state);
+    let alert = gatherer.alert_row(&detail.alert, people);
+    let station = detail.alert.station.as_ref().and_then(|station| gatherer.snapshot().stations.get(station));
+    let zone = station.and_then(|station| TimeZone::get(&station.time_zone).ok());
+    AlertPageView {
+        frame: frame.in_zone(zone),
+        limits: gatherer.rule_limits(&detail.alert.rule),
+        rule_source: gatherer.rule_source(&detail.alert.rule),
+        transitions: gatherer.transitions(detail),
+        acknowledgements: detail.acknowledgements.iter().map(|taken| acknowledgement(taken, people)).collect(),
+        deliveries: gatherer.deliveries(detail),
+        can_acknowledge: !detail.alert.is_in_hand() && detail.alert.closed_at.is_none(),
+        form_error: None,
+        form: AcknowledgeForm::default(),
+        alert,
+    }
+}
+
+/// `/assets/{name}`.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let asset = assets::get(&name).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
+    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
+    let found = || ([(header::CONTENT_TYPE, asset.content_type)], Bytes::from_static(asset.bytes)).into_response();
+    let mut response = answer::conditional(&headers, asset.etag, found);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    Ok(response)
+}
+
+/// `/problems/{key}`: what a problem type means, in both languages.
+pub(crate) async fn problem_type(Path(key): Path<String>) -> Result<Response, ApiError> {
+    let kind = ProblemType::from_key(&key).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
+    answer::json(&json!({
+        "type": format!("/problems/{}", kind.key()),
+        "status": kind.status().as_u16(),
+        "title": { "id": kind.title(Language::Id), "en": kind.title(Language::En) },
+    }))
+}
+
+/// The page that tells a problem; `None` where even that cannot be drawn.
+pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: Language) -> Option<String> {
+    let view = ProblemView {
+        frame: framed(state, uri, language, None),
+        status: error.kind().status().as_u16(),
+        title: error.kind().title(language).to_owned(),
+        detail: error.detail_text(language),
+        request_id: None,
+    };
+    page::problem(&view).ok()
+}
+
+/// What every page needs around its content.
+/// What is around the content. Made before anything is gathered: the page shows at least what had happened by then.
+pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
+    framed(state, uri, language::of_request(uri, headers), zone)
+}
+
+pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language, zone: Option<TimeZone>) -> Frame {
+    let zone = zone.or_else(|| TimeZone::get(PLATFORM_ZONE).ok());
+    let generated_at: UtcMillis = state.clock.now();
+    Frame {
+        language,
+        generated_at,
+        time_zone: zone.unwrap_or(TimeZone::UTC),
+        path: without_language(uri),
+        last_event: state.own.events.here(state).to_string(),
+        active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// Path and query without `lang`, which the page's language switch adds.
+fn without_language(uri: &Uri) -> String {
+    let kept = uri.query().unwrap_or_default().split('&');
+    let kept: Vec<&str> =
+        kept.filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(LANGUAGE_KEY)).collect();
+    if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) }
+}
+
+/// The page as an answer; `?lang=` is remembered in a cookie.
+pub(crate) fn show(uri: &Uri, drawn: Result<String, PageError>) -> Result<Response, ApiError> {
+    let page = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
+    let mut response = Html(page).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("cookie"));
+    if let Some(language) = language::from_query(uri) {
+        let cookie =
+            format!("{LANGUAGE_KEY}={}; Path=/; Max-Age={LANGUAGE_COOKIE_S}; SameSite=Lax; HttpOnly", language.tag());
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            headers.insert(header::SET_COOKIE, value);
+        }
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_taken_out_of_the_address_of_the_page() {
+        let path = |uri: &str| without_language(&uri.parse().unwrap());
+        assert_eq!(path("/alerts?all=true&lang=en"), "/alerts?all=true");
+        assert_eq!(path("/?lang=en"), "/");
+        assert_eq!(path("/alerts?language=x"), "/alerts?language=x");
+    }
+}

@@ -1,0 +1,438 @@
+//! From handles of the other rooms to the plain values that pages show.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState, Reason};
+use bakau_dashboards::view::{
+    self, AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow,
+    Freshness, LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
+};
+use bakau_ingest::{ClockAhead, LatestEntry};
+use bakau_model::{
+    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, Observation, RuleId, SourceName,
+    StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
+};
+use bakau_registry::{Datastream, Snapshot, Station};
+
+use crate::{http::language, pages::charts, state::AppState, v1::catalogue};
+
+/// A value older than this many intervals is stale: two may be late or lost on the way without meaning anything.
+const STALE_INTERVALS: i64 = 3;
+/// Allowed on top, for the way from the device to here.
+const STALE_SLACK_MS: i64 = 60_000;
+
+/// As pages show it.
+const fn clock_of(clock: ClockAhead) -> view::ClockAhead {
+    let ClockAhead { ahead_ms, since, refused } = clock;
+    view::ClockAhead { ahead_ms, since, refused }
+}
+
+/// The present of all rooms, taken once for one page.
+pub(crate) struct Gatherer<'a> {
+    state: &'a AppState,
+    snapshot: Arc<Snapshot>,
+    now: UtcMillis,
+    latest: HashMap<DatastreamId, LatestEntry>,
+    active: Arc<Vec<AlertView>>,
+    levels: HashMap<DatastreamName, Level>,
+}
+
+impl<'a> Gatherer<'a> {
+    /// Takes the present values, active alerts and the registry as they are now.
+    pub(crate) fn new(state: &'a AppState) -> Self {
+        let entries = state.latest.snapshot().into_iter();
+        let active = state.alerts.active();
+        let levels = levels(&active);
+        let snapshot = state.snapshot();
+        Self {
+            state,
+            snapshot,
+            now: state.clock.now(),
+            latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
+            active,
+            levels,
+        }
+    }
+
+    /// The registry of this page.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Every station.
+    pub(crate) fn stations(&self) -> Vec<StationCard> {
+        let mut datastreams: BTreeMap<&StationId, Vec<&Datastream>> = BTreeMap::new();
+        for datastream in self.snapshot.datastreams.values() {
+            datastreams.entry(&datastream.station).or_default().push(datastream);
+        }
+        datastreams.values_mut().for_each(|list| list.sort_by(|a, b| a.name.cmp(&b.name)));
+        let stations = self.snapshot.stations.values();
+        let card =
+            |station: &Station| self.card_of(station, datastreams.get(&station.id).map_or(&[][..], Vec::as_slice));
+        stations.map(card).collect()
+    }
+
+    /// One station.
+    pub(crate) fn card(&self, station: &Station) -> StationCard {
+        let datastreams = self.snapshot.datastreams_of(&station.id);
+        let datastreams: Vec<&Datastream> = datastreams.into_iter().map(AsRef::as_ref).collect();
+        self.card_of(station, &datastreams)
+    }
+
+    fn card_of(&self, station: &Station, datastreams: &[&Datastream]) -> StationCard {
+        let mut values: Vec<ValueCell> = datastreams.iter().map(|datastream| self.cell(datastream)).collect();
+        let agency = self.snapshot.agencies.get(&station.agency);
+        let city = agency.and_then(|agency| self.snapshot.cities.get(&agency.city));
+        let worst = values.iter().map(|cell| cell.level).max().unwrap_or_default();
+        let any_current = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
+        // An alert that is active counts even when its data has stopped; "normal" needs data to say so.
+        let level = (any_current || Level::Normal < worst).then_some(worst);
+        let freshness = self.freshness(&station.id, datastreams, &values);
+        // The few that the overview shows are those that matter.
+        values.sort_by_key(|cell| (std::cmp::Reverse(cell.level), telling(cell.datastream.parameter())));
+        StationCard {
+            id: station.id.clone(),
+            name: station.name.clone(),
+            agency: Named {
+                id: station.agency.clone(),
+                name: agency.map_or_else(|| Text::from(station.agency.as_str()), |agency| agency.name.clone()),
+            },
+            city: city.map(|city| Named { id: city.id.clone(), name: city.name.clone() }),
+            kind: station.kind,
+            latitude: station.latitude,
+            longitude: station.longitude,
+            level,
+            taken: taken(&self.active, &self.snapshot, &station.id),
+            freshness,
+            clock: self.state.latest.clock(&station.id).map(clock_of),
+            silent_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
+            current_until: values.iter().filter_map(ValueCell::current_until).max(),
+            values,
+        }
+    }
+
+    fn freshness(&self, station: &StationId, datastreams: &[&Datastream], values: &[ValueCell]) -> Freshness {
+        let Some(newest) = values.iter().filter_map(|cell| cell.observed_at).max() else {
+            return Freshness::NeverReported;
+        };
+        let age_ms = self.now.since(newest).max(0);
+        let entries = datastreams.iter().filter_map(|datastream| self.latest.get(&datastream.number));
+        let heard = entries.map(|entry| entry.observation.received_at).max();
+        if self.state.latest.status(station).is_some_and(|status| gone(&status, heard)) {
+            return Freshness::Offline { age_ms };
+        }
+        let live = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
+        if live { Freshness::Live { age_ms } } else { Freshness::Stale { age_ms } }
+    }
+
+    fn cell(&self, datastream: &Datastream) -> ValueCell {
+        let entry = self.latest.get(&datastream.number);
+        let observation = entry.map(|entry| entry.observation);
+        let value = observation.and_then(|observation| observation.value);
+        let reading = value.filter(|_| datastream.counter().is_some());
+        let stale = observation.is_some_and(|observation| current_until(datastream, &observation) < self.now);
+        ValueCell {
+            datastream: datastream.name.clone(),
+            label: catalogue::label(&self.snapshot, datastream),
+            value: if datastream.counter().is_some() { entry.and_then(|entry| entry.increment) } else { value },
+            reading,
+            unit: datastream.unit.clone(),
+            decimals: catalogue::decimals(&self.snapshot, datastream),
+            observed_at: observation.map(|observation| observation.observed_at),
+            level: self.levels.get(&datastream.name).copied().unwrap_or_default(),
+            flag: observation.map_or(Flag::Missing, |observation| observation.flag),
+            tests: entry.map_or(TestResults::NONE, |entry| entry.tests),
+            stale,
+            stale_after_ms: stale_after(datastream),
+        }
+    }
+
+    /// The datastreams of a station with limits, what people look for first at the top.
+    pub(crate) fn panels(&self, station: &Station) -> Vec<ParameterPanel> {
+        let panel = |datastream: &Arc<Datastream>| ParameterPanel {
+            cell: self.cell(datastream),
+            limits: charts::limits(&self.snapshot, datastream),
+            interval_ms: datastream.interval_ms,
+            vertical_datum: datastream.vertical_datum.clone(),
+        };
+        let mut datastreams = self.snapshot.datastreams_of(&station.id);
+        datastreams.sort_by_key(|datastream| telling(datastream.name.parameter()));
+        datastreams.into_iter().map(panel).collect()
+    }
+
+    /// Where the other stations are.
+    pub(crate) fn others(&self, station: &Station) -> Vec<OtherStation> {
+        let others = self.snapshot.stations.values().filter(|other| other.id != station.id);
+        let place = |other: &Station| {
+            let agency = self.snapshot.agencies.get(&other.agency);
+            let city = agency.and_then(|agency| self.snapshot.cities.get(&agency.city));
+            OtherStation {
+                id: other.id.clone(),
+                name: other.name.clone(),
+                city: city.map_or_else(|| "".into(), |city| city.name.clone()),
+                latitude: other.latitude,
+                longitude: other.longitude,
+            }
+        };
+        others.map(place).collect()
+    }
+
+    /// The instruments that are or were deployed at a station, each once for the time it served.
+    pub(crate) fn deployments(&self, station: &Station) -> Vec<DeploymentRow> {
+        let mut rows: Vec<(&InstrumentId, DeploymentRow)> = Vec::new();
+        for datastream in self.snapshot.datastreams_of(&station.id) {
+            let label = catalogue::label(&self.snapshot, datastream);
+            for deployment in self.snapshot.deployments.get(&datastream.number).into_iter().flatten() {
+                let same = |(id, row): &&mut (&InstrumentId, DeploymentRow)| {
+                    **id == deployment.instrument && row.from == deployment.from && row.to == deployment.to
+                };
+                if let Some((_, row)) = rows.iter_mut().find(same) {
+                    row.labels.push(label.clone());
+                    continue;
+                }
+                let Some(instrument) = self.snapshot.instruments.get(&deployment.instrument) else { continue };
+                let row = DeploymentRow {
+                    labels: vec![label.clone()],
+                    make: instrument.make.clone(),
+                    model: instrument.model.clone(),
+                    serial: instrument.serial.clone(),
+                    from: deployment.from,
+                    to: deployment.to,
+                };
+                rows.push((&deployment.instrument, row));
+            }
+        }
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// An alert as a page may show it: that it is in hand everybody sees, by whom only who may see `people`.
+    pub(crate) fn alert_row(&self, alert: &AlertView, people: bool) -> AlertRow {
+        let datastream = alert.datastream.as_ref().and_then(|name| self.snapshot.datastream(name));
+        let label = datastream.map(|datastream| catalogue::label(&self.snapshot, datastream));
+        let parameter = || alert.datastream.as_ref().map(|name| Text::from(name.parameter()));
+        let station = alert.station.as_ref();
+        let registered = station.and_then(|id| self.snapshot.stations.get(id)).map(|station| station.name.clone());
+        let source = alert.source.as_ref().map(|source| source.as_str());
+        let is_store = alert.source.as_ref().is_some_and(SourceName::is_store);
+        let written = station.map(StationId::as_str).or(source).unwrap_or_default();
+        AlertRow {
+            id: alert.id.to_string(),
+            topic: match alert.kind {
+                AlertKind::Threshold => AlertTopic::Threshold,
+                AlertKind::Silence => AlertTopic::Silence,
+                AlertKind::SourceDown if is_store => AlertTopic::StoreFailing,
+                AlertKind::SourceDown => AlertTopic::SourceDown,
+            },
+            station: alert.station.clone(),
+            subject: match registered {
+                Some(name) => name,
+                None if is_store => language::in_both("subject_store"),
+                None => Text::from(written),
+            },
+            datastream: alert.datastream.clone(),
+            label: label.or_else(parameter),
+            rule_name: alert.rule_name.clone(),
+            level: alert.level,
+            peak: alert.peak,
+            onset: alert.onset,
+            observed_at: alert.updated,
+            value: alert.value,
+            worst: alert.worst.zip(alert.worst_at),
+            unit: datastream.map_or_else(|| Unit::new(""), |datastream| datastream.unit.clone()),
+            decimals: datastream.map_or(2, |datastream| catalogue::decimals(&self.snapshot, datastream)),
+            unconfirmed_since: alert.unconfirmed_since,
+            decided_at: alert.decided_at,
+            closed_at: alert.closed_at,
+            acknowledged: alert.acknowledged.as_ref().map(|taken| acknowledgement(taken, people)),
+        }
+    }
+
+    /// An episode of the settled history.
+    pub(crate) fn episode_row(&self, datastream: &Datastream, episode: &Episode) -> EpisodeRow {
+        let rule = self.snapshot.rules.get(&episode.rule);
+        EpisodeRow {
+            label: catalogue::label(&self.snapshot, datastream),
+            rule_name: rule.map_or_else(|| episode.rule.as_str().into(), |rule| rule.name.clone()),
+            peak: episode.peak,
+            onset: episode.onset,
+            end: episode.end,
+            peak_value: episode.peak_value,
+            unit: datastream.unit.clone(),
+            decimals: catalogue::decimals(&self.snapshot, datastream),
+        }
+    }
+
+    /// Where the figures of a rule come from.
+    pub(crate) fn rule_source(&self, rule: &RuleId) -> Option<Text> {
+        self.snapshot.rules.get(rule).map(|rule| rule.source.clone())
+    }
+
+    /// Agencies and stations to choose from, by name.
+    pub(crate) fn choices(&self, language: Language) -> (Vec<Named<AgencyId>>, Vec<Named<StationId>>) {
+        let agencies = self.snapshot.agencies.values();
+        let mut agencies: Vec<_> =
+            agencies.map(|agency| Named { id: agency.id.clone(), name: agency.name.clone() }).collect();
+        agencies.sort_by(|a, b| a.name.get(language).cmp(b.name.get(language)));
+        let stations = self.snapshot.stations.values();
+        let mut stations: Vec<_> =
+            stations.map(|station| Named { id: station.id.clone(), name: station.name.clone() }).collect();
+        stations.sort_by(|a, b| a.name.get(language).cmp(b.name.get(language)));
+        (agencies, stations)
+    }
+
+    /// The raise values of a rule.
+    pub(crate) fn rule_limits(&self, rule: &RuleId) -> Vec<LimitLine> {
+        let Some(rule) = self.snapshot.rules.get(rule) else { return Vec::new() };
+        charts::limit_lines(rule).collect()
+    }
+
+    /// The decision log of an alert.
+    pub(crate) fn transitions(&self, detail: &AlertDetail) -> Vec<TransitionRow> {
+        let row = |transition: &bakau_alerts::TransitionView| TransitionRow {
+            from: transition.from,
+            to: transition.to,
+            doubt: match transition.reason {
+                Reason::Unconfirmed => Some(Doubt::Unconfirmed),
+                Reason::Confirmed => Some(Doubt::Confirmed),
+                Reason::Threshold
+                | Reason::NeverReported
+                | Reason::Stale
+                | Reason::Offline
+                | Reason::SourceDown
+                | Reason::Returned
+                | Reason::RuleChanged
+                | Reason::RuleRemoved
+                | Reason::StateLost => None,
+            },
+            observed_at: transition.observed_at,
+            decided_at: transition.decided_at,
+            value: transition.value,
+        };
+        detail.transitions.iter().map(row).collect()
+    }
+
+    /// Notices of an alert, without their receivers.
+    pub(crate) fn deliveries(&self, detail: &AlertDetail) -> Vec<DeliveryRow> {
+        let level_of = |id: i64| {
+            let transition = detail.transitions.iter().find(|transition| transition.id == id);
+            transition.map_or(Level::Normal, |transition| transition.to)
+        };
+        let rows = detail.notices.iter().filter_map(|notice| {
+            let state = match notice.state {
+                NoticeState::Pending => DeliveryState::Waiting,
+                NoticeState::Sent => DeliveryState::Delivered,
+                NoticeState::Failed => DeliveryState::Failed,
+                // Held back on purpose: there is nothing to deliver.
+                NoticeState::Cancelled => return None,
+            };
+            Some(DeliveryRow {
+                channel: notice.channel.to_string(),
+                recipient: notice.person.as_ref().map_or_else(String::new, |_| masked(&notice.recipient)),
+                level: level_of(notice.transition),
+                state,
+                attempts: notice.attempts,
+                last_attempt_at: notice.deliveries.last().map(|delivery| delivery.at),
+                // What a receiver answered may name it.
+                detail: None,
+            })
+        });
+        rows.collect()
+    }
+}
+
+/// Whether a station's device is away by what was last said about it: any value that came after it has taken the word
+/// back.
+fn gone(status: &StationStatus, heard: Option<UtcMillis>) -> bool {
+    !status.online && heard.is_none_or(|heard| heard <= status.at)
+}
+
+/// Whether a station is shown as this status says, values that came since considered.
+pub(crate) fn holds(state: &AppState, snapshot: &Snapshot, status: &StationStatus) -> bool {
+    let datastreams = snapshot.datastreams_of(&status.station);
+    let entries = datastreams.into_iter().filter_map(|datastream| state.latest.get(datastream.number));
+    status.online || gone(status, entries.map(|entry| entry.observation.received_at).max())
+}
+
+/// Whether a station's device is away, as far as anybody has said.
+pub(crate) fn is_away(state: &AppState, snapshot: &Snapshot, station: &StationId) -> bool {
+    state.latest.status(station).is_some_and(|status| !status.online && holds(state, snapshot, &status))
+}
+
+/// Until when a value is current.
+pub(crate) fn current_until(datastream: &Datastream, observation: &Observation) -> UtcMillis {
+    observation.observed_at.saturating_add(stale_after(datastream))
+}
+
+/// The level of each datastream that has an active alert. Pages, and events that keep pages current, show these and the
+/// worst of them as the level of a station; the silence of a whole station says nothing about its environment.
+pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
+    let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
+    for alert in active {
+        if let Some(datastream) = &alert.datastream {
+            let worst = levels.entry(datastream.clone()).or_default();
+            *worst = alert.level.max(*worst);
+        }
+    }
+    levels
+}
+
+/// Since when somebody has every alert of a station's level in hand; `None` while one is not, or where nothing is raised.
+pub(crate) fn taken(active: &[AlertView], snapshot: &Snapshot, station: &StationId) -> Option<UtcMillis> {
+    let about_it = |alert: &&AlertView| {
+        alert.station.as_ref() == Some(station)
+            && alert.datastream.as_ref().is_some_and(|name| snapshot.datastream(name).is_some())
+    };
+    let worst = active.iter().filter(about_it).map(|alert| alert.level).max()?;
+    let mut newest = None;
+    for alert in active.iter().filter(about_it).filter(|alert| alert.level == worst) {
+        newest = newest.max(Some(alert.acknowledged.as_ref().filter(|_| alert.is_in_hand())?.at));
+    }
+    newest
+}
+
+/// An acknowledgement as a page may show it.
+pub(crate) fn acknowledgement(taken: &Acknowledgement, people: bool) -> AcknowledgementRow {
+    AcknowledgementRow {
+        level: taken.level,
+        at: taken.at,
+        by: people.then(|| taken.by.clone()),
+        note: taken.note.clone().filter(|_| people),
+    }
+}
+
+/// A value older than this is stale.
+fn stale_after(datastream: &Datastream) -> i64 {
+    STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS)
+}
+
+/// What people look for first at a station, of air, water and mangrove alike.
+const TELLING: [&str; 14] = [
+    "pm25",
+    "pm10",
+    "do",
+    "water_level",
+    "salinity",
+    "rain",
+    "ph",
+    "turbidity",
+    "flow",
+    "o3",
+    "no2",
+    "water_temperature",
+    "air_temperature",
+    "humidity",
+];
+
+/// Position of a parameter among those people look for; what is not listed comes after, what a device says of itself last.
+fn telling(parameter: &str) -> usize {
+    let listed = TELLING.iter().position(|known| *known == parameter);
+    listed.unwrap_or_else(|| TELLING.len() + usize::from(parameter.starts_with("battery") || parameter == "rssi"))
+}
+
+/// The first letter of a receiver: enough to tell two apart, too little to name one.
+fn masked(recipient: &str) -> String {
+    recipient.chars().next().map(|first| format!("{first}…")).unwrap_or_default()
+}

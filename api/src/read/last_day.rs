@@ -1,0 +1,157 @@
+//! How much of what was expected in the last 24 hours is there, datastream by datastream.
+//!
+//! Counting asks the store once per datastream, so nobody waits for it: whoever asks gets what was counted a few minutes
+//! ago and has it counted anew behind their back. Only where nothing is known yet is it waited for, and not for long.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bakau_model::{DatastreamId, UtcMillis};
+use bakau_registry::{Datastream, Snapshot};
+use bakau_store::{Hour, Store};
+use jiff::tz::TimeZone;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    http::{
+        error::{ApiError, ProblemType},
+        query::Span,
+    },
+    state::AppState,
+    v1::aggregate::{
+        self,
+        bucket::Step,
+        fold::{Folder, Kind, Plan},
+    },
+};
+
+const HOURS: i64 = 24;
+/// What was counted this long ago is counted anew.
+const FRESH_MS: i64 = 5 * 60_000;
+/// What was counted this long ago is not shown any more: it would be about another day.
+const OLD_MS: i64 = 2 * Hour::MS;
+/// How long the first who asks waits.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Of one datastream, or of several together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Part {
+    /// Usable values.
+    pub(crate) observed: u64,
+    /// Values expected by the declared intervals.
+    pub(crate) expected: u64,
+    /// How many of the expected ones those observed stand for; never more than expected.
+    pub(crate) covered: f64,
+}
+
+impl Part {
+    /// Share of what was expected; `None` where nothing was.
+    pub(crate) fn share(&self) -> Option<f64> {
+        (0 < self.expected).then(|| self.covered / self.expected as f64)
+    }
+}
+
+impl std::ops::AddAssign for Part {
+    fn add_assign(&mut self, other: Self) {
+        self.observed += other.observed;
+        self.expected += other.expected;
+        self.covered += other.covered;
+    }
+}
+
+/// The last 24 whole hours, as counted at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LastDay {
+    pub(crate) span: Span,
+    counted_at: UtcMillis,
+    parts: HashMap<DatastreamId, Part>,
+}
+
+impl LastDay {
+    #[cfg(test)]
+    pub(crate) fn of(parts: impl IntoIterator<Item = (DatastreamId, Part)>) -> Self {
+        let at = UtcMillis::new(0);
+        Self { span: Span { from: at, to: at }, counted_at: at, parts: parts.into_iter().collect() }
+    }
+
+    /// Of one datastream; `None` for one that has been registered since.
+    pub(crate) fn part(&self, datastream: DatastreamId) -> Option<Part> {
+        self.parts.get(&datastream).copied()
+    }
+}
+
+/// What was counted last.
+#[derive(Debug)]
+pub(crate) struct LastDayCache {
+    known: watch::Sender<Option<Arc<LastDay>>>,
+    counting: Arc<Semaphore>,
+}
+
+impl Default for LastDayCache {
+    fn default() -> Self {
+        Self { known: watch::Sender::new(None), counting: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+/// The last day as it is known; `None` where it has not been counted yet or cannot be.
+pub(crate) async fn last_day(state: &AppState) -> Option<Arc<LastDay>> {
+    let now = state.clock.now();
+    let younger = |known: &Arc<LastDay>, ms: i64| now.since(known.counted_at) < ms;
+    let cache = &state.own.last_day;
+    let known = cache.known.borrow().clone();
+    if known.as_ref().is_some_and(|known| younger(known, FRESH_MS)) {
+        return known;
+    }
+    let mut counted = cache.known.subscribe();
+    // Whoever finds somebody counting waits for the same result.
+    if let Ok(permit) = Arc::clone(&cache.counting).try_acquire_owned() {
+        let state = state.clone();
+        tokio::spawn(async move {
+            match count(&*state.store, &state.snapshot(), now).await {
+                Ok(day) => drop(state.own.last_day.known.send_replace(Some(Arc::new(day)))),
+                Err(error) => tracing::warn!(cause = error.cause(), "the values of the last day cannot be counted"),
+            }
+            drop(permit);
+        });
+    }
+    if let Some(known) = known.filter(|known| younger(known, OLD_MS)) {
+        return Some(known);
+    }
+    let recent = |known: &Option<Arc<LastDay>>| known.as_ref().is_some_and(|known| younger(known, OLD_MS));
+    tokio::time::timeout(PATIENCE, counted.wait_for(recent)).await.ok()?.ok()?.clone()
+}
+
+/// Counts every datastream, one after the other, so that readers of the store are left to others.
+async fn count(store: &dyn Store, snapshot: &Snapshot, now: UtcMillis) -> Result<LastDay, ApiError> {
+    let to = UtcMillis::new(Hour::start_of(now.get()));
+    let span = Span { from: to.saturating_add(-HOURS * Hour::MS), to };
+    let mut parts = HashMap::with_capacity(snapshot.datastreams.len());
+    for datastream in snapshot.datastreams.values() {
+        parts.insert(datastream.number, part(store, datastream, span).await?);
+    }
+    Ok(LastDay { span, counted_at: now, parts })
+}
+
+/// The same measure as the completeness of aggregates.
+async fn part(store: &dyn Store, datastream: &Datastream, span: Span) -> Result<Part, ApiError> {
+    let interval_ms = datastream.interval_ms.max(1);
+    let plan = Plan { step: Step::Day, kind: Kind::Mean, interval_ms, span, good_only: false };
+    let folder = || Folder::new(plan, TimeZone::UTC);
+    let hours = store.hours(datastream.number, span.from, span.to).await;
+    let hours = hours.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+    let by_hour = hours.and_then(|hours| {
+        let mut folder = folder();
+        hours.iter().all(|hour| folder.push_hour(hour)).then_some(folder)
+    });
+    let folder = match by_hour {
+        Some(folder) => folder,
+        None => aggregate::fold_values(store, datastream.number, span, folder()).await?,
+    };
+    let expected = u64::try_from(span.to.since(span.from) / interval_ms).unwrap_or_default();
+    let summaries = folder.finish();
+    let covered: f64 = summaries.iter().map(|summary| summary.covered).sum();
+    Ok(Part {
+        observed: summaries.iter().map(|summary| summary.count).sum(),
+        expected,
+        covered: covered.min(expected as f64),
+    })
+}

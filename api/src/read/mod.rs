@@ -1,0 +1,10 @@
+//! What routes and pages read alike: rows, ranges, means and how ready agencies are.
+
+pub(crate) mod export;
+pub(crate) mod gather;
+pub(crate) mod last_day;
+pub(crate) mod means;
+pub(crate) mod range;
+pub(crate) mod readiness;
+pub(crate) mod rows;
+pub(crate) mod thin;

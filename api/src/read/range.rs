@@ -1,0 +1,49 @@
+//! Long ranges of the store, read for as long as somebody waits for them.
+
+use std::ops::ControlFlow;
+
+use bakau_registry::Datastream;
+use bakau_store::{RangeQuery, SeriesPoint, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::http::error::{ApiError, ProblemType};
+
+/// What of each observation is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// The value, which is what was measured.
+    Value,
+    /// What was counted since the reading before: the value is the reading of a counter, which only grows.
+    Increment,
+}
+
+impl Quantity {
+    /// What sums and charts of a datastream are about.
+    pub(crate) const fn of(datastream: &Datastream) -> Self {
+        if datastream.counter().is_some() { Self::Increment } else { Self::Value }
+    }
+}
+
+/// Takes every value of a range into `state`, in reading order.
+///
+/// A client that has gone away, or a timeout, must not leave a decade being read for nobody: dropping the future ends the
+/// read.
+pub(crate) async fn fold<T: Send + 'static>(
+    store: &dyn Store,
+    query: &RangeQuery,
+    quantity: Quantity,
+    state: T,
+    mut step: impl FnMut(&mut T, &SeriesPoint) + Send + 'static,
+) -> Result<T, ApiError> {
+    let gone = CancellationToken::new();
+    let _guard = gone.clone().drop_guard();
+    let step = move |state: &mut T, point: &SeriesPoint| {
+        step(state, point);
+        if gone.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let folded = match quantity {
+        Quantity::Value => bakau_store::fold_points(store, query, state, step).await,
+        Quantity::Increment => bakau_store::fold_increments(store, query, state, step).await,
+    };
+    folded.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))
+}

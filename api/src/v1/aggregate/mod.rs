@@ -1,0 +1,235 @@
+//! `GET /api/v1/aggregates`: one datastream summed up by hour, civil day, month or year.
+//!
+//! Observations stream through [`fold::Folder`], so a decade of one-minute values takes as little memory as a day.
+
+pub(crate) mod bucket;
+pub(crate) mod fold;
+mod hours;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bakau_model::DatastreamId;
+use bakau_registry::{Datastream, Snapshot};
+use bakau_store::{RangeQuery, Store};
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+pub(crate) use self::hours::summaries as from_hours;
+use self::{
+    bucket::{Step, local},
+    fold::{Folder, Kind, Plan, Summary},
+};
+use crate::{
+    http::{
+        answer,
+        error::ApiError,
+        query::{self, Params, Span},
+    },
+    read::{
+        export,
+        range::{self, Quantity},
+    },
+    state::AppState,
+    v1::catalogue,
+};
+
+/// Buckets in one answer: a year of hours fits.
+const MAX_BUCKETS: i64 = 10_000;
+/// The range without `from`.
+const DEFAULT_RANGE_MS: i64 = 30 * 86_400_000;
+
+const PARAMETERS: [&str; 7] = ["datastream", "from", "to", "step", "tz", "flags", "format"];
+
+const COLUMNS: [&str; 13] = [
+    "datastream",
+    "start",
+    "start_local",
+    "end",
+    "unit",
+    "statistic",
+    "mean",
+    "sum",
+    "min",
+    "max",
+    "count",
+    "expected",
+    "completeness",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+}
+
+/// Everything an answer is made of.
+struct Answer<'a> {
+    datastream: &'a Datastream,
+    plan: Plan,
+    zone_name: &'a str,
+    zone: TimeZone,
+    summaries: Vec<Summary>,
+}
+
+/// A datastream in buckets of time, earliest first.
+pub(crate) async fn aggregates(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &PARAMETERS)?;
+    let snapshot = state.snapshot();
+    let name = params.datastream()?.ok_or_else(|| query::required("datastream", "station/parameter"))?;
+    let datastream = catalogue::find_datastream(&snapshot, &name)?;
+    let step = params.choice("step", &Step::WORDS)?.unwrap_or(Step::Day);
+    let good_only = params.choice("flags", &[("usable", false), ("good", true)])?.unwrap_or(false);
+    let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
+    let zone_name = params.text("tz").unwrap_or_else(|| zone_of(&snapshot, datastream));
+    let zone = bucket::zone(zone_name);
+    let zone = zone.ok_or_else(|| {
+        ApiError::parameter("tz", Some(zone_name), "parameter_zone").with("allowed", "Asia/Jakarta, Asia/Makassar, UTC")
+    })?;
+    let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
+    if MAX_BUCKETS < span.to.since(span.from) / step.least_ms() {
+        let allowed = MAX_BUCKETS.to_string();
+        return Err(ApiError::parameter("step", Some(step.word()), "parameter_buckets").with("allowed", &allowed));
+    }
+    let kind = Kind::of(datastream);
+    let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only };
+    let folded = summaries(&*state.store, datastream, plan, zone.clone()).await?;
+    let answer = Answer { datastream, plan, zone_name, zone, summaries: folded };
+    match format {
+        Format::Json => {
+            let body = answer.json()?;
+            Ok(answer::conditional(&headers, &answer::etag(&body), || answer::json_bytes(body)))
+        }
+        Format::Csv => {
+            let body = answer.csv()?;
+            Ok(answer::conditional(&headers, &answer::etag(&body), || answer.csv_response(body)))
+        }
+    }
+}
+
+/// The zone in which days of a datastream's station are civil.
+fn zone_of<'a>(snapshot: &'a Snapshot, datastream: &Datastream) -> &'a str {
+    snapshot.stations.get(&datastream.station).map_or("Asia/Jakarta", |station| &station.time_zone)
+}
+
+/// Reads a range and sums it up, from whole hours where the store keeps their sums.
+async fn summaries(
+    store: &dyn Store,
+    datastream: &Datastream,
+    plan: Plan,
+    zone: TimeZone,
+) -> Result<Vec<Summary>, ApiError> {
+    if let Some(found) = from_hours(store, datastream.number, plan, &zone).await? {
+        return Ok(found);
+    }
+    let folder = fold_values(store, datastream.number, plan.span, Folder::new(plan, zone)).await?;
+    Ok(folder.finish())
+}
+
+/// Takes every value of a range into the folder.
+pub(crate) async fn fold_values(
+    store: &dyn Store,
+    datastream: DatastreamId,
+    Span { from, to }: Span,
+    folder: Folder,
+) -> Result<Folder, ApiError> {
+    let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
+    let quantity = if folder.kind() == Kind::Counted { Quantity::Increment } else { Quantity::Value };
+    range::fold(store, &query, quantity, folder, |folder, point| {
+        folder.push(point.observed_at, point.value, point.flag);
+    })
+    .await
+}
+
+impl Answer<'_> {
+    fn json(&self) -> Result<Bytes, ApiError> {
+        let bucket = |summary: &Summary| {
+            let (mean, sum) = self.mean_and_sum(summary);
+            json!({
+                "start": answer::time(summary.bucket.start),
+                "start_local": local(summary.bucket.start, &self.zone),
+                "end": answer::time(summary.bucket.end),
+                "mean": mean,
+                "sum": sum,
+                "min": summary.min,
+                "max": summary.max,
+                "count": summary.count,
+                "expected": summary.expected,
+                "completeness": summary.completeness(),
+            })
+        };
+        let value = json!({
+            "datastream": self.datastream.name,
+            "unit": self.datastream.unit,
+            "step": self.plan.step.word(),
+            "tz": self.zone_name,
+            "label": "start",
+            "statistic": self.plan.kind.key(),
+            "interval_s": self.plan.interval_ms / 1_000,
+            "flags": if self.plan.good_only { "good" } else { "usable" },
+            "buckets": self.summaries.iter().map(bucket).collect::<Vec<_>>(),
+        });
+        serde_json::to_vec(&value).map(Bytes::from).map_err(|error| ApiError::defect(error.to_string()))
+    }
+
+    /// A sum has a mean as well; other statistics have no sum that means anything.
+    fn mean_and_sum(&self, summary: &Summary) -> (Option<f64>, Option<f64>) {
+        match self.plan.kind {
+            Kind::Sum => (summary.value.map(|sum| sum / summary.count as f64), summary.value),
+            // How many increments a stretch of time is cut into says nothing.
+            Kind::Counted => (None, summary.value),
+            Kind::Mean | Kind::Direction | Kind::Energy => (summary.value, None),
+        }
+    }
+
+    fn csv(&self) -> Result<Bytes, ApiError> {
+        let mut out = Vec::with_capacity(64 + 160 * self.summaries.len());
+        let (name, unit) = (self.datastream.name.as_str(), self.datastream.unit.as_str());
+        let (name, unit) = (export::harmless(name), export::harmless(unit));
+        let mut writer = csv::Writer::from_writer(&mut out);
+        let written = writer.write_record(COLUMNS);
+        written.map_err(|error| ApiError::defect(error.to_string()))?;
+        let cell = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        for summary in &self.summaries {
+            let (mean, sum) = self.mean_and_sum(summary);
+            let record = [
+                name.as_str(),
+                &summary.bucket.start.to_string(),
+                &local(summary.bucket.start, &self.zone),
+                &summary.bucket.end.to_string(),
+                unit.as_str(),
+                self.plan.kind.key(),
+                &cell(mean),
+                &cell(sum),
+                &cell(summary.min),
+                &cell(summary.max),
+                &summary.count.to_string(),
+                &summary.expected.to_string(),
+                &cell(summary.completeness()),
+            ];
+            writer.write_record(record).map_err(|error| ApiError::defect(error.to_string()))?;
+        }
+        writer.flush().map_err(|error| ApiError::defect(error.to_string()))?;
+        drop(writer);
+        Ok(out.into())
+    }
+
+    fn csv_response(&self, body: Bytes) -> Response {
+        let name = self.datastream.name.as_str().replace(['/', '@'], "_");
+        let disposition = format!("attachment; filename=\"{name}_{}.csv\"", self.plan.step.word());
+        let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")];
+        let mut response = (kind, body).into_response();
+        if let Ok(value) = HeaderValue::from_str(&disposition) {
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+        }
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+}

@@ -1,0 +1,337 @@
+//! `GET /api/v1/alerts`, `alerts/{id}`, `alerts/settled` and `POST alerts/{id}/acknowledge`.
+//!
+//! Who acknowledged, what they wrote, and who was told are people's business: they are shown with the admin token only.
+
+use std::fmt::Write as _;
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, Uri, header},
+    response::Response,
+};
+use bakau_alerts::{
+    Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode,
+    MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
+};
+use bakau_model::{Flag, Level};
+use bakau_registry::Snapshot;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    http::{
+        access::{SeesPeople, Writer},
+        answer,
+        error::{ApiError, ProblemType},
+        query::{self, Params},
+        times::Times,
+    },
+    state::AppState,
+    v1::catalogue,
+};
+
+/// Alerts in one answer unless asked otherwise.
+const DEFAULT_LIMIT: usize = 100;
+/// The most the alert room lists at once, less one that tells whether there are more.
+const MAX_LIMIT: usize = 999;
+/// Words of `level=`.
+const RAISED: [Level; 3] = [Level::Waspada, Level::Siaga, Level::Awas];
+/// The range of the settled history without `from`.
+const DEFAULT_SETTLED_MS: i64 = 7 * 86_400_000;
+/// The settled history is computed from observations at each request.
+const MAX_SETTLED_MS: i64 = 400 * 86_400_000;
+/// Longest name in an acknowledgement, in characters.
+const MAX_NAME_CHARS: usize = 80;
+
+/// Every parameter of the list.
+const LIST_PARAMETERS: [&str; 10] =
+    ["active", "station", "agency", "datastream", "kind", "level", "from", "to", "before", "limit"];
+
+/// Alerts, newest decision first.
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &LIST_PARAMETERS)?;
+    let limit = params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
+    let before = params.text("before");
+    let before = match before.map(str::parse::<AlertId>).transpose() {
+        Ok(before) => before,
+        Err(_) => return Err(ApiError::parameter("before", before, "parameter_alert")),
+    };
+    let (from, to) = (params.time("from")?, params.time("to")?);
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        return Err(ApiError::parameter("from", params.text("from"), "parameter_time_order"));
+    }
+    let query = AlertQuery {
+        active_only: params.flag("active")?.unwrap_or(false),
+        datastream: params.datastream()?,
+        station: params.station()?,
+        agency: params.agency()?,
+        kind: params.choice("kind", &AlertKind::ALL.map(|kind| (kind.key(), kind)))?,
+        min_level: params.choice("level", &RAISED.map(|level| (level.key(), level)))?,
+        from,
+        to,
+        before,
+        limit: limit + 1,
+    };
+    let mut found = state.alerts.list(&query).await.map_err(|error| problem(&error))?;
+    let more = limit < found.len();
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| next_address(&params, &last.id, limit));
+    let snapshot = state.snapshot();
+    let alerts: Vec<Value> = found.iter().map(|alert| alert_value(&snapshot, alert, people)).collect();
+    let response = answer::json(&json!({ "alerts": alerts, "next": next }))?;
+    Ok(answer::with_next(response, next.as_deref()))
+}
+
+/// The same query behind the last alert of this page.
+fn next_address(params: &Params, last: &AlertId, limit: usize) -> String {
+    let mut address = format!("/api/v1/alerts?limit={limit}&before={last}");
+    for name in LIST_PARAMETERS.into_iter().filter(|name| !matches!(*name, "limit" | "before")) {
+        if let Some(text) = params.text(name) {
+            // Writing to a String cannot fail.
+            let _ = write!(address, "&{name}={}", query::encode(text));
+        }
+    }
+    address
+}
+
+/// One alert with its transitions; with the token also its notices.
+pub(crate) async fn one(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    let (_, detail) = find(&state.alerts, &id).await?;
+    let mut value = alert_value(&state.snapshot(), &detail.alert, people);
+    value["transitions"] = detail.transitions.iter().map(transition_value).collect();
+    value["acknowledgements"] = detail.acknowledgements.iter().map(|taken| taken_value(taken, people)).collect();
+    if people {
+        value["notices"] = detail.notices.iter().map(notice_value).collect();
+    }
+    answer::json(&value)
+}
+
+/// Episodes of the settled history of a rule or a datastream.
+pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &["rule", "datastream", "from", "to"])?;
+    let (rule, datastream) = (params.rule()?, params.datastream()?);
+    if rule.is_some() == datastream.is_some() {
+        return Err(ApiError::parameter("rule", None, "parameter_one_of").with("allowed", "rule, datastream"));
+    }
+    if let Some(datastream) = &datastream {
+        crate::v1::catalogue::find_datastream(&state.snapshot(), datastream)?;
+    }
+    let span = params.span(state.clock.now(), DEFAULT_SETTLED_MS)?;
+    if MAX_SETTLED_MS < span.to.since(span.from) {
+        return Err(ApiError::parameter("from", params.text("from"), "parameter_longest").with("allowed", "400 d"));
+    }
+    let query = SettledQuery { datastream, rule, from: span.from, to: span.to };
+    let episodes = state.alerts.settled(&query).await.map_err(|error| problem(&error))?;
+    let episodes: Vec<Value> = episodes.iter().map(episode_value).collect();
+    answer::json(&json!({ "from": answer::time(span.from), "to": answer::time(span.to), "episodes": episodes }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acknowledge {
+    name: String,
+    /// The level that was seen; that of the moment without it.
+    #[serde(default)]
+    level: Option<Level>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// Records that somebody has taken the alert in hand.
+pub(crate) async fn acknowledge(
+    writer: Writer,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.to_ascii_lowercase().starts_with("application/json") {
+        return Err(ApiError::new(ProblemType::UnsupportedMediaType));
+    }
+    let body: Acknowledge =
+        serde_json::from_slice(&body).map_err(|_| ApiError::new(ProblemType::InvalidBody).detail("body_json"))?;
+    let alert = take_in_hand(&state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
+    answer::json(&alert_value(&state.snapshot(), &alert, true))
+}
+
+/// Checks the texts and tells the engine; shared by the API and the form on the page.
+pub(crate) async fn take_in_hand(
+    state: &AppState,
+    writer: &Writer,
+    id: &str,
+    (name, seen): (&str, Option<Level>),
+    note: Option<&str>,
+) -> Result<AlertView, ApiError> {
+    let name = name.trim();
+    if name.is_empty() || MAX_NAME_CHARS < name.chars().count() || name.chars().any(char::is_control) {
+        return Err(ApiError::body("name", "body_name"));
+    }
+    let note = note.map(str::trim).filter(|note| !note.is_empty());
+    if note.is_some_and(|note| MAX_NOTE_CHARS < note.chars().count()) {
+        return Err(ApiError::body("note", "body_note"));
+    }
+    let (id, _) = find(&state.alerts, id).await?;
+    let taken = state.alerts.acknowledge(&id, &writer.named(name), seen, note.map(str::to_owned)).await;
+    match taken {
+        Ok(alert) => Ok(alert),
+        Err(error @ (AlertsError::AlreadyAcknowledged(_) | AlertsError::Closed(_))) => {
+            let detail = state.alerts.get(&id).await.map_err(|error| problem(&error))?;
+            Err(detail.map_or_else(|| problem(&error), |detail| conflict(&error, &detail.alert)))
+        }
+        Err(error) => Err(problem(&error)),
+    }
+}
+
+/// What stands in the way of an acknowledgement; whoever sees it holds the token.
+fn conflict(error: &AlertsError, alert: &AlertView) -> ApiError {
+    match (&alert.acknowledged, alert.closed_at) {
+        (Some(by), _) if matches!(error, AlertsError::AlreadyAcknowledged(_)) => {
+            ApiError::new(ProblemType::AlreadyAcknowledged)
+                .with("acknowledged_by", &by.by)
+                .with_time("acknowledged_at", by.at)
+        }
+        (_, Some(closed_at)) => ApiError::new(ProblemType::AlertClosed).with_time("closed_at", closed_at),
+        (_, None) => problem(error),
+    }
+}
+
+/// The alert of an id from a path.
+pub(crate) async fn find(alerts: &Alerts, id: &str) -> Result<(AlertId, AlertDetail), ApiError> {
+    let unknown = || ApiError::new(ProblemType::AlertNotFound).with("alert", id);
+    let id: AlertId = id.parse().map_err(|_| unknown())?;
+    let detail = alerts.get(&id).await.map_err(|error| problem(&error))?.ok_or_else(unknown)?;
+    Ok((id, detail))
+}
+
+/// The problem of a failed call to the alert room.
+pub(crate) fn problem(error: &AlertsError) -> ApiError {
+    match error {
+        AlertsError::NotFound(id) => ApiError::new(ProblemType::AlertNotFound).with("alert", &id.to_string()),
+        AlertsError::AlreadyAcknowledged(_) => ApiError::caused(ProblemType::AlreadyAcknowledged, error),
+        AlertsError::Closed(_) => ApiError::caused(ProblemType::AlertClosed, error),
+        AlertsError::Unknown(name) => ApiError::parameter("rule", Some(name), "parameter_rule"),
+        AlertsError::TooLong { .. } => ApiError::body("note", "body_note"),
+        AlertsError::Store(_) => ApiError::caused(ProblemType::StoreUnavailable, error),
+        // The enum is open; whatever is added there means that the room cannot answer.
+        _ => ApiError::caused(ProblemType::AlertsUnavailable, error),
+    }
+}
+
+fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
+    let datastream = alert.datastream.as_ref().and_then(|name| snapshot.datastream(name));
+    let zone_name = alert.station.as_ref().map_or(catalogue::DEFAULT_ZONE, |id| catalogue::zone_name(snapshot, id));
+    let mut local = Times::local(TimeZone::get(zone_name).unwrap_or(TimeZone::UTC));
+    let mut value = json!({
+        "id": alert.id,
+        "rule": alert.rule,
+        "rule_name": answer::text(&alert.rule_name),
+        "kind": alert.kind,
+        "agency": alert.agency,
+        "station": alert.station,
+        "datastream": alert.datastream,
+        "source": alert.source,
+        "unit": datastream.map(|datastream| &datastream.unit),
+        "level": alert.level,
+        "peak": alert.peak,
+        "time_zone": zone_name,
+        "onset": answer::time(alert.onset),
+        "onset_local": local.text(alert.onset),
+        "observed_at": answer::time(alert.updated),
+        "observed_at_local": local.text(alert.updated),
+        "value": alert.value,
+        "flag": alert.flag.map(Flag::code),
+        "worst": alert.worst,
+        "worst_at": alert.worst_at.map(answer::time),
+        "worst_at_local": alert.worst_at.map(|at| local.text(at)),
+        "opened_at": answer::time(alert.opened_at),
+        "decided_at": answer::time(alert.decided_at),
+        "closed_at": alert.closed_at.map(answer::time),
+        "closed_at_local": alert.closed_at.map(|at| local.text(at)),
+        "closed_reason": alert.closed_reason,
+        "unconfirmed_since": alert.unconfirmed_since.map(answer::time),
+        "acknowledged": alert.is_in_hand(),
+        "acknowledged_level": alert.acknowledged.as_ref().map(|by| by.level),
+        "acknowledged_at": alert.acknowledged.as_ref().map(|by| answer::time(by.at)),
+    });
+    if let Some(by) = alert.acknowledged.as_ref().filter(|_| people) {
+        value["acknowledged_by"] = by.by.as_str().into();
+        value["note"] = by.note.as_deref().into();
+    }
+    value
+}
+
+fn taken_value(taken: &Acknowledgement, people: bool) -> Value {
+    let mut value = json!({ "level": taken.level, "at": answer::time(taken.at) });
+    if people {
+        value["by"] = taken.by.as_str().into();
+        value["note"] = taken.note.as_deref().into();
+    }
+    value
+}
+
+fn transition_value(transition: &TransitionView) -> Value {
+    json!({
+        "sequence": transition.sequence,
+        "from": transition.from,
+        "to": transition.to,
+        "reason": transition.reason,
+        "observed_at": answer::time(transition.observed_at),
+        "value": transition.value,
+        "flag": transition.flag.map(Flag::code),
+        "decided_at": answer::time(transition.decided_at),
+        "rule_revision": transition.rule_revision,
+        "muted_until": transition.muted_until.map(answer::time),
+    })
+}
+
+fn notice_value(notice: &NoticeView) -> Value {
+    let attempt = |delivery: &bakau_alerts::DeliveryView| {
+        json!({
+            "attempt": delivery.attempt,
+            "at": answer::time(delivery.at),
+            "verdict": delivery.verdict,
+            "http_status": delivery.http_status,
+            "duration_ms": delivery.duration_ms,
+            "detail": delivery.detail,
+        })
+    };
+    json!({
+        "id": notice.id,
+        "transition": notice.transition,
+        "kind": notice.kind,
+        "person": notice.person,
+        "channel": notice.channel,
+        "recipient": notice.recipient,
+        "state": notice.state,
+        "attempts": notice.attempts,
+        "next_attempt_at": notice.next_attempt_at.map(answer::time),
+        "last_result": notice.last_result,
+        "deliveries": notice.deliveries.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+fn episode_value(episode: &Episode) -> Value {
+    json!({
+        "id": episode.id,
+        "rule": episode.rule,
+        "datastream": episode.datastream,
+        "onset": answer::time(episode.onset),
+        "peak": episode.peak,
+        "end": episode.end.map(answer::time),
+        "peak_value": episode.peak_value,
+        "observations": episode.count,
+    })
+}

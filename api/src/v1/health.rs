@@ -1,0 +1,277 @@
+//! `/healthz`, `/readyz`, `/metrics` and `GET /api/v1/sources`: how Bakau itself is doing.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bakau_ingest::{ExternalBroker, IntakeHealth, NotCommitted, SourceState, SourceStatus};
+use bakau_model::{Language, UtcMillis};
+use bakau_spool::{Consumer, SpoolError, SpoolReader};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use crate::{
+    http::{
+        access::SeesPeople,
+        answer,
+        error::ApiError,
+        language::{self, texts},
+        metrics,
+        query::Params,
+        times,
+    },
+    state::AppState,
+    v1::catalogue,
+};
+
+/// Alerts may lag this long behind what is spooled before Bakau says that it is not ready.
+const MAX_ALERT_LAG_MS: i64 = 30_000;
+/// Observations looked through for the oldest one a consumer has still to see.
+const LAG_OBSERVATIONS: usize = 1;
+
+/// One thing that must work.
+#[derive(Debug, Clone)]
+pub(crate) struct Check {
+    /// Stable key, also of its name in the message files.
+    pub(crate) key: &'static str,
+    /// What is wrong, each as (stable key of the message, values); empty when it works.
+    reasons: Vec<(&'static str, Vec<(&'static str, String)>)>,
+}
+
+impl Check {
+    fn new(key: &'static str) -> Self {
+        Self { key, reasons: Vec::new() }
+    }
+
+    fn fails(mut self, reason: &'static str, values: Vec<(&'static str, String)>) -> Self {
+        self.reasons.push((reason, values));
+        self
+    }
+
+    /// Whether it works.
+    pub(crate) fn ok(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    /// Its name for people.
+    pub(crate) fn name(&self, language: Language) -> &'static str {
+        texts(language).text(self.key)
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn sentences(&self, language: Language) -> Vec<String> {
+        let sentence = |(key, values): &(&'static str, Vec<(&'static str, String)>)| {
+            let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            texts(language).fill(key, &values)
+        };
+        self.reasons.iter().map(sentence).collect()
+    }
+}
+
+/// The process answers.
+pub(crate) async fn healthz() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], "ok\n").into_response()
+}
+
+/// Whether the whole line works, with reasons where it does not.
+pub(crate) async fn readyz(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: axum::http::HeaderMap,
+) -> Result<Response, ApiError> {
+    let language = language::of_request(&uri, &headers);
+    let checks = checks(&state).await;
+    let ready = checks.iter().all(Check::ok);
+    let values: Vec<Value> = checks.iter().map(|check| check_value(check, language)).collect();
+    let body = json!({ "ready": ready, "checks": values });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = answer::json(&body)?;
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// A check with its sentences in one language.
+pub(crate) fn check_value(check: &Check, language: Language) -> Value {
+    let key = check.key.trim_start_matches("ready_");
+    json!({
+        "check": key,
+        "name": check.name(language),
+        "ok": check.ok(),
+        "reasons": check.sentences(language),
+    })
+}
+
+/// Everything that must work for Bakau to be ready.
+pub(crate) async fn checks(state: &AppState) -> Vec<Check> {
+    let mut checks = vec![spool_check(state).await, store_check(state).await, alerts_check(state).await];
+    checks.push(sources_check(&state.board.sources()));
+    checks
+}
+
+async fn spool_check(state: &AppState) -> Check {
+    let check = Check::new("ready_spool");
+    let health = *state.intake.borrow();
+    match health {
+        IntakeHealth::Blocked(NotCommitted::SpoolFull) => return check.fails("ready_spool_full", Vec::new()),
+        IntakeHealth::Blocked(NotCommitted::SpoolFailed) => return check.fails("ready_spool_failed", Vec::new()),
+        IntakeHealth::Blocked(NotCommitted::Stopping) => return check.fails("ready_stopping", Vec::new()),
+        IntakeHealth::Open => {}
+    }
+    let spool = state.spool.clone();
+    match tokio::task::spawn_blocking(move || spool.size()).await {
+        Ok(Ok(_)) => check,
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "readiness: spool unreadable");
+            check.fails("ready_spool_failed", Vec::new())
+        }
+        Err(_) => check.fails("ready_stopping", Vec::new()),
+    }
+}
+
+async fn store_check(state: &AppState) -> Check {
+    let check = Check::new("ready_store");
+    // A store may answer and still take nothing.
+    if let Some(failure) = state.store_board.status().present_failure() {
+        return check.fails(store_problem(failure.key), Vec::new());
+    }
+    match state.store.health().await {
+        Ok(()) => check,
+        Err(error) => {
+            tracing::warn!(error = %error, "readiness: store does not answer");
+            check.fails(store_problem(error.key()), Vec::new())
+        }
+    }
+}
+
+/// The sentence for a failure of the store, with what can be done about it.
+pub(crate) fn store_problem(key: &str) -> &'static str {
+    match key {
+        "full" => "store_full",
+        "influx_full" => "store_influx_full",
+        "corrupt" => "store_corrupt",
+        "newer_format" => "store_newer_format",
+        "token" => "store_token",
+        "right" => "store_right",
+        "bucket" => "store_bucket",
+        "mapping" => "store_mapping",
+        "redirect" => "store_redirect",
+        "not_influx" => "store_not_influx",
+        "unexpected" => "store_unexpected",
+        "unavailable" => "store_unavailable",
+        _ => "store_failed",
+    }
+}
+
+async fn alerts_check(state: &AppState) -> Check {
+    let check = Check::new("ready_alerts");
+    let (spool, now) = (state.spool.clone(), state.clock.now());
+    let lag = tokio::task::spawn_blocking(move || lag_ms(&spool, Consumer::Alerts, now)).await;
+    match lag {
+        Ok(Ok(lag)) if lag <= MAX_ALERT_LAG_MS => check,
+        Ok(Ok(_)) => {
+            let behind = behind(&state.spool, Consumer::Alerts);
+            check.fails("ready_alerts_behind", vec![("behind", behind.to_string())])
+        }
+        // An unreadable spool is told by its own check.
+        Ok(Err(_)) => check.fails("ready_spool_failed", Vec::new()),
+        Err(_) => check.fails("ready_stopping", Vec::new()),
+    }
+}
+
+/// Batches a consumer has still to take.
+pub(crate) fn behind(spool: &SpoolReader, consumer: Consumer) -> u64 {
+    spool.last_seq().get().saturating_sub(spool.cursor(consumer).get())
+}
+
+/// How long ago the oldest observation arrived that a consumer has still to take; 0 when it has all.
+pub(crate) fn lag_ms(spool: &SpoolReader, consumer: Consumer, now: UtcMillis) -> Result<i64, SpoolError> {
+    if behind(spool, consumer) == 0 {
+        return Ok(0);
+    }
+    let next = spool.read_after(spool.cursor(consumer), LAG_OBSERVATIONS)?;
+    let arrivals = next.iter().flat_map(|batch| &batch.observations).map(|sourced| sourced.observation.received_at);
+    Ok(arrivals.min().map_or(0, |oldest| now.since(oldest).max(0)))
+}
+
+fn sources_check(sources: &[SourceStatus]) -> Check {
+    let check = Check::new("ready_sources");
+    if sources.is_empty() {
+        return check.fails("ready_sources_none", Vec::new());
+    }
+    sources.iter().fold(check, |check, source| {
+        let name = ("source", source.name.to_string());
+        match source.state {
+            SourceState::Connected => check,
+            SourceState::Connecting => check.fails("ready_source_connecting", vec![name]),
+            SourceState::Blocked(reason) => {
+                check.fails("ready_source_blocked", vec![name, ("reason", reason.key().to_owned())])
+            }
+            SourceState::Stopped => check.fails("ready_source_stopped", vec![name]),
+        }
+    })
+}
+
+/// Every counter of the process; names and numbers only, nothing a device or a person sent.
+pub(crate) async fn prometheus_text() -> Result<Response, ApiError> {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, metrics::text()?).into_response())
+}
+
+/// The sources: where messages come in.
+pub(crate) async fn sources(
+    State(state): State<AppState>,
+    SeesPeople(people): SeesPeople,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(&uri, &[])?;
+    answer::json(&json!({ "sources": source_values(&state, people) }))
+}
+
+/// Every source. What went wrong in words may name machines, so it is shown with the token only.
+pub(crate) fn source_values(state: &AppState, with_problems: bool) -> Vec<Value> {
+    let zone = catalogue::platform_zone();
+    let value = |status: &SourceStatus| {
+        let reason = match status.state {
+            SourceState::Blocked(reason) => Some(reason.key()),
+            SourceState::Connecting | SourceState::Connected | SourceState::Stopped => None,
+        };
+        let mut value = json!({
+            "name": status.name,
+            "kind": status.kind,
+            "state": status.state.key(),
+            "reason": reason,
+            "since": answer::time(status.since),
+            "last_message_at": status.last_message.map(answer::time),
+            "last_message_at_local": status.last_message.map(|at| times::local(at, &zone)),
+            "messages": status.messages,
+            "connections": status.connections,
+            "external": status.external.as_ref().map(|external| external_value(external, &zone)),
+        });
+        if with_problems {
+            value["problem"] = status.problem.as_deref().into();
+        }
+        value
+    };
+    state.board.sources().iter().map(value).collect()
+}
+
+/// What is known about losses inside an external broker.
+fn external_value(external: &ExternalBroker, zone: &TimeZone) -> Value {
+    json!({
+        "counters": external.counters,
+        "lost_in_broker": external.lost_in_broker,
+        "last_lost_at": external.last_lost.map(answer::time),
+        "last_lost_at_local": external.last_lost.map(|at| times::local(at, zone)),
+        "holds": external.holds,
+        "restarts": external.restarts,
+        "last_restart_at": external.last_restart.map(answer::time),
+        "sessions_lost": external.sessions_lost,
+        "last_session_lost_at": external.last_session_lost.map(answer::time),
+        "takeovers": external.takeovers,
+        "last_takeover_at": external.last_takeover.map(answer::time),
+        "uncounted_losses": external.uncounted_losses,
+        "last_uncounted_loss_at": external.last_uncounted_loss.map(answer::time),
+    })
+}

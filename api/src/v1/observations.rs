@@ -1,0 +1,207 @@
+//! `GET /api/v1/observations`: history of one datastream, in pages (JSON) or as one download (CSV).
+//!
+//! A page is bounded by `limit` and names the next one; a download streams page after page from the store, so that
+//! a decade costs no more memory than an hour.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bakau_model::{QualityTest, UtcMillis};
+use bakau_registry::Datastream;
+use bakau_store::{RangeQuery, StoredObservation};
+use bytes::Bytes;
+
+use crate::{
+    http::{
+        answer,
+        error::{ApiError, ProblemType},
+        page_token::PageToken,
+        query::{self, Flags, Params, Span},
+    },
+    pages::charts,
+    read::{export::CsvStream, rows::RowWriter},
+    state::AppState,
+    v1::catalogue,
+};
+
+/// A day of one-minute values fits; what an interactive client can use at once.
+const DEFAULT_LIMIT: usize = 1_000;
+/// A week of one-minute values fits; about 3 MB of JSON.
+const MAX_LIMIT: usize = 20_000;
+/// The range without `from`.
+const DEFAULT_RANGE_MS: i64 = 86_400_000;
+
+/// Every parameter of this route.
+const PARAMETERS: [&str; 8] = ["datastream", "from", "to", "flags", "limit", "cursor", "format", "local"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+}
+
+/// What was asked for, checked.
+struct Asked<'a> {
+    datastream: &'a Datastream,
+    span: Span,
+    after: Option<UtcMillis>,
+    limit: Option<usize>,
+    format: Format,
+    flags: Flags,
+    flag_words: &'a str,
+    /// JSON rows carry the local time, too.
+    local: bool,
+    zone_name: &'a str,
+}
+
+/// The observations of a datastream in `[from, to)`, earliest first.
+pub(crate) async fn observations(
+    State(state): State<AppState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(&uri, &PARAMETERS)?;
+    let snapshot = state.snapshot();
+    let name = params.datastream()?.ok_or_else(|| query::required("datastream", "station/parameter"))?;
+    let datastream = catalogue::find_datastream(&snapshot, &name)?;
+    let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
+    let after = match params.text("cursor") {
+        None => None,
+        Some(text) => {
+            let token = PageToken::decode(text, datastream.number, span);
+            Some(token.ok_or_else(|| ApiError::new(ProblemType::InvalidCursor).with("parameter", "cursor"))?.after)
+        }
+    };
+    let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
+    let limit = params.number("limit", 1..=MAX_LIMIT as u64)?.and_then(|limit| usize::try_from(limit).ok());
+    let zone_name = catalogue::zone_name(&snapshot, &datastream.station);
+    let (flags, flag_words) = (params.flags()?, params.text("flags").unwrap_or_default());
+    let local = params.flag("local")?.unwrap_or(false);
+    let asked = Asked { datastream, span, after, limit, format, flags, flag_words, local, zone_name };
+    let rows = RowWriter::new(datastream, charts::time_zone(&snapshot, datastream));
+    match (format, limit) {
+        // A download is whole unless a limit is asked for.
+        (Format::Csv, None) => download(&state, &asked, rows),
+        (Format::Csv | Format::Json, _) => page(&state, &asked, rows, &headers).await,
+    }
+}
+
+fn download(state: &AppState, asked: &Asked<'_>, rows: RowWriter) -> Result<Response, ApiError> {
+    let permit = Arc::clone(&state.own.exports).try_acquire_owned();
+    let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(10))?;
+    let stream = CsvStream::new(state, asked.datastream, (asked.span, asked.after), asked.flags, rows, permit);
+    Ok(csv_response(asked, Body::from_stream(stream.into_stream())))
+}
+
+async fn page(
+    state: &AppState,
+    asked: &Asked<'_>,
+    mut rows: RowWriter,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
+    // One more than asked for tells whether there is a next page.
+    let mut found = read(state, asked, limit + 1).await?;
+    let more = limit < found.len();
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| next_address(asked, last.observation.observed_at, limit));
+    let body: Bytes = match asked.format {
+        Format::Json => json_body(asked, &mut rows, &found, next.as_deref()),
+        Format::Csv => {
+            let mut csv = rows.csv_header().to_vec();
+            rows.csv(&mut csv, &found);
+            csv.into()
+        }
+    };
+    let response = answer::conditional(headers, &answer::etag(&body), || match asked.format {
+        Format::Json => answer::json_bytes(body.clone()),
+        Format::Csv => csv_response(asked, body.clone().into()),
+    });
+    Ok(answer::with_next(response, next.as_deref()))
+}
+
+/// Reads on until `wanted` rows of the flags asked for are together or the range is over.
+async fn read(state: &AppState, asked: &Asked<'_>, wanted: usize) -> Result<Vec<StoredObservation>, ApiError> {
+    let mut query = range_query(asked, wanted);
+    let mut rows = Vec::new();
+    loop {
+        let found = state.store.observations(&query).await;
+        let found = found.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+        let last = found.last().filter(|_| found.len() == wanted).map(|last| last.observation.observed_at);
+        if asked.flags == Flags::ALL {
+            return Ok(found);
+        }
+        rows.extend(found.into_iter().filter(|row| asked.flags.contain(row.observation.flag)));
+        if wanted <= rows.len() || last.is_none() {
+            rows.truncate(wanted);
+            return Ok(rows);
+        }
+        query.after = last;
+    }
+}
+
+/// The answer around the rows; names and units are the only texts that need escaping.
+fn json_body(asked: &Asked<'_>, rows: &mut RowWriter, found: &[StoredObservation], next: Option<&str>) -> Bytes {
+    let mut out = b"{\"datastream\":".to_vec();
+    // Writing to a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut out, asked.datastream.name.as_str());
+    out.extend_from_slice(b",\"unit\":");
+    let _ = serde_json::to_writer(&mut out, asked.datastream.unit.as_str());
+    out.extend_from_slice(b",\"time_zone\":");
+    let _ = serde_json::to_writer(&mut out, asked.zone_name);
+    out.extend_from_slice(b",\"tests\":");
+    let _ = serde_json::to_writer(&mut out, &QualityTest::ALL.map(QualityTest::key));
+    out.extend_from_slice(b",\"observations\":[");
+    rows.json(&mut out, found, asked.local);
+    out.extend_from_slice(b"],\"next\":");
+    let _ = serde_json::to_writer(&mut out, &next);
+    out.push(b'}');
+    out.into()
+}
+
+fn range_query(asked: &Asked<'_>, limit: usize) -> RangeQuery {
+    RangeQuery {
+        datastream: asked.datastream.number,
+        from: asked.span.from,
+        to: asked.span.to,
+        after: asked.after,
+        limit,
+        newest_first: false,
+    }
+}
+
+fn next_address(asked: &Asked<'_>, after: UtcMillis, limit: usize) -> String {
+    let token = PageToken { datastream: asked.datastream.number, after, span: asked.span }.encode();
+    let format = match asked.format {
+        Format::Json => "json",
+        Format::Csv => "csv",
+    };
+    // Both ends are written out: "the last 24 hours" would be another range by the time the next page is read.
+    let flags =
+        if asked.flag_words.is_empty() { String::new() } else { format!("&flags={}", query::encode(asked.flag_words)) };
+    let local = if asked.local { "&local=true" } else { "" };
+    format!(
+        "/api/v1/observations?datastream={}&from={}&to={}{flags}{local}&limit={limit}&format={format}&cursor={token}",
+        query::encode(asked.datastream.name.as_str()),
+        query::encode(&asked.span.from.to_string()),
+        query::encode(&asked.span.to.to_string()),
+    )
+}
+
+fn csv_response(asked: &Asked<'_>, body: Body) -> Response {
+    let day = |at: UtcMillis| at.to_string().chars().take(10).collect::<String>();
+    let name: String = asked.datastream.name.as_str().replace(['/', '@'], "_");
+    let last = asked.span.to.saturating_add(-1);
+    let disposition = format!("attachment; filename=\"{name}_{}_{}.csv\"", day(asked.span.from), day(last));
+    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")], body).into_response();
+    if let Ok(value) = HeaderValue::from_str(&disposition) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
