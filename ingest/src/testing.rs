@@ -71,6 +71,11 @@ pub(crate) fn nothing_registered() -> watch::Receiver<Arc<Snapshot>> {
 
 /// Snapshots of a registry with datastream 1, which has these limits.
 pub(crate) fn registered(limits: QualityLimits) -> watch::Receiver<Arc<Snapshot>> {
+    watch::channel(registered_anew(limits)).1
+}
+
+/// A snapshot of such a registry.
+pub(crate) fn registered_anew(limits: QualityLimits) -> Arc<Snapshot> {
     let name = DatastreamName::new("s1", "do", None).unwrap();
     let datastream = Datastream {
         number: DatastreamId::new(1),
@@ -85,7 +90,7 @@ pub(crate) fn registered(limits: QualityLimits) -> watch::Receiver<Arc<Snapshot>
     let datastream = Arc::new(datastream);
     let by_name = [(datastream.name.clone(), Arc::clone(&datastream))].into();
     let datastreams = [(datastream.number, datastream)].into();
-    watch::channel(Arc::new(Snapshot { datastreams, by_name, ..Snapshot::default() })).1
+    Arc::new(Snapshot { datastreams, by_name, ..Snapshot::default() })
 }
 
 pub(crate) fn observation(datastream: u32, observed_at: i64, received_at: i64, value: f64) -> Observation {

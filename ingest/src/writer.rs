@@ -42,19 +42,7 @@ pub async fn run_writer(
     (board, clock): (StoreBoard, Arc<dyn Clock>),
     stop: CancellationToken,
 ) {
-    let mut writer = Writer {
-        store,
-        arrivals: spool.watch(),
-        spool,
-        snapshots,
-        board,
-        clock,
-        cursor: Seq::START,
-        judge: None,
-        failing: false,
-        failures: 0,
-        pause: Duration::ZERO,
-    };
+    let mut writer = Writer::new(store, spool, snapshots, (board, clock));
     if writer.find_cursor(&stop).await {
         writer.follow(&stop).await;
     }
@@ -77,6 +65,27 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(
+        store: Arc<dyn Store>,
+        spool: SpoolReader,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        (board, clock): (StoreBoard, Arc<dyn Clock>),
+    ) -> Self {
+        Self {
+            store,
+            arrivals: spool.watch(),
+            spool,
+            snapshots,
+            board,
+            clock,
+            cursor: Seq::START,
+            judge: None,
+            failing: false,
+            failures: 0,
+            pause: Duration::ZERO,
+        }
+    }
+
     /// Asks the store how far it is, until it answers; false when stopped before.
     async fn find_cursor(&mut self, stop: &CancellationToken) -> bool {
         loop {
@@ -240,5 +249,7 @@ fn observations(batches: &[Arc<Batch>]) -> usize {
     batches.iter().map(|batch| batch.observations.len()).sum()
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

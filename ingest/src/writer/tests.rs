@@ -1,84 +1,13 @@
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::Ordering;
 
-use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
-use bakau_store::{
-    RangeQuery, Reflagged, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    Verdict, Visit, WriteReceipt,
-};
+use bakau_model::{DatastreamId, UtcMillis};
+use bakau_store::{RangeQuery, StoreCounts};
 
-use super::*;
+use super::{
+    testing::{Door, unwatched},
+    *,
+};
 use crate::testing::{House, nothing_registered, observation};
-
-/// A real store in front of which the door can be shut.
-#[derive(Debug)]
-struct Door {
-    store: Arc<dyn Store>,
-    shut: AtomicBool,
-    refused: AtomicUsize,
-    writes: AtomicUsize,
-}
-
-impl Door {
-    fn new(store: &Arc<dyn Store>, shut: bool) -> Arc<Self> {
-        let door = Self {
-            store: Arc::clone(store),
-            shut: AtomicBool::new(shut),
-            refused: AtomicUsize::new(0),
-            writes: AtomicUsize::new(0),
-        };
-        Arc::new(door)
-    }
-
-    fn pass(&self) -> Result<(), StoreError> {
-        if self.shut.load(Ordering::SeqCst) {
-            self.refused.fetch_add(1, Ordering::SeqCst);
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "shut"));
-        }
-        Ok(())
-    }
-}
-
-#[async_trait::async_trait]
-impl Store for Door {
-    async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
-        self.pass()?;
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        self.store.write(batches, verdicts).await
-    }
-    async fn scan(&self, query: &RangeQuery, visit: Visit) -> Result<(), StoreError> {
-        self.store.scan(query, visit).await
-    }
-    async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
-        self.store.reflagged(query).await
-    }
-    async fn cursor(&self) -> Result<Seq, StoreError> {
-        self.store.cursor().await
-    }
-    async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
-        self.store.observations(query).await
-    }
-    async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
-        self.store.latest().await
-    }
-    async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
-        self.store.extent(datastream).await
-    }
-    async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
-        self.store.superseded(query).await
-    }
-    async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
-        self.store.ledger(from, to).await
-    }
-    async fn health(&self) -> Result<(), StoreError> {
-        self.store.health().await
-    }
-    async fn verify(&self) -> Result<StoreVerify, StoreError> {
-        self.store.verify().await
-    }
-}
 
 async fn reached(spool: &SpoolReader, seq: Seq) {
     let waiting = async {
@@ -94,11 +23,6 @@ async fn stored(store: &dyn Store) -> usize {
     let query =
         RangeQuery { datastream: DatastreamId::new(1), from, to, after: None, limit: 10_000, newest_first: false };
     store.observations(&query).await.unwrap().len()
-}
-
-/// A board that nobody looks at.
-fn unwatched() -> (StoreBoard, Arc<dyn Clock>) {
-    (StoreBoard::default(), Arc::new(bakau_clock::SystemClock))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
