@@ -2,13 +2,15 @@
 //!
 //! Loaded from the store and from the part of the spool that the store does not have yet, then kept up with the live
 //! tail of the spool. A tail that was too fast is read again from the spool, so nothing is missed. Flags are those of
-//! quality control at this moment: a store that is away does not hold them up.
+//! quality control at this moment: a store that is away does not hold them up. Once the store has a value, the table says of
+//! it what the store says (`settle`).
 //!
 //! A reading from the future waits for its time: the present value is the newest one that is not later than now, whatever
 //! the clocks of devices say. Stations whose clock is ahead are told ([`ClockAhead`]).
 
 mod clocks;
 mod follow;
+mod settle;
 mod waiting;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -161,6 +163,7 @@ impl LatestTable {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => follower.tick().await,
+                Some(Ok(answers)) = follower.asking.join_next() => follower.settle(answers),
                 received = tail.recv() => match received {
                     Ok(batch) => follower.take(&batch).await,
                     Err(RecvError::Lagged(_)) => follower.catch_up().await,

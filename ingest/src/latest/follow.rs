@@ -9,11 +9,17 @@ use bakau_model::{
 };
 use bakau_quality::{Flagger, Judgement, Stream, clock_ahead_ms, flag};
 use bakau_registry::Snapshot;
-use bakau_spool::SpoolReader;
+use bakau_spool::{Consumer, SpoolReader};
 use bakau_store::{Store, stream_before};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
-use super::{LatestTable, Loaded, clocks::StationClock, is_present, offer, waiting::Waiting};
+use super::{
+    LatestTable, Loaded,
+    clocks::StationClock,
+    is_present, offer,
+    settle::{self, Answers, Question, Unsettled},
+    waiting::Waiting,
+};
 use crate::{identify, limits::limits_of};
 
 /// Observations read from the spool at once when catching up.
@@ -31,9 +37,14 @@ pub(super) struct Follower {
     store: Arc<dyn Store>,
     spool: SpoolReader,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The one whose limits hold.
+    snapshot: Arc<Snapshot>,
     clock: Arc<dyn Clock>,
     flagger: Flagger,
     waiting: Waiting,
+    pub(super) unsettled: Unsettled,
+    /// The question that the store is busy with, if any.
+    pub(super) asking: JoinSet<Answers>,
     seen: Seq,
     /// The last row of the quarantine list that was looked at, and whether there may be more.
     refused: (u64, bool),
@@ -50,10 +61,22 @@ impl Follower {
         loaded: Loaded,
     ) -> Self {
         let Loaded { cursor, waiting, ahead } = loaded;
-        let (flagger, changed) = (Flagger::new(), BTreeSet::new());
-        let me =
-            Self { table, store, spool, snapshots, clock, flagger, waiting, seen: cursor, refused: (0, true), changed };
-        let snapshot = Arc::clone(&me.snapshots.borrow());
+        let snapshot = Arc::clone(&snapshots.borrow());
+        let me = Self {
+            table,
+            store,
+            spool,
+            snapshots,
+            snapshot: Arc::clone(&snapshot),
+            clock,
+            flagger: Flagger::new(),
+            waiting,
+            unsettled: Unsettled::default(),
+            asking: JoinSet::new(),
+            seen: cursor,
+            refused: (0, true),
+            changed: BTreeSet::new(),
+        };
         for stored in ahead {
             let mut observations: Vec<_> = stored.iter().map(|stored| stored.observation).collect();
             observations.sort_by_key(|observation| observation.received_at);
@@ -62,16 +85,20 @@ impl Follower {
         me
     }
 
-    /// What is due from time to time: readings whose time has come, clocks of refused readings, announcements.
+    /// What is due from time to time: readings whose time has come, clocks of refused readings, questions to the store,
+    /// announcements.
     pub(super) async fn tick(&mut self) {
+        let snapshot = self.snapshot_now();
         let due = self.waiting.due(self.clock.now());
         if !due.is_empty() {
-            let snapshot = Arc::clone(&self.snapshots.borrow());
             self.present(&due, &snapshot).await;
+            // The store judged them when they came.
+            due.iter().for_each(|observation| self.note_unsettled(observation.datastream, &snapshot));
         }
         if std::mem::take(&mut self.refused.1) {
             self.look_at_refused().await;
         }
+        self.ask_store(&snapshot);
         self.announce();
     }
 
@@ -83,7 +110,7 @@ impl Follower {
         self.seen = batch.seq;
         self.refused.1 = true;
         self.take_statuses(&batch.statuses);
-        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let snapshot = self.snapshot_now();
         let now = self.clock.now();
         let mut come = Vec::with_capacity(batch.observations.len());
         // While every clock is right there is nothing to remember of any.
@@ -96,7 +123,11 @@ impl Follower {
             }
             if observation.observed_at <= now {
                 come.push(observation);
-            } else if !self.waiting.hold(&observation) {
+                continue;
+            }
+            // To the store it is the neighbour of the present value already.
+            self.note_unsettled(observation.datastream, &snapshot);
+            if !self.waiting.hold(&observation) {
                 tracing::warn!(
                     datastream = observation.datastream.get(),
                     "more readings from the future than wait for their time; this one is never a present value"
@@ -112,21 +143,76 @@ impl Follower {
         let mut entries = self.table.shared.entries.write();
         for observation in observations {
             let mut observation = *observation;
-            let entry = entries.get(&observation.datastream);
+            let Observation { datastream, observed_at, .. } = observation;
+            let limits = limits_of(snapshot, datastream);
+            let (has_limits, entry) = (limits != QualityLimits::default(), entries.get(&datastream));
+            let is_out_of_order = entry.is_some_and(|entry| observed_at <= entry.observation.observed_at);
+            if has_limits && (is_out_of_order || self.waiting.holds(datastream)) {
+                self.unsettled.note(datastream, self.seen);
+            }
             if entry.is_some_and(|entry| !is_present(&observation, entry)) {
                 continue;
             }
-            let limits = limits_of(snapshot, observation.datastream);
+            self.unsettled.touch(datastream, self.seen);
             let (mut tests, mut increment) = (TestResults::NONE, None);
             // Without limits the flag is the one that the observation came with.
-            if limits != QualityLimits::default() {
+            if has_limits {
                 Judgement { results: tests, increment, .. } = self.flagger.judge(&limits, &observation);
                 observation.flag = flag(observation.value, tests);
             }
             if offer(&mut entries, &observation, (tests, increment)) {
-                self.changed.insert(observation.datastream);
+                self.changed.insert(datastream);
             }
         }
+    }
+
+    /// The catalogue as it is now; where it brought other limits, the store judges by them from now on.
+    fn snapshot_now(&mut self) -> Arc<Snapshot> {
+        let now = Arc::clone(&self.snapshots.borrow());
+        let before = std::mem::replace(&mut self.snapshot, Arc::clone(&now));
+        if !Arc::ptr_eq(&before, &now) {
+            let newest = self.spool.last_seq().max(self.seen);
+            for &datastream in self.table.shared.entries.read().keys() {
+                let limits = limits_of(&now, datastream);
+                if limits != limits_of(&before, datastream) && limits != QualityLimits::default() {
+                    self.unsettled.note(datastream, newest);
+                    self.unsettled.touch(datastream, newest);
+                }
+            }
+        }
+        now
+    }
+
+    /// Notes that the store may say otherwise of the present value, once it has what was seen until now. Where there are no
+    /// limits nobody judges.
+    fn note_unsettled(&mut self, datastream: DatastreamId, snapshot: &Snapshot) {
+        if limits_of(snapshot, datastream) != QualityLimits::default() {
+            self.unsettled.note(datastream, self.seen);
+        }
+    }
+
+    /// Asks the store about what it is far enough for, unless it is still busy with the last question.
+    fn ask_store(&mut self, snapshot: &Snapshot) {
+        if !self.asking.is_empty() {
+            return;
+        }
+        let cursor = self.spool.cursor(Consumer::Store);
+        let mut questions = Vec::new();
+        for datastream in self.unsettled.ready(cursor) {
+            match self.table.get(datastream) {
+                Some(entry) => questions.push(Question { entry, limits: limits_of(snapshot, datastream) }),
+                None => self.unsettled.forget(datastream),
+            }
+        }
+        if !questions.is_empty() {
+            self.asking.spawn(settle::ask(Arc::clone(&self.store), cursor, questions));
+        }
+    }
+
+    /// Takes what the store says of present values.
+    pub(super) fn settle(&mut self, answers: Answers) {
+        let mut entries = self.table.shared.entries.write();
+        self.changed.extend(answers.settle(&mut entries, &mut self.unsettled, &mut self.flagger));
     }
 
     /// What a reading says of the clock at its station.
@@ -218,8 +304,11 @@ impl Follower {
             let mut stream = Stream::new();
             if limits != QualityLimits::default() && self.table.get(datastream).is_some() {
                 let stored = stream_before(&*self.store, &limits, datastream, observed_at, WARM_UP_VALUES).await;
-                // Without the store the tests begin anew, as for a new datastream.
-                stream = stored.unwrap_or_default();
+                stream = stored.unwrap_or_else(|_| {
+                    // Until the store answers the tests begin anew, as for a new datastream.
+                    self.unsettled.note(datastream, self.seen);
+                    Stream::new()
+                });
             }
             self.flagger.resume(datastream, stream);
         }

@@ -46,6 +46,11 @@ impl Waiting {
         true
     }
 
+    /// Whether readings of the datastream wait.
+    pub(super) fn holds(&self, datastream: DatastreamId) -> bool {
+        self.count != 0 && self.readings.get(&datastream).is_some_and(|mine| !mine.is_empty())
+    }
+
     /// Takes out the readings whose time has come: those of each datastream in order of time.
     pub(super) fn due(&mut self, now: UtcMillis) -> Vec<Observation> {
         let mut due = Vec::new();
