@@ -251,3 +251,94 @@ async fn a_clock_that_is_set_right_invents_no_rain_and_no_alert() -> Result<()> 
     assert_eq!((alerts.len(), &alerts[0]["value"]), (1, &10.0.into()), "{alerts:#?}");
     Ok(())
 }
+
+/// A reading that corrects or comes late changes what was counted until the present one, too, and wherever that is shown.
+async fn the_present_reading_says_what_the_store_says(folder: &Path, store: &str) -> Result<()> {
+    let mut line = Line::open(folder, store).await?;
+    line.start = SystemClock.now().get();
+    const RAIN: &str = "uji-hujan/rain";
+    const OTHER: &str = "uji-hujan/rain@lama";
+
+    line.send_all("rain_mm", &[(-5, 15.0), (-4, 18.0), (-3, 18.2)]).await?;
+    line.send_all("rain_tips_mm", &[(-5, 11.0), (-2, 19.0)]).await?;
+    line.holds(RAIN, &[(-5, 15.0, Some(0.0)), (-4, 18.0, Some(3.0)), (-3, 18.2, Some(0.2))]).await?;
+    line.holds(OTHER, &[(-5, 11.0, Some(0.0)), (-2, 19.0, Some(8.0))]).await?;
+    line.shows(RAIN, 18.2, 0.2).await?;
+    line.shows(OTHER, 19.0, 8.0).await?;
+
+    let events = reqwest::get(line.bakau.url("/api/v1/events?station=uji-hujan")?).await?.error_for_status()?;
+    line.send_all("rain_mm", &[(-4, 15.2), (-3, 15.4)]).await?;
+    line.send("rain_tips_mm", -4, 15.0).await?;
+    line.holds(RAIN, &[(-5, 15.0, Some(0.0)), (-4, 15.2, Some(0.2)), (-3, 15.4, Some(0.2))]).await?;
+    line.holds(OTHER, &[(-5, 11.0, Some(0.0)), (-4, 15.0, Some(4.0)), (-2, 19.0, Some(4.0))]).await?;
+    line.shows(RAIN, 15.4, 0.2).await?;
+    line.shows(OTHER, 19.0, 4.0).await?;
+    let heard = tokio::time::timeout(PATIENCE, hears(events, &[(RAIN, 15.4, 0.2), (OTHER, 19.0, 4.0)])).await;
+    heard.context("whoever listens has to hear of it")??;
+
+    // The next one is counted from there, and nothing is different after a restart.
+    line.send("rain_mm", -1, 15.8).await?;
+    line.shows(RAIN, 15.8, 0.4).await?;
+    line.bakau.stop()?;
+    line.bakau.start().await?;
+    line.shows(RAIN, 15.8, 0.4).await?;
+    line.shows(OTHER, 19.0, 4.0).await?;
+    line.bakau.stop()
+}
+
+/// Listens until each of these readings was told with its increment.
+async fn hears(mut events: reqwest::Response, wanted: &[(&str, f64, f64)]) -> Result<()> {
+    let mut text = String::new();
+    loop {
+        let told: Vec<Value> =
+            text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?).ok()).collect();
+        let is_told = |&(datastream, reading, increment): &(&str, f64, f64)| {
+            let mut rows = told.iter().filter_map(Value::as_array).flatten();
+            rows.any(|row| row["datastream"] == datastream && row["value"] == reading && row["increment"] == increment)
+        };
+        if wanted.iter().all(is_told) {
+            return Ok(());
+        }
+        let chunk = events.chunk().await?.context("the events ended")?;
+        text.push_str(&String::from_utf8_lossy(&chunk));
+    }
+}
+
+impl Line {
+    /// Waits until the reading is the present one, with this increment and the flag of the store, in the API and on the page.
+    async fn shows(&self, datastream: &str, reading: f64, increment: f64) -> Result<()> {
+        let seen = parking_lot::Mutex::new(Value::Null);
+        let agrees = async || {
+            let stored = self.bakau.json(&format!("/api/v1/observations?datastream={datastream}")).await?;
+            let stored = stored["observations"].as_array().and_then(|rows| rows.last().cloned()).unwrap_or_default();
+            let latest = self.bakau.json("/api/v1/latest?station=uji-hujan").await?;
+            let rows = latest["latest"].as_array().cloned().unwrap_or_default();
+            let present = rows.into_iter().find(|row| row["datastream"] == datastream).unwrap_or_default();
+            let same = ["observed_at", "value", "increment", "flag", "tests"]
+                .iter()
+                .all(|field| stored[field] == present[field]);
+            let wanted = present["value"] == reading && present["increment"] == increment;
+            *seen.lock() = serde_json::json!({ "stored": stored, "present": present });
+            Ok((same && wanted).then_some(()))
+        };
+        let waited = wait::until("the present reading", PATIENCE, agrees).await;
+        waited.with_context(|| format!("{:#}\n{}", seen.lock(), self.bakau.log_tail()))?;
+        let page = self.text("/stations/uji-hujan?lang=en").await?;
+        let row = page.split(&format!("data-datastream=\"{datastream}\"")).nth(1).unwrap_or_default();
+        assert!(row.contains(&format!("<span class=\"value\">{increment:.1}</span>")), "{datastream}: {page}");
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_and_corrected_readings_change_the_present_increment_with_the_embedded_store() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    the_present_reading_says_what_the_store_says(folder.path(), "").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_and_corrected_readings_change_the_present_increment_with_influxdb() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let influx = Influx::start(&folder.path().join("influx")).await?;
+    the_present_reading_says_what_the_store_says(&folder.path().join("bakau"), &influx.section("influx")).await
+}
