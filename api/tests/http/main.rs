@@ -9,6 +9,8 @@ mod charts;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod observations;
 #[cfg(test)]
 mod openapi;

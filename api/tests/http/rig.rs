@@ -10,10 +10,10 @@ use axum::{
 use bakau_alerts::{Alerts, AlertsConfig, FixedSecrets};
 use bakau_api::{ApiConfig, AppParts, AppState, hash_token, router};
 use bakau_clock::{Clock, ManualClock};
-use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, SourceKind, SourceState, StoreBoard, run_writer};
+use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, SourceState, StoreBoard, run_writer};
 use bakau_model::{
     DeploymentId, Envelope, Flag, LedgerKey, MessageLedger, Observation, Principal, Qos, QuarantineReason, Seq,
-    SourceName, StationStatus, TimeSource, UtcMillis,
+    SourceKind, SourceName, StationStatus, TimeSource, UtcMillis,
 };
 use bakau_registry::{Catalogue, CatalogueFile, Registry};
 use bakau_spool::{BatchDraft, Consumer, QuarantineDraft, ReadingCounts, Spool, SpoolConfig, SpoolReader};
@@ -129,11 +129,15 @@ impl Rig {
     }
 
     pub(crate) async fn with(config: ApiConfig, token: Option<&str>) -> Self {
+        let file = CatalogueFile { path: "test.toml".to_owned(), text: CATALOGUE.to_owned() };
+        Self::with_catalogue(&[file], config, token).await
+    }
+
+    pub(crate) async fn with_catalogue(files: &[CatalogueFile], config: ApiConfig, token: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(time(NOW)));
         let registry = Registry::open(&folder.path().join("registry.db")).await.unwrap();
-        let file = CatalogueFile { path: "test.toml".to_owned(), text: CATALOGUE.to_owned() };
-        let plan = registry.plan(&Catalogue::parse(&[file]).unwrap(), false).await.unwrap();
+        let plan = registry.plan(&Catalogue::parse(files).unwrap(), false).await.unwrap();
         registry.apply(plan, &Principal::System, clock.now()).await.unwrap();
         if let Some(token) = token {
             registry.set_admin_token_hash(hash_token(token), &Principal::System, clock.now()).await.unwrap();
@@ -188,6 +192,17 @@ impl Rig {
     /// Observations arrive: (datastream, observed_at, value), all at the time of the clock; returns when every room
     /// has taken them.
     pub(crate) async fn feed(&mut self, observations: &[(&str, UtcMillis, Option<f64>)]) {
+        self.feed_without_waiting(observations).await;
+        for (name, observed_at, _) in observations {
+            let number = self.registry.snapshot().datastream(&name.parse().unwrap()).unwrap().number;
+            let latest = self.latest.clone();
+            let there = || latest.get(number).is_some_and(|entry| *observed_at <= entry.observation.observed_at);
+            until("the present value", there).await;
+        }
+    }
+
+    /// As [`Self::feed`], but readings may be from the future, and are no present values then.
+    pub(crate) async fn feed_without_waiting(&mut self, observations: &[(&str, UtcMillis, Option<f64>)]) {
         let snapshot = self.registry.snapshot();
         let received_at = self.clock.now();
         let observation = |&(name, observed_at, value): &(&str, UtcMillis, Option<f64>)| Observation {
@@ -211,12 +226,6 @@ impl Rig {
         };
         let seq = self.spool.append(&draft).unwrap().seq;
         self.everyone_has(seq).await;
-        for (name, observed_at, _) in observations {
-            let number = snapshot.datastream(&name.parse().unwrap()).unwrap().number;
-            let latest = self.latest.clone();
-            let there = || latest.get(number).is_some_and(|entry| *observed_at <= entry.observation.observed_at);
-            until("the present value", there).await;
-        }
     }
 
     /// The device of a station says that it leaves, or is back; returns when the table of present values has it.
