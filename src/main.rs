@@ -19,12 +19,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use bakau_model::Language;
-use clap::{Args, Parser, Subcommand};
+use bakau_model::{Language, StoreKind};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::{config::Config, store::StoreKind};
+use crate::config::Config;
 
 /// Environmental sensor monitoring: MQTT in; alerts, charts and research-grade history out.
 #[derive(Debug, Parser)]
@@ -84,15 +87,21 @@ enum Command {
     Store(StoreCommand),
 }
 
+/// The word for a kind of store.
+fn store_kind() -> impl TypedValueParser<Value = StoreKind> {
+    let words = PossibleValuesParser::new(StoreKind::ALL.map(StoreKind::key));
+    words.try_map(|word| StoreKind::of_key(&word).ok_or("no kind of store"))
+}
+
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
     /// Move everything to another kind of store while Bakau is stopped; stopped or killed, it goes on when run again.
     Copy {
         /// The store that has everything; it is left as it is.
-        #[arg(long)]
+        #[arg(long, value_parser = store_kind())]
         from: StoreKind,
         /// The store that gets everything; it must be empty.
-        #[arg(long)]
+        #[arg(long, value_parser = store_kind())]
         to: StoreKind,
     },
     /// Look whether InfluxDB has the bucket and takes the token of bakau.toml; make what is missing. Repeating it does no

@@ -11,7 +11,11 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use bakau_model::{Language, Messages, Text};
+use bakau_answers::{
+    AlertsStatus, ChannelStatus, DeliveryFault, ExternalBroker, OutboxStatus, Source, SourceState, SpoolStatus, Status,
+    StoreStatus,
+};
+use bakau_model::{BlockedReason, Language, Messages, SourceKind, StoreKind};
 use serde::Deserialize;
 
 use crate::config::Config;
@@ -22,115 +26,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LABEL: usize = 18;
 const NOT_READY: u8 = 1;
 const NOT_REACHABLE: u8 = 2;
-
-/// What `GET /api/v1/status` answers, as far as it is printed here.
-#[derive(Debug, Deserialize)]
-struct Status {
-    now_local: String,
-    version: String,
-    ready: bool,
-    checks: Vec<Check>,
-    spool: Option<Spool>,
-    store: Lag,
-    alerts: Lag,
-    outbox: Option<Outbox>,
-    sources: Vec<Source>,
-    agencies: Vec<Agency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Check {
-    name: String,
-    ok: bool,
-    reasons: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Spool {
-    unconsumed_bytes: u64,
-    unconsumed_messages: u64,
-    max_bytes: u64,
-    disk_free_bytes: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Lag {
-    behind_batches: u64,
-    lag_ms: Option<i64>,
-    active: Option<u64>,
-    kind: Option<String>,
-    last_write_at_local: Option<String>,
-    last_error: Option<StoreError>,
-}
-
-#[derive(Debug, Deserialize)]
-struct StoreError {
-    reason: String,
-    present: bool,
-    at_local: String,
-    problem: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Outbox {
-    waiting: u64,
-    retrying: u64,
-    failed: u64,
-    oldest_age_s: Option<i64>,
-    channels: Vec<Channel>,
-}
-
-/// A channel that lately did not deliver.
-#[derive(Debug, Deserialize)]
-struct Channel {
-    channel: String,
-    retrying: u64,
-    failed: u64,
-    last_attempt_at_local: String,
-    fault: String,
-    code: Option<u16>,
-    detail: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Source {
-    name: String,
-    kind: String,
-    state: String,
-    reason: Option<String>,
-    problem: Option<String>,
-    messages: u64,
-    last_message_at_local: Option<String>,
-    external: Option<External>,
-}
-
-/// What is known about losses inside an external broker.
-#[derive(Debug, Deserialize)]
-struct External {
-    counters: bool,
-    lost_in_broker: u64,
-    last_lost_at_local: Option<String>,
-    restarts: u64,
-    sessions_lost: u64,
-    takeovers: u64,
-    uncounted_losses: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Agency {
-    name: Text,
-    stations: u32,
-    stations_reporting: u32,
-    datastreams: u32,
-    datastreams_current: u32,
-    last_24h: Option<LastDay>,
-}
-
-/// What came in 24 hours of what was expected.
-#[derive(Debug, Deserialize)]
-struct LastDay {
-    completeness: Option<f64>,
-}
 
 /// The part of a problem document that is for people.
 #[derive(Debug, Deserialize)]
@@ -219,11 +114,11 @@ fn table(status: &Status, base: &str, language: Language) -> String {
     out.push('\n');
     let spool = status.spool.as_ref().map_or_else(|| unknown.to_owned(), |spool| spool_line(spool, words, language));
     line(&mut out, words.text("status_spool"), &spool);
-    line(&mut out, words.text("status_store"), &lag_line(&status.store, words));
+    line(&mut out, words.text("status_store"), &lag_line(status.store.behind_batches, status.store.lag_ms, words));
     for more in store_lines(&status.store, words) {
         line(&mut out, "", &more);
     }
-    line(&mut out, words.text("status_alerts"), &lag_line(&status.alerts, words));
+    line(&mut out, words.text("status_alerts"), &alerts_line(&status.alerts, words));
     let outbox = status.outbox.as_ref().map_or_else(|| unknown.to_owned(), |outbox| outbox_line(outbox, words));
     line(&mut out, words.text("status_outbox"), &outbox);
     for channel in status.outbox.iter().flat_map(|outbox| &outbox.channels) {
@@ -231,7 +126,7 @@ fn table(status: &Status, base: &str, language: Language) -> String {
     }
     heading(&mut out, words.text("status_sources"));
     for source in &status.sources {
-        line(&mut out, &source.name, &source_line(source, words));
+        line(&mut out, source.name.as_str(), &source_line(source, words));
         if let Some(external) = &source.external {
             line(&mut out, "", &losses_line(external, words));
         }
@@ -263,7 +158,7 @@ fn line(out: &mut String, label: &str, says: &str) {
     let _ = writeln!(out, "  {label:LABEL$} {says}");
 }
 
-fn spool_line(spool: &Spool, words: &Messages, language: Language) -> String {
+fn spool_line(spool: &SpoolStatus, words: &Messages, language: Language) -> String {
     let (bytes, max) = (size(spool.unconsumed_bytes, language), size(spool.max_bytes, language));
     let messages = spool.unconsumed_messages.to_string();
     let says = words.fill("status_spool_size", &[("bytes", &bytes), ("max", &max), ("messages", &messages)]);
@@ -272,24 +167,26 @@ fn spool_line(spool: &Spool, words: &Messages, language: Language) -> String {
     format!("{says}; {}", words.fill("status_disk_free", &[("free", free)]))
 }
 
-fn lag_line(lag: &Lag, words: &Messages) -> String {
-    let seconds = lag.lag_ms.map_or_else(|| words.text("status_unknown").to_owned(), |ms| (ms / 1_000).to_string());
-    let mut says = words.fill("status_behind", &[("batches", &lag.behind_batches.to_string()), ("lag", &seconds)]);
-    if let Some(active) = lag.active {
-        let _ = write!(says, "; {}", words.fill("status_active", &[("active", &active.to_string())]));
-    }
-    says
+fn lag_line(batches: u64, lag_ms: Option<i64>, words: &Messages) -> String {
+    let seconds = lag_ms.map_or_else(|| words.text("status_unknown").to_owned(), |ms| (ms / 1_000).to_string());
+    words.fill("status_behind", &[("batches", &batches.to_string()), ("lag", &seconds)])
+}
+
+fn alerts_line(alerts: &AlertsStatus, words: &Messages) -> String {
+    let active = words.fill("status_active", &[("active", &alerts.active.to_string())]);
+    format!("{}; {active}", lag_line(alerts.behind_batches, alerts.lag_ms, words))
 }
 
 /// What the store is, when it last took something, and what went wrong last.
-fn store_lines(store: &Lag, words: &Messages) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(kind) = store.kind.as_deref() {
-        let kind = words.text(if kind == "influx" { "store_influx" } else { "store_embedded" });
-        let never = words.text("status_no_write").to_owned();
-        let last = store.last_write_at_local.as_deref();
-        lines.push(format!("{kind}; {}", last.map_or(never, |at| words.fill("status_last_write", &[("at", at)]))));
-    }
+fn store_lines(store: &StoreStatus, words: &Messages) -> Vec<String> {
+    let kind = words.text(match store.kind {
+        StoreKind::Embedded => "store_embedded",
+        StoreKind::Influx => "store_influx",
+    });
+    let never = words.text("status_no_write").to_owned();
+    let last = store.last_write_at_local.as_deref();
+    let mut lines =
+        vec![format!("{kind}; {}", last.map_or(never, |at| words.fill("status_last_write", &[("at", at)])))];
     if let Some(error) = &store.last_error {
         let key = if error.present { "status_store_fails" } else { "status_store_failed" };
         lines.push(words.fill(key, &[("at", &error.at_local), ("reason", &error.reason)]));
@@ -298,7 +195,7 @@ fn store_lines(store: &Lag, words: &Messages) -> Vec<String> {
     lines
 }
 
-fn outbox_line(outbox: &Outbox, words: &Messages) -> String {
+fn outbox_line(outbox: &OutboxStatus, words: &Messages) -> String {
     let counts = [outbox.waiting, outbox.retrying, outbox.failed].map(|count| count.to_string());
     let [waiting, retrying, failed] = &counts;
     let values = [("waiting", waiting.as_str()), ("retrying", retrying.as_str()), ("failed", failed.as_str())];
@@ -310,11 +207,11 @@ fn outbox_line(outbox: &Outbox, words: &Messages) -> String {
 }
 
 /// Which channel does not deliver, since its newest attempt, and why.
-fn channel_line(channel: &Channel, words: &Messages) -> String {
-    let fault = match (channel.fault.as_str(), channel.code) {
-        ("answered", Some(code)) => words.fill("fault_answered", &[("code", &code.to_string())]),
-        ("not_configured", _) => words.text("fault_not_configured").to_owned(),
-        _ => words.text("fault_no_answer").to_owned(),
+fn channel_line(channel: &ChannelStatus, words: &Messages) -> String {
+    let fault = match (channel.fault, channel.code) {
+        (DeliveryFault::Answered, Some(code)) => words.fill("fault_answered", &[("code", &code.to_string())]),
+        (DeliveryFault::NotConfigured, _) => words.text("fault_not_configured").to_owned(),
+        (DeliveryFault::NoAnswer, _) | (DeliveryFault::Answered, None) => words.text("fault_no_answer").to_owned(),
     };
     let (retrying, failed) = (channel.retrying.to_string(), channel.failed.to_string());
     let values = [
@@ -332,7 +229,7 @@ fn channel_line(channel: &Channel, words: &Messages) -> String {
 }
 
 /// What an external broker lost; "unknown" and not 0 where it does not tell.
-fn losses_line(external: &External, words: &Messages) -> String {
+fn losses_line(external: &ExternalBroker, words: &Messages) -> String {
     let counted = |count: u64| match count {
         0 if !external.counters => words.text("status_unknown").to_owned(),
         count => count.to_string(),
@@ -355,15 +252,19 @@ fn losses_line(external: &External, words: &Messages) -> String {
 }
 
 fn source_line(source: &Source, words: &Messages) -> String {
-    let kind = words.text(if source.kind == "broker" { "kind_broker" } else { "kind_client" });
-    let state = match source.state.as_str() {
-        "connected" => words.text("state_connected"),
-        "connecting" => words.text("state_connecting"),
-        "blocked" => words.text("state_blocked"),
-        _ => words.text("state_stopped"),
-    };
+    let kind = words.text(match source.kind {
+        SourceKind::Broker => "kind_broker",
+        SourceKind::Client => "kind_client",
+    });
+    let state = words.text(match source.state {
+        SourceState::Connected => "state_connected",
+        SourceState::Connecting => "state_connecting",
+        SourceState::Blocked => "state_blocked",
+        SourceState::Stopped => "state_stopped",
+    });
     let mut says = format!("{kind}, {state}");
-    for more in [source.reason.as_deref(), source.problem.as_deref()].into_iter().flatten() {
+    let problem = source.problem.as_ref().and_then(Option::as_deref);
+    for more in [source.reason.map(BlockedReason::key), problem].into_iter().flatten() {
         let _ = write!(says, " ({more})");
     }
     let last = source.last_message_at_local.as_deref();
@@ -411,27 +312,35 @@ fn decimal(tenths: u128, language: Language) -> String {
 mod tests {
     use super::*;
 
-    const ANSWER: &str = r#"{"now":"2026-03-10T09:00:00Z","now_local":"2026-03-10T16:00:00+07:00","version":"0.1.0",
-        "ready":false,"checks":[{"check":"spool","name":"Spool","ok":true,"reasons":[]},
-        {"check":"store","name":"Penyimpanan","ok":false,"reasons":["Penyimpanan tidak menjawab."]}],
-        "spool":{"unconsumed_bytes":1536,"unconsumed_messages":7,"max_bytes":2147483648,
-        "disk_free_bytes":32212254720},
-        "store":{"behind_batches":3,"lag_ms":4200,"kind":"influx",
-        "last_write_at_local":"2026-03-10T15:59:00+07:00","last_error":{"key":"token","reason":"InfluxDB menolak token.",
-        "present":true,"at_local":"2026-03-10T16:00:00+07:00","problem":"401"}},"alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},
-        "outbox":{"waiting":2,"retrying":1,"failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":93600,
-        "channels":[{"channel":"surel","retrying":1,"failed":0,"last_attempt_at_local":"2026-03-10T15:58:00+07:00",
-        "fault":"answered","code":451,"detail":"greylisted"},{"channel":"bot","retrying":1,"failed":2,
-        "last_attempt_at_local":"2026-03-10T15:57:00+07:00","fault":"no_answer","code":null}]},
-        "sources":[{"name":"mosquitto","kind":"client","state":"blocked","reason":"refused","messages":12,
-        "last_message_at_local":null,"external":{"counters":false,"lost_in_broker":0,"last_lost_at_local":null,
-        "restarts":0,"sessions_lost":1,"takeovers":0,"uncounted_losses":1}},{"name":"kota","kind":"client","state":"connected","messages":40,
-        "last_message_at_local":null,"external":{"counters":true,"lost_in_broker":31,
-        "last_lost_at_local":"2026-03-10T15:40:00+07:00","restarts":2,"sessions_lost":0,"takeovers":0,"uncounted_losses":0}}],
+    const ANSWER: &str = r#"{"now":"2026-03-10T09:00:00Z","now_local":"2026-03-10T16:00:00+07:00","version":"0.1.0","ready":false,
+        "checks":[{"check":"spool","name":"Spool","ok":true,"reasons":[]},{"check":"store","name":"Penyimpanan",
+        "ok":false,"reasons":["Penyimpanan tidak menjawab."]}],"spool":{"unconsumed_bytes":1536,
+        "unconsumed_messages":7,"max_bytes":2147483648,"disk_free_bytes":32212254720},"store":{"behind_batches":3,
+        "lag_ms":4200,"kind":"influx","last_write_at_local":"2026-03-10T15:59:00+07:00","last_error":{"key":"token",
+        "reason":"InfluxDB menolak token.","present":true,"at_local":"2026-03-10T16:00:00+07:00","problem":"401",
+        "since":"2026-03-10T09:00:00Z","at":"2026-03-10T09:00:00Z"},"last_write_at":"2026-03-10T08:59:00Z"},
+        "alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},"outbox":{"waiting":2,"retrying":1,
+        "failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":93600,"channels":[{"channel":"surel",
+        "retrying":1,"failed":0,"last_attempt_at_local":"2026-03-10T15:58:00+07:00","fault":"answered","code":451,
+        "detail":"greylisted","last_attempt_at":"2026-03-10T08:58:00Z"},{"channel":"bot","retrying":1,"failed":2,
+        "last_attempt_at_local":"2026-03-10T15:57:00+07:00","fault":"no_answer","code":null,
+        "last_attempt_at":"2026-03-10T08:58:00Z"}]},"sources":[{"name":"mosquitto","kind":"client",
+        "state":"blocked","reason":"refused","messages":12,"last_message_at_local":null,
+        "external":{"counters":false,"lost_in_broker":0,"last_lost_at_local":null,"restarts":0,"sessions_lost":1,
+        "takeovers":0,"uncounted_losses":1,"last_lost_at":null,"holds":null,"last_restart_at":null,
+        "last_session_lost_at":null,"last_takeover_at":null,"last_uncounted_loss_at":null},
+        "since":"2026-03-10T09:00:00Z","last_message_at":null,"connections":1},{"name":"kota","kind":"client",
+        "state":"connected","messages":40,"last_message_at_local":null,"external":{"counters":true,
+        "lost_in_broker":31,"last_lost_at_local":"2026-03-10T15:40:00+07:00","restarts":2,"sessions_lost":0,
+        "takeovers":0,"uncounted_losses":0,"last_lost_at":"2026-03-10T08:40:00Z","holds":null,
+        "last_restart_at":null,"last_session_lost_at":null,"last_takeover_at":null,"last_uncounted_loss_at":null},
+        "reason":null,"since":"2026-03-10T09:00:00Z","last_message_at":null,"connections":1}],
         "agencies":[{"id":"dlh","name":{"id":"Dinas Lingkungan Hidup","en":"Environment Agency"},"stations":4,
-        "stations_reporting":3,"datastreams":10,"datastreams_current":9,"last_24h":{"completeness":0.9996}},
-        {"id":"dpu","name":{"id":"Dinas PU","en":"Public Works"},"stations":1,"stations_reporting":1,"datastreams":1,
-        "datastreams_current":1,"last_24h":null}]}"#;
+        "stations_reporting":3,"datastreams":10,"datastreams_current":9,"last_24h":{"completeness":0.9996,
+        "from":"2026-03-10T09:00:00Z","from_local":"2026-03-10T09:00:00Z","to":"2026-03-10T09:00:00Z",
+        "to_local":"2026-03-10T09:00:00Z","observed":1,"expected":1}},{"id":"dpu","name":{"id":"Dinas PU",
+        "en":"Public Works"},"stations":1,"stations_reporting":1,"datastreams":1,"datastreams_current":1,
+        "last_24h":null}],"registry_revision":1}"#;
 
     #[test]
     fn the_table_says_what_does_not_work_in_the_language_asked_for() {

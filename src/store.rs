@@ -7,25 +7,12 @@ mod section;
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use bakau_model::Language;
+use bakau_model::{Language, StoreKind};
 use bakau_registry::Registry;
 use bakau_store::{copy::Transfer, embedded::EmbeddedStore};
-use clap::ValueEnum;
-use serde::Deserialize;
 
 pub(crate) use self::section::StoreSection;
 use crate::{config::Config, status::texts, wiring};
-
-/// The kinds of stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StoreKind {
-    /// A file of Bakau's own.
-    #[default]
-    Embedded,
-    /// InfluxDB 2, with a journal of Bakau's own.
-    Influx,
-}
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +23,11 @@ pub(crate) enum Purpose {
     Target,
 }
 
-impl StoreKind {
-    /// The word for it in configuration and status.
-    pub(crate) const fn key(self) -> &'static str {
-        match self {
-            Self::Embedded => "embedded",
-            Self::Influx => "influx",
-        }
-    }
-
-    /// Its file in the data folder.
-    const fn file(self) -> &'static str {
-        match self {
-            Self::Embedded => "series.db",
-            Self::Influx => "series-influx.db",
-        }
+/// The file of a store in the data folder.
+const fn file(kind: StoreKind) -> &'static str {
+    match kind {
+        StoreKind::Embedded => "series.db",
+        StoreKind::Influx => "series-influx.db",
     }
 }
 
@@ -60,7 +37,7 @@ pub(crate) fn open(config: &Config, registry: &Registry) -> Result<Arc<dyn Trans
 }
 
 fn open_for(config: &Config, kind: StoreKind, purpose: Purpose, registry: &Registry) -> Result<Arc<dyn Transfer>> {
-    let path = config.data.join(kind.file());
+    let path = config.data.join(file(kind));
     let opened = match kind {
         StoreKind::Embedded => open_embedded(&path, purpose),
         StoreKind::Influx => open_influx(&config.store, &path, purpose, registry),
@@ -112,7 +89,7 @@ pub(crate) async fn copy(config: &Config, from: StoreKind, to: StoreKind, langua
         bail!("{}", words.text("copy_same"));
     }
     let _lock = wiring::lock(&config.data)?;
-    let path = config.data.join(from.file());
+    let path = config.data.join(file(from));
     if !path.is_file() {
         bail!("{}", words.fill("copy_no_source", &[("path", &path.display().to_string())]));
     }

@@ -233,7 +233,7 @@ impl Rooms {
             config: ApiConfig {
                 open_read: config.http.open_read,
                 spool_max_bytes: config.spool.max_bytes,
-                store_kind: config.store.kind.key(),
+                store_kind: config.store.kind,
             },
             stop: api_stop.clone(),
         });

@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use bakau_alerts::Alerts;
 use bakau_clock::Clock;
 use bakau_ingest::{IntakeHealth, LatestTable, SourceBoard, StoreBoard};
+use bakau_model::StoreKind;
 use bakau_registry::{Registry, Snapshot};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
@@ -32,13 +33,13 @@ pub struct ApiConfig {
     pub open_read: bool,
     /// Bound of the spool, shown on the status page.
     pub spool_max_bytes: u64,
-    /// Which backend keeps the history: `embedded` or `influx`.
-    pub store_kind: &'static str,
+    /// What keeps the history.
+    pub store_kind: StoreKind,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { open_read: true, spool_max_bytes: 0, store_kind: "embedded" }
+        Self { open_read: true, spool_max_bytes: 0, store_kind: StoreKind::Embedded }
     }
 }
 

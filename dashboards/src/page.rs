@@ -6,8 +6,10 @@
 use std::{borrow::Borrow, cmp::Reverse};
 
 use askama::Template;
+use bakau_answers::SourceState;
 use bakau_model::{
-    AgencyId, DatastreamName, Language, Level, MessageLedger, ReadingLedger, StationId, StationKind, UtcMillis,
+    AgencyId, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, StationId, StationKind,
+    StoreKind, UtcMillis,
 };
 
 use crate::{
@@ -17,8 +19,7 @@ use crate::{
     say::Say,
     view::{
         AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeploymentRow, Frame, Freshness, Grouping,
-        OverviewView, ProblemView, ReferenceView, SourceKind, SourceState, StationClass, StationView, StatusView,
-        Window,
+        OverviewView, ProblemView, ReferenceView, StationClass, StationView, StatusView, Window,
     },
 };
 use nearby::Nearby;

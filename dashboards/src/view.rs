@@ -13,10 +13,7 @@ pub use alerts::{
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};
 pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, StationClass, StationView};
-pub use status::{
-    AgencyRow, BlockedReason, BrokerLosses, ChannelRow, CheckRow, DeliveryFault, Lag, NoticesStatus, SourceKind,
-    SourceRow, SourceState, SpoolStatus, StatusView,
-};
+pub use status::StatusView;
 
 pub use crate::chart::{LimitLine, Side};
 

@@ -216,11 +216,11 @@ fn the_status_page_says_what_is_lost_late_and_unknown_in_words_and_keeps_what_na
     ] {
         assert!(html.contains(words), "no '{words}'");
     }
-    (view.spool, view.notices) = (None, None);
-    view.agencies[0].last_day = None;
+    (view.status.spool, view.status.outbox) = (None, None);
+    view.status.agencies[0].last_24h = None;
     assert!(page::status(&view).unwrap().contains("last 24 hours: not known yet"));
     assert_eq!(page::status(&view).unwrap().matches(">unknown<").count(), 2);
-    view.sources[1].problem = Some(HOSTILE.to_owned());
+    view.status.sources[1].problem = Some(Some(HOSTILE.to_owned()));
     let html = page::status(&view).unwrap();
     assert!(html.contains("Last problem") && !html.contains("<script>alert"));
 }

@@ -8,56 +8,12 @@ use std::{
     },
 };
 
-use bakau_model::{SourceName, UtcMillis};
+use bakau_model::{BlockedReason, SourceKind, SourceName, UtcMillis};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 /// Last wills kept, one per device; beyond this the one with the oldest change is forgotten.
 const MAX_DEVICES: usize = 100_000;
-
-/// What kind of source it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceKind {
-    /// A connection to an external broker.
-    Client,
-    /// The embedded broker.
-    Broker,
-}
-
-/// Why a source takes no messages although it could reach its broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlockedReason {
-    /// The spool reached its bound.
-    SpoolFull,
-    /// The spool could not be written.
-    SpoolFailed,
-    /// The broker holds a message above the packet limit of this source; nothing behind it comes through.
-    OversizedMessage,
-    /// The broker refused the credentials, the client id or the subscription.
-    Refused,
-    /// The broker's certificate is not one this source trusts, or the broker does not accept ours.
-    Tls,
-    /// Another client seems to use the client id of this source: the broker ended its connections again and again, and the
-    /// present one has not lasted yet.
-    Contested,
-}
-
-impl BlockedReason {
-    /// The stable key used in the API and in message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::SpoolFull => "spool_full",
-            Self::SpoolFailed => "spool_failed",
-            Self::OversizedMessage => "oversized_message",
-            Self::Refused => "refused",
-            Self::Tls => "tls",
-            Self::Contested => "contested",
-        }
-    }
-}
 
 /// What a source is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -22,12 +22,12 @@ mod wire;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
-use bakau_model::{Qos, SourceName};
+use bakau_model::{BlockedReason, Qos, SourceKind, SourceName};
 use rand::Rng;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{BlockedReason, Intake, SourceBoard, SourceKind, SourceState};
+use crate::{Intake, SourceBoard, SourceState};
 use attempts::{Attempts, End};
 use link::{Link, LinkError};
 use session::{Ended, Session};

@@ -25,7 +25,7 @@ mod testing;
 pub mod tls;
 mod writer;
 
-pub use board::{BlockedReason, DeviceStatus, ExternalBroker, SourceBoard, SourceKind, SourceState, SourceStatus};
+pub use board::{DeviceStatus, ExternalBroker, SourceBoard, SourceState, SourceStatus};
 pub use committer::{IngestConfig, start_committer};
 pub use intake::{Intake, IntakeHealth, NotCommitted, OpenConnection};
 pub use latest::{ClockAhead, LatestEntry, LatestTable};

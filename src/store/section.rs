@@ -8,9 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use bakau_model::StoreKind;
 use serde::Deserialize;
-
-use super::StoreKind;
 
 /// A token of InfluxDB has 88 characters; a file longer than this is some other file.
 const MAX_TOKEN_BYTES: u64 = 4_096;

@@ -1,14 +1,15 @@
 //! How ready agencies are: how many of their stations and values are current, and how much of the last day is there.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
+use bakau_answers::AgencyReadiness;
 use bakau_dashboards::view::{Freshness, StationCard};
-use bakau_model::{AgencyId, Text};
+use bakau_model::AgencyId;
 use bakau_registry::{Agency, Snapshot};
-use serde_json::{Value, json};
+use jiff::tz::TimeZone;
 
 use crate::{
-    http::{answer, query::Span, times},
+    http::{query::Span, times},
     read::{
         gather::Gatherer,
         last_day::{self, LastDay, Part},
@@ -17,76 +18,56 @@ use crate::{
     v1::catalogue,
 };
 
-/// How many stations and datastreams of an agency have a current value, and how much of the last day is there.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Readiness {
-    pub(crate) agency: AgencyId,
-    pub(crate) name: Text,
-    pub(crate) stations: u32,
-    pub(crate) reporting: u32,
-    pub(crate) datastreams: u32,
-    pub(crate) current: u32,
-    /// `None` while it has not been counted.
-    pub(crate) last_day: Option<Part>,
-}
-
 /// Of each agency, those without a station included.
-pub(crate) async fn readiness(state: &AppState) -> (Vec<Readiness>, Option<Arc<LastDay>>) {
+pub(crate) async fn readiness(state: &AppState) -> Vec<AgencyReadiness> {
     let day = last_day::last_day(state).await;
     let gatherer = Gatherer::new(state);
-    (count(gatherer.snapshot(), &gatherer.stations(), day.as_deref()), day)
+    count(gatherer.snapshot(), &gatherer.stations(), day.as_deref())
 }
 
-fn count(snapshot: &Snapshot, stations: &[StationCard], day: Option<&LastDay>) -> Vec<Readiness> {
-    let new = |agency: &Agency| {
-        let (agency, name) = (agency.id.clone(), agency.name.clone());
-        Readiness { agency, name, stations: 0, reporting: 0, datastreams: 0, current: 0, last_day: None }
+fn count(snapshot: &Snapshot, stations: &[StationCard], day: Option<&LastDay>) -> Vec<AgencyReadiness> {
+    let new = |agency: &Agency| AgencyReadiness {
+        id: agency.id.clone(),
+        name: agency.name.clone(),
+        stations: 0,
+        stations_reporting: 0,
+        datastreams: 0,
+        datastreams_current: 0,
+        last_24h: None,
     };
-    let mut counts: BTreeMap<&AgencyId, Readiness> =
-        snapshot.agencies.iter().map(|(id, agency)| (id, new(agency))).collect();
+    let mut counts: BTreeMap<&AgencyId, (AgencyReadiness, Option<Part>)> =
+        snapshot.agencies.iter().map(|(id, agency)| (id, (new(agency), None))).collect();
     for card in stations {
-        let Some(count) = counts.get_mut(&card.agency.id) else { continue };
+        let Some((count, last_day)) = counts.get_mut(&card.agency.id) else { continue };
         count.stations += 1;
-        count.reporting += u32::from(matches!(card.freshness, Freshness::Live { .. }));
+        count.stations_reporting += u32::from(matches!(card.freshness, Freshness::Live { .. }));
         for cell in &card.values {
             count.datastreams += 1;
-            count.current += u32::from(cell.observed_at.is_some() && !cell.stale);
+            count.datastreams_current += u32::from(cell.observed_at.is_some() && !cell.stale);
             let number = snapshot.datastream(&cell.datastream).map(|datastream| datastream.number);
             if let Some(part) = number.zip(day).and_then(|(number, day)| day.part(number)) {
-                *count.last_day.get_or_insert_default() += part;
+                *last_day.get_or_insert_default() += part;
             }
         }
     }
-    counts.into_values().collect()
+    let zone = catalogue::platform_zone();
+    let with_day = |(count, part): (AgencyReadiness, Option<Part>)| {
+        let last_24h = part.zip(day).map(|(part, day)| tell(part, day.span, &zone));
+        AgencyReadiness { last_24h, ..count }
+    };
+    counts.into_values().map(with_day).collect()
 }
 
-/// As `GET /api/v1/status` tells them.
-pub(crate) async fn values(state: &AppState) -> Value {
-    let (agencies, day) = readiness(state).await;
-    let zone = catalogue::platform_zone();
-    let counted = |part: Part, span: Span| {
-        json!({
-            "from": answer::time(span.from),
-            "from_local": times::local(span.from, &zone),
-            "to": answer::time(span.to),
-            "to_local": times::local(span.to, &zone),
-            "observed": part.observed,
-            "expected": part.expected,
-            "completeness": part.share(),
-        })
-    };
-    let value = |readiness: Readiness| {
-        json!({
-            "id": readiness.agency,
-            "name": answer::text(&readiness.name),
-            "stations": readiness.stations,
-            "stations_reporting": readiness.reporting,
-            "datastreams": readiness.datastreams,
-            "datastreams_current": readiness.current,
-            "last_24h": readiness.last_day.zip(day.as_ref()).map(|(part, day)| counted(part, day.span)),
-        })
-    };
-    agencies.into_iter().map(value).collect()
+fn tell(part: Part, span: Span, zone: &TimeZone) -> bakau_answers::LastDay {
+    bakau_answers::LastDay {
+        from: span.from.into(),
+        from_local: times::local(span.from, zone),
+        to: span.to.into(),
+        to_local: times::local(span.to, zone),
+        observed: part.observed,
+        expected: part.expected,
+        completeness: part.share(),
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +75,8 @@ mod tests {
     use bakau_dashboards::view::{Named, ValueCell};
     use bakau_model::{CityId, DatastreamId, DatastreamName, Flag, Level, Parameter, StationKind, Unit, UtcMillis};
     use bakau_registry::Datastream;
+
+    use std::sync::Arc;
 
     use super::*;
 
@@ -174,9 +157,11 @@ mod tests {
     }
 
     /// By agency: stations, those that report, datastreams, those with a current value.
-    fn counts(readiness: &[Readiness]) -> Vec<(&str, [u32; 4])> {
-        let row = |each: &'_ Readiness| [each.stations, each.reporting, each.datastreams, each.current];
-        readiness.iter().map(|each| (each.agency.as_str(), row(each))).collect()
+    fn counts(readiness: &[AgencyReadiness]) -> Vec<(&str, [u32; 4])> {
+        let row = |each: &'_ AgencyReadiness| {
+            [each.stations, each.stations_reporting, each.datastreams, each.datastreams_current]
+        };
+        readiness.iter().map(|each| (each.id.as_str(), row(each))).collect()
     }
 
     #[test]
@@ -184,7 +169,7 @@ mod tests {
         let found = count(&snapshot(), &cards(), None);
         let expected = [("bpbd", [1, 0, 1, 0]), ("dlh", [2, 1, 2, 1]), ("kosong", [0; 4])];
         assert_eq!(counts(&found), expected);
-        assert!(found.iter().all(|each| each.last_day.is_none()), "nothing has been counted");
+        assert!(found.iter().all(|each| each.last_24h.is_none()), "nothing has been counted");
     }
 
     #[test]
@@ -192,8 +177,9 @@ mod tests {
         let part = |observed, covered| Part { observed, expected: 100, covered };
         let day = LastDay::of([(DatastreamId::new(1), part(100, 100.0)), (DatastreamId::new(2), part(90, 50.0))]);
         let found = count(&snapshot(), &cards(), Some(&day));
-        let shares: Vec<_> = found.iter().map(|each| each.last_day.and_then(|part| part.share())).collect();
+        let shares: Vec<_> = found.iter().map(|each| each.last_24h.as_ref().and_then(|day| day.completeness)).collect();
         assert_eq!(shares, [None, Some(0.75), None], "one not counted yet, one without stations");
-        assert_eq!(found[1].last_day, Some(Part { observed: 190, expected: 200, covered: 150.0 }));
+        let counted = found[1].last_24h.as_ref().map(|day| (day.observed, day.expected));
+        assert_eq!(counted, Some((190, 200)));
     }
 }

@@ -5,11 +5,11 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use bakau_answers::{self as answers, Readiness, Source, SourceList};
 use bakau_ingest::{ExternalBroker, IntakeHealth, NotCommitted, SourceState, SourceStatus};
 use bakau_model::{Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 
 use crate::{
     http::{
@@ -54,13 +54,18 @@ impl Check {
         self.reasons.is_empty()
     }
 
-    /// Its name for people.
-    pub(crate) fn name(&self, language: Language) -> &'static str {
-        texts(language).text(self.key)
+    /// It in one language.
+    pub(crate) fn tell(&self, language: Language) -> answers::Check {
+        answers::Check {
+            check: self.key.trim_start_matches("ready_").to_owned(),
+            name: texts(language).text(self.key).to_owned(),
+            ok: self.ok(),
+            reasons: self.sentences(language),
+        }
     }
 
     /// What is wrong, for people.
-    pub(crate) fn sentences(&self, language: Language) -> Vec<String> {
+    fn sentences(&self, language: Language) -> Vec<String> {
         let sentence = |(key, values): &(&'static str, Vec<(&'static str, String)>)| {
             let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
             texts(language).fill(key, &values)
@@ -83,24 +88,12 @@ pub(crate) async fn readyz(
     let language = language::of_request(&uri, &headers);
     let checks = checks(&state).await;
     let ready = checks.iter().all(Check::ok);
-    let values: Vec<Value> = checks.iter().map(|check| check_value(check, language)).collect();
-    let body = json!({ "ready": ready, "checks": values });
+    let body = Readiness { ready, checks: checks.iter().map(|check| check.tell(language)).collect() };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = answer::json(&body)?;
     *response.status_mut() = status;
     response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-/// A check with its sentences in one language.
-pub(crate) fn check_value(check: &Check, language: Language) -> Value {
-    let key = check.key.trim_start_matches("ready_");
-    json!({
-        "check": key,
-        "name": check.name(language),
-        "ok": check.ok(),
-        "reasons": check.sentences(language),
-    })
 }
 
 /// Everything that must work for Bakau to be ready.
@@ -226,52 +219,52 @@ pub(crate) async fn sources(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(&uri, &[])?;
-    answer::json(&json!({ "sources": source_values(&state, people) }))
+    answer::json(&SourceList { sources: tell_sources(&state, people) })
 }
 
-/// Every source. What went wrong in words may name machines, so it is shown with the token only.
-pub(crate) fn source_values(state: &AppState, with_problems: bool) -> Vec<Value> {
+/// Every source. What went wrong in words may name machines, so it is told to holders of the token only.
+pub(crate) fn tell_sources(state: &AppState, people: bool) -> Vec<Source> {
     let zone = catalogue::platform_zone();
-    let value = |status: &SourceStatus| {
-        let reason = match status.state {
-            SourceState::Blocked(reason) => Some(reason.key()),
-            SourceState::Connecting | SourceState::Connected | SourceState::Stopped => None,
-        };
-        let mut value = json!({
-            "name": status.name,
-            "kind": status.kind,
-            "state": status.state.key(),
-            "reason": reason,
-            "since": answer::time(status.since),
-            "last_message_at": status.last_message.map(answer::time),
-            "last_message_at_local": status.last_message.map(|at| times::local(at, &zone)),
-            "messages": status.messages,
-            "connections": status.connections,
-            "external": status.external.as_ref().map(|external| external_value(external, &zone)),
-        });
-        if with_problems {
-            value["problem"] = status.problem.as_deref().into();
-        }
-        value
+    state.board.sources().into_iter().map(|status| tell_source(status, people, &zone)).collect()
+}
+
+fn tell_source(status: SourceStatus, people: bool, zone: &TimeZone) -> Source {
+    let (state, reason) = match status.state {
+        SourceState::Connecting => (answers::SourceState::Connecting, None),
+        SourceState::Connected => (answers::SourceState::Connected, None),
+        SourceState::Blocked(reason) => (answers::SourceState::Blocked, Some(reason)),
+        SourceState::Stopped => (answers::SourceState::Stopped, None),
     };
-    state.board.sources().iter().map(value).collect()
+    Source {
+        name: status.name,
+        kind: status.kind,
+        state,
+        reason,
+        since: status.since.into(),
+        last_message_at: status.last_message.map(Into::into),
+        last_message_at_local: status.last_message.map(|at| times::local(at, zone)),
+        messages: status.messages,
+        connections: status.connections,
+        external: status.external.as_ref().map(|external| tell_external(external, zone)),
+        problem: people.then_some(status.problem),
+    }
 }
 
 /// What is known about losses inside an external broker.
-fn external_value(external: &ExternalBroker, zone: &TimeZone) -> Value {
-    json!({
-        "counters": external.counters,
-        "lost_in_broker": external.lost_in_broker,
-        "last_lost_at": external.last_lost.map(answer::time),
-        "last_lost_at_local": external.last_lost.map(|at| times::local(at, zone)),
-        "holds": external.holds,
-        "restarts": external.restarts,
-        "last_restart_at": external.last_restart.map(answer::time),
-        "sessions_lost": external.sessions_lost,
-        "last_session_lost_at": external.last_session_lost.map(answer::time),
-        "takeovers": external.takeovers,
-        "last_takeover_at": external.last_takeover.map(answer::time),
-        "uncounted_losses": external.uncounted_losses,
-        "last_uncounted_loss_at": external.last_uncounted_loss.map(answer::time),
-    })
+fn tell_external(external: &ExternalBroker, zone: &TimeZone) -> answers::ExternalBroker {
+    answers::ExternalBroker {
+        counters: external.counters,
+        lost_in_broker: external.lost_in_broker,
+        last_lost_at: external.last_lost.map(Into::into),
+        last_lost_at_local: external.last_lost.map(|at| times::local(at, zone)),
+        holds: external.holds,
+        restarts: external.restarts,
+        last_restart_at: external.last_restart.map(Into::into),
+        sessions_lost: external.sessions_lost,
+        last_session_lost_at: external.last_session_lost.map(Into::into),
+        takeovers: external.takeovers,
+        last_takeover_at: external.last_takeover.map(Into::into),
+        uncounted_losses: external.uncounted_losses,
+        last_uncounted_loss_at: external.last_uncounted_loss.map(Into::into),
+    }
 }

@@ -37,7 +37,7 @@ fn wrong(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Strin
         let target = document.pointer(name.trim_start_matches('#'));
         return target.map_or_else(|| vec![format!("{at}: no {name}")], |target| wrong(document, target, value, at));
     }
-    if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
+    if let Some(choices) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
         let tried: Vec<_> = choices.iter().map(|choice| wrong(document, choice, value, at)).collect();
         return if tried.iter().any(Vec::is_empty) { Vec::new() } else { tried.into_iter().flatten().collect() };
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Words follow BMKG practice. Numbers are never shown: "Siaga 1" is the lowest level in East Java and the highest in
 /// Jakarta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Level {

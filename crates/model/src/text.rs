@@ -39,6 +39,7 @@ impl FromStr for Language {
 
 /// A text in both languages; written as one string where both are alike (names of places).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Text {
     /// Bahasa Indonesia.
     pub id: String,

@@ -1,14 +1,14 @@
 use bakau_dashboards::{
     page,
     view::{
-        AcknowledgeForm, AcknowledgementRow, AgencyRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView,
-        BlockedReason, BrokerLosses, ChannelRow, CheckRow, ClockAhead, DeliveryFault, DeliveryRow, DeliveryState,
-        DeploymentRow, Frame, Freshness, Lag, Named, NoticesStatus, OtherStation, OverviewFilter, OverviewView,
-        ParameterPanel, ProblemView, SourceKind, SourceRow, SourceState, SpoolStatus, StationCard, StationClass,
-        StationView, StatusView, TransitionRow, ValueCell, Window,
+        AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, ClockAhead,
+        DeliveryRow, DeliveryState, DeploymentRow, Frame, Freshness, Named, OtherStation, OverviewFilter, OverviewView,
+        ParameterPanel, ProblemView, StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell,
+        Window,
     },
 };
 use bakau_model::{MessageLedger, ReadingLedger, StationKind, Text};
+use serde_json::{Value, json};
 
 use super::{charts::now, *};
 
@@ -322,71 +322,58 @@ fn alert_page(language: Language) -> AlertPageView {
     }
 }
 
-fn notices() -> NoticesStatus {
-    let channel = |channel: &str, retrying, failed, fault| ChannelRow {
-        channel: channel.to_owned(),
-        retrying,
-        failed,
-        last_attempt_at: now().saturating_add(-40_000),
-        fault,
-        detail: None,
-    };
-    NoticesStatus {
-        waiting: 4,
-        retrying: 3,
-        failed: 2,
-        oldest_at: Some(now().saturating_add(-1_500_000)),
-        channels: vec![
-            channel("surel-piket-dlh-kota-probolinggo", 2, 1, DeliveryFault::NotConfigured),
-            channel("telegram-piket", 1, 0, DeliveryFault::Answered(429)),
-        ],
-    }
-}
-
-fn agency(id: &str, name: &str, reporting: u32, current: u32) -> AgencyRow {
-    let agency = Named { id: id.parse().unwrap(), name: Text::from(name) };
-    AgencyRow { agency, stations: 5, reporting, datastreams: 31, current, last_day: Some(0.871) }
-}
-
 fn status(language: Language) -> StatusView {
-    let source = |name: &str, kind, state, losses| SourceRow {
-        name: name.to_owned(),
-        kind,
-        state,
-        since: UtcMillis::parse("2026-03-01T01:00:00Z").unwrap(),
-        last_message_at: Some(now().saturating_add(-2000)),
-        received: 1_204_331,
-        problem: None,
-        losses,
+    let at = now().to_string();
+    let earlier = |by_s: i64| now().saturating_add(-by_s * 1_000).to_string();
+    let losses = |counters: bool, lost: u64, unknown: u64, takeovers: u64| {
+        let at = |count: u64| (count != 0).then_some(&at);
+        json!({
+            "counters": counters, "lost_in_broker": lost, "last_lost_at": at(lost), "last_lost_at_local": at(lost),
+            "holds": null, "restarts": 3, "last_restart_at": at(3), "sessions_lost": unknown,
+            "last_session_lost_at": at(unknown), "takeovers": takeovers, "last_takeover_at": at(takeovers),
+            "uncounted_losses": unknown, "last_uncounted_loss_at": at(unknown),
+        })
     };
-    let lost_at = Some(now().saturating_add(-86_400_000));
-    let mut losses = BrokerLosses { counters: true, dropped: (412, lost_at), ..BrokerLosses::default() };
-    losses.restarts = (3, lost_at);
-    let check = |name: &str, ok, detail: &str| CheckRow { name: name.to_owned(), ok, detail: detail.to_owned() };
+    let source = |name: &str, kind: &str, state: &str, reason: Option<&str>, external: Value| {
+        json!({
+            "name": name, "kind": kind, "state": state, "reason": reason, "since": at, "last_message_at": null,
+            "last_message_at_local": null, "messages": 12_345, "connections": 1, "external": external,
+        })
+    };
+    let status = json!({
+        "now": at, "now_local": at, "version": "0.1.0", "ready": true,
+        "checks": [{ "check": "spool", "name": "Spool", "ok": true, "reasons": [] }],
+        "spool": { "unconsumed_bytes": 1_000_000, "unconsumed_messages": 0, "max_bytes": 2_000_000, "disk_free_bytes": null },
+        "store": {
+            "behind_batches": 3, "lag_ms": 72_000, "kind": "influx", "last_write_at": earlier(72),
+            "last_write_at_local": earlier(72), "last_error": null,
+        },
+        "alerts": { "behind_batches": 1, "lag_ms": null, "active": 0, "level": "normal" },
+        "outbox": {
+            "waiting": 3, "retrying": 2, "failed": 1, "oldest_at": earlier(3_600), "oldest_age_s": 3_600,
+            "channels": [{
+                "channel": "mail", "retrying": 2, "failed": 1, "last_attempt_at": at, "last_attempt_at_local": at,
+                "fault": "answered", "code": 550,
+            }],
+        },
+        "sources": [
+            source("broker", "broker", "connected", None, Value::Null),
+            source("kota", "client", "blocked", Some("tls"), losses(true, 412, 0, 0)),
+            source("lama", "client", "connecting", None, losses(false, 0, 2, 1)),
+        ],
+        "agencies": [{
+            "id": "dlh", "name": { "id": "DLH Probolinggo", "en": "DLH Probolinggo" }, "stations": 4,
+            "stations_reporting": 3, "datastreams": 20, "datastreams_current": 15,
+            "last_24h": {
+                "from": earlier(86_400), "from_local": earlier(86_400), "to": at, "to_local": at, "observed": 1,
+                "expected": 1, "completeness": 0.9959,
+            },
+        }],
+        "registry_revision": 12,
+    });
     StatusView {
         frame: frame(language, "/status"),
-        ready: true,
-        checks: vec![check("Spool", true, ""), check("Store", true, "series.db"), check("Registry", true, "revisi 12")],
-        sources: vec![
-            source("broker", SourceKind::Broker, SourceState::Connected, None),
-            source("kota", SourceKind::Client, SourceState::Blocked(BlockedReason::Refused), Some(losses)),
-            source("lama", SourceKind::Client, SourceState::Connecting, Some(BrokerLosses::default())),
-        ],
-        spool: Some(SpoolStatus {
-            bytes: 48_200_000,
-            max_bytes: 2_000_000_000,
-            unconsumed_messages: 12,
-            disk_free: Some(41_200_000_000),
-        }),
-        store: Lag { batches: 14, waited_ms: Some(3_400) },
-        is_influx: false,
-        last_write: Some(now().saturating_add(-3_400)),
-        alerts: Lag::default(),
-        notices: Some(notices()),
-        agencies: vec![
-            agency("pdam", "Perumda Air Minum Bayuangga", 2, 11),
-            agency("dlh", "Dinas Lingkungan Hidup Kota Probolinggo", 5, 30),
-        ],
+        status: serde_json::from_value(status).unwrap(),
         ledger_from: UtcMillis::parse("2026-03-09T09:00:00Z").unwrap(),
         ledger_to: UtcMillis::parse("2026-03-10T09:00:00Z").unwrap(),
         messages: MessageLedger {

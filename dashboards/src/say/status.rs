@@ -2,13 +2,11 @@
 
 use std::borrow::Borrow;
 
-use bakau_model::UtcMillis;
+use bakau_answers::{ChannelStatus, DeliveryFault, ExternalBroker, LastDay, Time};
+use bakau_model::{BlockedReason, SourceKind, UtcMillis};
 
 use super::Say;
-use crate::{
-    format,
-    view::{BlockedReason, BrokerLosses, ChannelRow, DeliveryFault, Doubt, Lag, SourceKind},
-};
+use crate::{format, view::Doubt};
 
 impl Say<'_> {
     /// What became known of a level that stays as it is.
@@ -37,13 +35,13 @@ impl Say<'_> {
         }
     }
 
-    /// How far somebody is behind.
-    pub(crate) fn lag(&self, lag: &Lag) -> String {
-        if lag.batches == 0 {
-            return self.t("lag_none").to_owned();
-        }
-        let batches = self.count(lag.batches);
-        match lag.waited_ms {
+    /// How far somebody is behind, and for how long already; `None` where that is not known.
+    pub(crate) fn lag(&self, batches: impl Borrow<u64>, waited_ms: impl Borrow<Option<i64>>) -> String {
+        let batches = match *batches.borrow() {
+            0 => return self.t("lag_none").to_owned(),
+            batches => self.count(batches),
+        };
+        match *waited_ms.borrow() {
             Some(ms) => {
                 let span = format::span(ms, self.frame.language);
                 self.fill_all("lag_some", &[("span", &span), ("batches", &batches)])
@@ -53,37 +51,37 @@ impl Say<'_> {
     }
 
     /// What an external broker lost: a number where its counters give one, and that there is more where they do not.
-    pub(crate) fn dropped(&self, losses: &BrokerLosses) -> String {
-        let counted = self.counted(losses.counters, losses.dropped, "losses_dropped");
-        let (times, last) = losses.uncounted;
-        if times == 0 {
+    pub(crate) fn dropped(&self, losses: &ExternalBroker) -> String {
+        let lost = losses.lost_in_broker;
+        let counted = self.counted(losses.counters, lost, losses.last_lost_at, "losses_dropped");
+        if losses.uncounted_losses == 0 {
             return counted;
         }
-        let uncounted = self.counted(true, (times, last), "losses_times");
-        let key = if losses.dropped.0 == 0 { "losses_uncounted" } else { "losses_also_uncounted" };
+        let uncounted = self.counted(true, losses.uncounted_losses, losses.last_uncounted_loss_at, "losses_times");
+        let key = if lost == 0 { "losses_uncounted" } else { "losses_also_uncounted" };
         self.fill_all(key, &[("counted", &counted), ("times", &uncounted)])
     }
 
     /// How often another client took the session over.
-    pub(crate) fn takeovers(&self, losses: &BrokerLosses) -> String {
-        self.counted(true, losses.takeovers, "losses_times")
+    pub(crate) fn takeovers(&self, losses: &ExternalBroker) -> String {
+        self.counted(true, losses.takeovers, losses.last_takeover_at, "losses_times")
     }
 
     /// How often an external broker restarted.
-    pub(crate) fn restarts(&self, losses: &BrokerLosses) -> String {
-        self.counted(losses.counters, losses.restarts, "losses_times")
+    pub(crate) fn restarts(&self, losses: &ExternalBroker) -> String {
+        self.counted(losses.counters, losses.restarts, losses.last_restart_at, "losses_times")
     }
 
     /// How often an external broker lost the session; Bakau sees that itself.
-    pub(crate) fn sessions_lost(&self, losses: &BrokerLosses) -> String {
-        self.counted(true, losses.sessions, "losses_times")
+    pub(crate) fn sessions_lost(&self, losses: &ExternalBroker) -> String {
+        self.counted(true, losses.sessions_lost, losses.last_session_lost_at, "losses_times")
     }
 
-    fn counted(&self, known: bool, (count, last): (u64, Option<UtcMillis>), key: &str) -> String {
+    fn counted(&self, known: bool, count: u64, last: Option<Time>, key: &str) -> String {
         match (count, last) {
             (0, _) if known => self.t("losses_none").to_owned(),
             (0, _) => self.t("losses_unknown").to_owned(),
-            (_, Some(last)) => {
+            (_, Some(Time(last))) => {
                 let (count, last) = (self.fill(key, "n", self.count(count)), self.when(last));
                 self.fill_all("losses_last", &[("count", &count), ("time", &last)])
             }
@@ -92,8 +90,8 @@ impl Say<'_> {
     }
 
     /// How much of the last day is there.
-    pub(crate) fn last_day(&self, share: impl Borrow<Option<f64>>) -> String {
-        match *share.borrow() {
+    pub(crate) fn last_day(&self, day: &Option<LastDay>) -> String {
+        match day.as_ref().and_then(|day| day.completeness) {
             Some(share) => {
                 let tenths = f64::from(bakau_model::thousandths(share)) / 10.0;
                 let decimals = u8::from(tenths < 100.0);
@@ -109,11 +107,11 @@ impl Say<'_> {
     }
 
     /// Why a channel did not deliver.
-    pub(crate) fn fault(&self, row: &ChannelRow) -> String {
-        match row.fault {
-            DeliveryFault::NoAnswer => self.t("fault_no_answer").to_owned(),
-            DeliveryFault::Answered(code) => self.fill("fault_answered", "code", code),
-            DeliveryFault::NotConfigured => self.t("fault_not_configured").to_owned(),
+    pub(crate) fn fault(&self, channel: &ChannelStatus) -> String {
+        match (channel.fault, channel.code) {
+            (DeliveryFault::Answered, Some(code)) => self.fill("fault_answered", "code", code),
+            (DeliveryFault::NotConfigured, _) => self.t("fault_not_configured").to_owned(),
+            (DeliveryFault::NoAnswer, _) | (DeliveryFault::Answered, None) => self.t("fault_no_answer").to_owned(),
         }
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
-use bakau_model::SourceName;
+use bakau_model::{BlockedReason, SourceKind, SourceName};
 use bakau_registry::Snapshot;
 use rmqtt::{context::ServerContext, net::Builder, router::DefaultRouter, server::MqttServer, shared::DefaultShared};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle, time::timeout};
@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BlockedReason, Intake, IntakeHealth, NotCommitted, SourceBoard, SourceKind, SourceState,
+    Intake, IntakeHealth, NotCommitted, SourceBoard, SourceState,
     tls::{CertificateFiles, TlsFileError},
 };
 use certificate::Certificate;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bakau_clock::Clock;
-use bakau_model::{Envelope, Qos, UtcMillis};
+use bakau_model::{BlockedReason, Envelope, Qos, UtcMillis};
 use futures::FutureExt;
 use tokio::{
     sync::{mpsc, watch},
@@ -26,7 +26,7 @@ use super::{
     wire::{Accepted, Incoming, Outgoing, Publish},
 };
 use crate::{
-    BlockedReason, Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
+    Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
     board::Traffic,
     intake::{AckToken, Job, Reply},
 };

@@ -3,15 +3,30 @@
 mod operation;
 
 use bakau_alerts::AlertKind;
+use bakau_answers::{Readiness, SourceList, Status};
 use bakau_model::{Flag, Level, QualityTest, Reason, StationKind};
 use serde_json::{Map, Value, json};
+
+use utoipa::ToSchema;
 
 use super::schema::{about, boolean, count, extended, list, map, named, nullable, number, object, text, time, words};
 
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {
     let groups = [shared(), registered(), measured(), alarms(), operation::operation()];
-    groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    let by_hand = groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema));
+    let mut all: Map<String, Value> =
+        derived::<Status>().chain(derived::<SourceList>()).chain(derived::<Readiness>()).collect();
+    all.extend(by_hand);
+    all
+}
+
+/// The schema of a type of answers, and those of the types in it.
+fn derived<T: ToSchema>() -> impl Iterator<Item = (String, Value)> {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    // A schema is plain data: writing it cannot fail.
+    schemas.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
 }
 
 type Named = Vec<(&'static str, Value)>;

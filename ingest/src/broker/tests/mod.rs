@@ -216,7 +216,7 @@ async fn inner_alone(intake: Intake) -> (super::Inner, Arc<super::Shared>) {
     let board = SourceBoard::default();
     let clock: Arc<dyn bakau_clock::Clock> = Arc::new(ManualClock::new(UtcMillis::new(0)));
     let config = BrokerConfig::new("broker".parse().unwrap(), ([127, 0, 0, 1], 0).into());
-    let traffic = board.register(&config.name, crate::SourceKind::Broker, clock.now());
+    let traffic = board.register(&config.name, bakau_model::SourceKind::Broker, clock.now());
     let shared = Arc::new(super::Shared {
         config,
         intake,
