@@ -7,6 +7,7 @@
 mod batch;
 mod declared;
 mod envelope;
+mod exact;
 mod gap;
 mod id;
 mod ledger;
@@ -30,6 +31,7 @@ mod unit;
 pub use batch::{Batch, Seq, SourcedObservation};
 pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, is_unit_text, trim};
 pub use envelope::{Envelope, Qos};
+pub use exact::Decimal;
 pub use gap::{is_gap, longest_joined_ms};
 pub use id::{
     AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, NotificationId,

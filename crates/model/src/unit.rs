@@ -1,7 +1,7 @@
 //! Units by UCUM code, and the linear conversions between those that devices use and those that are stored.
 
 mod conversion;
-mod exact;
+mod linear;
 
 use std::{fmt, sync::Arc};
 

@@ -6,7 +6,7 @@
 //! | Reading | Increment |
 //! |---|---|
 //! | the first one known | 0: nothing is known to have been counted |
-//! | not below the one before | the difference, as decimals ([`crate::decimal`]) |
+//! | not below the one before | the difference, as decimals ([`Decimal`]) |
 //! | below it, with a known `max`, where what is left to `max` and the reading are together less than half of it | that: the counter overflowed |
 //! | below it otherwise | the reading itself: the counter began again at 0 |
 //! | missing, below 0, above `max` or no finite number | none; the next one counts from the last usable one |
@@ -41,11 +41,10 @@
 
 mod window;
 
-use bakau_model::{Counter, Flag, QualityLimits, QualityTest, TestResults, UtcMillis};
+use bakau_model::{Counter, Decimal, Flag, QualityLimits, QualityTest, TestResults, UtcMillis};
 
 pub use self::window::{LookAhead, LookBack};
 use crate::{
-    decimal,
     margin::NEIGHBOUR_GAP_MS,
     stream::{self, Judgement, Revision, Seen, Stream},
 };
@@ -73,9 +72,9 @@ pub fn is_reading(counter: &Counter, value: f64) -> bool {
 /// What was counted from one reading to the next, whether the counter grew, overflowed or began again.
 fn counted(counter: &Counter, before: f64, now: f64) -> f64 {
     if before <= now {
-        return decimal::difference(now, before);
+        return Decimal::difference(now, before);
     }
-    let over = counter.max.map(|max| (max, decimal::sum(decimal::difference(max, before), now)));
+    let over = counter.max.map(|max| (max, Decimal::sum(Decimal::difference(max, before), now)));
     over.filter(|(max, counted)| *counted < max / 2.0).map_or(now, |(_, counted)| counted)
 }
 

@@ -42,7 +42,6 @@
 
 mod clock;
 pub mod counter;
-pub mod decimal;
 mod flagger;
 mod flat;
 mod margin;

@@ -1,7 +1,6 @@
 //! From observations in order of time to one summary per bucket, in memory that does not grow.
 
-use bakau_model::{Flag, UtcMillis};
-use bakau_quality::decimal::Decimal;
+use bakau_model::{Decimal, Flag, UtcMillis};
 use bakau_registry::Datastream;
 use bakau_store::{Hour, Sum};
 use jiff::tz::TimeZone;

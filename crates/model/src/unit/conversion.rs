@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exact::{Decimal, Linear};
+use super::linear::Linear;
+use crate::exact::Decimal;
 
 /// A linear conversion with rational coefficients.
 ///
@@ -25,20 +26,21 @@ impl Conversion {
     #[must_use]
     pub fn apply(self, value: f64) -> f64 {
         // A zero keeps its sign where nothing is added.
-        if self == Self::NONE || !value.is_finite() || (value == 0.0 && self.0.offset == 0) {
+        if self == Self::NONE || (value == 0.0 && self.0.offset == 0) {
             return value;
         }
-        self.0.of(&[Decimal::shortest(value)])
+        Decimal::of(value).map_or(value, |value| self.0.of(&[value]))
     }
 
     /// The sum of two values in the target unit, such as of a base value and what is sent relative to it: the sum of the
     /// decimals, rounded once together with the conversion.
     #[must_use]
     pub fn apply_to_sum(self, base: f64, value: f64) -> f64 {
-        if base == 0.0 || !base.is_finite() || !value.is_finite() {
-            return self.apply(if base == 0.0 { value } else { base + value });
+        if base == 0.0 {
+            return self.apply(value);
         }
-        self.0.of(&[Decimal::shortest(base), Decimal::shortest(value)])
+        let parts = Decimal::of(base).zip(Decimal::of(value));
+        parts.map_or_else(|| self.apply(base + value), |(base, value)| self.0.of(&[base, value]))
     }
 }
 
@@ -64,9 +66,8 @@ impl GasReference {
     ///
     /// `None` where a number is not finite, has more digits than anybody measures, or there is no such gas.
     pub(super) fn share_to_mass(self, parts: i128, molar_mass: f64) -> Option<Conversion> {
-        let decimal = |number: f64| number.is_finite().then(|| Decimal::shortest(number));
-        let kelvin = decimal(self.temperature_c)?.plus(CELSIUS_ZERO)?;
-        let above = [decimal(molar_mass)?, decimal(self.pressure_hpa)?];
+        let kelvin = Decimal::of(self.temperature_c)?.plus(CELSIUS_ZERO)?;
+        let above = [Decimal::of(molar_mass)?, Decimal::of(self.pressure_hpa)?];
         let below = [GAS_CONSTANT, kelvin];
         // 100 Pa are 1 hPa, a million ug are 1 g.
         let (mut factor, mut divisor) = (100_000_000_i128, parts);

@@ -2,7 +2,7 @@ use bakau_model::{Range, Step};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reading, count, decimal::Decimal};
+use crate::{Reading, count};
 
 const MINUTE: i64 = 60_000;
 type Series = Vec<(UtcMillis, Option<f64>)>;

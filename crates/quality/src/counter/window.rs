@@ -5,10 +5,10 @@
 //! its own time. So a reading is in place when it arrived after all that came at once before it, and so long after the
 //! time of everything that is not looked at.
 
-use bakau_model::{Counter, Flag, QualityLimits, UtcMillis};
+use bakau_model::{Counter, Decimal, Flag, QualityLimits, UtcMillis};
 
 use super::{SET_BACK_MS, came_at_once, is_reading, range};
-use crate::{Reading, decimal};
+use crate::Reading;
 
 /// A reading that can be one of the counter.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ impl Usable {
 fn is_plain_step(limits: &QualityLimits, counter: &Counter, from: &Usable, to: &Usable) -> bool {
     from.value <= to.value
         && from.received_at <= to.received_at
-        && range(limits, counter, to.at.since(from.at), decimal::difference(to.value, from.value)) != Flag::Fail
+        && range(limits, counter, to.at.since(from.at), Decimal::difference(to.value, from.value)) != Flag::Fail
 }
 
 /// Whether a reading arrived so long after everything up to an instant that nothing there can put it out of place.

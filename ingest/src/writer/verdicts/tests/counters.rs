@@ -1,7 +1,7 @@
 //! Counters: whatever the order of arrival, the store says what counting its whole history says.
 
-use bakau_model::Counter;
-use bakau_quality::{count, decimal::Decimal};
+use bakau_model::{Counter, Decimal};
+use bakau_quality::count;
 
 use super::*;
 
