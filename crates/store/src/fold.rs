@@ -18,9 +18,7 @@ pub async fn fold<T: Send + 'static>(
     state: T,
     step: impl FnMut(&mut T, &StoredObservation) -> ControlFlow<()> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let held = Held::new(state);
-    store.scan(query, Box::new(held.visitor(step))).await?;
-    held.take()
+    folded(state, step, |visitor| store.scan(query, visitor)).await
 }
 
 /// The same with [`Store::scan_points`].
@@ -33,9 +31,7 @@ pub async fn fold_points<T: Send + 'static>(
     state: T,
     step: impl FnMut(&mut T, &SeriesPoint) -> ControlFlow<()> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let held = Held::new(state);
-    store.scan_points(query, Box::new(held.visitor(step))).await?;
-    held.take()
+    folded(state, step, |visitor| store.scan_points(query, visitor)).await
 }
 
 /// The same with [`Store::scan_increments`].
@@ -48,34 +44,28 @@ pub async fn fold_increments<T: Send + 'static>(
     state: T,
     step: impl FnMut(&mut T, &SeriesPoint) -> ControlFlow<()> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let held = Held::new(state);
-    store.scan_increments(query, Box::new(held.visitor(step))).await?;
-    held.take()
+    folded(state, step, |visitor| store.scan_increments(query, visitor)).await
 }
 
-/// The visitor is dropped when the scan ends, but not before it answers: the state is taken out, not unwrapped.
-struct Held<T>(Arc<Mutex<Option<T>>>);
+/// [`crate::Visit`] for rows of any kind.
+type Visitor<R> = Box<dyn FnMut(&R) -> ControlFlow<()> + Send>;
 
-impl<T> Held<T> {
-    fn new(state: T) -> Self {
-        Self(Arc::new(Mutex::new(Some(state))))
-    }
-
-    fn visitor<R, S: FnMut(&mut T, &R) -> ControlFlow<()>>(
-        &self,
-        mut step: S,
-    ) -> impl FnMut(&R) -> ControlFlow<()> + use<T, R, S> {
-        let inside = Arc::clone(&self.0);
-        move |row| match inside.lock().as_mut() {
-            Some(state) => step(state, row),
-            None => ControlFlow::Break(()),
-        }
-    }
-
-    fn take(self) -> Result<T, StoreError> {
-        let state = self.0.lock().take();
-        state.ok_or_else(|| StoreError::new(StoreErrorKind::Other, "a scan went on after its end"))
-    }
+/// Takes every row that `scan` shows its visitor into `state`.
+async fn folded<T: Send + 'static, R, F: Future<Output = Result<(), StoreError>>>(
+    state: T,
+    mut step: impl FnMut(&mut T, &R) -> ControlFlow<()> + Send + 'static,
+    scan: impl FnOnce(Visitor<R>) -> F,
+) -> Result<T, StoreError> {
+    // The visitor is dropped when the scan ends, but not before it answers: the state is taken out, not unwrapped.
+    let held = Arc::new(Mutex::new(Some(state)));
+    let inside = Arc::clone(&held);
+    let visitor = move |row: &R| match inside.lock().as_mut() {
+        Some(state) => step(state, row),
+        None => ControlFlow::Break(()),
+    };
+    scan(Box::new(visitor)).await?;
+    let state = held.lock().take();
+    state.ok_or_else(|| StoreError::new(StoreErrorKind::Other, "a scan went on after its end"))
 }
 
 /// The state of quality control just before an instant, from the stored values that matter for it.
