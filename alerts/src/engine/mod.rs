@@ -372,19 +372,11 @@ impl Slot {
             rule: Arc::clone(&self.rule),
         });
         open.sequence = open.sequence.saturating_add(1);
-        let tells = match decided.reason {
+        let tells = match decided.reason.confirms() {
             // Once for each level: a sensor that comes and goes would be told of again and again.
-            Reason::Unconfirmed => !std::mem::replace(&mut open.told_unconfirmed, true),
-            Reason::Confirmed => false,
-            Reason::Threshold
-            | Reason::NeverReported
-            | Reason::Stale
-            | Reason::Offline
-            | Reason::SourceDown
-            | Reason::Returned
-            | Reason::RuleChanged
-            | Reason::RuleRemoved
-            | Reason::StateLost => {
+            Some(false) => !std::mem::replace(&mut open.told_unconfirmed, true),
+            Some(true) => false,
+            None => {
                 open.told_unconfirmed = false;
                 true
             }

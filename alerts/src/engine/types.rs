@@ -185,6 +185,25 @@ impl Reason {
         Self::StateLost,
     ];
 
+    /// Of news about an alert whose level stands: whether a good value confirms it, or suspect ones speak against it. `None`
+    /// of what decides a level.
+    #[must_use]
+    pub const fn confirms(self) -> Option<bool> {
+        match self {
+            Self::Unconfirmed => Some(false),
+            Self::Confirmed => Some(true),
+            Self::Threshold
+            | Self::NeverReported
+            | Self::Stale
+            | Self::Offline
+            | Self::SourceDown
+            | Self::Returned
+            | Self::RuleChanged
+            | Self::RuleRemoved
+            | Self::StateLost => None,
+        }
+    }
+
     /// The stable key used in the database, the API and message files.
     #[must_use]
     pub const fn key(self) -> &'static str {

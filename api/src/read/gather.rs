@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState, Reason};
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState};
 use bakau_dashboards::view::{
     self, AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow,
     Freshness, LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
@@ -294,19 +294,7 @@ impl<'a> Gatherer<'a> {
         let row = |transition: &bakau_alerts::TransitionView| TransitionRow {
             from: transition.from,
             to: transition.to,
-            doubt: match transition.reason {
-                Reason::Unconfirmed => Some(Doubt::Unconfirmed),
-                Reason::Confirmed => Some(Doubt::Confirmed),
-                Reason::Threshold
-                | Reason::NeverReported
-                | Reason::Stale
-                | Reason::Offline
-                | Reason::SourceDown
-                | Reason::Returned
-                | Reason::RuleChanged
-                | Reason::RuleRemoved
-                | Reason::StateLost => None,
-            },
+            doubt: transition.reason.confirms().map(|yes| if yes { Doubt::Confirmed } else { Doubt::Unconfirmed }),
             observed_at: transition.observed_at,
             decided_at: transition.decided_at,
             value: transition.value,
