@@ -1,7 +1,5 @@
 //! Catalogues that tests write: many like stations for load, one device that may publish for all of them.
 
-use std::fmt::Write as _;
-
 use bakau_model::UtcMillis;
 use bakau_simulate::load::LoadContent;
 use sha2::{Digest, Sha256};
@@ -76,19 +74,35 @@ pub fn load(count: usize) -> String {
     AGENCY.to_owned() + ROUTE + &stations("beban-", count) + &device(DEVICE, TOKEN, "bakau/#")
 }
 
+/// A station of a kind such as `water`.
+#[must_use]
+pub fn place(id: &str, name: &str, kind: &str) -> String {
+    format!(
+        "\n[[station]]\nid = \"{id}\"\nname = \"{name}\"\nagency = \"dlh-uji\"\nkind = \"{kind}\"\nlatitude = -7.9\n\
+         longitude = 112.6\n"
+    )
+}
+
+/// A datastream such as `uji/do`; further keys may follow.
+#[must_use]
+pub fn datastream(id: &str, interval_s: u32) -> String {
+    format!("[[datastream]]\nid = \"{id}\"\ninterval_s = {interval_s}\n")
+}
+
+/// What a load station says: some oxygen at an instant.
+#[must_use]
+pub fn oxygen(time: UtcMillis, value: f64) -> String {
+    format!("{{\"time\":\"{time}\",\"do\":{value},\"ph\":7.0}}")
+}
+
 /// Stations with oxygen and pH; their ids are a prefix and a number of six digits, as those of a load.
 #[must_use]
 pub fn stations(prefix: &str, count: usize) -> String {
     let mut text = String::new();
     for index in 0..count {
         let id = format!("{prefix}{index:06}");
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n[[station]]\nid = \"{id}\"\nname = \"Beban {index}\"\nagency = \"dlh-uji\"\nkind = \"water\"\n\
-             latitude = -7.9\nlongitude = 112.6\n\
-             [[datastream]]\nid = \"{id}/do\"\ninterval_s = 60\n[[datastream]]\nid = \"{id}/ph\"\ninterval_s = 60\n"
-        );
+        text += &place(&id, &format!("Beban {index}"), "water");
+        text += &(datastream(&format!("{id}/do"), 60) + &datastream(&format!("{id}/ph"), 60));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bakau_model::UtcMillis;
 use serde_json::Value;
 
@@ -10,7 +10,6 @@ use crate::{
     bakau::Bakau,
     catalogue,
     kill::Way,
-    publish::{Answer, Publisher},
     smtp::{Mail, Security, Smtp},
     telegram::Telegram,
     wait,
@@ -22,6 +21,19 @@ pub const CHAT: i64 = 4_711;
 pub const PUBLIC_URL: &str = "https://bakau.kota.example";
 
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A rule about low oxygen, as notices quote it.
+pub const RULE: &str = r#"
+[[rule]]
+id = "do-rendah"
+name = { id = "Oksigen rendah", en = "Low oxygen" }
+datastream = "beban-000000/do"
+direction = "below"
+source = "PP 22/2021 Lampiran VIII"
+[rule.awas]
+raise = 0.5
+clear = 1.0
+"#;
 
 /// All of it, running.
 #[derive(Debug)]
@@ -75,13 +87,8 @@ impl House {
     /// # Errors
     /// When it is not acknowledged.
     pub async fn oxygen(&self, station: usize, time: UtcMillis, value: f64) -> Result<()> {
-        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-        let publisher = Publisher { broker: self.bakau.mqtt()?, username, password };
         let topic = format!("bakau/{}/data", catalogue::station(station));
-        let payload = format!("{{\"time\":\"{time}\",\"do\":{value},\"ph\":7.0}}");
-        let answer = publisher.publish(&topic, payload.as_bytes()).await?;
-        ensure!(answer == Answer::Acknowledged, "{answer:?}");
-        Ok(())
+        self.bakau.put(&topic, catalogue::oxygen(time, value)).await
     }
 
     /// The mails, once there are so many.

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod house;
 pub mod influx;
 pub mod kill;
+pub mod line;
 pub mod listen;
 pub mod metrics;
 pub mod mosquitto;

@@ -2,10 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rumqttc::{
     AsyncClient, Event, MqttOptions, Packet, QoS,
     v5::{self, mqttbytes::v5::PubAckReason},
+};
+
+use crate::{
+    catalogue,
+    mosquitto::{self, Mosquitto},
 };
 
 /// Larger than anything a test sends, so that the client is never the one who refuses.
@@ -41,6 +46,34 @@ pub enum Answer {
 }
 
 impl Publisher {
+    /// The device of which catalogues of the tests have the token, at an embedded broker.
+    #[must_use]
+    pub fn device(broker: SocketAddr) -> Self {
+        Self { broker, username: catalogue::DEVICE.to_owned(), password: catalogue::TOKEN.to_owned() }
+    }
+
+    /// The user that may do anything at a mosquitto of the tests.
+    #[must_use]
+    pub fn at(mosquitto: &Mosquitto) -> Self {
+        Self {
+            broker: ([127, 0, 0, 1], mosquitto.port()).into(),
+            username: mosquitto::USERNAME.to_owned(),
+            password: mosquitto::PASSWORD.to_owned(),
+        }
+    }
+
+    /// Publishes as [`Publisher::publish`] something that has to be acknowledged.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn put(&self, topic: &str, payload: impl AsRef<[u8]>) -> Result<()> {
+        let payload = payload.as_ref();
+        let answer = self.publish(topic, payload).await?;
+        let begins = String::from_utf8_lossy(&payload[..payload.len().min(200)]);
+        ensure!(answer == Answer::Acknowledged, "{answer:?} to {topic}: {begins}");
+        Ok(())
+    }
+
     /// Publishes at QoS 1 over MQTT 3.1.1 on a connection of its own.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use bakau_tests::{
     bakau::Bakau,
     catalogue,
     kill::{Way, wait_settled},
-    publish::{Answer, Publisher},
     sink::Sink,
     wait,
 };
@@ -34,20 +33,14 @@ impl Rig {
 
     /// Publishes a value with the time of a clock that is so far ahead; gives that time.
     async fn publish(&self, ahead_ms: i64, oxygen: f64) -> Result<UtcMillis> {
-        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-        let publisher = Publisher { broker: self.bakau.mqtt()?, username, password };
         let time = SystemClock.now().saturating_add(ahead_ms);
-        let payload = format!("{{\"time\":\"{time}\",\"do\":{oxygen},\"ph\":7.0}}");
-        assert_eq!(publisher.publish(TOPIC, payload.as_bytes()).await?, Answer::Acknowledged);
+        self.bakau.put(TOPIC, catalogue::oxygen(time, oxygen)).await?;
         Ok(time)
     }
 
     /// The only alert, once there is one.
     async fn alert(&self) -> Result<Value> {
-        let listed = async || {
-            let alerts = self.bakau.json("/api/v1/alerts").await?;
-            Ok(alerts["alerts"].get(0).cloned())
-        };
+        let listed = async || Ok(self.bakau.alerts().await?.first().cloned());
         wait::until("an alert", PATIENCE, listed).await.with_context(|| self.bakau.log_tail())
     }
 }

@@ -4,39 +4,13 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
-use bakau_tests::{
-    bakau::Bakau,
-    catalogue,
-    influx::Influx,
-    publish::{Answer, Publisher},
-    wait,
-};
+use bakau_tests::{bakau::Bakau, catalogue, influx::Influx, wait};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-const CONFIGURATION: &str = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n";
 
 /// Two gauges that count on, one of which overflows, and a rule about what falls in five minutes.
 const CATALOGUE: &str = r#"
-[[station]]
-id = "uji-hujan"
-name = "Pos Hujan Uji"
-agency = "dlh-uji"
-kind = "water"
-latitude = -7.9
-longitude = 112.6
-
-[[datastream]]
-id = "uji-hujan/rain"
-interval_s = 60
-counter = true
-
-[[datastream]]
-id = "uji-hujan/rain@lama"
-interval_s = 300
-counter = true
-counter_max = 13107.2
-
 [[route]]
 id = "logger"
 topic = "logger/{station}"
@@ -66,20 +40,19 @@ struct Line {
 
 impl Line {
     async fn open(folder: &Path, store: &str) -> Result<Self> {
-        let text =
-            catalogue::AGENCY.to_owned() + CATALOGUE + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
-        let mut bakau = Bakau::prepare(folder, &(CONFIGURATION.to_owned() + store), &[("uji.toml", text)])?;
-        bakau.start().await?;
+        let text = catalogue::place("uji-hujan", "Pos Hujan Uji", "water")
+            + &catalogue::datastream("uji-hujan/rain", 60)
+            + "counter = true\n"
+            + &catalogue::datastream("uji-hujan/rain@lama", 300)
+            + "counter = true\ncounter_max = 13107.2\n"
+            + CATALOGUE;
+        let bakau = Bakau::open(folder, &text, store).await?;
         Ok(Self { bakau, start: (SystemClock.now().get() / 60_000 - 120) * 60_000 })
     }
 
     async fn send(&self, member: &str, minute: i64, reading: f64) -> Result<()> {
-        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-        let publisher = Publisher { broker: self.bakau.mqtt()?, username, password };
         let payload = format!("{{\"time\":{},\"{member}\":{reading:?}}}", self.start + minute * 60_000);
-        let answer = publisher.publish("logger/uji-hujan", payload.as_bytes()).await?;
-        assert_eq!(answer, Answer::Acknowledged, "{payload}");
-        Ok(())
+        self.bakau.put("logger/uji-hujan", payload).await
     }
 
     async fn send_all(&self, member: &str, readings: &[(i64, f64)]) -> Result<()> {
@@ -91,18 +64,17 @@ impl Line {
 
     /// Waits until the API gives these readings with these increments, by minute.
     async fn holds(&self, datastream: &str, wanted: &[(i64, f64, Option<f64>)]) -> Result<()> {
-        let path = format!("/api/v1/observations?datastream={datastream}");
-        let seen = parking_lot::Mutex::new(Value::Null);
+        let query = format!("datastream={datastream}");
+        let seen = parking_lot::Mutex::new(Vec::new());
         let rows = async || {
-            let answer = self.bakau.json(&path).await?;
-            let rows = answer["observations"].as_array().cloned().unwrap_or_default();
+            let rows = self.bakau.observations(&query).await?;
             let found: Vec<_> = rows.iter().map(|row| (row["value"].as_f64(), row["increment"].as_f64())).collect();
-            *seen.lock() = answer;
+            *seen.lock() = rows;
             let wanted: Vec<_> = wanted.iter().map(|&(_, value, increment)| (Some(value), increment)).collect();
             Ok((found == wanted).then_some(()))
         };
         let waited = wait::until("increments", PATIENCE, rows).await;
-        waited.with_context(|| format!("{:#}\n{}", seen.lock(), self.bakau.log_tail()))
+        waited.with_context(|| format!("{:#?}\n{}", seen.lock(), self.bakau.log_tail()))
     }
 
     /// What fell altogether, in as many buckets as the civil day makes of it.
@@ -119,11 +91,6 @@ impl Line {
         let answer = reqwest::get(self.bakau.url(path)?).await?.error_for_status()?;
         Ok(answer.text().await?)
     }
-
-    async fn alerts(&self) -> Result<Vec<Value>> {
-        let answer = self.bakau.json("/api/v1/alerts").await?;
-        Ok(answer["alerts"].as_array().cloned().unwrap_or_default())
-    }
 }
 
 /// Everything that a gauge that counts on can do, in one store.
@@ -139,7 +106,7 @@ async fn rain_is_what_was_counted(folder: &Path, store: &str) -> Result<()> {
     let [first, second, _, last] = known;
     line.holds(RAIN, &[first, second, (10, 10.2, Some(0.2)), (15, 10.4, Some(0.2)), last]).await?;
     assert_eq!(line.total(RAIN).await?, [(0.4.into(), Value::Null)], "not 2,935 mm");
-    assert_eq!(line.alerts().await?, Vec::<Value>::new(), "a reading above the limit is no rain above it");
+    assert_eq!(line.bakau.alerts().await?, Vec::<Value>::new(), "a reading above the limit is no rain above it");
 
     // A corrected reading revises its own increment and the next one.
     line.send("rain_mm", 5, 10.1).await?;
@@ -155,7 +122,7 @@ async fn rain_is_what_was_counted(folder: &Path, store: &str) -> Result<()> {
     let all = [first, corrected, (10, 10.2, Some(0.1)), (15, 10.4, Some(0.2)), last, burst[0], burst[1]];
     line.holds(RAIN, &all).await?;
     let alerts =
-        wait::until("an alert", PATIENCE, async || Ok(Some(line.alerts().await?).filter(|all| !all.is_empty())));
+        wait::until("an alert", PATIENCE, async || Ok(Some(line.bakau.alerts().await?).filter(|all| !all.is_empty())));
     let alerts = alerts.await.with_context(|| line.bakau.log_tail())?;
     assert_eq!(alerts.len(), 1, "{alerts:#?}");
     assert_eq!((&alerts[0]["rule"], &alerts[0]["worst"]), (&"hujan-lebat".into(), &6.0.into()), "{:#}", alerts[0]);
@@ -227,7 +194,7 @@ async fn a_reading_that_waits_for_its_time_over_a_restart_still_alarms_by_what_w
     line.holds("uji-hujan/rain", &[(0, 100.0, Some(0.0)), (0, 100.2, Some(0.2)), (0, 112.4, Some(12.2))]).await?;
     line.bakau.kill()?;
     line.bakau.start().await?;
-    let raised = async || Ok(line.alerts().await?.first().map(|alert| alert["value"].clone()));
+    let raised = async || Ok(line.bakau.alerts().await?.first().map(|alert| alert["value"].clone()));
     assert_eq!(wait::until("the alert", PATIENCE, raised).await.with_context(|| line.bakau.log_tail())?, 12.2);
     Ok(())
 }
@@ -246,7 +213,7 @@ async fn a_clock_that_is_set_right_invents_no_rain_and_no_alert() -> Result<()> 
     let readings = [7.8, 8.4, 8.0, 8.2, 8.6, 18.6];
     let rows: Vec<_> = readings.into_iter().zip(counted).map(|(reading, increment)| (0, reading, increment)).collect();
     line.holds("uji-hujan/rain", &rows).await?;
-    let raised = async || Ok(Some(line.alerts().await?).filter(|alerts| !alerts.is_empty()));
+    let raised = async || Ok(Some(line.bakau.alerts().await?).filter(|alerts| !alerts.is_empty()));
     let alerts = wait::until("the alert", PATIENCE, raised).await.with_context(|| line.bakau.log_tail())?;
     assert_eq!((alerts.len(), &alerts[0]["value"]), (1, &10.0.into()), "{alerts:#?}");
     Ok(())

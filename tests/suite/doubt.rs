@@ -4,22 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
-use bakau_tests::{house::House, smtp::Security, wait};
+use bakau_tests::{
+    house::{House, RULE},
+    smtp::Security,
+    wait,
+};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const RULE: &str = r#"
-[[rule]]
-id = "do-rendah"
-name = { id = "Oksigen rendah", en = "Low oxygen" }
-datastream = "beban-000000/do"
-direction = "below"
-source = "PP 22/2021 Lampiran VIII"
-[rule.awas]
-raise = 0.5
-clear = 1.0
-"#;
 
 /// Publishes values so many minutes old, one after the other.
 async fn publish(house: &House, values: &[(i64, f64)]) -> Result<()> {

@@ -10,7 +10,7 @@ use bakau_tests::{
     catalogue,
     kill::wait_connected,
     mosquitto::{self, Mosquitto},
-    publish::{Answer, Publisher},
+    publish::Publisher,
     wait,
 };
 
@@ -86,11 +86,9 @@ const STATIONS: [&str; 6] = ["json", "chirpstack", "tts", "senml", "tasmota", "a
 
 fn files() -> [(&'static str, String); 1] {
     let station = |format: &str| {
-        format!(
-            "\n[[station]]\nid = \"uji-{format}\"\nname = \"Uji {format}\"\nagency = \"dlh-uji\"\nkind = \"air\"\n\
-             latitude = -7.9\nlongitude = 112.6\n\
-             [[datastream]]\nid = \"uji-{format}/air_temperature\"\ninterval_s = 60\n"
-        )
+        let id = format!("uji-{format}");
+        catalogue::place(&id, &format!("Uji {format}"), "air")
+            + &catalogue::datastream(&format!("{id}/air_temperature"), 60)
     };
     [("uji.toml", catalogue::AGENCY.to_owned() + CATALOGUE + &STATIONS.map(station).concat())]
 }
@@ -138,23 +136,16 @@ async fn devices_of_every_format_become_values_with_their_own_time_and_a_last_wi
     let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &configuration(broker.port()), &files())?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
-    let publisher = Publisher {
-        broker: ([127, 0, 0, 1], broker.port()).into(),
-        username: mosquitto::USERNAME.to_owned(),
-        password: mosquitto::PASSWORD.to_owned(),
-    };
+    let publisher = Publisher::at(&broker);
     // Two minutes ago, in whole seconds, so that an arrival cannot be taken for it.
     let at = UtcMillis::new((SystemClock.now().get() / 1000 - 120) * 1000);
     for (topic, payload) in messages(at) {
-        assert_eq!(publisher.publish(topic, payload.as_bytes()).await?, Answer::Acknowledged, "{topic}");
+        publisher.put(topic, payload.as_bytes()).await?;
     }
     let time_sources = ["device", "network", "network", "device", "device", "server"];
     for (format, time_source) in STATIONS.into_iter().zip(time_sources) {
-        let path = format!("/api/v1/observations?datastream=uji-{format}/air_temperature");
-        let one = async || {
-            let answer = bakau.json(&path).await?;
-            Ok(answer["observations"].as_array().and_then(|rows| rows.first()).cloned())
-        };
+        let query = format!("datastream=uji-{format}/air_temperature");
+        let one = async || Ok(bakau.observations(&query).await?.first().cloned());
         let row =
             wait::until("an observation", PATIENCE, one).await.with_context(|| format!("no value by {format}"))?;
         let value = row["value"].as_f64().context("a value")?;
@@ -165,11 +156,8 @@ async fn devices_of_every_format_become_values_with_their_own_time_and_a_last_wi
         }
     }
     // The rule would wait for a day; the last will says it at once.
-    assert_eq!(publisher.publish("tele/tasmota_1/LWT", b"Offline").await?, Answer::Acknowledged);
-    let alert = async || {
-        let alerts = bakau.json("/api/v1/alerts").await?;
-        Ok(alerts["alerts"].as_array().filter(|alerts| !alerts.is_empty()).cloned())
-    };
+    publisher.put("tele/tasmota_1/LWT", b"Offline").await?;
+    let alert = async || Ok(Some(bakau.alerts().await?).filter(|alerts| !alerts.is_empty()));
     let alerts = wait::until("an alert about silence", PATIENCE, alert).await.with_context(|| bakau.log_tail())?;
     assert_eq!((&alerts[0]["rule"], &alerts[0]["level"]), (&"diam".into(), &"waspada".into()), "{}", alerts[0]);
     bakau.stop()

@@ -10,7 +10,7 @@ use bakau_tests::{
     catalogue,
     disk::SmallDisk,
     kill::{Way, wait_settled},
-    publish::{Answer, Publisher},
+    publish::Answer,
     sink::Sink,
     wait,
 };
@@ -18,7 +18,7 @@ use bakau_tests::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn value(at: i64, oxygen: f64) -> Vec<u8> {
-    format!("{{\"time\":\"{}\",\"do\":{oxygen},\"ph\":7.0}}", UtcMillis::new(at)).into_bytes()
+    catalogue::oxygen(UtcMillis::new(at), oxygen).into_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,13 +29,9 @@ async fn on_a_full_disk_a_crossed_limit_is_still_told_and_nothing_acknowledged_i
     let files = [("uji.toml", catalogue::load(1) + &catalogue::rule_with_webhook("beban-000000/do", &sink.url()))];
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
     bakau.start().await?;
-    let publisher = Publisher {
-        broker: bakau.mqtt()?,
-        username: catalogue::DEVICE.to_owned(),
-        password: catalogue::TOKEN.to_owned(),
-    };
+    let publisher = bakau.device()?;
     let (topic, start) = ("bakau/beban-000000/data", SystemClock.now().get() - 60_000);
-    assert_eq!(publisher.publish(topic, &value(start, 5.0)).await?, Answer::Acknowledged);
+    publisher.put(topic, &value(start, 5.0)).await?;
     wait_settled(&bakau, 2).await?;
 
     let filler = disk.fill()?;
@@ -52,7 +48,7 @@ async fn on_a_full_disk_a_crossed_limit_is_still_told_and_nothing_acknowledged_i
     fs::remove_file(filler)?;
     let kept = async || Ok((publisher.publish(topic, &crossing).await? == Answer::Acknowledged).then_some(()));
     wait::until("the value to be acknowledged", PATIENCE, kept).await.with_context(|| bakau.log_tail())?;
-    assert_eq!(publisher.publish(topic, &value(start + 20_000, 5.0)).await?, Answer::Acknowledged);
+    publisher.put(topic, &value(start + 20_000, 5.0)).await?;
     wait_settled(&bakau, 6).await.with_context(|| bakau.log_tail())?;
     let levels: Vec<_> = sink.deliveries().iter().map(|delivery| delivery.body["level"].clone()).collect();
     assert_eq!(levels.iter().filter(|level| **level == "awas").count(), 1, "told twice: {levels:?}");

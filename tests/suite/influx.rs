@@ -11,8 +11,8 @@ use bakau_tests::{
     catalogue,
     influx::{self, BUCKET, Influx},
     kill::{Way, wait_connected, wait_settled},
-    mosquitto::{self, Mosquitto},
-    publish::{Answer, Publisher},
+    mosquitto::Mosquitto,
+    publish::Publisher,
     series::{Series, estuary, jfk, outcome},
     sink::Sink,
     wait,
@@ -78,13 +78,8 @@ impl House {
     }
 
     async fn publish(&self, observed_at: i64, oxygen: f64) -> Result<()> {
-        let (username, password) = (mosquitto::USERNAME.to_owned(), mosquitto::PASSWORD.to_owned());
-        let broker = SocketAddr::from(([127, 0, 0, 1], self.broker.port()));
-        let payload = format!("{{\"time\":\"{}\",\"do\":{oxygen},\"ph\":7.0}}", UtcMillis::new(observed_at));
-        let publisher = Publisher { broker, username, password };
-        let answer = publisher.publish("bakau/beban-000000/data", payload.as_bytes()).await?;
-        assert_eq!(answer, Answer::Acknowledged);
-        Ok(())
+        let payload = catalogue::oxygen(UtcMillis::new(observed_at), oxygen);
+        Publisher::at(&self.broker).put("bakau/beban-000000/data", payload).await
     }
 
     /// Waits for a message of a rule at a level.

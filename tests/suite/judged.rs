@@ -5,81 +5,19 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::UtcMillis;
-use bakau_tests::{
-    bakau::Bakau,
-    catalogue,
-    influx::Influx,
-    publish::{Answer, Publisher},
-    wait,
-};
+use bakau_tests::{bakau::Bakau, catalogue, influx::Influx, wait};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A river and an air station whose loggers send other units than are stored.
-const CATALOGUE: &str = r#"
-[[station]]
-id = "uji-sungai"
-name = "Uji Sungai"
-agency = "dlh-uji"
-kind = "water"
-latitude = -7.9
-longitude = 112.6
+/// A river and an air station whose loggers send other units than are stored, and a weir.
+const STATIONS: [(&str, &str, &[&str]); 3] = [
+    ("uji-sungai", "water", &["water_level", "conductivity", "water_temperature"]),
+    ("uji-udara", "air", &["o3", "pm25", "pm10"]),
+    ("uji-bendung", "water", &["water_level", "flow", "conductivity"]),
+];
 
-[[datastream]]
-id = "uji-sungai/water_level"
-interval_s = 300
-vertical_datum = "staff"
-
-[[datastream]]
-id = "uji-sungai/conductivity"
-interval_s = 300
-
-[[datastream]]
-id = "uji-sungai/water_temperature"
-interval_s = 300
-
-[[station]]
-id = "uji-udara"
-name = "Uji Udara"
-agency = "dlh-uji"
-kind = "air"
-latitude = -7.91
-longitude = 112.61
-
-[[datastream]]
-id = "uji-udara/o3"
-interval_s = 300
-
-[[datastream]]
-id = "uji-udara/pm25"
-interval_s = 300
-
-[[datastream]]
-id = "uji-udara/pm10"
-interval_s = 300
-
-[[station]]
-id = "uji-bendung"
-name = "Uji Bendung"
-agency = "dlh-uji"
-kind = "water"
-latitude = -7.92
-longitude = 112.62
-
-[[datastream]]
-id = "uji-bendung/water_level"
-interval_s = 300
-vertical_datum = "staff"
-
-[[datastream]]
-id = "uji-bendung/flow"
-interval_s = 300
-
-[[datastream]]
-id = "uji-bendung/conductivity"
-interval_s = 300
-
+const ROUTES: &str = r#"
 [[route]]
 id = "bendung"
 topic = "bendung/{station}"
@@ -108,47 +46,16 @@ values = [
     { path = "/pm10", parameter = "pm10", unit = "ug/m3" },
     { path = "/o3_ppb", parameter = "o3", unit = "[ppb]", gas = { temperature_c = 25, pressure_hpa = 1013.25 } },
 ]
-
-[[rule]]
-id = "surut"
-name = { id = "Air surut", en = "Low water" }
-datastream = "uji-sungai/water_level"
-direction = "below"
-source = "test"
-awas = { raise = 1.15, clear = 1.2 }
-
-[[rule]]
-id = "kering"
-name = { id = "Debit kecil", en = "Low flow" }
-datastream = "uji-bendung/flow"
-direction = "below"
-source = "test"
-awas = { raise = 0.1, clear = 0.2 }
-
-[[rule]]
-id = "dangkal"
-name = { id = "Muka air rendah", en = "Low level" }
-datastream = "uji-bendung/water_level"
-direction = "below"
-source = "test"
-awas = { raise = 0.5, clear = 0.6 }
-
-[[rule]]
-id = "asap"
-name = { id = "Asap", en = "Smoke" }
-parameter = "pm25"
-direction = "above"
-source = "test"
-awas = { raise = 250, clear = 240 }
-
-[[rule]]
-id = "debu"
-name = { id = "Debu", en = "Dust" }
-parameter = "pm10"
-direction = "above"
-source = "test"
-awas = { raise = 420, clear = 400 }
 "#;
+
+/// Limits of *awas*: rule, what it watches, direction, raise and clear value.
+const RULES: [(&str, &str, &str, f64, f64); 5] = [
+    ("surut", "datastream = \"uji-sungai/water_level\"", "below", 1.15, 1.2),
+    ("kering", "datastream = \"uji-bendung/flow\"", "below", 0.1, 0.2),
+    ("dangkal", "datastream = \"uji-bendung/water_level\"", "below", 0.5, 0.6),
+    ("asap", "parameter = \"pm25\"", "above", 250.0, 240.0),
+    ("debu", "parameter = \"pm10\"", "above", 420.0, 400.0),
+];
 
 /// A running Bakau with its own broker, and a device that may publish anything.
 struct Line {
@@ -157,45 +64,38 @@ struct Line {
 
 impl Line {
     async fn open(folder: &Path, store: &str) -> Result<Self> {
-        let text =
-            catalogue::AGENCY.to_owned() + CATALOGUE + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
-        let configuration = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n";
-        let mut bakau = Bakau::prepare(folder, &(configuration.to_owned() + store), &[("uji.toml", text)])?;
-        bakau.start().await?;
-        Ok(Self { bakau })
+        let mut text = ROUTES.to_owned();
+        for (id, kind, parameters) in STATIONS {
+            text += &catalogue::place(id, id, kind);
+            for parameter in parameters {
+                text += &catalogue::datastream(&format!("{id}/{parameter}"), 300);
+                text += if *parameter == "water_level" { "vertical_datum = \"staff\"\n" } else { "" };
+            }
+        }
+        for (id, watched, direction, raise, clear) in RULES {
+            text += &format!(
+                "[[rule]]\nid = \"{id}\"\nname = \"{id}\"\n{watched}\ndirection = \"{direction}\"\nsource = \"test\"\n\
+                 awas = {{ raise = {raise:?}, clear = {clear:?} }}\n"
+            );
+        }
+        Ok(Self { bakau: Bakau::open(folder, &text, store).await? })
     }
 
     async fn send(&self, station: &str, payload: &str) -> Result<()> {
-        self.publish(&format!("logger/{station}"), payload).await
-    }
-
-    async fn publish(&self, topic: &str, payload: &str) -> Result<()> {
-        let publisher = Publisher {
-            broker: self.bakau.mqtt()?,
-            username: catalogue::DEVICE.to_owned(),
-            password: catalogue::TOKEN.to_owned(),
-        };
-        let answer = publisher.publish(topic, payload.as_bytes()).await?;
-        assert_eq!(answer, Answer::Acknowledged, "{payload}");
-        Ok(())
+        self.bakau.put(&format!("logger/{station}"), payload).await
     }
 
     /// The stored rows of a datastream, oldest first, once there are so many.
     async fn stored(&self, datastream: &str, count: usize) -> Result<Vec<Value>> {
-        let path = observations(datastream);
-        let rows = async || {
-            let answer = self.bakau.json(&path).await?;
-            Ok(answer["observations"].as_array().filter(|rows| rows.len() == count).cloned())
-        };
+        let query = observations(datastream);
+        let rows = async || Ok(Some(self.bakau.observations(&query).await?).filter(|rows| rows.len() == count));
         wait::until("observations in the store", PATIENCE, rows).await.with_context(|| self.bakau.log_tail())
     }
 
     /// The alerts of a rule, once there are any.
     async fn alerts(&self, rule: &str) -> Result<Vec<Value>> {
         let raised = async || {
-            let answer = self.bakau.json("/api/v1/alerts").await?;
-            let all = answer["alerts"].as_array().cloned().unwrap_or_default();
-            let mine: Vec<_> = all.into_iter().filter(|alert| alert["rule"] == rule).collect();
+            let mine: Vec<_> = self.bakau.alerts().await?.into_iter().filter(|alert| alert["rule"] == rule).collect();
             Ok((!mine.is_empty()).then_some(mine))
         };
         wait::until("an alert", PATIENCE, raised).await.with_context(|| self.bakau.log_tail())
@@ -206,10 +106,10 @@ fn values(rows: &[Value]) -> Vec<Option<f64>> {
     rows.iter().map(|row| row["value"].as_f64()).collect()
 }
 
-/// The address of what is stored of a datastream, from the future too.
+/// The query for what is stored of a datastream, from the future too.
 fn observations(datastream: &str) -> String {
     let to = SystemClock.now().saturating_add(3_600_000);
-    format!("/api/v1/observations?datastream={datastream}&to={to}")
+    format!("datastream={datastream}&to={to}")
 }
 
 /// Minutes before now, in milliseconds, on a whole second.
@@ -258,7 +158,7 @@ async fn codes_are_no_values(folder: &Path, store: &str) -> Result<()> {
         (30, r#""water_level":-9999,"flow":-9999,"ec":7999"#),
         (25, r#""water_level":1.21,"flow":0.5,"ec":812"#),
     ] {
-        line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},{values}}}"#, minutes_ago(minutes))).await?;
+        line.bakau.put("bendung/uji-bendung", &format!(r#"{{"time":{},{values}}}"#, minutes_ago(minutes))).await?;
     }
     line.send("uji-sungai", &format!(r#"{{"time":{},"water_level_cm":-9999}}"#, minutes_ago(24))).await?;
     line.send("uji-udara", &format!(r#"{{"time":{},"pm25":1200,"pm10":3760}}"#, minutes_ago(20))).await?;
@@ -267,8 +167,8 @@ async fn codes_are_no_values(folder: &Path, store: &str) -> Result<()> {
     for rule in ["asap", "debu"] {
         assert_eq!(line.alerts(rule).await?[0]["level"], "awas", "{rule}");
     }
-    let alerts = line.bakau.json("/api/v1/alerts").await?;
-    let rules: Vec<_> = alerts["alerts"].as_array().into_iter().flatten().map(|alert| &alert["rule"]).collect();
+    let alerts = line.bakau.alerts().await?;
+    let rules: Vec<_> = alerts.iter().map(|alert| &alert["rule"]).collect();
     assert_eq!(rules.len(), 2, "no code may alarm: {rules:?}");
 
     for (datastream, mean) in [("uji-bendung/water_level", 1.205), ("uji-bendung/flow", 0.5)] {
@@ -319,12 +219,12 @@ async fn influxdb_holds_the_same_verdicts_of_codes_and_clocks() -> Result<()> {
 async fn clock_is_told(folder: &Path, store: &str) -> Result<()> {
     let mut line = Line::open(folder, store).await?;
     let ahead = SystemClock.now().get() + 240_000;
-    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{ahead},"flow":6.0}}"#)).await?;
-    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":0.2}}"#, SystemClock.now().get())).await?;
-    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":6.1}}"#, ahead + 1_000)).await?;
+    line.bakau.put("bendung/uji-bendung", &format!(r#"{{"time":{ahead},"flow":6.0}}"#)).await?;
+    line.bakau.put("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":0.2}}"#, SystemClock.now().get())).await?;
+    line.bakau.put("bendung/uji-bendung", &format!(r#"{{"time":{},"flow":6.1}}"#, ahead + 1_000)).await?;
     line.stored("uji-bendung/flow", 3).await?;
     line.check_clock(0.2, false).await?;
-    let answer = line.bakau.json(&observations("uji-bendung/flow")).await?;
+    let answer = line.bakau.json(&format!("/api/v1/observations?{}", observations("uji-bendung/flow"))).await?;
     assert_eq!(judged(&answer, "clock"), [(1, '2'), (3, '3'), (3, '3')], "{answer}");
     assert_eq!(answer["observations"][1]["reasons"], serde_json::json!(["clock"]));
 
@@ -334,7 +234,7 @@ async fn clock_is_told(folder: &Path, store: &str) -> Result<()> {
 
     // Now it runs so far ahead that nothing is accepted any more.
     let hour = SystemClock.now().get() + 3_600_000;
-    line.publish("bendung/uji-bendung", &format!(r#"{{"time":{hour},"flow":0.3}}"#)).await?;
+    line.bakau.put("bendung/uji-bendung", &format!(r#"{{"time":{hour},"flow":0.3}}"#)).await?;
     line.check_clock(0.2, true).await?;
     line.bakau.stop()
 }

@@ -9,8 +9,8 @@ use bakau_tests::{
     bakau::Bakau,
     catalogue,
     kill::{Way, wait_connected},
-    mosquitto::{self, Mosquitto},
-    publish::{Answer, Publisher},
+    mosquitto::Mosquitto,
+    publish::Publisher,
     sink::Sink,
     wait,
 };
@@ -30,7 +30,7 @@ async fn cross_every_level(publisher: &Publisher) -> Result<Vec<i64>> {
     for (step, oxygen) in [5.0, 3.9, 1.5, 0.42, 5.0, 5.0].into_iter().enumerate() {
         let time = start + step as i64 * 1_000;
         let payload = format!("{{\"time\":\"{}\",\"do\":{oxygen},\"ph\":7.0}}", UtcMillis::new(time));
-        assert_eq!(publisher.publish(TOPIC, payload.as_bytes()).await?, Answer::Acknowledged);
+        publisher.put(TOPIC, payload.as_bytes()).await?;
         times.push(time);
     }
     Ok(times)
@@ -137,8 +137,7 @@ async fn a_crossed_limit_reaches_webhook_pages_and_charts_through_the_embedded_b
     let sink = Sink::start(2).await?;
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files(&sink))?;
     bakau.start().await?;
-    let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-    let publisher = Publisher { broker: bakau.mqtt()?, username, password };
+    let publisher = bakau.device()?;
     whole_line(&mut bakau, &sink, &publisher).await
 }
 
@@ -151,8 +150,7 @@ async fn a_crossed_limit_reaches_webhook_pages_and_charts_through_mosquitto() ->
         Bakau::prepare(&folder.path().join("bakau"), &Way::Mosquitto.configuration(broker.port()), &files(&sink))?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
-    let (username, password) = (mosquitto::USERNAME.to_owned(), mosquitto::PASSWORD.to_owned());
-    let publisher = Publisher { broker: ([127, 0, 0, 1], broker.port()).into(), username, password };
+    let publisher = Publisher::at(&broker);
     whole_line(&mut bakau, &sink, &publisher).await
 }
 
@@ -165,10 +163,7 @@ async fn the_demo_raises_an_alert_within_its_first_minute() -> Result<()> {
     let arguments = ["demo", "--data", &data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--history", "6h"];
     let arguments = arguments.map(str::to_owned);
     bakau.start_with(&arguments).await?;
-    let alert = async || {
-        let alerts = bakau.json("/api/v1/alerts").await?;
-        Ok(alerts["alerts"].as_array().filter(|alerts| !alerts.is_empty()).cloned())
-    };
+    let alert = async || Ok(Some(bakau.alerts().await?).filter(|alerts| !alerts.is_empty()));
     wait::until("an alert of the demo", PATIENCE, alert).await.with_context(|| bakau.log_tail())?;
     let stations = bakau.json("/api/v1/stations").await?;
     assert_eq!(stations["stations"].as_array().map(Vec::len), Some(15));

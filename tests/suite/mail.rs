@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::UtcMillis;
 use bakau_tests::{
-    house::{CHAT, House, PUBLIC_URL},
+    house::{CHAT, House, PUBLIC_URL, RULE},
     smtp::{Mail, PASSWORD, Security},
     telegram::TOKEN,
     wait,
@@ -16,19 +16,6 @@ use reqwest::{StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Low oxygen alarms.
-const RULE: &str = r#"
-[[rule]]
-id = "do-rendah"
-name = { id = "Oksigen rendah", en = "Low oxygen" }
-datastream = "beban-000000/do"
-direction = "below"
-source = "PP 22/2021 Lampiran VIII"
-[rule.awas]
-raise = 0.5
-clear = 1.0
-"#;
 
 async fn open(folder: &Path, security: Security, channels: &str) -> Result<House> {
     House::open(folder, security, 1, channels, RULE).await

@@ -4,14 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use bakau_tests::{
-    bakau::Bakau,
-    catalogue, checker,
-    influx::Influx,
-    kill::Way,
-    publish::{Answer, Publisher},
-    wait,
-};
+use bakau_tests::{bakau::Bakau, catalogue, checker, influx::Influx, wait};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -78,15 +71,9 @@ const FILE: &str = "time,do\n2026-03-01T00:00:00Z,5.31\n2026-03-01T00:00:00Z,5.4
 /// `null`s.
 const BUOYS: [&str; 3] = ["selang-seling", "terbalik", "terpisah"];
 
-fn station(id: &str, kind: &str, datastreams: &[&str]) -> String {
-    let mut text = format!(
-        "\n[[station]]\nid = \"{id}\"\nname = \"{id}\"\nagency = \"dlh-uji\"\nkind = \"{kind}\"\nlatitude = -7.9\n\
-         longitude = 112.6\n"
-    );
-    for datastream in datastreams {
-        text += &format!("[[datastream]]\nid = \"{id}/{datastream}\"\ninterval_s = 300\n");
-    }
-    text
+fn station(id: &str, kind: &str, parameters: &[&str]) -> String {
+    let streams = parameters.iter().map(|parameter| catalogue::datastream(&format!("{id}/{parameter}"), 300));
+    catalogue::place(id, id, kind) + &streams.collect::<String>()
 }
 
 fn oxygen(row: usize) -> f64 {
@@ -107,14 +94,12 @@ fn messages(buoy: &str) -> Vec<String> {
 
 struct House {
     bakau: Bakau,
-    device: Publisher,
     readings: u64,
 }
 
 impl House {
     async fn open(folder: &Path, store: &str) -> Result<Self> {
-        let mut text =
-            catalogue::AGENCY.to_owned() + ROUTES + &catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
+        let mut text = ROUTES.to_owned();
         text += &station("zigbee-01", "air", &["air_temperature", "humidity"]);
         text += &station("berkas", "water", &["do"]);
         // Nobody listens there: decisions are looked at, not messages.
@@ -123,16 +108,12 @@ impl House {
             text += &station(buoy, "water", &["do", "pm25"]);
             text += &catalogue::rule(&format!("do-{buoy}"), &format!("{buoy}/do"));
         }
-        let configuration = Way::Embedded.configuration(0) + store;
-        let mut bakau = Bakau::prepare(folder, &configuration, &[("uji.toml", text)])?;
-        bakau.start().await?;
-        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-        let device = Publisher { broker: bakau.mqtt()?, username, password };
-        Ok(Self { bakau, device, readings: 0 })
+        let broker = "accept_past_days = 20000\n".to_owned() + store;
+        Ok(Self { bakau: Bakau::open(folder, &text, &broker).await?, readings: 0 })
     }
 
     async fn publish(&mut self, topic: &str, payload: &str, readings: u64) -> Result<()> {
-        assert_eq!(self.device.publish(topic, payload.as_bytes()).await?, Answer::Acknowledged, "{payload}");
+        self.bakau.put(topic, payload).await?;
         self.readings += readings;
         Ok(())
     }
@@ -154,17 +135,15 @@ impl House {
     }
 
     async fn values(&self, datastream: &str) -> Result<Vec<Value>> {
-        let answer = self.bakau.json(&format!("/api/v1/observations?datastream={datastream}&{RANGE}")).await?;
-        let rows = answer["observations"].as_array().context("a list")?;
-        assert!(rows.iter().all(|row| row["value"].is_null() == (row["flag"] == 9)), "{answer}");
+        let rows = self.bakau.observations(&format!("datastream={datastream}&{RANGE}")).await?;
+        assert!(rows.iter().all(|row| row["value"].is_null() == (row["flag"] == 9)), "{rows:?}");
         Ok(rows.iter().map(|row| row["value"].clone()).collect())
     }
 
     async fn latest(&self, datastream: &str) -> Result<Value> {
-        let answer = self.bakau.json("/api/v1/latest").await?;
-        let all = answer["latest"].as_array().context("a list")?;
+        let all = self.bakau.listed("/api/v1/latest", "latest").await?;
         let found = all.iter().find(|entry| entry["datastream"] == datastream);
-        Ok(found.with_context(|| format!("no {datastream} in {answer}"))?["value"].clone())
+        Ok(found.with_context(|| format!("no {datastream} in {all:?}"))?["value"].clone())
     }
 
     /// Two halves of one instant.

@@ -4,16 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bakau_clock::{Clock as _, SystemClock};
-use bakau_tests::{
-    bakau::Bakau,
-    catalogue,
-    device::Device,
-    kill::Way,
-    publish::{Answer, Publisher},
-    relay::Relay,
-    remote::Remote,
-    wait,
-};
+use bakau_tests::{bakau::Bakau, catalogue, device::Device, kill::Way, relay::Relay, remote::Remote, wait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -69,15 +60,8 @@ impl Open {
         Ok(())
     }
 
-    fn publisher(&self) -> Result<Publisher> {
-        let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-        Ok(Publisher { broker: self.bakau.mqtt()?, username, password })
-    }
-
     async fn publish(&self, topic: &str, payload: &str) -> Result<()> {
-        let answer = self.publisher()?.publish(topic, payload.as_bytes()).await?;
-        ensure!(answer == Answer::Acknowledged, "{topic}: {answer:?}");
-        Ok(())
+        self.bakau.put(topic, payload).await
     }
 
     /// A value of oxygen; far enough apart in time, any change is believed.
@@ -220,7 +204,7 @@ async fn a_device_that_is_gone_by_its_last_will_is_not_shown_live() -> Result<()
         let station = bakau.json("/api/v1/stations/beban-000000").await?;
         Ok(station["status"]["state"] == "offline")
     };
-    let device = Device::start(&open.publisher()?, &will);
+    let device = Device::start(&open.bakau.device()?, &will);
     wait::until("the device", PATIENCE, async || Ok((0 < device.connections()).then_some(()))).await?;
     drop(device);
     open.known("the last will", away).await?;

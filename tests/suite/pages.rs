@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use anyhow::{Context, Result};
 use bakau_clock::{Clock as _, SystemClock};
 use bakau_model::UtcMillis;
-use bakau_tests::{bakau::Bakau, catalogue, kill::Way, publish::Publisher, wait};
+use bakau_tests::{bakau::Bakau, catalogue, kill::Way, wait};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -57,11 +57,9 @@ fn rule() -> String {
 }
 
 /// Oxygen of the one station of [`catalogue::load`]; far enough apart in time, any change is believed.
-async fn measure(publisher: &Publisher, minutes_ago: i64, oxygen: f64) -> Result<()> {
+async fn measure(bakau: &Bakau, minutes_ago: i64, oxygen: f64) -> Result<()> {
     let at = SystemClock.now().saturating_add(-minutes_ago * 60_000);
-    let payload = format!("{{\"time\":\"{at}\",\"do\":{oxygen},\"ph\":7.0}}");
-    publisher.publish("bakau/beban-000000/data", payload.as_bytes()).await?;
-    Ok(())
+    bakau.put("bakau/beban-000000/data", catalogue::oxygen(at, oxygen)).await
 }
 
 /// The one alert that is open, once it has this level.
@@ -79,12 +77,7 @@ async fn what_mail_scanners_hang_on_an_address_breaks_no_page_picture_or_link() 
     let files = [("uji.toml", catalogue::load(1) + &rule())];
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
     bakau.start().await?;
-    let publisher = Publisher {
-        broker: bakau.mqtt()?,
-        username: catalogue::DEVICE.to_owned(),
-        password: catalogue::TOKEN.to_owned(),
-    };
-    measure(&publisher, 0, 3.5).await?;
+    measure(&bakau, 0, 3.5).await?;
     let alert = alert_at(&bakau, "waspada").await?;
     let alert = format!("/alerts/{}", alert["id"].as_str().context("an id")?);
     let hung_on = "utm_source=surat&fbclid=%F0%9F%8C%B1%FF&mc_eid&=&lang=fr&lang=en";
@@ -138,9 +131,7 @@ async fn an_acknowledgement_is_on_every_page_with_its_time_and_for_its_level_onl
     let files = [("uji.toml", catalogue::load(1) + &rule())];
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
     bakau.start().await?;
-    let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-    let publisher = Publisher { broker: bakau.mqtt()?, username, password };
-    measure(&publisher, 60, 3.5).await?;
+    measure(&bakau, 60, 3.5).await?;
     let alert = alert_at(&bakau, "waspada").await?;
     let id = alert["id"].as_str().context("an id")?.to_owned();
     let pages = |lang: &str| {
@@ -172,7 +163,7 @@ async fn an_acknowledgement_is_on_every_page_with_its_time_and_for_its_level_onl
     assert!(seen(&page_as_admin(&bakau, &pages("id")[2]).await?).contains("menuju lokasi"));
 
     // A rise is nobody's yet, and the pages say both.
-    measure(&publisher, 30, 1.5).await?;
+    measure(&bakau, 30, 1.5).await?;
     let risen = alert_at(&bakau, "siaga").await?;
     assert_eq!((&risen["acknowledged"], &risen["acknowledged_level"]), (&false.into(), &"waspada".into()));
     for path in &pages("id")[1..] {

@@ -6,7 +6,7 @@ use bakau_tests::{
     bakau::Bakau,
     catalogue, checker,
     kill::{Way, wait_connected, wait_settled},
-    mosquitto::{self, Mosquitto},
+    mosquitto::Mosquitto,
     publish::{Answer, Publisher},
 };
 use serde_json::Value;
@@ -104,11 +104,7 @@ async fn poison_and_large_messages_through_mosquitto_delay_nobody() -> Result<()
     let mut bakau = Bakau::prepare(&folder.path().join("bakau"), &Way::Mosquitto.configuration(broker.port()), &files)?;
     bakau.start().await?;
     wait_connected(&bakau).await?;
-    let publisher = Publisher {
-        broker: ([127, 0, 0, 1], broker.port()).into(),
-        username: mosquitto::USERNAME.to_owned(),
-        password: mosquitto::PASSWORD.to_owned(),
-    };
+    let publisher = Publisher::at(&broker);
     let base = 1_767_225_600_000;
     let topic = "bakau/beban-000000/data";
     for (offset, payload) in [b"not json".to_vec(), payload_of(MIB, base), good(base + 1)].into_iter().enumerate() {

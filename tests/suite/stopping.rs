@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use bakau_tests::{bakau::Bakau, catalogue, device::Device, kill::Way, publish::Publisher, wait};
+use bakau_tests::{bakau::Bakau, catalogue, device::Device, kill::Way, wait};
 use rusqlite::Connection;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,11 +67,7 @@ async fn a_device_with_a_last_will_is_not_silent_because_the_broker_stops_and_is
     let (station, alerts) = (catalogue::station(0), bakau.data("alerts.db"));
     for breaks_off in [false, true] {
         bakau.start().await?;
-        let who = Publisher {
-            broker: bakau.mqtt()?,
-            username: catalogue::DEVICE.to_owned(),
-            password: catalogue::TOKEN.to_owned(),
-        };
+        let who = bakau.device()?;
         let device = Device::start(&who, &format!("bakau/{station}/status"));
         device.publish(&format!("bakau/{station}/status"), "online")?;
         device.publish(&format!("bakau/{station}/data"), r#"{"do":5.5}"#)?;

@@ -23,7 +23,6 @@ use bakau_tests::{
     influx::{BUCKET, Influx, section},
     kill::{Way, wait_settled},
     process::Process,
-    publish::{Answer, Publisher},
     series::{assert_held, catalogue_of, jfk, replay_with},
     wait,
 };
@@ -97,9 +96,7 @@ async fn fill(bakau: &Bakau) -> Result<u64> {
 }
 
 async fn publish(bakau: &Bakau, payload: &str) -> Result<()> {
-    let (username, password) = (catalogue::DEVICE.to_owned(), catalogue::TOKEN.to_owned());
-    let publisher = Publisher { broker: bakau.mqtt()?, username, password };
-    assert_eq!(publisher.publish("replay/jfk/jfk", payload.as_bytes()).await?, Answer::Acknowledged);
+    bakau.put("replay/jfk/jfk", payload).await?;
     let settled = async || {
         let ledger = bakau.json("/api/v1/ledger").await?;
         Ok((ledger["readings"]["waiting"] == 0).then_some(()))

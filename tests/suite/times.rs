@@ -10,7 +10,7 @@ use bakau_tests::{
     catalogue, checker,
     kill::wait_settled,
     mosquitto::{self, Mosquitto},
-    publish::{Answer, Publisher},
+    publish::Publisher,
     sink::Sink,
     wait,
 };
@@ -42,8 +42,7 @@ struct Device {
 impl Device {
     async fn publish(&self, topic: &str, payload: &str) -> Result<()> {
         let topic = topic.replace("{station}", &self.station);
-        assert_eq!(self.publisher.publish(&topic, payload.as_bytes()).await?, Answer::Acknowledged, "{payload}");
-        Ok(())
+        self.publisher.put(&topic, payload).await
     }
 
     /// Low oxygen in other centuries, a good value among it, and one without a time.
@@ -60,10 +59,9 @@ impl Device {
 
     /// Each of the four is listed with what is wrong in words; the two good ones are there.
     async fn check(&self, bakau: &Bakau) -> Result<()> {
-        let listed = bakau.json("/api/v1/quarantine?limit=100").await?;
-        let rows = listed["quarantine"].as_array().context("a list")?;
+        let rows = bakau.listed("/api/v1/quarantine?limit=100", "quarantine").await?;
         let mine: Vec<_> = rows.iter().filter(|row| row["source"] == self.source).collect();
-        assert_eq!(mine.len(), 4, "{listed}");
+        assert_eq!(mine.len(), 4, "{rows:?}");
         for row in mine {
             let detail = row["detail"].as_str().unwrap_or_default();
             let fits = match row["reason"].as_str() {
@@ -78,12 +76,8 @@ impl Device {
             };
             assert!(fits && row["reading"] == format!("{}/do", self.station), "{row}");
         }
-        let path = format!("/api/v1/observations?datastream={}/do", self.station);
-        let held = bakau.json(&path).await?;
-        let field = |name: &str| {
-            let rows = held["observations"].as_array().map(Vec::as_slice).unwrap_or_default();
-            rows.iter().map(|row| row[name].clone()).collect::<Vec<Value>>()
-        };
+        let held = bakau.observations(&format!("datastream={}/do", self.station)).await?;
+        let field = |name: &str| held.iter().map(|row| row[name].clone()).collect::<Vec<Value>>();
         assert_eq!(field("value"), [5.3, 5.4]);
         assert_eq!(field("time_source"), ["device", "server"]);
         Ok(())
@@ -106,16 +100,8 @@ async fn open(folder: &Path, sink: &Sink) -> Result<(Mosquitto, Bakau, [Device; 
         &(catalogue::rule("rendah-0", &format!("{first}/do")) + &catalogue::rule("rendah-1", &format!("{second}/do")));
     let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &[("uji.toml", text)])?;
     bakau.start().await?;
-    let external = Publisher {
-        broker: ([127, 0, 0, 1], broker.port()).into(),
-        username: mosquitto::USERNAME.to_owned(),
-        password: mosquitto::PASSWORD.to_owned(),
-    };
-    let embedded = Publisher {
-        broker: bakau.mqtt()?,
-        username: catalogue::DEVICE.to_owned(),
-        password: catalogue::TOKEN.to_owned(),
-    };
+    let external = Publisher::at(&broker);
+    let embedded = bakau.device()?;
     let devices = [
         Device { source: "mosquitto", station: first, publisher: external },
         Device { source: "broker", station: second, publisher: embedded },

@@ -2,26 +2,11 @@
 //! costs one reading, and nothing is invented.
 
 use anyhow::Result;
-use bakau_tests::{
-    bakau::Bakau,
-    catalogue, checker,
-    kill::wait_settled,
-    publish::{Answer, Publisher},
-};
+use bakau_tests::{bakau::Bakau, catalogue, checker, kill::wait_settled};
 use serde_json::Value;
 
 /// 1 June 2025, 10:30:00 UTC, as devices send it: old for whoever runs this, so the source accepts old times.
 const START_S: i64 = 1_748_773_800;
-
-const STATIONS: &str = r#"
-[[station]]
-id = "uji-air"
-name = "Uji air"
-agency = "dlh-uji"
-kind = "water"
-latitude = -7.9
-longitude = 112.6
-"#;
 
 const PARAMETERS: [&str; 8] =
     ["do", "ph", "water_temperature", "conductivity", "turbidity", "water_level", "flow", "rain"];
@@ -89,7 +74,6 @@ tts = { values = [{ path = "/do", parameter = "do", unit = "mg/L" }] }
 
 struct Line {
     bakau: Bakau,
-    publisher: Publisher,
     readings: u64,
 }
 
@@ -101,22 +85,12 @@ impl Line {
     async fn with(folder: &std::path::Path, more: &str) -> Result<Self> {
         let stream = |parameter: &&str| {
             let datum = if *parameter == "water_level" { "vertical_datum = \"MSL\"\n" } else { "" };
-            format!("[[datastream]]\nid = \"uji-air/{parameter}\"\ninterval_s = 300\n{datum}")
+            catalogue::datastream(&format!("uji-air/{parameter}"), 300) + datum
         };
         let streams: String = PARAMETERS.iter().map(stream).collect();
-        let device = catalogue::device(catalogue::DEVICE, catalogue::TOKEN, "#");
-        let files =
-            [("uji.toml", catalogue::AGENCY.to_owned() + STATIONS + &streams + ROUTES + FRAMES + more + &device)];
-        let configuration = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n\
-                             accept_past_days = 36500\nmissing = [\"unavailable\"]\n";
-        let mut bakau = Bakau::prepare(folder, configuration, &files)?;
-        bakau.start().await?;
-        let publisher = Publisher {
-            broker: bakau.mqtt()?,
-            username: catalogue::DEVICE.to_owned(),
-            password: catalogue::TOKEN.to_owned(),
-        };
-        Ok(Self { bakau, publisher, readings: 0 })
+        let text = catalogue::place("uji-air", "Uji air", "water") + &streams + ROUTES + FRAMES + more;
+        let broker = "accept_past_days = 36500\nmissing = [\"unavailable\"]\n";
+        Ok(Self { bakau: Bakau::open(folder, &text, broker).await?, readings: 0 })
     }
 
     /// Publishes messages, each on the next five minutes where it has `TIME`, and waits until the store has so many
@@ -125,7 +99,7 @@ impl Line {
         for (number, payload) in payloads.iter().enumerate() {
             let time = (START_S + 300 * number as i64).to_string();
             let payload = replaced(payload, b"TIME", time.as_bytes());
-            assert_eq!(self.publisher.publish(topic, &payload).await?, Answer::Acknowledged);
+            self.bakau.put(topic, &payload).await?;
         }
         self.readings += readings;
         wait_settled(&self.bakau, self.readings).await?;
@@ -134,9 +108,8 @@ impl Line {
 
     /// Values and flags of a datastream, by measured time.
     async fn values(&self, parameter: &str) -> Result<Vec<(Option<f64>, u64)>> {
-        let path = format!("/api/v1/observations?datastream=uji-air/{parameter}&from=2025-01-01T00:00:00Z");
-        let answer = self.bakau.json(&path).await?;
-        let rows = answer["observations"].as_array().cloned().unwrap_or_default();
+        let rows =
+            self.bakau.observations(&format!("datastream=uji-air/{parameter}&from=2025-01-01T00:00:00Z")).await?;
         Ok(rows.iter().map(|row| (row["value"].as_f64(), row["flag"].as_u64().unwrap_or(0))).collect())
     }
 
@@ -146,9 +119,8 @@ impl Line {
 
     /// Reading and detail of every row of the quarantine list, oldest first.
     async fn quarantine(&self) -> Result<Vec<(String, String)>> {
-        let listed = self.bakau.json("/api/v1/quarantine?limit=100").await?;
+        let rows = self.bakau.listed("/api/v1/quarantine?limit=100", "quarantine").await?;
         let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
-        let rows = listed["quarantine"].as_array().cloned().unwrap_or_default();
         let mut rows: Vec<_> = rows.iter().map(|row| (text(row, "reading"), text(row, "detail"))).collect();
         rows.reverse();
         Ok(rows)
@@ -273,7 +245,6 @@ async fn a_radio_frame_is_taken_once_however_often_it_comes_and_whoever_was_kill
 
     line.bakau.kill()?;
     line.bakau.start().await?;
-    line.publisher.broker = line.bakau.mqtt()?;
     let late = rain("cc", "10:41:00.000", 104, 2.0);
     let next = rain("dd", "10:45:00.000", 105, 2.0);
     // The device begins anew: a frame of the same number and the same reading is another one, as is one of another reading.
@@ -287,12 +258,8 @@ async fn a_radio_frame_is_taken_once_however_often_it_comes_and_whoever_was_kill
 
     assert_eq!(line.numbers("rain").await?, [2.0, 2.0, 0.0, 0.4, 2.0].map(Some));
     assert_eq!(line.numbers("do").await?, [5.1, 5.1].map(Some));
-    let path = "/api/v1/observations?datastream=uji-air/rain&from=2025-01-01T00:00:00Z";
-    let rows = line.bakau.json(path).await?;
-    assert_eq!(
-        rows["observations"][0]["observed_at"], "2025-06-01T10:30:00.104Z",
-        "the first copy is the one that counts"
-    );
+    let rows = line.bakau.observations("datastream=uji-air/rain&from=2025-01-01T00:00:00Z").await?;
+    assert_eq!(rows[0]["observed_at"], "2025-06-01T10:30:00.104Z", "the first copy is the one that counts");
     let ledger = line.bakau.json("/api/v1/ledger").await?;
     assert_eq!(ledger["messages"]["ignored_duplicate"], 4, "{ledger}");
     assert_eq!(line.quarantine().await?, []);
@@ -323,15 +290,15 @@ async fn a_message_of_a_hundred_thousand_readings_is_stored_and_a_larger_one_put
     );
     let stream = |value: u8| {
         let letter = char::from(b'a' + value);
-        format!("[[datastream]]\nid = \"uji-air/do@{letter}\"\ninterval_s = 1\n")
+        catalogue::datastream(&format!("uji-air/do@{letter}"), 1)
     };
     let streams: String = (0..20).map(stream).collect();
     let mut line = Line::with(folder.path(), &(streams + &route)).await?;
     line.send("history/uji-air", &[&history(5_000)], 100_000).await?;
-    let path = "/api/v1/observations?datastream=uji-air/do@t&from=2025-06-01T11:53:19Z&to=2025-06-01T12:00:00Z";
-    let last = line.bakau.json(path).await?;
-    assert_eq!(last["observations"].as_array().map(Vec::len), Some(1), "{last}");
-    assert_eq!(last["observations"][0]["value"], 9.0);
+    let query = "datastream=uji-air/do@t&from=2025-06-01T11:53:19Z&to=2025-06-01T12:00:00Z";
+    let last = line.bakau.observations(query).await?;
+    assert_eq!(last.len(), 1, "{last:?}");
+    assert_eq!(last[0]["value"], 9.0);
 
     line.send("history/uji-air", &[&history(5_001)], 0).await?;
     let expected = (String::new(), "more than 100000 readings in one message: send it in several".to_owned());
