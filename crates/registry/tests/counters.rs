@@ -3,25 +3,7 @@
 use bakau_model::{Counter, Language, Principal, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Registry};
 
-const PLACES: &str = r#"
-[[city]]
-id = "malang"
-name = "Malang"
-code = "35.73"
-
-[[agency]]
-id = "dlh"
-name = "DLH"
-city = "malang"
-
-[[station]]
-id = "mlg-01"
-name = "Satu"
-agency = "dlh"
-kind = "water"
-latitude = -7.9
-longitude = 112.6
-"#;
+const PLACES: &str = include_str!("places.toml");
 
 fn files(datastreams: &str) -> [CatalogueFile; 2] {
     let file = |path: &str, text: &str| CatalogueFile { path: path.to_owned(), text: text.to_owned() };

@@ -37,31 +37,16 @@ async fn open(directory: &Path) -> Registry {
     Registry::open(&directory.join("registry.db")).await.unwrap()
 }
 
-const BASE: &str = r#"
-[[city]]
-id = "malang"
-name = "Malang"
-code = "35.73"
-
-[[agency]]
-id = "dlh"
-name = "DLH"
-city = "malang"
-
-[[station]]
-id = "mlg-01"
-name = "Satu"
-agency = "dlh"
-kind = "water"
-latitude = -7.9
-longitude = 112.6
-
+const BASE: &str = concat!(
+    include_str!("places.toml"),
+    r#"
 [[instrument]]
 id = "sonde"
 make = "A"
 model = "B"
 serial = "1"
-"#;
+"#
+);
 
 const OXYGEN: &str = r#"
 [[datastream]]
