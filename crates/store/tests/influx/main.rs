@@ -7,6 +7,7 @@ mod apart;
 mod copy;
 mod erased;
 mod examples;
+mod fuzzed;
 mod harm;
 mod mapping;
 mod measured;
