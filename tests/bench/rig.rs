@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use bakau_clock::{Clock, SystemClock};
+use bakau_model::Level;
 use bakau_simulate::load::{self, LoadContent, LoadPlan};
 use bakau_tests::{
     bakau::Bakau,
@@ -37,7 +38,8 @@ pub(crate) struct Plan {
     pub(crate) stations: usize,
     /// Messages per second; flat out where absent.
     pub(crate) rate: Option<f64>,
-    /// How many stations have a rule that the load crosses again and again; all others have one that it never crosses.
+    /// How many stations send values that go up and down over their rule's limits; all others have a rule that is never
+    /// crossed.
     pub(crate) crossing: usize,
 }
 
@@ -56,17 +58,20 @@ pub(crate) struct Run {
     pub(crate) group: f64,
     /// Time of one spool commit (encode, write, fsync), mean, in microseconds.
     pub(crate) commit: f64,
-    /// 99th percentile from packet to outbox row, ms (upper edge of the histogram's bucket), and how many.
-    pub(crate) decision: Option<(f64, u64)>,
+    /// 99th percentile from packet to outbox row, ms (upper edge of the histogram's bucket).
+    pub(crate) decision: Option<f64>,
+    /// Decisions to raise a level and to close an alert.
+    pub(crate) decisions: [f64; 2],
 }
 
-/// The load's oxygen jumps between 0 and 14 mg/L: about every third message of a crossing station changes the level.
+/// Levels that the oxygen of a waving station passes both ways every six messages ([`LoadContent::waving`]). A value that
+/// jumps would raise an alert and never close it: it is suspect, and suspect values close nothing.
 fn rules(plan: &Plan, url: &str) -> String {
     use std::fmt::Write as _;
     let mut text = catalogue::webhook(url);
     for index in 0..plan.stations {
         let station = catalogue::station(index);
-        let (raise, clear) = if index < plan.crossing { (7.0, 6.0) } else { (40.0, 39.0) };
+        let (raise, clear) = if index < plan.crossing { (7.0, 6.3) } else { (40.0, 39.0) };
         // Writing to a String cannot fail.
         let _ = write!(
             text,
@@ -91,7 +96,11 @@ fn load_plan(plan: &Plan, port: u16) -> LoadPlan {
         window: plan.window,
         rate: plan.rate,
         patience: Some(PATIENCE),
-        content: LoadContent { messages: plan.messages, ..catalogue::content(plan.stations, start, step) },
+        content: LoadContent {
+            messages: plan.messages,
+            waving: u32::try_from(plan.crossing).unwrap_or(u32::MAX),
+            ..catalogue::content(plan.stations, start, step)
+        },
     }
 }
 
@@ -176,7 +185,10 @@ pub(crate) async fn run(plan: &Plan, folder: &Path) -> Result<Run> {
     let memory = resident_bytes(pid)?.1 as f64 / 1e6;
     let mean = |name: &str| counter(&text, &format!("{name}_sum"), "") / counter(&text, &format!("{name}_count"), "");
     let (group, commit) = (mean("bakau_ingest_group_messages"), mean("bakau_ingest_commit_seconds") * 1e6);
-    let decision = p99_ms("", &text, "bakau_alerts_decision_seconds");
+    let decision = p99_ms("", &text, "bakau_alerts_decision_seconds").map(|(p99, _)| p99);
+    let reached = |level: Level| counter(&text, "bakau_alerts_transitions_total", &format!("\"{}\"", level.key()));
+    let decisions = [reached(Level::Waspada), reached(Level::Normal)];
     rig.bakau.stop()?;
-    Ok(Run { rate: plan.messages as f64 / elapsed.as_secs_f64(), cpu, broker_cpu, memory, group, commit, decision })
+    let rate = plan.messages as f64 / elapsed.as_secs_f64();
+    Ok(Run { rate, cpu, broker_cpu, memory, group, commit, decision, decisions })
 }

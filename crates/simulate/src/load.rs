@@ -58,6 +58,9 @@ pub struct LoadContent {
     pub start: UtcMillis,
     /// Milliseconds between two messages of a station.
     pub step_ms: i64,
+    /// The first value of so many stations, the first ones, rises from 6.0 to 7.6 and falls again every six messages, in
+    /// steps that quality control takes for real ones of oxygen; all others jump between 0 and 14.
+    pub waving: u32,
 }
 
 impl Default for LoadPlan {
@@ -84,6 +87,7 @@ impl Default for LoadContent {
             keys: ["do".to_owned(), "ph".to_owned()],
             start: UtcMillis::new(1_770_000_000_000),
             step_ms: 1_000,
+            waving: 0,
         }
     }
 }
@@ -109,7 +113,7 @@ impl LoadContent {
     /// What message `n` says.
     #[must_use]
     pub fn message(&self, n: u64) -> LoadMessage {
-        let [first, second] = cents(n);
+        let [first, second] = self.cents(n);
         // A number of hundredths divided by 100 is the same float as its decimal text read back: both are the nearest.
         let values = [f64::from(first) / 100.0, f64::from(second) / 100.0];
         LoadMessage { station: self.station(self.station_of(n)), observed_at: self.observed_at(n), values }
@@ -130,7 +134,7 @@ impl LoadContent {
     }
 
     fn payload(&self, n: u64) -> Bytes {
-        let [first, second] = cents(n);
+        let [first, second] = self.cents(n);
         let mut text = String::with_capacity(80);
         let [key, other] = &self.keys;
         // Writing into a String cannot fail.
@@ -145,13 +149,22 @@ impl LoadContent {
         );
         Bytes::from(text)
     }
+
+    /// Both values in hundredths, 0.00 to 14.00: other from message to message, inside the ranges of oxygen and pH.
+    fn cents(&self, n: u64) -> [u32; 2] {
+        let value = |factor: u64| u32::try_from(n.wrapping_mul(factor) % 1_401).unwrap_or(0);
+        let station = self.station_of(n);
+        if self.waving <= station {
+            return [value(37), value(911)];
+        }
+        // Each begins elsewhere in the wave, so that not all of them cross a level at once.
+        let place = (n / u64::from(self.stations.max(1)) + u64::from(station)) % WAVE.len() as u64;
+        [WAVE.get(place as usize).copied().unwrap_or(0), value(911)]
+    }
 }
 
-/// Both values in hundredths, 0.00 to 14.00: other from message to message, inside the ranges of oxygen and pH.
-fn cents(n: u64) -> [u32; 2] {
-    let value = |factor: u64| u32::try_from(n.wrapping_mul(factor) % 1_401).unwrap_or(0);
-    [value(37), value(911)]
-}
+/// One rise and fall in hundredths.
+const WAVE: [u32; 6] = [600, 650, 720, 760, 720, 650];
 
 /// Which messages of a load were acknowledged: one bit each.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -382,6 +395,20 @@ mod tests {
             assert!(lane.open.is_empty());
         }
         assert_eq!(seen.len(), 1_000);
+    }
+
+    #[test]
+    fn a_waving_station_goes_below_6_3_and_above_7_every_six_messages_without_a_jump() {
+        let content = LoadContent { stations: 3, waving: 2, ..LoadContent::default() };
+        for station in 0..2 {
+            let values: Vec<_> = (0..13).map(|round| content.message(round * 3 + station).values[0]).collect();
+            // A minute and what is less count as one: more than 1.0 mg/L in it is suspect.
+            assert!(values.windows(2).all(|pair| 0.1 < (pair[1] - pair[0]).abs() && (pair[1] - pair[0]).abs() < 1.0));
+            assert_eq!(values[..6], values[6..12]);
+            assert!(values.iter().any(|value| *value < 6.3) && values.iter().any(|value| 7.0 < *value));
+        }
+        let still = LoadContent { waving: 0, ..content.clone() };
+        assert!((0..13).all(|round| content.message(round * 3 + 2) == still.message(round * 3 + 2)));
     }
 
     #[test]
