@@ -53,6 +53,11 @@ impl Ahead {
         self.changed.insert(key);
     }
 
+    /// Every reading that waits.
+    pub fn keys(&self) -> impl Iterator<Item = WaitingKey> + '_ {
+        self.waiting.keys().copied()
+    }
+
     /// When the time of the next one comes.
     #[must_use]
     pub fn next(&self) -> Option<UtcMillis> {

@@ -1,6 +1,7 @@
 //! From the spool to decisions, across restarts.
 
 use bakau_model::{Level, Principal};
+use bakau_registry::{Band, Condition, Direction, Threshold};
 
 use super::*;
 use crate::{
@@ -249,5 +250,55 @@ async fn a_value_that_fails_quality_control_alarms_nobody_even_just_after_a_rest
     house.arrive(&[(2, 3.0), (3, 6.0), (4, 4.9), (5, 3.8)]);
     let detail = room.alert("an alert", |_| true).await;
     assert_eq!((detail.alert.onset, detail.alert.flag), (at(5), Some(bakau_model::Flag::Suspect)));
+    room.close().await;
+}
+
+/// A rain gauge that counts on, watched by a rule about more than 5 mm.
+fn gauge() -> Snapshot {
+    let mut rule = do_rule(0);
+    let waspada = Band::one_sided(Direction::Above, Threshold { raise: 5.0, clear: 1.0 });
+    rule.condition = Condition::Threshold { direction: Direction::Above, waspada, siaga: None, awas: None };
+    let mut counting = snapshot(NOWHERE, 1, [rule]);
+    let counter = Some(bakau_model::Counter { max: None, interval_ms: 60_000 });
+    let limits = bakau_model::QualityLimits { counter, ..bakau_model::QualityLimits::default() };
+    let datastream = Arc::new(bakau_registry::Datastream { limits, ..testing::datastream() });
+    counting.datastreams.insert(testing::DATASTREAM, datastream);
+    counting
+}
+
+#[tokio::test]
+async fn what_the_store_has_before_rules_have_evaluated_it_still_alarms_after_a_kill() {
+    let mut house = House::new(NOWHERE);
+    house.snapshots.send_replace(Arc::new(gauge()));
+    let room = house.open().await;
+    let known = house.spool.append(&draft(&[testing::observation(0, 100.0), testing::observation(1, 100.2)])).unwrap();
+    cursor_reaches(&house.reader, known.seq).await;
+    room.close().await;
+    // Rules have not seen the burst; the store has.
+    house.clock.set(at(3));
+    let burst = house.spool.append(&draft(&[testing::observation(2, 100.2), testing::observation(3, 112.4)])).unwrap();
+    house.store.write(&[known, burst], Vec::new()).await.unwrap();
+    let room = house.open().await;
+    let detail = room.alert("an alert", |_| true).await;
+    assert_eq!((detail.alert.onset, detail.alert.value), (at(3), Some(12.2)));
+    room.close().await;
+}
+
+#[tokio::test]
+async fn what_waited_for_its_time_while_nothing_ran_still_alarms() {
+    let mut house = House::new(NOWHERE);
+    house.snapshots.send_replace(Arc::new(gauge()));
+    let room = house.open().await;
+    // The second reading is of a clock that is two minutes ahead.
+    let early = Observation { received_at: at(1), ..testing::observation(3, 112.4) };
+    house.clock.set(at(1));
+    let batch = house.spool.append(&draft(&[testing::observation(1, 100.0), early])).unwrap();
+    cursor_reaches(&house.reader, batch.seq).await;
+    room.close().await;
+    house.store.write(&[batch], Vec::new()).await.unwrap();
+    house.clock.set(at(4));
+    let room = house.open().await;
+    let detail = room.alert("an alert", |_| true).await;
+    assert_eq!(detail.alert.onset, at(3));
     room.close().await;
 }

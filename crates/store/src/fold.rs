@@ -2,11 +2,14 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use bakau_model::{DatastreamId, QualityLimits, UtcMillis};
+use bakau_model::{DatastreamId, Observation, QualityLimits, UtcMillis};
 use bakau_quality::{LookBack, Reading, Stream, margin};
 use parking_lot::Mutex;
 
 use crate::{RangeQuery, SeriesPoint, Store, StoreError, StoreErrorKind, StoredObservation};
+
+/// Readings of a counter asked for first: nearly always more than matter.
+const FIRST_PAGE: usize = 8;
 
 /// Takes every value of a range into `state`, in reading order, until `step` breaks off.
 ///
@@ -81,56 +84,67 @@ pub async fn stream_before(
     before: UtcMillis,
     limit: usize,
 ) -> Result<Stream, StoreError> {
-    if let Some(window) = LookBack::of(limits) {
-        return counter_before(store, limits, window, (datastream, before), limit).await;
-    }
+    stream_of_known(store, limits, (datastream, before), limit, |_| true).await
+}
+
+/// The same of those values alone that are known to whoever goes on from that state: the store may be further.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn stream_of_known(
+    store: &dyn Store,
+    limits: &QualityLimits,
+    (datastream, before): (DatastreamId, UtcMillis),
+    limit: usize,
+    is_known: impl Fn(&Observation) -> bool + Send + Sync + 'static,
+) -> Result<Stream, StoreError> {
     let reach = margin(limits).to_resume();
     if reach == 0 {
         return Ok(Stream::new());
     }
-    let from = before.saturating_add(-reach);
-    let newest = RangeQuery { datastream, from, to: before, after: None, limit, newest_first: true };
-    let mut values = fold_points(store, &newest, Vec::new(), |values, point| {
-        values.push((point.observed_at, point.value));
-        ControlFlow::Continue(())
-    })
-    .await?;
-    values.reverse();
-    let mut stream = Stream::new();
-    for (at, value) in values {
-        stream.judge(limits, (at, value).into());
-    }
-    Ok(stream)
-}
-
-/// The same of a counter: from the last plain step on, however long ago that was.
-async fn counter_before(
-    store: &dyn Store,
-    limits: &QualityLimits,
-    mut window: LookBack<'_>,
-    (datastream, before): (DatastreamId, UtcMillis),
-    limit: usize,
-) -> Result<Stream, StoreError> {
-    let (from, mut newest_first, mut page) = (UtcMillis::new(i64::MIN), Vec::new(), 8);
-    let mut query = RangeQuery { datastream, from, to: before, after: None, limit: page, newest_first: true };
-    while newest_first.len() < limit {
-        query.limit = page;
-        let found = store.observations(&query).await?;
-        query.after = found.last().map(|row| row.observation.observed_at);
-        let is_last = found.len() < page;
-        let is_closed = found.iter().any(|row| {
-            let reading = Reading::from(&row.observation);
-            newest_first.push(reading);
-            window.closed_by(reading).is_some()
-        });
-        if is_closed || is_last {
-            break;
-        }
-        page *= 4;
-    }
+    // How long ago the readings were that the next one of a counter is counted from, nobody knows.
+    let is_counter = limits.counter.is_some();
+    let from = if is_counter { UtcMillis::new(i64::MIN) } else { before.saturating_add(-reach) };
+    let query = RangeQuery { datastream, from, to: before, after: None, limit, newest_first: true };
+    let newest_first = if let Some(window) = LookBack::of(limits) {
+        readings_of_counter(store, query, window, is_known).await?
+    } else {
+        fold(store, &query, Vec::new(), move |readings, row| {
+            if is_known(&row.observation) {
+                readings.push(Reading::from(&row.observation));
+            }
+            ControlFlow::Continue(())
+        })
+        .await?
+    };
     let mut stream = Stream::new();
     for reading in newest_first.into_iter().rev() {
         stream.judge(limits, reading);
     }
     Ok(stream)
+}
+
+/// The newest readings of a counter, from the last plain step on.
+async fn readings_of_counter(
+    store: &dyn Store,
+    mut query: RangeQuery,
+    mut window: LookBack<'_>,
+    is_known: impl Fn(&Observation) -> bool,
+) -> Result<Vec<Reading>, StoreError> {
+    let (mut newest_first, limit) = (Vec::new(), query.limit);
+    query.limit = FIRST_PAGE;
+    loop {
+        let found = store.observations(&query).await?;
+        query.after = found.last().map(|row| row.observation.observed_at);
+        let mut known = found.iter().map(|row| &row.observation).filter(|observation| is_known(observation));
+        let is_closed = known.any(|observation| {
+            let reading = Reading::from(observation);
+            newest_first.push(reading);
+            window.closed_by(reading).is_some()
+        });
+        if is_closed || found.len() < query.limit || limit <= newest_first.len() {
+            return Ok(newest_first);
+        }
+        query.limit *= 4;
+    }
 }

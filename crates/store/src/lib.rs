@@ -21,7 +21,7 @@ mod sum;
 mod types;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use fold::{fold, fold_increments, fold_points, stream_before};
+pub use fold::{fold, fold_increments, fold_points, stream_before, stream_of_known};
 pub use hour::Hour;
 pub use retry::pause;
 pub use sum::Sum;
