@@ -7,7 +7,7 @@
 //! they are about what was *not* there when.
 
 use bakau_model::{DatastreamName, Flag, Level, Observation, QualityTest, RuleId, UtcMillis};
-use bakau_quality::{Reading, Stream};
+use bakau_quality::{Sample, Stream};
 use bakau_registry::{Datastream, Rule};
 use serde::Serialize;
 
@@ -99,7 +99,7 @@ impl<'a> Judging<'a> {
         if self.datastream.counter().is_some() {
             return value.filter(|_| flag.is_usable()).map(|value| Judged { at, value, flag });
         }
-        let judgement = self.stream.judge(&self.datastream.limits, Reading { at, value, received_at });
+        let judgement = self.stream.judge(&self.datastream.limits, Sample { at, value, received_at });
         if let (Some(revised), Some(newest)) = (judgement.revises, &mut self.newest)
             && newest.at == revised.at
         {

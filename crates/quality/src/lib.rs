@@ -53,5 +53,5 @@ pub use counter::{LookAhead, LookBack};
 pub use flagger::Flagger;
 pub use flat::FLAT_SLOTS;
 pub use margin::{GAP_RATIO, Margin, NEIGHBOUR_GAP_MS, margin};
-pub use series::{Reading, count, evaluate, flag};
+pub use series::{Sample, count, evaluate, flag};
 pub use stream::{Judgement, Revision, Stream};

@@ -6,7 +6,7 @@ use crate::{Revision, Stream};
 
 /// What a value is judged by, beside its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
+pub struct Sample {
     /// When it was measured, by the clock of whoever stamped it.
     pub at: UtcMillis,
     /// The value; `None` (and anything that is no finite number) is a missing one.
@@ -16,13 +16,13 @@ pub struct Reading {
 }
 
 /// One that arrived the moment it was measured.
-impl From<(UtcMillis, Option<f64>)> for Reading {
+impl From<(UtcMillis, Option<f64>)> for Sample {
     fn from((at, value): (UtcMillis, Option<f64>)) -> Self {
         Self { at, value, received_at: at }
     }
 }
 
-impl From<&Observation> for Reading {
+impl From<&Observation> for Sample {
     fn from(observation: &Observation) -> Self {
         let Observation { observed_at: at, value, received_at, .. } = *observation;
         Self { at, value, received_at }
@@ -31,13 +31,13 @@ impl From<&Observation> for Reading {
 
 /// The results of every value of a series in strictly increasing event time.
 #[must_use]
-pub fn evaluate<R: Into<Reading> + Copy>(limits: &QualityLimits, series: &[R]) -> Vec<TestResults> {
+pub fn evaluate<R: Into<Sample> + Copy>(limits: &QualityLimits, series: &[R]) -> Vec<TestResults> {
     count(limits, series).into_iter().map(|(results, _)| results).collect()
 }
 
 /// The results and, of a counter, the increment of every value of a series in strictly increasing event time.
 #[must_use]
-pub fn count<R: Into<Reading> + Copy>(limits: &QualityLimits, series: &[R]) -> Vec<(TestResults, Option<f64>)> {
+pub fn count<R: Into<Sample> + Copy>(limits: &QualityLimits, series: &[R]) -> Vec<(TestResults, Option<f64>)> {
     let mut stream = Stream::new();
     let mut all: Vec<(TestResults, Option<f64>)> = Vec::with_capacity(series.len());
     for &reading in series {

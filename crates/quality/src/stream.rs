@@ -6,7 +6,7 @@ use crate::{
     clock::clock,
     flat::Run,
     margin::{GAP_RATIO, NEIGHBOUR_GAP_MS},
-    series::Reading,
+    series::Sample,
 };
 
 const MINUTE_MS: f64 = 60_000.0;
@@ -77,7 +77,7 @@ impl Stream {
     ///
     /// A value that is not newer than every earlier one is judged by its range alone and not remembered. Readings of a
     /// counter are judged by what they count ([`crate::counter`]).
-    pub fn judge(&mut self, limits: &QualityLimits, Reading { at, value, received_at }: Reading) -> Judgement {
+    pub fn judge(&mut self, limits: &QualityLimits, Sample { at, value, received_at }: Sample) -> Judgement {
         let Some(value) = value.filter(|value| value.is_finite()) else {
             self.newest = self.newest.max(Some(at));
             return Judgement { results: TestResults::NONE, increment: None, revises: None };

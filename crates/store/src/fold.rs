@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use bakau_model::{DatastreamId, Observation, QualityLimits, UtcMillis};
-use bakau_quality::{LookBack, Reading, Stream, margin};
+use bakau_quality::{LookBack, Sample, Stream, margin};
 use parking_lot::Mutex;
 
 use crate::{RangeQuery, SeriesPoint, Store, StoreError, StoreErrorKind, StoredObservation};
@@ -111,7 +111,7 @@ pub async fn stream_of_known(
     } else {
         fold(store, &query, Vec::new(), move |readings, row| {
             if is_known(&row.observation) {
-                readings.push(Reading::from(&row.observation));
+                readings.push(Sample::from(&row.observation));
             }
             ControlFlow::Continue(())
         })
@@ -130,7 +130,7 @@ async fn readings_of_counter(
     mut query: RangeQuery,
     mut window: LookBack<'_>,
     is_known: impl Fn(&Observation) -> bool,
-) -> Result<Vec<Reading>, StoreError> {
+) -> Result<Vec<Sample>, StoreError> {
     let (mut newest_first, limit) = (Vec::new(), query.limit);
     query.limit = FIRST_PAGE;
     loop {
@@ -138,7 +138,7 @@ async fn readings_of_counter(
         query.after = found.last().map(|row| row.observation.observed_at);
         let mut known = found.iter().map(|row| &row.observation).filter(|observation| is_known(observation));
         let is_closed = known.any(|observation| {
-            let reading = Reading::from(observation);
+            let reading = Sample::from(observation);
             newest_first.push(reading);
             window.closed_by(reading).is_some()
         });

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bakau_model::{Batch, DatastreamId, QualityLimits, TestResults, UtcMillis};
-use bakau_quality::{Judgement, Margin, Reading, Revision, Stream, margin};
+use bakau_quality::{Judgement, Margin, Revision, Sample, Stream, margin};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
 
 use self::counting::Counting;
@@ -131,7 +131,7 @@ fn by_key(group: &[Arc<Batch>]) -> Vec<(DatastreamId, Fresh)> {
 fn onwards(stream: &mut Stream, limits: &QualityLimits, values: &[(DatastreamId, Fresh)], out: &mut Vec<Verdict>) {
     let start = out.len();
     for &(datastream, Fresh { at, value, received_at, .. }) in values {
-        let Judgement { results, increment, revises } = stream.judge(limits, Reading { at, value, received_at });
+        let Judgement { results, increment, revises } = stream.judge(limits, Sample { at, value, received_at });
         let verdict = |observed_at, tests, increment| Verdict {
             datastream,
             observed_at,
@@ -215,7 +215,7 @@ impl Around<'_> {
         let mut revisions = Vec::new();
         for (&at, judged) in &mut series {
             let Judgement { results, revises, .. } =
-                stream.judge(self.limits, Reading { at, value: judged.value, received_at: judged.received_at });
+                stream.judge(self.limits, Sample { at, value: judged.value, received_at: judged.received_at });
             judged.results = results;
             revisions.extend(revises);
         }

@@ -2,7 +2,7 @@ use bakau_model::{Range, Step};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reading, count};
+use crate::{Sample, count};
 
 const MINUTE: i64 = 60_000;
 type Series = Vec<(UtcMillis, Option<f64>)>;
@@ -95,12 +95,12 @@ fn a_return_long_after_a_fall_is_a_counter_that_began_again() {
 
 #[test]
 fn a_lower_reading_that_arrived_before_a_higher_one_before_it_is_out_of_place() {
-    let reading = |minute: i64, received_minute: i64, value: f64| Reading {
+    let reading = |minute: i64, received_minute: i64, value: f64| Sample {
         at: UtcMillis::new(minute * MINUTE),
         value: Some(value),
         received_at: UtcMillis::new(received_minute * MINUTE),
     };
-    let counted = |series: &[Reading]| -> Vec<_> { count(&gauge(None), series).into_iter().map(|(_, n)| n).collect() };
+    let counted = |series: &[Sample]| -> Vec<_> { count(&gauge(None), series).into_iter().map(|(_, n)| n).collect() };
     let set_right =
         [reading(0, 0, 7.8), reading(4, 4, 8.4), reading(41, 2, 8.0), reading(42, 3, 8.2), reading(45, 45, 8.6)];
     assert_eq!(counted(&set_right), [Some(0.0), Some(0.6), None, None, Some(0.2)]);
@@ -198,9 +198,9 @@ fn arrival(at: UtcMillis, minutes: i64) -> UtcMillis {
 }
 
 /// The same with clocks that are ahead or set, and late arrivals.
-fn jumping() -> impl Strategy<Value = Vec<Reading>> {
+fn jumping() -> impl Strategy<Value = Vec<Sample>> {
     (series(), prop::collection::vec(ways(), 60)).prop_map(|(series, ways)| {
-        let reading = |(&(at, value), &way): (&(UtcMillis, Option<f64>), &i64)| Reading {
+        let reading = |(&(at, value), &way): (&(UtcMillis, Option<f64>), &i64)| Sample {
             at,
             value,
             received_at: arrival(at, way),
@@ -266,7 +266,7 @@ proptest! {
         let mut changed = series.clone();
         let place = at.index(series.len());
         let at = series[place].at;
-        changed[place] = Reading { at, value: other.map(|ticks| f64::from(ticks) / 5.0), received_at: arrival(at, way) };
+        changed[place] = Sample { at, value: other.map(|ticks| f64::from(ticks) / 5.0), received_at: arrival(at, way) };
         let (before, after) = (count(&limits, &series), count(&limits, &changed));
         for series in [&series, &changed] {
             let mut window = LookAhead::of(&limits).unwrap();
@@ -290,7 +290,7 @@ proptest! {
             counted += ticks;
             let received_at = UtcMillis::new(n as i64 * 5 * MINUTE);
             let by = if (n < set_at) == (0 < ahead_minutes) { ahead_minutes * MINUTE } else { 0 };
-            Reading { at: received_at.saturating_add(by + (n as i64 % 3)), value: Some(f64::from(counted) / 5.0), received_at }
+            Sample { at: received_at.saturating_add(by + (n as i64 % 3)), value: Some(f64::from(counted) / 5.0), received_at }
         }).collect();
         series.sort_by_key(|reading| reading.at);
         series.dedup_by_key(|reading| reading.at);

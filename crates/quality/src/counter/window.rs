@@ -8,7 +8,7 @@
 use bakau_model::{Counter, Decimal, Flag, QualityLimits, UtcMillis};
 
 use super::{SET_BACK_MS, came_at_once, is_reading, range};
-use crate::Reading;
+use crate::Sample;
 
 /// A reading that can be one of the counter.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ struct Usable {
 }
 
 impl Usable {
-    fn of(counter: &Counter, Reading { at, value, received_at }: Reading) -> Option<Self> {
+    fn of(counter: &Counter, Sample { at, value, received_at }: Sample) -> Option<Self> {
         let value = value.filter(|&value| is_reading(counter, value))?;
         Some(Self { at, value, received_at })
     }
@@ -62,7 +62,7 @@ impl<'a> LookBack<'a> {
 
     /// Takes the next older reading. Where nothing older matters any more, the instant of the later reading of the step:
     /// what is said of readings up to there, nothing behind it can change.
-    pub fn closed_by(&mut self, reading: Reading) -> Option<UtcMillis> {
+    pub fn closed_by(&mut self, reading: Sample) -> Option<UtcMillis> {
         let usable = Usable::of(self.counter, reading);
         if let Some((arrived, to)) = self.step {
             if usable.and_then(|usable| usable.arrival()).is_some_and(|arrival| arrived < arrival) {
@@ -103,7 +103,7 @@ impl<'a> LookAhead<'a> {
     /// Takes the next reading, and whether it changed. Where nothing behind it has changed, its instant.
     ///
     /// Readings are taken from so far back on that nothing before them matters ([`LookBack`]).
-    pub fn closed_by(&mut self, reading: Reading, has_changed: bool) -> Option<UtcMillis> {
+    pub fn closed_by(&mut self, reading: Sample, has_changed: bool) -> Option<UtcMillis> {
         if has_changed {
             self.changed = Some(reading.at);
             self.from = None;

@@ -180,7 +180,7 @@ fn a_value_from_a_clock_that_is_ahead_is_suspect_and_stays_so_when_its_next_neig
     let (limits, mut stream) = (water(), Stream::new());
     let mut judge = |minute: i64, received_minute: i64, value: f64| {
         let (at, received_at) = (UtcMillis::new(minute * MINUTE), UtcMillis::new(received_minute * MINUTE));
-        stream.judge(&limits, Reading { at, value: Some(value), received_at })
+        stream.judge(&limits, Sample { at, value: Some(value), received_at })
     };
     assert_eq!(judge(0, 0, 8.0).results.get(QualityTest::Clock), Flag::NotEvaluated);
     let ahead = judge(10, 6, 8.1).results;

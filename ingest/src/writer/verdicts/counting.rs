@@ -4,7 +4,7 @@
 //! behind it ([`LookBack`], [`LookAhead`]), nearly always three readings on each side.
 
 use bakau_model::{DatastreamId, QualityLimits, TestResults, UtcMillis};
-use bakau_quality::{Judgement, LookAhead, LookBack, Reading, Revision, Stream};
+use bakau_quality::{Judgement, LookAhead, LookBack, Revision, Sample, Stream};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
 
 use super::{Fresh, MAX_AROUND, Track, crowded};
@@ -33,7 +33,7 @@ struct Said {
 /// A reading among those judged again.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
-    reading: Reading,
+    reading: Sample,
     /// What the store says; nothing for a reading of the group.
     held: Option<Said>,
 }
@@ -113,7 +113,7 @@ impl Counting<'_> {
             let through = page.last().map(|row| row.observation.observed_at).filter(|_| !is_last);
             for row in &page {
                 let stored = Taken::stored(row);
-                let Reading { at, value, .. } = stored.reading;
+                let Sample { at, value, .. } = stored.reading;
                 while let Some(&(_, new)) = fresh.first().filter(|(_, new)| new.at < at) {
                     run.take(Taken::fresh(new));
                     fresh = &fresh[1..];
@@ -155,11 +155,11 @@ impl Counting<'_> {
 impl Taken {
     fn stored(row: &StoredObservation) -> Self {
         let held = Some(Said { tests: row.tests, increment: row.increment });
-        Self { reading: Reading::from(&row.observation), held }
+        Self { reading: Sample::from(&row.observation), held }
     }
 
     const fn fresh(Fresh { at, value, received_at, .. }: Fresh) -> Self {
-        Self { reading: Reading { at, value, received_at }, held: None }
+        Self { reading: Sample { at, value, received_at }, held: None }
     }
 }
 
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
     fn tell(&self, datastream: DatastreamId, out: &mut Vec<Verdict>) {
         let new = self.judged.iter().filter(|(taken, _)| taken.held.is_none());
         let newest = new.map(|(taken, _)| taken.reading.received_at).max();
-        let is_open = |Reading { at, value, .. }: Reading| {
+        let is_open = |Sample { at, value, .. }: Sample| {
             value.is_some()
                 && self.settled.is_none_or(|settled| settled < at)
                 && self.closed.is_none_or(|closed| at <= closed)

@@ -64,13 +64,13 @@ impl House {
     /// Stored verdicts, and those of judging the stored history at once.
     async fn verdicts(&self, datastream: u32) -> (Vec<(i64, Flag, TestResults)>, Vec<(i64, Flag, TestResults)>) {
         let rows = self.store.observations(&everything(datastream)).await.unwrap();
-        let series: Vec<_> = rows.iter().map(|row| Reading::from(&row.observation)).collect();
+        let series: Vec<_> = rows.iter().map(|row| Sample::from(&row.observation)).collect();
         let whole = evaluate(&limits(), &series);
         let stored = rows.iter().map(|row| (row.observation.observed_at.get(), row.observation.flag, row.tests));
         let judged = series
             .iter()
             .zip(whole)
-            .map(|(&Reading { at, value, .. }, tests)| (at.get(), bakau_quality::flag(value, tests), tests));
+            .map(|(&Sample { at, value, .. }, tests)| (at.get(), bakau_quality::flag(value, tests), tests));
         (stored.collect(), judged.collect())
     }
 }

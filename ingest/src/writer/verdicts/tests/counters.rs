@@ -18,11 +18,11 @@ impl House {
     /// Stored increments with their flags, and those of counting the stored history at once.
     async fn counted(&self, datastream: u32) -> (Vec<(i64, Flag, Option<f64>)>, Vec<(i64, Flag, Option<f64>)>) {
         let rows = self.store.observations(&everything(datastream)).await.unwrap();
-        let series: Vec<_> = rows.iter().map(|row| Reading::from(&row.observation)).collect();
+        let series: Vec<_> = rows.iter().map(|row| Sample::from(&row.observation)).collect();
         let whole = count(&self.limits, &series);
         let stored = rows.iter().map(|row| (row.observation.observed_at.get(), row.observation.flag, row.increment));
         let judged = series.iter().zip(whole);
-        let judged = judged.map(|(&Reading { at, value, .. }, (tests, counted))| {
+        let judged = judged.map(|(&Sample { at, value, .. }, (tests, counted))| {
             (at.get(), bakau_quality::flag(value, tests), counted)
         });
         (stored.collect(), judged.collect())
