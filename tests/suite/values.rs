@@ -143,16 +143,18 @@ fn replaced(payload: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
 async fn a_bare_nan_costs_its_own_reading_and_stray_bytes_cost_none() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut line = Line::start(folder.path()).await?;
-    let payloads: [&[u8]; 5] = [
+    let deep = format!(r#"{{"trace":{}1{},"time":TIME,"t":28.3}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    let payloads: [&[u8]; 6] = [
         br#"{"time":TIME,"do":nan,"ph":7.31,"t":28.4}"#,
         br#"{"time":TIME,"do":NaN,"ph":7.32,"t":28.5}"#,
         br#"{"time":TIME,"do":-inf,"ph":7.35,"t":28.8}"#,
         b"{\"time\":TIME,\"t\":28.1,\"unit\":\"\xb0C\"}",
         b"\xef\xbb\xbf{\"time\":TIME,\"t\":28.2,\"unit\":\"Cel\",}\r\n\0\0",
+        deep.as_bytes(),
     ];
-    line.send("plain/uji-air", &payloads, 10).await?;
+    line.send("plain/uji-air", &payloads, 11).await?;
     assert_eq!(line.numbers("ph").await?, [7.31, 7.32, 7.35].map(Some));
-    assert_eq!(line.numbers("water_temperature").await?, [28.4, 28.5, 28.8, 28.1, 28.2].map(Some));
+    assert_eq!(line.numbers("water_temperature").await?, [28.4, 28.5, 28.8, 28.1, 28.2, 28.3].map(Some));
     assert_eq!(line.values("do").await?, [(None, 9), (None, 9)]);
     let expected = ("uji-air/do".to_owned(), "\"-inf\" is no finite number".to_owned());
     assert_eq!(line.quarantine().await?, [expected]);

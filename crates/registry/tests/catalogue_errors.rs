@@ -409,6 +409,22 @@ fn the_station_of_a_route_is_given_once() {
 }
 
 #[test]
+fn a_path_is_bounded_in_its_steps() {
+    let route = |steps: usize| {
+        let path = "/a".repeat(steps);
+        let text = format!(
+            "[[station]]\nid = \"s\"\nname = \"S\"\nagency = \"a\"\nkind = \"water\"\nlatitude = -7.9\nlongitude = 112.6\n\
+             [[route]]\nid = \"r\"\ntopic = \"t/{{station}}\"\nformat = \"json\"\n\
+             json = {{ values = [{{ path = \"{path}\", parameter = \"do\", unit = \"mg/L\" }}] }}"
+        );
+        errors(&[file("r.toml", &text)]).into_iter().filter(|error| error.contains("/a/a")).collect::<Vec<_>>()
+    };
+    assert_eq!(route(64), Vec::<String>::new());
+    let told = route(65);
+    assert!(told.len() == 1 && told[0].ends_with("leads too deep: at most 64 steps"), "{told:?}");
+}
+
+#[test]
 fn mistakes_are_told_in_bahasa_indonesia_too() {
     let found = Catalogue::parse(&[file("a.toml", "[[kota]]\n")]).unwrap_err();
     assert_eq!(found[0].render(Language::Id), "a.toml:1: tabel 'kota' tidak dikenal: maksudnya [[city]]?");

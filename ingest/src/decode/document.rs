@@ -206,7 +206,7 @@ impl DocumentDecoder {
     /// Reads a payload; `out` must be empty.
     ///
     /// # Errors
-    /// When the payload is no JSON, too deep, of the wrong shape, or has too many sets or readings.
+    /// When the payload is no JSON, of the wrong shape, or has too many sets or readings.
     pub fn decode(&mut self, payload: &[u8], of_source: &Missing, out: &mut Decoded) -> Result<(), DecodeError> {
         let text = text_of(payload)?;
         let mut scanner = Scanner::new(&text);
@@ -214,18 +214,18 @@ impl DocumentDecoder {
         match scanner.peek_token() {
             None | Some(0) => return Err(DecodeError::undecodable("the payload is empty")),
             Some(b'[') if self.many && !into_array => {
-                scanner.elements(0, |scanner, index, depth| {
+                scanner.elements(|scanner, index| {
                     if scanner.peek_token() != Some(b'{') {
                         out.add_broken(format!("/{index}"), "the element is no object")?;
-                        return scanner.skip(depth);
+                        return scanner.skip();
                     }
-                    self.document(scanner, depth, of_source, out)
+                    self.document(scanner, of_source, out)
                 })?;
             }
-            Some(b'{') => self.document(&mut scanner, 0, of_source, out)?,
-            Some(_) if into_array => self.document(&mut scanner, 0, of_source, out)?,
+            Some(b'{') => self.document(&mut scanner, of_source, out)?,
+            Some(_) if into_array => self.document(&mut scanner, of_source, out)?,
             Some(_) => {
-                scanner.skip(0)?;
+                scanner.skip()?;
                 let or_array = if self.many { "neither an object nor an array of objects" } else { "no object" };
                 return Err(DecodeError::undecodable(format!("the payload is {or_array}")));
             }
@@ -233,11 +233,10 @@ impl DocumentDecoder {
         scanner.end()
     }
 
-    /// Reads one document at any depth into one set, or into those of its array.
+    /// Reads one document into one set, or into those of its array.
     fn document(
         &mut self,
         scanner: &mut Scanner<'_>,
-        depth: usize,
         of_source: &Missing,
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
@@ -260,7 +259,7 @@ impl DocumentDecoder {
             frame: Frame::default(),
             sets,
         };
-        walk.value(scanner, &self.root, depth)?;
+        walk.value(scanner, &self.root)?;
         if let Some(missing) = self.body.filter(|_| !walk.body) {
             return Err(DecodeError::undecodable(missing));
         }

@@ -237,11 +237,30 @@ fn what_is_no_json_says_where_and_what_was_expected() {
 }
 
 #[test]
-fn sixty_four_levels_are_read_and_sixty_five_are_refused() {
-    let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
-    assert!(decode_with(&three(), &nested(64)).is_ok());
-    assert!(detail(&nested(65)).starts_with("more than 64 objects and arrays"));
-    assert!(detail(&"[".repeat(1_000_000)).starts_with("more than 64"));
+fn what_no_mapping_reads_may_lie_as_deep_as_a_message_is_long() {
+    let half = (1 << 19) - 100;
+    for (open, close) in [("[", "]"), (r#"{"a":["#, "]}"), (r#"{"do":"#, "}"), ("[[],[{}],", "]")] {
+        let levels = half / open.len().max(close.len());
+        let inside = if open.ends_with(':') { "1" } else { "" };
+        let deep = format!("{}{inside}{}", open.repeat(levels), close.repeat(levels));
+        let found = values(&format!(r#"{{"do":5.1,"x":{deep},"s":[{deep},{{"v":7.3}}]}}"#));
+        assert_eq!(found, BTreeMap::from([(0, RawValue::Number(5.1)), (2, RawValue::Number(7.3))]), "{open}");
+        let mapped = values(&format!(r#"{{"do":{deep},"water":{{"temp":28.4}}}}"#));
+        assert_eq!(mapped.get(&1), Some(&RawValue::Number(28.4)), "{open}");
+        assert!(matches!(mapped.get(&0), Some(RawValue::NotANumber(_))), "{open}");
+    }
+    assert_eq!(detail(&"[".repeat(1_000_000)), "the payload ends at byte 1000000 where ',' or ']' should be");
+    assert!(
+        detail(&format!(r#"{{"x":{}}}}}"#, "[".repeat(100))).starts_with("no JSON at byte 105: expected ',' or ']'")
+    );
+}
+
+#[test]
+fn a_mapped_value_is_read_where_its_path_leads() {
+    let path = "/a".repeat(64);
+    let payload = format!("[{}5.1{}]", r#"{"a":"#.repeat(64), "}".repeat(64));
+    let decoded = decode_with(&mapping(None, &[(&path, "do", "mg/L")]), &payload).unwrap();
+    assert_eq!(decoded.readings, [RawReading { slot: 0, value: RawValue::Number(5.1) }]);
 }
 
 #[test]
@@ -288,6 +307,27 @@ proptest! {
         let theirs = serde_json::from_str::<serde_json::Value>(&payload);
         // The reference refuses numbers beyond a double and lone surrogates; ours reads on and judges only what is mapped.
         prop_assert!(ours.is_ok() || theirs.is_err(), "{payload}: {ours:?}");
+    }
+
+    #[test]
+    fn brackets_of_any_depth_are_matched_as_they_were_opened(
+        kinds in proptest::collection::vec(any::<bool>(), 0..600),
+        spaced in any::<bool>(),
+        wrong in proptest::option::of(any::<prop::sample::Index>()),
+    ) {
+        let space = if spaced { " \n" } else { "" };
+        let open: String = kinds.iter().map(|is_object| if *is_object { "{\"do\":" } else { "[" }).collect();
+        let mut close: Vec<char> = kinds.iter().rev().map(|is_object| if *is_object { '}' } else { ']' }).collect();
+        let wrong = wrong.filter(|_| !close.is_empty()).map(|wrong| wrong.index(close.len()));
+        if let Some(place) = wrong.and_then(|at| close.get_mut(at)) {
+            *place = if *place == '}' { ']' } else { '}' };
+        }
+        let close: String = close.into_iter().map(|bracket| format!("{space}{bracket}")).collect();
+        let decoded = decode_with(&three(), &format!(r#"{{"x":{open}1{close},"do":5.1}}"#));
+        match wrong {
+            Some(_) => prop_assert!(decoded.is_err(), "{open}1{close}"),
+            None => prop_assert_eq!(decoded.unwrap().readings, [RawReading { slot: 0, value: RawValue::Number(5.1) }]),
+        }
     }
 
     #[test]

@@ -1,18 +1,15 @@
-//! A JSON reader that stops at nothing it does not need: no tree, no copies, bounded depth, exact numbers.
+//! A JSON reader that stops at nothing it does not need: no tree, no copies, no recursion, exact numbers.
 //!
-//! It accepts what RFC 8259 accepts, except that depth is limited to [`MAX_DEPTH`]. Beyond that it reads on wherever the
-//! borders between values are beyond doubt, so that a bad value costs no other: a byte order mark in front, NUL behind,
-//! bytes that are no UTF-8 (as U+FFFD), control characters and unknown escapes inside texts, commas too many, and bare
-//! words or half numbers (`nan`, `.5`, `12.1 NTU`) where a value should be. What such a value means is not decided here.
+//! It accepts what RFC 8259 accepts, at any depth. Beyond that it reads on wherever the borders between values are
+//! beyond doubt, so that a bad value costs no other: a byte order mark in front, NUL behind, bytes that are no UTF-8 (as
+//! U+FFFD), control characters and unknown escapes inside texts, commas too many, and bare words or half numbers (`nan`,
+//! `.5`, `12.1 NTU`) where a value should be. What such a value means is not decided here.
 
 use std::borrow::Cow;
 
 use bakau_model::decimal;
 
 use super::DecodeError;
-
-/// Objects and arrays inside each other; no device needs more, and recursion stays shallow.
-pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Longest piece of a payload quoted in an explanation, in characters.
 pub(crate) const QUOTE_CHARS: usize = 60;
@@ -178,91 +175,144 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes over one value of any kind.
-    pub(crate) fn skip(&mut self, depth: usize) -> Result<(), DecodeError> {
-        match self.peek_token() {
-            Some(b'{') => self.members(depth, |scanner, _, depth| scanner.skip(depth)),
-            Some(b'[') => self.elements(depth, |scanner, _, depth| scanner.skip(depth)),
-            Some(b'"') => self.string().map(drop),
-            Some(_) | None => self.bare().map(drop),
+    /// Passes over one value of any kind, however deep: what no mapping reads must not cost what one reads.
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
+        let mut open = Open::default();
+        loop {
+            let mut first = false;
+            match self.peek_token() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    self.at += 1;
+                    open.push(bracket == b'{');
+                    first = true;
+                }
+                Some(b'"') => self.string().map(drop)?,
+                Some(_) | None => self.bare().map(drop)?,
+            }
+            loop {
+                let more = match open.in_object() {
+                    None => return Ok(()),
+                    Some(true) => self.next_member(first)?.is_some(),
+                    Some(false) => self.next_element(first)?,
+                };
+                if more {
+                    break;
+                }
+                open.pop();
+                first = false;
+            }
         }
     }
 
     /// Calls `each` at the value of every member of the object that is next; it must consume the value.
     pub(crate) fn members(
         &mut self,
-        depth: usize,
-        mut each: impl FnMut(&mut Self, Cow<'a, str>, usize) -> Result<(), DecodeError>,
+        mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        self.descend(depth)?;
-        loop {
-            while self.peek_token() == Some(b',') {
-                self.at += 1;
-            }
-            if self.peek() == Some(b'}') {
-                break;
-            }
-            let key = self.string()?;
-            self.expect(b':', "':'")?;
-            self.in_object = true;
-            each(self, key, depth + 1)?;
-            match self.peek_token() {
-                Some(b',' | b'}') => {}
-                Some(_) | None => return Err(self.expected("',' or '}'")),
-            }
-        }
         self.at += 1;
+        let mut first = true;
+        while let Some(key) = self.next_member(first)? {
+            each(self, key)?;
+            first = false;
+        }
         Ok(())
     }
 
     /// Calls `each` at every element of the array that is next; it must consume the element.
     pub(crate) fn elements(
         &mut self,
-        depth: usize,
-        mut each: impl FnMut(&mut Self, usize, usize) -> Result<(), DecodeError>,
+        mut each: impl FnMut(&mut Self, usize) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        self.descend(depth)?;
-        let mut index = 0;
-        loop {
-            // Also behind a comma: one too many at the end is no element.
-            if self.peek_token() == Some(b']') {
-                break;
-            }
-            self.in_object = false;
-            each(self, index, depth + 1)?;
-            index += 1;
-            match self.peek_token() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {}
-                Some(_) | None => return Err(self.expected("',' or ']'")),
-            }
-        }
         self.at += 1;
+        let mut index = 0;
+        while self.next_element(index == 0)? {
+            each(self, index)?;
+            index += 1;
+        }
         Ok(())
     }
 
+    /// Goes from the opening bracket of an object, or from a value in it, to its next value; past its end where there is
+    /// none.
+    fn next_member(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        if !first && !matches!(self.peek_token(), Some(b',' | b'}')) {
+            return Err(self.expected("',' or '}'"));
+        }
+        while self.peek_token() == Some(b',') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(None);
+        }
+        let key = self.string()?;
+        self.expect(b':', "':'")?;
+        self.in_object = true;
+        Ok(Some(key))
+    }
+
+    /// The same in an array.
+    fn next_element(&mut self, first: bool) -> Result<bool, DecodeError> {
+        match self.peek_token() {
+            _ if first => {}
+            Some(b',') => self.at += 1,
+            Some(b']') => {}
+            Some(_) | None => return Err(self.expected("',' or ']'")),
+        }
+        // Also behind a comma: one too many at the end is no element.
+        if self.peek_token() == Some(b']') {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.in_object = false;
+        Ok(true)
+    }
+
     /// The value that is next.
-    pub(crate) fn scalar(&mut self, depth: usize) -> Result<Scalar<'a>, DecodeError> {
+    pub(crate) fn scalar(&mut self) -> Result<Scalar<'a>, DecodeError> {
         match self.peek_token() {
             Some(b'"') => self.string().map(Scalar::Text),
-            Some(b'{') => self.skip(depth).map(|()| Scalar::Nested("an object")),
-            Some(b'[') => self.skip(depth).map(|()| Scalar::Nested("an array")),
+            Some(b'{') => self.skip().map(|()| Scalar::Nested("an object")),
+            Some(b'[') => self.skip().map(|()| Scalar::Nested("an array")),
             Some(_) | None => self.bare(),
         }
     }
 
-    /// Steps over the opening bracket.
-    fn descend(&mut self, depth: usize) -> Result<(), DecodeError> {
-        if MAX_DEPTH <= depth {
-            let detail = format!("more than {MAX_DEPTH} objects and arrays inside each other at byte {}", self.at);
-            return Err(DecodeError::undecodable(detail));
-        }
-        self.at += 1;
-        Ok(())
-    }
-
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
+    }
+}
+
+/// The brackets that are open: one bit each, so that a mebibyte of them takes 128 KiB, and 64 take nothing.
+#[derive(Debug, Default)]
+struct Open {
+    /// The innermost ones, the last in the lowest bit; set where it is an object.
+    last: u64,
+    /// Those around them, 64 in each.
+    outer: Vec<u64>,
+    depth: usize,
+}
+
+impl Open {
+    fn push(&mut self, is_object: bool) {
+        if self.depth != 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.last);
+        }
+        self.last = self.last << 1 | u64::from(is_object);
+        self.depth += 1;
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.last >>= 1;
+        if self.depth.is_multiple_of(64) {
+            self.last = self.outer.pop().unwrap_or_default();
+        }
+    }
+
+    /// Whether the innermost one is an object; nothing where none is open.
+    const fn in_object(&self) -> Option<bool> {
+        if self.depth == 0 { None } else { Some(self.last & 1 == 1) }
     }
 }
 

@@ -129,20 +129,20 @@ impl SenmlDecoder {
             None | Some(0) => return Err(DecodeError::undecodable("the payload is empty")),
             Some(b'[') => {}
             Some(_) => {
-                scanner.skip(0)?;
+                scanner.skip()?;
                 return Err(DecodeError::undecodable("the payload is no SenML pack: an array of records"));
             }
         }
         let mut base = Base::default();
-        scanner.elements(0, |scanner, index, depth| {
+        scanner.elements(|scanner, index| {
             if MAX_READINGS <= index {
                 return Err(too_many(format!("more than {MAX_READINGS} records in one message: send it in several")));
             }
             if scanner.peek_token() != Some(b'{') {
                 out.add_broken(format!("/{index}"), "the record is no object")?;
-                return scanner.skip(depth);
+                return scanner.skip();
             }
-            let record = record(scanner, depth, &mut base)?;
+            let record = record(scanner, &mut base)?;
             if record.renames {
                 base.devices = devices(&base.name).into();
                 out.add_devices(&base.devices)?;
@@ -190,10 +190,10 @@ impl SenmlDecoder {
 }
 
 /// Reads one record; its base fields take effect at once, wherever in the record they stand.
-fn record<'a>(scanner: &mut Scanner<'a>, depth: usize, base: &mut Base<'a>) -> Result<Record<'a>, DecodeError> {
+fn record<'a>(scanner: &mut Scanner<'a>, base: &mut Base<'a>) -> Result<Record<'a>, DecodeError> {
     let mut record = Record::default();
-    scanner.members(depth, |scanner, key, depth| {
-        let scalar = scanner.scalar(depth)?;
+    scanner.members(|scanner, key| {
+        let scalar = scanner.scalar()?;
         match &*key {
             "bn" => {
                 base.name = text(scalar).ok_or_else(|| bad_base("bn", "a text"))?;

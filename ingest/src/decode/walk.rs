@@ -69,25 +69,26 @@ pub(super) struct Sets<'d> {
 }
 
 impl<'a> Walk<'_, 'a> {
-    pub(super) fn value(&mut self, scanner: &mut Scanner<'a>, node: &Node, depth: usize) -> Result<(), DecodeError> {
+    /// Reads the value that is next. It goes into itself only where the mapping does; the catalogue bounds how deep that is.
+    pub(super) fn value(&mut self, scanner: &mut Scanner<'a>, node: &Node) -> Result<(), DecodeError> {
         match scanner.peek_token() {
             Some(b'{') => {
                 self.other(node, "an object");
                 self.body |= node.targets.contains(&Target::Body);
-                scanner.members(depth, |scanner, key, depth| match node.child(&key) {
+                scanner.members(|scanner, key| match node.child(&key) {
                     Some(child) => {
                         self.forget(child, false);
-                        self.value(scanner, child, depth)
+                        self.value(scanner, child)
                     }
-                    None => scanner.skip(depth),
+                    None => scanner.skip(),
                 })
             }
-            Some(b'[') if self.sets.is_some() && node.targets.contains(&Target::Sets) => self.elements(scanner, depth),
+            Some(b'[') if self.sets.is_some() && node.targets.contains(&Target::Sets) => self.elements(scanner),
             Some(b'[') => {
                 self.other(node, "an array");
-                scanner.elements(depth, |scanner, index, depth| match node.element(index) {
-                    Some(child) => self.value(scanner, child, depth),
-                    None => scanner.skip(depth),
+                scanner.elements(|scanner, index| match node.element(index) {
+                    Some(child) => self.value(scanner, child),
+                    None => scanner.skip(),
                 })
             }
             Some(b'"') => {
@@ -109,20 +110,20 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// Reads each element of the array as a set of its own.
-    fn elements(&mut self, scanner: &mut Scanner<'a>, depth: usize) -> Result<(), DecodeError> {
-        let Some(sets) = &mut self.sets else { return scanner.skip(depth) };
+    fn elements(&mut self, scanner: &mut Scanner<'a>) -> Result<(), DecodeError> {
+        let Some(sets) = &mut self.sets else { return scanner.skip() };
         sets.seen = true;
         let (values, found) = (self.values, &mut *self.found);
-        scanner.elements(depth, |scanner, index, depth| {
+        scanner.elements(|scanner, index| {
             if scanner.peek_token() != Some(b'{') {
                 sets.out.add_broken(format!("/{index}"), "the element is no object")?;
-                return scanner.skip(depth);
+                return scanner.skip();
             }
             found.fill(None);
             let times = vec![RawTime::Absent; sets.times.len()];
             let (body, simulated, frame) = (false, false, Frame::default());
             let mut walk = Walk { values, found, times, devices: Vec::new(), body, simulated, frame, sets: None };
-            walk.value(scanner, sets.element, depth)?;
+            walk.value(scanner, sets.element)?;
             let time = time::choose(sets.times, &walk.times);
             push_set(found, time, sets.out)
         })?;

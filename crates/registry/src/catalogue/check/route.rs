@@ -21,6 +21,8 @@ const MAX_VALUES: usize = 500;
 const MAX_DEVICES: usize = 10_000;
 /// Longest device id: a URN with an EUI and room to spare.
 const MAX_DEVICE_BYTES: usize = 256;
+/// Most steps of a path in a payload: how deep the decoder goes into itself, and more than any device needs.
+const MAX_STEPS: usize = 64;
 /// Most texts for the unit of one value.
 const MAX_UNIT_TEXTS: usize = 8;
 /// Longest of them.
@@ -66,8 +68,11 @@ pub(crate) fn devices(fields: &mut Fields<'_, '_>, devices: &BTreeMap<String, St
 /// Checks the pointers of a mapping beside its values.
 pub(crate) fn pointers(fields: &mut Fields<'_, '_>, pointers: &[(&'static str, Option<&str>)]) {
     for (field, pointer) in pointers {
-        if let Some(pointer) = pointer.filter(|pointer| !is_json_pointer(pointer)) {
+        let Some(pointer) = pointer else { continue };
+        if !is_json_pointer(pointer) {
             fields.error_at(field, "pointer", &[("value", &pointer)]);
+        } else if MAX_STEPS < pointer.split('/').skip(1).count() {
+            fields.error_at(field, "pointer_deep", &[("value", &pointer), ("limit", &MAX_STEPS)]);
         }
     }
 }
