@@ -162,6 +162,26 @@ async fn a_bare_nan_costs_its_own_reading_and_stray_bytes_cost_none() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_says_nothing_is_the_arrival_and_one_in_another_unit_is_told_with_its_setting() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut line = Line::start(folder.path()).await?;
+    let payloads: [&[u8]; 5] = [
+        b"{\"time\":\" TIME\0\",\"ph\":7.31}",
+        br#"{"time":nan,"ph":7.32}"#,
+        br#"{"time":"","ph":7.33}"#,
+        br#"{"time":"null","ph":7.34}"#,
+        br#"{"time":TIME000,"ph":7.35,"t":28.4}"#,
+    ];
+    line.send("plain/uji-air", &payloads, 4).await?;
+    assert_eq!(line.numbers("ph").await?, [7.31, 7.32, 7.33, 7.34].map(Some));
+    let quarantine = line.quarantine().await?;
+    let told = "1748775000000 seconds since 1970 lie outside the years -9999 to 9999; it looks like milliseconds \
+                (2025-06-01T10:50:00Z): time_format = \"epoch_ms\" reads them";
+    assert!(!quarantine.is_empty() && quarantine.iter().all(|(_, detail)| detail == told), "{quarantine:?}");
+    line.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn codes_and_words_of_value_route_and_source_are_missing_values_and_nothing_in_quarantine() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut line = Line::start(folder.path()).await?;

@@ -102,10 +102,11 @@ impl Missing {
     }
 }
 
-/// A text without what surrounds values in buffers of fixed size: white space and NUL.
+/// A text without what surrounds values in buffers of fixed size and in files cut into lines: white space, NUL and byte
+/// order marks.
 #[must_use]
 pub fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || c == '\0')
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\0' | '\u{feff}'))
 }
 
 /// Whether a text behind a number can be its unit, and no part of a number that is cut, damaged or written another way:

@@ -20,6 +20,9 @@ use super::{
     walk::{Frame, Sets, Walk, push_set},
 };
 
+/// The times of network servers.
+const SERVER: TimeSpec = TimeSpec::of(Clock::Server, TimeFormat::Rfc3339);
+
 /// The compiled mapping of a route.
 #[derive(Debug, Clone)]
 pub struct DocumentDecoder {
@@ -78,7 +81,7 @@ impl DocumentDecoder {
     #[must_use]
     pub fn json(mapping: &JsonMapping) -> Self {
         let mut decoder = Self { many: true, ..Self::new(&mapping.values) };
-        let own_time = TimeSpec { clock: Clock::Device, format: mapping.time_format };
+        let own_time = TimeSpec { clock: Clock::Device, format: mapping.time_format, is_declared: true };
         let mut node = Node::default();
         add_values(&mut node, &[], &mapping.values);
         let mut times = Vec::new();
@@ -109,7 +112,7 @@ impl DocumentDecoder {
         decoder.root.insert(&keys(&["fCnt"]), Target::Frame(FramePart::Counter));
         decoder.root.insert(&keys(&["devAddr"]), Target::Frame(FramePart::Session));
         decoder.root.insert(&keys(&["data"]), Target::Frame(FramePart::Content));
-        decoder.add_time(&keys(&["time"]), Clock::Server, TimeFormat::Rfc3339);
+        decoder.add_time(&keys(&["time"]), SERVER);
         decoder.add_device(&keys(&["deviceInfo", "devEui"]));
         decoder.add_device(&keys(&["deviceInfo", "deviceName"]));
         decoder
@@ -130,9 +133,9 @@ impl DocumentDecoder {
         let mut gateway = keys(&["uplink_message", "rx_metadata"]);
         gateway.extend([Step::Each, Step::Key("time".into())]);
         decoder.root.insert(&gateway, Target::FirstTime(decoder.times.len()));
-        decoder.times.push(TimeSpec { clock: Clock::Gateway, format: TimeFormat::Rfc3339 });
-        decoder.add_time(&keys(&["uplink_message", "received_at"]), Clock::Server, TimeFormat::Rfc3339);
-        decoder.add_time(&keys(&["received_at"]), Clock::Server, TimeFormat::Rfc3339);
+        decoder.times.push(TimeSpec::of(Clock::Gateway, TimeFormat::Rfc3339));
+        decoder.add_time(&keys(&["uplink_message", "received_at"]), SERVER);
+        decoder.add_time(&keys(&["received_at"]), SERVER);
         decoder.add_device(&keys(&["end_device_ids", "device_id"]));
         decoder.add_device(&keys(&["end_device_ids", "dev_eui"]));
         decoder.root.insert(&keys(&["simulated"]), Target::Simulated);
@@ -144,7 +147,7 @@ impl DocumentDecoder {
     pub fn tasmota(values: &[JsonValue]) -> Self {
         let mut decoder = Self::new(values);
         add_values(&mut decoder.root, &[], values);
-        decoder.add_time(&keys(&["Time"]), Clock::Device, TimeFormat::Local);
+        decoder.add_time(&keys(&["Time"]), TimeSpec::of(Clock::Device, TimeFormat::Local));
         decoder
     }
 
@@ -168,13 +171,14 @@ impl DocumentDecoder {
         self.root.insert(body, Target::Body);
         add_values(&mut self.root, body, &mapping.values);
         if let Some(time) = &mapping.time {
-            self.add_time(&under(body, time), Clock::Device, mapping.time_format);
+            let spec = TimeSpec { clock: Clock::Device, format: mapping.time_format, is_declared: true };
+            self.add_time(&under(body, time), spec);
         }
     }
 
-    fn add_time(&mut self, path: &[Step<'_>], clock: Clock, format: TimeFormat) {
+    fn add_time(&mut self, path: &[Step<'_>], spec: TimeSpec) {
         self.root.insert(path, Target::Time(self.times.len()));
-        self.times.push(TimeSpec { clock, format });
+        self.times.push(spec);
     }
 
     fn add_device(&mut self, path: &[Step<'_>]) {

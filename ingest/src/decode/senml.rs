@@ -8,14 +8,14 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bakau_model::{Conversion, Missing, Unit, decimal};
+use bakau_model::{Conversion, Missing, Unit, decimal, trim};
 use bakau_registry::ValueMapping;
 
 use super::{
     DecodeError, Decoded, MAX_READINGS, PayloadTime, RawValue, ReadingSet, Slot,
     scan::{Scalar, Scanner, quote, text_of},
-    slot::Values,
-    time::showable,
+    slot::{Values, says_nothing},
+    time::{looks_like, showable},
     too_many,
     walk::quoted,
 };
@@ -199,6 +199,8 @@ fn record<'a>(scanner: &mut Scanner<'a>, base: &mut Base<'a>) -> Result<Record<'
                 base.name = text(scalar).ok_or_else(|| bad_base("bn", "a text"))?;
                 record.renames = true;
             }
+            // A time that says nothing is none.
+            "t" | "bt" if is_nothing(&scalar) => {}
             "bt" => base.time = number(&scalar).ok_or_else(|| bad_base("bt", "a number"))?,
             "bu" => base.unit = Some(text(scalar).ok_or_else(|| bad_base("bu", "a text"))?),
             "bv" => base.value = number(&scalar).ok_or_else(|| bad_base("bv", "a number"))?,
@@ -255,6 +257,15 @@ fn number(scalar: &Scalar<'_>) -> Option<f64> {
     }
 }
 
+fn is_nothing(scalar: &Scalar<'_>) -> bool {
+    match scalar {
+        Scalar::Text(text) => says_nothing(trim(text)),
+        Scalar::Bare(written) => says_nothing(written),
+        Scalar::Word(word) => *word == "null",
+        Scalar::Number(_) | Scalar::Nested(_) => false,
+    }
+}
+
 fn measured(scalar: Scalar<'_>) -> Measured<'_> {
     match scalar {
         Scalar::Number(written) => Measured::Number(written),
@@ -291,7 +302,10 @@ fn unit(given: &str) -> Unit {
 fn time(seconds: f64) -> PayloadTime {
     let millis = seconds * 1_000.0;
     if RELATIVE_BELOW_S <= seconds {
-        let invalid = || PayloadTime::Invalid(format!("{seconds} lies outside the years -9999 to 9999"));
+        let looks = looks_like(seconds)
+            .map_or_else(String::new, |(unit, at)| format!("; it looks like {unit} ({at}), and SenML has seconds"));
+        let invalid =
+            || PayloadTime::Invalid(format!("{seconds} seconds since 1970 lie outside the years -9999 to 9999{looks}"));
         return showable(millis).map_or_else(invalid, PayloadTime::Device);
     }
     match millis.round() {

@@ -77,3 +77,17 @@ fn a_code_for_no_value_is_compared_before_base_value_and_unit() {
     let values: Vec<_> = decoded(pack).unwrap().readings.into_iter().map(|reading| reading.value).collect();
     assert_eq!(values, [RawValue::Null, RawValue::Null, RawValue::Number(-9999.0), RawValue::Null]);
 }
+
+#[test]
+fn a_time_that_says_nothing_is_none_and_one_in_milliseconds_is_told() {
+    for nothing in ["null", "nan", r#""""#, r#"" ""#] {
+        let pack =
+            format!(r#"[{{"bt":1773100800}},{{"n":"do","t":{nothing},"v":1}},{{"bt":{nothing},"n":"do","v":2}}]"#);
+        let decoded = decoded(&pack).unwrap();
+        assert_eq!((decoded.sets.len(), decoded.readings.len(), decoded.broken.len()), (1, 2, 0), "{nothing}");
+    }
+    let decoded = decoded(r#"[{"n":"do","t":1773100800000,"v":1}]"#).unwrap();
+    let told = "1773100800000 seconds since 1970 lie outside the years -9999 to 9999; it looks like milliseconds \
+                (2026-03-10T00:00:00Z), and SenML has seconds";
+    assert_eq!(decoded.sets[0].time, PayloadTime::Invalid(told.to_owned()));
+}

@@ -72,6 +72,11 @@ fn bare_word(written: &str) -> Option<Word> {
     }
 }
 
+/// Whether a text with nothing around it says that there is nothing.
+pub(super) fn says_nothing(text: &str) -> bool {
+    text.is_empty() || matches!(bare_word(text), Some(Word::NoValue))
+}
+
 /// Reads values as the slots of a route say, in messages of one source.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Values<'d> {

@@ -200,9 +200,9 @@ impl<'a> Walk<'_, 'a> {
         for target in &node.targets {
             match target {
                 Target::Value(slot) => self.read(*slot, |values, slot| values.text(slot, text)),
-                Target::Time(rank) => self.put_time(*rank, RawTime::Text(text.clone())),
+                Target::Time(rank) => self.put_time(*rank, RawTime::text(text.clone())),
                 Target::FirstTime(rank) if matches!(self.times.get(*rank), Some(RawTime::Absent)) => {
-                    self.put_time(*rank, RawTime::Text(text.clone()));
+                    self.put_time(*rank, RawTime::text(text.clone()));
                 }
                 Target::Device(rank) => self.put_device(*rank, Some(text)),
                 Target::Frame(part) => self.frame.put(*part, Some(text)),
@@ -216,7 +216,7 @@ impl<'a> Walk<'_, 'a> {
         for target in &node.targets {
             match target {
                 Target::Value(slot) => self.read(*slot, |values, slot| values.bare(slot, written)),
-                Target::Time(rank) => self.put_time(*rank, RawTime::Text(Cow::Borrowed(written))),
+                Target::Time(rank) => self.put_time(*rank, RawTime::text(Cow::Borrowed(written))),
                 Target::Device(rank) => self.put_device(*rank, Some(written)),
                 Target::FirstTime(_) | Target::Sets | Target::Body | Target::Simulated | Target::Frame(_) => {}
             }
