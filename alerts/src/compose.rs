@@ -242,7 +242,7 @@ fn lines(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
     line("line_source", Some(facts.rule.source.get(language).to_owned()));
     line("line_station", facts.station().map(|station| format!("{} ({})", station.name.get(language), station.id)));
     line("line_agency", facts.agency.as_ref().map(|agency| agency.name.get(language).to_owned()));
-    line("line_since", Some(moment(facts.onset)));
+    line("line_since", Some(message::onset(facts, language)));
     line("line_duration", ended.then(|| since(facts, about, words)));
     line("line_peak", ended.then(|| words.text(message::level_key(facts.peak)).to_owned()));
     line(
@@ -285,7 +285,8 @@ fn since(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
         60..1_440 => "duration_hours",
         _ => "duration_days",
     };
-    words.fill(key, &values)
+    let duration = words.fill(key, &values);
+    if facts.onset_at_latest { words.fill("at_least", &[("duration", &duration)]) } else { duration }
 }
 
 /// Ground and ink of a level; each pair has a contrast of at least 4.5.
@@ -392,6 +393,7 @@ mod tests {
             ("store back", Facts { previous_level: Level::Siaga, ..store(Reason::Returned, Level::Normal) }, news),
             ("reminder", awas(), NoticeKind::Reminder),
             ("escalation", awas(), NoticeKind::Escalation),
+            ("onset not seen", Facts { onset_at_latest: true, ..awas() }, NoticeKind::Reminder),
         ]
     }
 

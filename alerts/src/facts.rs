@@ -26,6 +26,9 @@ pub(crate) struct Facts {
     pub(crate) previous_level: Level,
     pub(crate) peak: Level,
     pub(crate) onset: UtcMillis,
+    /// Whether it may have begun before that. Decisions from before this was kept say that it did not.
+    #[serde(default)]
+    pub(crate) onset_at_latest: bool,
     pub(crate) observed_at: UtcMillis,
     pub(crate) decided_at: UtcMillis,
     /// None of a silence.
@@ -107,6 +110,7 @@ impl Facts {
             previous_level: transition.from,
             peak: transition.peak,
             onset: transition.onset,
+            onset_at_latest: transition.onset_at_latest,
             observed_at: transition.observed_at,
             decided_at: transition.decided_at,
             value: transition.value.map(|(value, _)| value),

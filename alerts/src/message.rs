@@ -107,6 +107,12 @@ pub(crate) fn moment(facts: &Facts, at: UtcMillis, language: Language) -> String
     format!("{time}, {date}")
 }
 
+/// When it began, as far as that is known.
+pub(crate) fn onset(facts: &Facts, language: Language) -> String {
+    let at = moment(facts, facts.onset, language);
+    if facts.onset_at_latest { messages(language).fill("at_latest", &[("time", &at)]) } else { at }
+}
+
 pub(crate) const fn level_key(level: Level) -> &'static str {
     match level {
         Level::Normal => "level_normal",

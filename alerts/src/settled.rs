@@ -37,6 +37,8 @@ pub struct Episode {
     pub count: u64,
     /// How many of them quality control found suspect.
     pub suspect: u64,
+    /// Whether it may have begun before `onset`: nothing good that is no crossing is stored from before.
+    pub onset_at_latest: bool,
 }
 
 /// The episodes of a rule in observations of a datastream, sorted by `observed_at`, each instant at most once.
@@ -191,6 +193,7 @@ impl<'a> Settler<'a> {
             peak_value: excursion.worst,
             count: excursion.count,
             suspect: excursion.suspect,
+            onset_at_latest: excursion.onset_at_latest,
         }
     }
 }

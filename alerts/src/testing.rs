@@ -85,6 +85,7 @@ pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: O
         peak: from.max(to),
         reason,
         onset: minute(130),
+        onset_at_latest: false,
         observed_at: minute(133),
         value: Some((value, Flag::NotEvaluated)),
         worst: Some((value, minute(133))),

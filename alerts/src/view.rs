@@ -101,6 +101,8 @@ pub struct AlertView {
     /// `observed_at` of the first observation of the crossing; of a silence, when something was last heard or, where
     /// nothing ever was, from when it has been expected.
     pub onset: UtcMillis,
+    /// Whether the crossing may have begun before that: nobody looked there, as no rule was in force or no value came in time.
+    pub onset_at_latest: bool,
     /// `observed_at` of the last transition; of a silence, when it was decided.
     pub updated: UtcMillis,
     /// The value that made the last transition, in the canonical unit; a silence has none.

@@ -113,13 +113,17 @@ impl<'a> Say<'a> {
     }
 
     pub(crate) fn when(&self, at: impl Borrow<UtcMillis>) -> String {
-        let at = *at.borrow();
-        format::short_time(at, &self.frame.time_zone, self.frame.language)
+        format::short_time(*at.borrow(), &self.frame.time_zone, self.frame.language)
+    }
+
+    /// When something began; it may have begun before that where nobody looked.
+    pub(crate) fn began(&self, at: impl Borrow<UtcMillis>, at_latest: impl Borrow<bool>) -> String {
+        let at = self.when(at);
+        if *at_latest.borrow() { self.messages.fill("onset_at_latest", &[("time", &at)]) } else { at }
     }
 
     pub(crate) fn local(&self, at: impl Borrow<UtcMillis>) -> String {
-        let at = *at.borrow();
-        format::local_time(at, &self.frame.time_zone, self.frame.language)
+        format::local_time(*at.borrow(), &self.frame.time_zone, self.frame.language)
     }
 
     pub(crate) fn zone(&self) -> String {
@@ -359,7 +363,7 @@ impl<'a> Say<'a> {
         let values = [
             ("parameter", self.alert_label(alert)),
             ("station", self.text(&alert.subject)),
-            ("time", &self.when(alert.onset)),
+            ("time", &self.began(alert.onset, alert.onset_at_latest)),
             ("value", &self.measure(alert.value, alert.decimals, &alert.unit)),
         ];
         self.messages.fill("alert_chart_alt", &values)

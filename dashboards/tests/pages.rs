@@ -8,11 +8,11 @@ use std::io::Write;
 
 use bakau_dashboards::{
     assets, page,
-    view::{AlertFilter, ClockAhead, Freshness, Grouping, Named, OverviewFilter},
+    view::{AlertFilter, ClockAhead, Freshness, Grouping, Named, OverviewFilter, StationView},
 };
 use bakau_model::{Flag, Language, Level, QualityTest, Reason, StationKind, TestResults, Text, UtcMillis};
 
-use crate::views::{alert, alerts, card, cell, now, overview, problem, station, status};
+use crate::views::{alert, alerts, card, cell, episode, now, overview, problem, station, status};
 
 const HOSTILE: &str = "<script>alert('x')</script>\" onload=\"x";
 
@@ -194,6 +194,24 @@ fn a_closed_alert_is_told_by_its_worst_value_and_an_open_one_by_its_last() {
     let html = page::alert(&one).unwrap();
     assert!(html.contains("0,41\u{a0}mg/L<small>10 Mar 2026 15.00 WIB</small>"), "{html}");
     assert!(html.contains("Nilai saat selesai</dt><dd>1,82\u{a0}mg/L"), "{html}");
+}
+
+#[test]
+fn an_onset_that_nobody_saw_is_told_as_the_latest_that_it_can_be() {
+    for (language, words) in [(Language::Id, "paling lambat sejak"), (Language::En, "at the latest since")] {
+        let (mut list, mut one) = (alerts(language, "BeeJay Bakau 01"), alert(language, "BeeJay Bakau 01"));
+        let mut place = StationView { episodes: Some(vec![episode()]), ..station(language, "BeeJay Bakau 01") };
+        let pages = |list: &_, one: &_, place: &_| {
+            [page::alerts(list).unwrap(), page::alert(one).unwrap(), page::station(place).unwrap()]
+        };
+        assert!(pages(&list, &one, &place).iter().all(|html| !html.contains(words)));
+        list.alerts[0].onset_at_latest = true;
+        one.alert.onset_at_latest = true;
+        place.episodes.iter_mut().flatten().for_each(|episode| episode.onset_at_latest = true);
+        for html in pages(&list, &one, &place) {
+            assert!(html.contains(words), "{html}");
+        }
+    }
 }
 
 #[test]

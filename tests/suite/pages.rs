@@ -126,6 +126,34 @@ fn seen(page: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alert_whose_first_value_is_beyond_a_limit_says_that_it_may_have_begun_before() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let files = [("uji.toml", catalogue::load(1) + &rule())];
+    let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
+    bakau.start().await?;
+    for (values, unseen) in [([3.5].as_slice(), true), (&[6.0, 3.5], false)] {
+        for (minutes_ago, oxygen) in (0..60).rev().step_by(20).skip(if unseen { 0 } else { 1 }).zip(values) {
+            measure(&bakau, minutes_ago, *oxygen).await?;
+        }
+        let said = async || {
+            let alert = alert_at(&bakau, "waspada").await?;
+            Ok((alert["onset_at_latest"] == unseen).then_some(alert))
+        };
+        let alert = wait::until("the alert", PATIENCE, said).await?;
+        let id = alert["id"].as_str().context("an id")?;
+        for (lang, words) in [("id", "paling lambat sejak"), ("en", "at the latest since")] {
+            for path in [format!("/alerts/{id}"), "/alerts".to_owned(), "/stations/beban-000000".to_owned()] {
+                let text = seen(&page(&bakau, &format!("{path}?active=true&lang={lang}")).await?.1);
+                // The station also lists the first alert, which is over by then.
+                let expected = unseen || path.starts_with("/stations");
+                assert_eq!(text.contains(words), expected, "{path}: {text}");
+            }
+        }
+    }
+    bakau.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_is_on_every_page_with_its_time_and_for_its_level_only() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let files = [("uji.toml", catalogue::load(1) + &rule())];

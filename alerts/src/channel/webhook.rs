@@ -66,6 +66,8 @@ struct AlertPart {
     /// Notices may overtake each other; receivers order by this.
     sequence: u32,
     onset: String,
+    /// Whether it may have begun before that, where nobody looked.
+    onset_at_latest: bool,
     peak: Level,
     /// The worst value so far, in the canonical unit.
     worst: Option<f64>,
@@ -100,6 +102,7 @@ pub(crate) fn render(notice: &DueNotice, public_url: Option<&str>) -> Result<Str
             kind: facts.kind,
             sequence: facts.sequence,
             onset: facts.onset.to_string(),
+            onset_at_latest: facts.onset_at_latest,
             peak: facts.peak,
             worst: facts.worst,
             open: facts.level != Level::Normal,

@@ -201,8 +201,8 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
     let upsert = sqlx::query(
         "INSERT INTO alerts (id, rule, rule_name, datastream, station, level, peak, onset, updated, value, decided_at,
                              opened_at, closed_at, closed_reason, kind, agency, source, flag, worst, worst_at,
-                             unconfirmed_since)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+                             unconfirmed_since, onset_at_latest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
          ON CONFLICT (id) DO UPDATE SET rule_name = ?3, datastream = ?4, level = ?6, peak = max(peak, ?7),
             updated = ?9, value = ?10, decided_at = ?11, closed_at = ?12, closed_reason = ?13, agency = ?15, flag = ?17,
             worst = ?18, worst_at = ?19, unconfirmed_since = ?20",
@@ -227,7 +227,8 @@ async fn write_alert(connection: &mut SqliteConnection, facts: &Facts) -> Result
         .bind(facts.flag.map(Flag::code))
         .bind(facts.worst)
         .bind(facts.worst_at.map(UtcMillis::get))
-        .bind((facts.reason == Reason::Unconfirmed).then_some(facts.decided_at.get()));
+        .bind((facts.reason == Reason::Unconfirmed).then_some(facts.decided_at.get()))
+        .bind(facts.onset_at_latest);
     upsert.execute(connection).await?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
 const ALERTS: &str =
     "SELECT id, rule, rule_name, kind, agency, station, datastream, source, level, peak, onset, updated, value, flag,
     worst, worst_at, decided_at, opened_at, closed_at, closed_reason, ack_level, ack_by, ack_person,
-    ack_at, ack_note, unconfirmed_since FROM alerts WHERE 1 = 1";
+    ack_at, ack_note, unconfirmed_since, onset_at_latest FROM alerts WHERE 1 = 1";
 const NOTICES: &str =
     "SELECT outbox.id, transition_id, alert, kind, person, channel, recipient, state, attempts, next_attempt_at,
     last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
@@ -197,6 +197,7 @@ fn alert_view(row: &SqliteRow) -> Result<AlertView, DbError> {
         level: level(row, "level")?,
         peak: level(row, "peak")?,
         onset: time(row, "onset")?,
+        onset_at_latest: row.try_get("onset_at_latest")?,
         updated: time(row, "updated")?,
         value: row.try_get("value")?,
         flag: flag(row, "flag")?,

@@ -1,7 +1,7 @@
 //! Tables of alerts.db. Migrations only go forward and are never edited once released.
 
 /// `MIGRATIONS[n]` leads from version n to n + 1.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// Times are UTC milliseconds, levels are codes of `bakau_model::Level`, alert ids are 16 bytes.
 const V1: &str = "
@@ -183,4 +183,9 @@ CREATE TABLE ahead (
     flag INTEGER NOT NULL,
     PRIMARY KEY (observed_at, datastream)
 ) WITHOUT ROWID;
+";
+
+/// An onset where nobody had looked before is the latest that it can be.
+const V5: &str = "
+ALTER TABLE alerts ADD COLUMN onset_at_latest INTEGER NOT NULL DEFAULT 0;
 ";

@@ -14,7 +14,8 @@
 //!   breaks no hold and carries none on. After [`UNCONFIRMED_AFTER`] of them in a row that would have ended or lowered an
 //!   alert it says that it cannot be confirmed, until an observation that is not suspect comes.
 //! * The excursion (onset, worst value, count) begins with the first crossing observation, so the onset does not
-//!   depend on the hold time.
+//!   depend on the hold time. Where no good observation behind every clear value was seen before it, nobody knows how long
+//!   it had been crossed by then: the onset is the latest that it can be.
 
 use bakau_model::{Flag, Level, UtcMillis, is_gap};
 use bakau_registry::{Rule, Threshold};
@@ -139,11 +140,18 @@ impl Limits {
 
 /// How far a level has been crossed without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Hold {
+pub(super) struct Hold {
     /// The first observation beyond the raise value.
     since: UtcMillis,
     /// The last one so far.
     last: UtcMillis,
+}
+
+#[cfg(test)]
+impl Hold {
+    pub(super) const fn at(at: UtcMillis) -> Self {
+        Self { since: at, last: at }
+    }
 }
 
 /// A stretch in which some level is crossed or raised.
@@ -161,11 +169,13 @@ pub struct Excursion {
     pub count: u64,
     /// How many of them are suspect.
     pub suspect: u64,
+    /// Whether it may have begun before `onset`, where nobody looked.
+    pub onset_at_latest: bool,
 }
 
 impl Excursion {
-    const fn begun(at: UtcMillis, value: f64) -> Self {
-        Self { onset: at, peak: Level::Normal, worst: value, worst_at: at, count: 0, suspect: 0 }
+    const fn begun(at: UtcMillis, value: f64, onset_at_latest: bool) -> Self {
+        Self { onset: at, peak: Level::Normal, worst: value, worst_at: at, count: 0, suspect: 0, onset_at_latest }
     }
 }
 
@@ -203,9 +213,22 @@ pub struct Machine {
     /// Suspect observations since the last good one that would have ended or lowered the alert; up to
     /// [`UNCONFIRMED_AFTER`].
     doubts: u8,
+    /// Whether a good observation behind every clear value was seen, so that what begins next is seen from its onset.
+    seen_rest: bool,
 }
 
 impl Machine {
+    /// A machine as states of format 3 describe it; where it has seen any observation, an onset is what it was told as.
+    pub(super) const fn with(
+        level: Level,
+        crossed: [Option<Hold>; 3],
+        excursion: Option<Excursion>,
+        doubts: u8,
+        seen_rest: bool,
+    ) -> Self {
+        Self { level, crossed, excursion, doubts, seen_rest }
+    }
+
     /// A machine as states of formats 1 and 2 describe it; `last` is the last observation it saw.
     pub(super) fn restored(
         level: Level,
@@ -214,7 +237,8 @@ impl Machine {
         last: Option<UtcMillis>,
     ) -> Self {
         let hold = |since: UtcMillis| Hold { since, last: last.map_or(since, |last| last.max(since)) };
-        Self { level, crossed: crossed_since.map(|since| since.map(hold)), excursion, doubts: 0 }
+        let crossed = crossed_since.map(|since| since.map(hold));
+        Self { level, crossed, excursion, doubts: 0, seen_rest: last.is_some() }
     }
 
     /// The level now.
@@ -242,6 +266,7 @@ impl Machine {
             return self.suspect(limits, at, value, crossed);
         }
         let doubted = UNCONFIRMED_AFTER <= std::mem::take(&mut self.doubts);
+        self.seen_rest |= limits.at_rest(value);
         for (hold, crossed) in self.crossed.iter_mut().zip(crossed) {
             hold.take_if(|_| !crossed);
         }
@@ -255,7 +280,7 @@ impl Machine {
         let from = std::mem::replace(&mut self.level, next);
         if from != Level::Normal && next == Level::Normal {
             // Only figures of levels in the wrong order come here: a higher level is crossed while a lower one ends.
-            *self = Self::default();
+            *self = Self { seen_rest: self.seen_rest, ..Self::default() };
         }
         let news = match (from == next, doubted) {
             (false, _) => News::Level,
@@ -263,6 +288,13 @@ impl Machine {
             (true, false) => return None,
         };
         Some(Change { news, from, to: next, excursion })
+    }
+
+    /// Passes over an observation that comes too late to decide anything, after every one before: what began there began
+    /// unseen. Whether that changed anything.
+    pub(super) fn pass_over(&mut self, limits: &Limits, value: f64, flag: Flag) -> bool {
+        let seen_rest = flag != Flag::Suspect && limits.at_rest(value);
+        self.is_at_rest() && std::mem::replace(&mut self.seen_rest, seen_rest) != seen_rest
     }
 
     /// A suspect observation raises and goes on with what is raised; it ends nothing, lowers nothing and breaks no hold.
@@ -317,7 +349,7 @@ impl Machine {
 
     /// Adds an observation to the stretch that goes on.
     fn count(&mut self, limits: &Limits, at: UtcMillis, value: f64, next: Level, suspect: bool) -> Excursion {
-        let excursion = self.excursion.get_or_insert(Excursion::begun(at, value));
+        let excursion = self.excursion.get_or_insert(Excursion::begun(at, value, !self.seen_rest));
         if limits.is_worse(excursion.worst, value) {
             (excursion.worst, excursion.worst_at) = (value, at);
         }
@@ -328,7 +360,7 @@ impl Machine {
     }
 
     fn come_to_rest(&mut self) -> Option<Change> {
-        let before = std::mem::take(self);
+        let before = std::mem::replace(self, Self { seen_rest: self.seen_rest, ..Self::default() });
         let raised = before.level != Level::Normal;
         let ended = |excursion| Change { news: News::Level, from: before.level, to: Level::Normal, excursion };
         before.excursion.filter(|_| raised).map(ended)

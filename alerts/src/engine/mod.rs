@@ -211,10 +211,11 @@ impl Engine {
         let Some(value) = measured.value.filter(|value| value.is_finite() && measured.flag.is_usable()) else {
             return effects;
         };
+        let evaluated = Evaluated { observed_at: measured.observed_at, value, flag: measured.flag };
         if self.lateness_ms < now.since(measured.observed_at) {
+            self.pass_over(measured.datastream, evaluated);
             return effects;
         }
-        let evaluated = Evaluated { observed_at: measured.observed_at, value, flag: measured.flag };
         let reach = Reach::of(measured.observed_at, measured.received_at);
         for number in self.index.entry(measured.datastream).slots() {
             let slot = &mut self.slots[number as usize];
@@ -245,6 +246,19 @@ impl Engine {
             }
         }
         effects
+    }
+
+    /// Notes of a value that is too late to decide anything, and newer than what was seen, that rules did not look there.
+    fn pass_over(&mut self, datastream: DatastreamId, late: Evaluated) {
+        for number in self.index.entry(datastream).slots() {
+            let slot = &mut self.slots[number as usize];
+            let Judge::Threshold { limits, machine, last, .. } = &mut slot.state.judge else { continue };
+            let is_newer = last.is_none_or(|last| last.observed_at < late.observed_at);
+            if is_newer && machine.pass_over(limits, late.value, late.flag) && !slot.dirty {
+                slot.dirty = true;
+                self.dirty.push(number);
+            }
+        }
     }
 
     fn tick(&mut self, now: UtcMillis) -> Vec<Effect> {
@@ -311,6 +325,7 @@ struct Told {
     to: Level,
     peak: Level,
     onset: UtcMillis,
+    onset_at_latest: bool,
     observed_at: UtcMillis,
     value: Option<(f64, Flag)>,
     worst: Option<(f64, UtcMillis)>,
@@ -330,6 +345,7 @@ impl Slot {
             to: change.to,
             peak: change.excursion.peak,
             onset: change.excursion.onset,
+            onset_at_latest: change.excursion.onset_at_latest,
             observed_at: evaluated.observed_at,
             value: Some((evaluated.value, evaluated.flag)),
             worst: Some((change.excursion.worst, change.excursion.worst_at)),
@@ -352,6 +368,7 @@ impl Slot {
             to: quiet.level,
             peak: quiet.peak,
             onset: quiet.onset?,
+            onset_at_latest: false,
             observed_at: decided.now,
             value: None,
             worst: None,
@@ -396,6 +413,7 @@ impl Slot {
             peak: told.peak,
             reason: decided.reason,
             onset: told.onset,
+            onset_at_latest: told.onset_at_latest,
             observed_at: told.observed_at,
             value: told.value,
             worst: told.worst,

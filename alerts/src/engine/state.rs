@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Limits, Machine, Quiet};
 use crate::AlertId;
 
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 const CODEC_POSTCARD: u8 = 0;
 const HEADER_BYTES: usize = 14;
 

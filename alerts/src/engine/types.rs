@@ -252,6 +252,8 @@ pub struct Transition {
     pub reason: Reason,
     /// `observed_at` of the first observation of the crossing; when a silence began.
     pub onset: UtcMillis,
+    /// Whether the crossing may have begun before that, where nobody looked.
+    pub onset_at_latest: bool,
     /// When the environment had the deciding value, the last one evaluated where a rule change decided; of a silence,
     /// when it was decided.
     pub observed_at: UtcMillis,

@@ -68,6 +68,7 @@ fn forgotten(
         peak: alert.peak,
         reason: Reason::StateLost,
         onset: alert.onset,
+        onset_at_latest: alert.onset_at_latest,
         observed_at: alert.updated,
         value: alert.value.zip(alert.flag),
         worst: alert.worst.zip(alert.worst_at),

@@ -170,6 +170,7 @@ fn alert(id: &str, level: Level, peak: Level, closed: bool) -> AlertRow {
         level,
         peak,
         onset: at("2026-03-10T06:10:00Z"),
+        onset_at_latest: false,
         observed_at: at("2026-03-10T07:40:00Z"),
         value: Some(1.82),
         worst: Some((0.41, at("2026-03-10T07:05:00Z"))),

@@ -77,6 +77,8 @@ pub struct AlertRow {
     pub peak: Level,
     /// Observed time at which the first level began to hold.
     pub onset: UtcMillis,
+    /// Whether it may have begun to hold before that, where nobody looked.
+    pub onset_at_latest: bool,
     /// Observed time of the newest transition.
     pub observed_at: UtcMillis,
     /// Value at the newest transition, in `unit`.

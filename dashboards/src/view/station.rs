@@ -76,6 +76,8 @@ pub struct EpisodeRow {
     pub peak: Level,
     /// When it began to hold.
     pub onset: UtcMillis,
+    /// Whether it may have begun before that, because nothing is stored from before.
+    pub onset_at_latest: bool,
     /// When it ended; `None` while it lasts.
     pub end: Option<UtcMillis>,
     /// Worst value, in `unit`.

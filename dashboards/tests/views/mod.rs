@@ -2,9 +2,9 @@
 
 use bakau_dashboards::view::{
     AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeliveryRow,
-    DeliveryState, DeploymentRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter, OverviewView,
-    ParameterPanel, ProblemView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell,
-    Window,
+    DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter,
+    OverviewView, ParameterPanel, ProblemView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow,
+    ValueCell, Window,
 };
 use bakau_model::{
     Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, TestResults, Text, Unit, UtcMillis,
@@ -77,6 +77,7 @@ pub(crate) fn alert_row(name: &str) -> AlertRow {
         level: Level::Siaga,
         peak: Level::Awas,
         onset: now().saturating_add(-7_200_000),
+        onset_at_latest: false,
         observed_at: now().saturating_add(-60_000),
         value: Some(1.82),
         worst: Some((0.41, now().saturating_add(-3_600_000))),
@@ -87,6 +88,13 @@ pub(crate) fn alert_row(name: &str) -> AlertRow {
         closed_at: None,
         acknowledged: None,
     }
+}
+
+/// An episode of the settled history.
+pub(crate) fn episode() -> EpisodeRow {
+    let AlertRow { label, rule_name, peak, onset, unit, decimals, .. } = alert_row("");
+    let (label, end) = (label.unwrap_or_else(|| Text::from("")), Some(now()));
+    EpisodeRow { label, rule_name, peak, onset, onset_at_latest: false, end, peak_value: 0.41, unit, decimals }
 }
 
 pub(crate) fn silence(name: &str) -> AlertRow {

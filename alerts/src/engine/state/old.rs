@@ -9,8 +9,51 @@ use serde::Deserialize;
 use super::{Evaluated, Judge, Limits, Machine, OpenAlert, Quiet, Reach, SlotState, as_json};
 use crate::{
     AlertId,
-    engine::machine::{Excursion, Sides},
+    engine::machine::{Excursion, Hold, Sides},
 };
+
+/// Format 3: the same as now, but that every onset counted as seen.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct SlotState3 {
+    judge: Judge3,
+    alert: Option<OpenAlert>,
+}
+
+#[expect(clippy::large_enum_variant, reason = "nearly all rules are about values")]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+enum Judge3 {
+    Threshold { limits: Limits, machine: Machine3, last: Option<Evaluated>, looked: Option<Reach> },
+    Quiet(Quiet),
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Machine3 {
+    level: Level,
+    crossed: [Option<Hold>; 3],
+    excursion: Option<Excursion3>,
+    doubts: u8,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Excursion3 {
+    onset: UtcMillis,
+    peak: Level,
+    worst: f64,
+    worst_at: UtcMillis,
+    count: u64,
+    suspect: u64,
+}
+
+impl From<Excursion3> for Excursion {
+    fn from(old: Excursion3) -> Self {
+        let Excursion3 { onset, peak, worst, worst_at, count, suspect } = old;
+        Self { onset, peak, worst, worst_at, count, suspect, onset_at_latest: false }
+    }
+}
 
 /// Formats 1 and 2: the same but for what an acknowledgement is.
 #[derive(Debug, Deserialize)]
@@ -39,7 +82,7 @@ struct Limits2 {
 struct Machine2 {
     level: Level,
     crossed_since: [Option<UtcMillis>; 3],
-    excursion: Option<Excursion>,
+    excursion: Option<Excursion3>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,8 +104,23 @@ pub(super) fn decode(format: u8, body: &[u8]) -> Option<SlotState> {
         let state: SlotState2<bool> = postcard::from_bytes(body).ok()?;
         return Some(renew(state, |acknowledged, level| acknowledged.then_some(level)));
     }
+    if format == 3 {
+        return postcard::from_bytes(body).ok().map(from_3);
+    }
     let state: SlotState2<Option<Level>> = postcard::from_bytes(body).ok()?;
     Some(renew(state, |acknowledged, _| acknowledged))
+}
+
+fn from_3(SlotState3 { judge, alert }: SlotState3) -> SlotState {
+    let judge = match judge {
+        Judge3::Quiet(quiet) => Judge::Quiet(quiet),
+        Judge3::Threshold { limits, machine, last, looked } => {
+            let excursion = machine.excursion.map(Excursion::from);
+            let machine = Machine::with(machine.level, machine.crossed, excursion, machine.doubts, last.is_some());
+            Judge::Threshold { limits, machine, last, looked }
+        }
+    };
+    SlotState { judge, alert }
 }
 
 fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Level>) -> SlotState {
@@ -73,7 +131,7 @@ fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Leve
             machine: Machine::restored(
                 machine.level,
                 machine.crossed_since,
-                machine.excursion,
+                machine.excursion.map(Excursion::from),
                 last.map(|last| last.observed_at),
             ),
             last,
@@ -102,7 +160,7 @@ mod tests {
         let rule = Arc::new(do_rule(600));
         let Judge::Threshold { limits: new, .. } = Judge::of(&rule, Limits::ANY_INTERVAL, minute(0)) else { panic!() };
         let (bands, hold_ms) = new.parts();
-        let excursion = Excursion {
+        let excursion = Excursion3 {
             onset: minute(0),
             peak: Level::Waspada,
             worst: 1.0,
@@ -135,5 +193,24 @@ mod tests {
         // The hold of siaga goes on: ten minutes after it began.
         let change = machine.observe(&limits, minute(25), 1.0, bakau_model::Flag::Good).unwrap();
         assert_eq!((change.to, change.excursion.onset), (Level::Siaga, minute(0)));
+    }
+
+    #[test]
+    fn format_3_took_every_onset_as_seen() {
+        let rule = do_rule(600);
+        let Judge::Threshold { limits, .. } = Judge::of(&rule, 60_000, minute(0)) else { panic!() };
+        let mut now = Machine::default();
+        for (at, value) in [(0, 6.0), (1, 3.0)] {
+            now.observe(&limits, minute(at), value, bakau_model::Flag::Good);
+        }
+        let Excursion { onset, peak, worst, worst_at, count, suspect, .. } = now.excursion().unwrap();
+        let excursion = Some(Excursion3 { onset, peak, worst, worst_at, count, suspect });
+        let hold = Hold::at(minute(1));
+        let machine = Machine3 { level: Level::Normal, crossed: [Some(hold), None, None], excursion, doubts: 0 };
+        let last = Some(Evaluated { observed_at: minute(1), value: 3.0, flag: bakau_model::Flag::Good });
+        let looked = last.map(|last| Reach::of(last.observed_at, last.observed_at));
+        let state = SlotState3 { judge: Judge3::Threshold { limits, machine, last, looked }, alert: None };
+        let read = decode(3, &postcard::to_allocvec(&state).unwrap()).unwrap();
+        assert_eq!(read, SlotState { judge: Judge::Threshold { limits, machine: now, last, looked }, alert: None });
     }
 }

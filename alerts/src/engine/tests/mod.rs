@@ -1,6 +1,7 @@
 mod acknowledge;
 mod ahead;
 mod doubt;
+mod onset;
 mod silence;
 
 use bakau_registry::{Band, Condition, Direction, Threshold};

@@ -312,6 +312,10 @@ fn aggregates() -> Value {
     ])
 }
 
+fn at_latest() -> Value {
+    about(boolean(), "whether it may have begun before onset: no good value that is no crossing was seen before")
+}
+
 fn alert() -> Value {
     object([
         ("id", text()),
@@ -328,6 +332,7 @@ fn alert() -> Value {
         ("time_zone", text()),
         ("onset", about(time(), "observed_at of the first observation of the crossing")),
         ("onset_local", local()),
+        ("onset_at_latest", at_latest()),
         ("observed_at", about(time(), "of the last transition")),
         ("observed_at_local", local()),
         ("value", about(nullable(number()), "that made the last transition")),
@@ -376,6 +381,7 @@ fn alarms() -> Named {
         ("rule", text()),
         ("datastream", nullable(text())),
         ("onset", time()),
+        ("onset_at_latest", at_latest()),
         ("peak", level()),
         ("end", nullable(time())),
         ("peak_value", nullable(number())),
