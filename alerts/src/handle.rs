@@ -184,6 +184,12 @@ impl Alerts {
         Ok(self.db.delivery_problems(limit).await?)
     }
 
+    /// Up to when observations are in the settled history now; one that comes later still changes what was before.
+    #[must_use]
+    pub fn settled_until(&self) -> UtcMillis {
+        self.clock.now().saturating_add(-self.lateness_ms)
+    }
+
     /// Episodes by onset, as a pure function of stored observations older than the lateness bound.
     ///
     /// # Errors
@@ -196,7 +202,7 @@ impl Alerts {
         if let Some(unknown) = unknown {
             return Err(AlertsError::Unknown(unknown));
         }
-        let settled_until = self.clock.now().saturating_add(-self.lateness_ms);
+        let settled_until = self.settled_until();
         let only = query.datastream.as_ref().and_then(|name| snapshot.datastream(name));
         let wanted = |rule: &&Arc<Rule>| query.rule.as_ref().is_none_or(|id| rule.id == *id);
         let about_values = |rule: &&Arc<Rule>| matches!(rule.condition, Condition::Threshold { .. });

@@ -12,7 +12,7 @@ pub use alerts::{
 };
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};
-pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, StationClass, StationView};
+pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, SettledView, StationClass, StationView};
 pub use status::StatusView;
 
 pub use crate::chart::{LimitLine, Side};

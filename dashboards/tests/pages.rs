@@ -12,7 +12,7 @@ use bakau_dashboards::{
 };
 use bakau_model::{Flag, Language, Level, QualityTest, Reason, StationKind, TestResults, Text, UtcMillis};
 
-use crate::views::{alert, alerts, card, cell, episode, now, overview, problem, station, status};
+use crate::views::{alert, alerts, card, cell, now, overview, problem, settled, station, status};
 
 const HOSTILE: &str = "<script>alert('x')</script>\" onload=\"x";
 
@@ -200,17 +200,32 @@ fn a_closed_alert_is_told_by_its_worst_value_and_an_open_one_by_its_last() {
 fn an_onset_that_nobody_saw_is_told_as_the_latest_that_it_can_be() {
     for (language, words) in [(Language::Id, "paling lambat sejak"), (Language::En, "at the latest since")] {
         let (mut list, mut one) = (alerts(language, "BeeJay Bakau 01"), alert(language, "BeeJay Bakau 01"));
-        let mut place = StationView { episodes: Some(vec![episode()]), ..station(language, "BeeJay Bakau 01") };
+        let mut place = StationView { settled: Some(settled()), ..station(language, "BeeJay Bakau 01") };
         let pages = |list: &_, one: &_, place: &_| {
             [page::alerts(list).unwrap(), page::alert(one).unwrap(), page::station(place).unwrap()]
         };
         assert!(pages(&list, &one, &place).iter().all(|html| !html.contains(words)));
         list.alerts[0].onset_at_latest = true;
         one.alert.onset_at_latest = true;
-        place.episodes.iter_mut().flatten().for_each(|episode| episode.onset_at_latest = true);
+        place.settled.iter_mut().for_each(|settled| settled.episodes[0].onset_at_latest = true);
         for html in pages(&list, &one, &place) {
             assert!(html.contains(words), "{html}");
         }
+    }
+}
+
+#[test]
+fn the_settled_history_says_up_to_when_it_is() {
+    for (language, until) in [
+        (Language::Id, "sampai 10 Mar 2026 14.00 WIB. Data yang datang terlambat masih dapat mengubahnya."),
+        (Language::En, "up to 10 Mar 2026 14:00 WIB. Data that comes late can still change it."),
+    ] {
+        let mut view = StationView { settled: Some(settled()), ..station(language, "BeeJay Bakau 01") };
+        assert!(page::station(&view).unwrap().contains(until));
+        view.settled.iter_mut().for_each(|settled| settled.episodes.clear());
+        assert!(page::station(&view).unwrap().contains(until), "also where nothing was crossed up to then");
+        view.settled = None;
+        assert!(!page::station(&view).unwrap().contains(until));
     }
 }
 

@@ -13,8 +13,8 @@ use bakau_dashboards::{
     assets,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, EpisodeRow, Frame, Grouping,
-        OverviewFilter, OverviewView, ProblemView, StationClass, StationView, Window,
+        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, Frame, Grouping, OverviewFilter,
+        OverviewView, ProblemView, SettledView, StationClass, StationView, Window,
     },
 };
 use bakau_model::{Language, Level, StationKind, UtcMillis};
@@ -112,7 +112,7 @@ pub(crate) async fn station(
         parameters: gatherer.panels(station),
         window,
         alerts: alerts.iter().map(|alert| gatherer.alert_row(alert, people)).collect(),
-        episodes: if settled { Some(episodes(&state, &gatherer, station).await?) } else { None },
+        settled: if settled { Some(episodes(&state, &gatherer, station).await?) } else { None },
     };
     show(&uri, page::station(&view))
 }
@@ -130,8 +130,8 @@ fn station_class(station: &Station) -> Option<StationClass> {
 }
 
 /// The settled history of a station's datastreams, newest first.
-async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) -> Result<Vec<EpisodeRow>, ApiError> {
-    let to = state.clock.now();
+async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) -> Result<SettledView, ApiError> {
+    let (to, until) = (state.clock.now(), state.alerts.settled_until());
     let mut rows = Vec::new();
     for datastream in gatherer.snapshot().datastreams_of(&station.id) {
         if charts::limits(gatherer.snapshot(), datastream).is_empty() {
@@ -144,7 +144,7 @@ async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) 
     }
     rows.sort_by_key(|row| Reverse(row.onset));
     rows.truncate(SETTLED_ROWS);
-    Ok(rows)
+    Ok(SettledView { until, episodes: rows })
 }
 
 /// `/alerts`: open alerts, or all with `?all=true`.

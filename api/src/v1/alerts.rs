@@ -133,9 +133,12 @@ pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<R
         return Err(ApiError::parameter("from", params.text("from"), "parameter_longest").with("allowed", "400 d"));
     }
     let query = SettledQuery { datastream, rule, from: span.from, to: span.to };
+    // Asked for first: the answer goes at least so far.
+    let until = answer::time(state.alerts.settled_until());
     let episodes = state.alerts.settled(&query).await.map_err(|error| problem(&error))?;
     let episodes: Vec<Value> = episodes.iter().map(episode_value).collect();
-    answer::json(&json!({ "from": answer::time(span.from), "to": answer::time(span.to), "episodes": episodes }))
+    let (from, to) = (answer::time(span.from), answer::time(span.to));
+    answer::json(&json!({ "from": from, "to": to, "settled_until": until, "episodes": episodes }))
 }
 
 #[derive(Debug, Deserialize)]

@@ -111,4 +111,6 @@ async fn the_settled_history_is_answered_by_rule_and_by_datastream() {
     let by_datastream = rig.get(&format!("/api/v1/alerts/settled?datastream={DO}")).await.json();
     assert_eq!(by_rule, by_datastream);
     insta::assert_json_snapshot!("settled", by_rule);
+    let page = rig.get("/stations/prb-bjbr-01?history=settled").await.text().to_owned();
+    assert!(page.contains("Berisi data pengukuran sampai 10 Mar 2026 14.00 WIB"), "{page}");
 }

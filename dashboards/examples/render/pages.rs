@@ -276,7 +276,7 @@ fn station(language: Language) -> StationView {
         parameters: panels,
         window: Window::Day,
         alerts: alerts(language, true).alerts,
-        episodes: None,
+        settled: None,
     }
 }
 

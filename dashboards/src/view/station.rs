@@ -88,6 +88,15 @@ pub struct EpisodeRow {
     pub decimals: u8,
 }
 
+/// The settled history of a station.
+#[derive(Debug, Clone)]
+pub struct SettledView {
+    /// Up to when values are in it; one that still comes changes it.
+    pub until: UtcMillis,
+    /// Its episodes, newest first.
+    pub episodes: Vec<EpisodeRow>,
+}
+
 /// The page of one station (`/stations/{id}?range=day|week|month`).
 #[derive(Debug, Clone)]
 pub struct StationView {
@@ -134,5 +143,5 @@ pub struct StationView {
     /// Alerts of this station, newest first; a few.
     pub alerts: Vec<AlertRow>,
     /// Episodes of the past weeks, computed anew from what is stored; `None` where nobody asked for them.
-    pub episodes: Option<Vec<EpisodeRow>>,
+    pub settled: Option<SettledView>,
 }

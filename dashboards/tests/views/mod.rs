@@ -3,8 +3,8 @@
 use bakau_dashboards::view::{
     AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeliveryRow,
     DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter,
-    OverviewView, ParameterPanel, ProblemView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow,
-    ValueCell, Window,
+    OverviewView, ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView, StatusView,
+    TransitionRow, ValueCell, Window,
 };
 use bakau_model::{
     Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, TestResults, Text, Unit, UtcMillis,
@@ -90,11 +90,13 @@ pub(crate) fn alert_row(name: &str) -> AlertRow {
     }
 }
 
-/// An episode of the settled history.
-pub(crate) fn episode() -> EpisodeRow {
+/// A settled history of one episode.
+pub(crate) fn settled() -> SettledView {
     let AlertRow { label, rule_name, peak, onset, unit, decimals, .. } = alert_row("");
     let (label, end) = (label.unwrap_or_else(|| Text::from("")), Some(now()));
-    EpisodeRow { label, rule_name, peak, onset, onset_at_latest: false, end, peak_value: 0.41, unit, decimals }
+    let row =
+        EpisodeRow { label, rule_name, peak, onset, onset_at_latest: false, end, peak_value: 0.41, unit, decimals };
+    SettledView { until: now().saturating_add(-7_200_000), episodes: vec![row] }
 }
 
 pub(crate) fn silence(name: &str) -> AlertRow {
@@ -159,7 +161,7 @@ pub(crate) fn station(language: Language, name: &str) -> StationView {
         parameters: vec![ParameterPanel { cell, limits, interval_ms: 600_000, vertical_datum: None }],
         window: Window::Week,
         alerts: vec![alert_row(name)],
-        episodes: None,
+        settled: None,
     }
 }
 

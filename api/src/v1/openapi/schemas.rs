@@ -401,7 +401,13 @@ fn alarms() -> Named {
             ("?notices", about(list(&json!({ "type": "object" })), "with the admin token only")),
         ],
     );
-    let settled = object([("from", time()), ("to", time()), ("episodes", list(&named("Episode")))]);
+    let until = "observations measured before this are in it, later ones not yet; one that still comes changes it";
+    let settled = object([
+        ("from", time()),
+        ("to", time()),
+        ("settled_until", about(time(), until)),
+        ("episodes", list(&named("Episode"))),
+    ]);
     let acknowledgement = object([
         ("name", about(text(), "who takes care of it, 1 to 80 characters")),
         ("?level", about(nullable(level()), "the level that was seen; without it that of the moment")),
