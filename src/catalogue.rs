@@ -26,10 +26,15 @@ fn read(files: &[PathBuf]) -> Result<Vec<CatalogueFile>> {
     Ok(read)
 }
 
-/// Reads files against each other and against what is registered already.
+/// Reads files against each other and against what is registered already; warnings keep nobody from going on.
 fn parse(files: &[PathBuf], registered: &Snapshot, language: Language) -> Result<Catalogue> {
     match Catalogue::parse_with(&read(files)?, registered) {
-        Ok(catalogue) => Ok(catalogue),
+        Ok(catalogue) => {
+            for warning in catalogue.warnings() {
+                eprintln!("{}", warning.render(language));
+            }
+            Ok(catalogue)
+        }
         Err(errors) => {
             for error in &errors {
                 eprintln!("{}", error.render(language));

@@ -162,6 +162,7 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
             flat_line: None,
             ranges_per_s: None,
             amount: false,
+            site_range: false,
             decimals: 2,
             source: "test".into(),
         },

@@ -40,6 +40,41 @@ async fn check_names_every_mistake_with_file_and_line() -> Result<()> {
 }
 
 #[tokio::test]
+async fn check_warns_of_a_level_without_a_range_of_its_site_and_goes_on() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let file = folder.path().join("muka-air.toml");
+    let ranges = [
+        "",
+        "[datastream.quality]\nfail = { min = -1.0, max = 12.0 }\n",
+        "[datastream.quality]\nspike = { suspect = 1.0 }\n",
+    ];
+    let level = |(number, quality): (usize, &&str)| {
+        format!(
+            "[[datastream]]\nid = \"beban-000000/water_level@{number}\"\ninterval_s = 60\nvertical_datum = \"LOCAL\"\n{quality}"
+        )
+    };
+    std::fs::write(&file, ranges.iter().enumerate().map(level).collect::<String>())?;
+    for (language, word) in [("id", "peringatan: 'beban"), ("en", "warning: 'beban")] {
+        let output = run(&bakau, &["check", "--lang", language, &file.display().to_string()]).await?;
+        let said = errors(&output);
+        assert!(output.status.success(), "{said}");
+        let warned: Vec<&str> = said.lines().filter(|line| line.contains(word)).collect();
+        assert_eq!(warned.len(), 2, "{said}");
+        assert!(warned[0].contains("muka-air.toml:1: ") && warned[0].contains("water_level@0'"), "{said}");
+        assert!(warned[1].contains("water_level@2'") && warned[1].contains("[datastream.quality]"), "{said}");
+    }
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/catalogue");
+    let files = std::fs::read_dir(shipped)?.map(|file| Ok(file?.path().display().to_string()));
+    let files =
+        files.filter(|file| file.as_ref().is_ok_and(|file| file.ends_with(".toml"))).collect::<Result<Vec<_>>>()?;
+    let arguments: Vec<&str> = std::iter::once("check").chain(files.iter().map(String::as_str)).collect();
+    let output = run(&bakau, &arguments).await?;
+    assert!(output.status.success() && errors(&output).is_empty(), "{}", errors(&output));
+    Ok(())
+}
+
+#[tokio::test]
 async fn applying_the_same_catalogue_again_changes_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;

@@ -106,6 +106,10 @@ pub struct ParameterInfo {
     /// For how many seconds the ranges of an amount hold; for longer intervals they are as many times wider.
     #[serde(default)]
     pub ranges_per_s: Option<u32>,
+    /// Whether its range holds for every site at once, so wide that codes for "no value" lie within it: a datastream
+    /// should have its own.
+    #[serde(default)]
+    pub site_range: bool,
     /// Decimal places shown on pages.
     pub decimals: u8,
     /// Where the ranges come from and how sure they are.

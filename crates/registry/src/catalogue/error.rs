@@ -11,7 +11,7 @@ const MAX_QUOTE_CHARS: usize = 200;
 /// The "file" of items that come from the registry itself.
 const REGISTRY: &str = "registry";
 
-/// One mistake in a catalogue file.
+/// One mistake in a catalogue file, or a warning about one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogueError {
     /// The file as given; `registry` where the item is in no file.
@@ -114,6 +114,11 @@ impl Errors {
         let shown: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let message = messages(Language::En).fill(key, &shown);
         self.list.push(CatalogueError { file: place.file.to_string(), line: place.line, message, key, values });
+    }
+
+    /// The same for what is worth a warning only.
+    pub(crate) fn into_warnings(self) -> Vec<CatalogueError> {
+        self.into_result().err().unwrap_or_default()
     }
 
     pub(crate) fn into_result(mut self) -> Result<(), Vec<CatalogueError>> {

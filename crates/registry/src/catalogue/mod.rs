@@ -62,6 +62,14 @@ impl Catalogue {
         errors.into_result().map(|()| Self { items: found.items })
     }
 
+    /// What is no mistake and will hardly be meant, by file and line.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<CatalogueError> {
+        let mut warnings = Errors::default();
+        set::warn(&self.items, &mut warnings);
+        warnings.into_warnings()
+    }
+
     /// What the registry would hold with this catalogue applied.
     pub(crate) fn merge_into(&self, registered: &Snapshot, prune: bool) -> Result<Merged, Vec<CatalogueError>> {
         let mut errors = Errors::default();

@@ -9,6 +9,7 @@ use super::{
     error::Errors,
     items::{Item, Items, Kind},
 };
+use crate::parameters;
 use crate::snapshot::{Channel, DeploymentEntry, RuleTarget};
 
 /// Checks items against each other. References to `broken` items are let through: their mistake is reported already.
@@ -17,6 +18,20 @@ pub(crate) fn check(items: &Items, broken: Option<&BTreeSet<(Kind, String)>>, er
     reached(items, errors);
     former_names(items, errors);
     overlaps(items, errors);
+}
+
+/// Finds what is no mistake and will hardly be meant.
+pub(crate) fn warn(items: &Items, warnings: &mut Errors) {
+    for (name, item) in &items.datastreams {
+        let has_own = item.value.quality.is_some_and(|own| own.fail.is_some() || own.suspect.is_some());
+        let Some(info) = parameters().get(name.parameter()).filter(|info| info.site_range && !has_own) else {
+            continue;
+        };
+        let Some(range) = info.fail else { continue };
+        let values: [(&str, &dyn std::fmt::Display); 4] =
+            [("datastream", name), ("unit", &info.unit), ("min", &range.min), ("max", &range.max)];
+        warnings.add(item.place(), "site_range", &values);
+    }
 }
 
 /// Every present or former name of a datastream.
