@@ -319,7 +319,7 @@ mod tests {
         "lag_ms":4200,"kind":"influx","last_write_at_local":"2026-03-10T15:59:00+07:00","last_error":{"key":"token",
         "reason":"InfluxDB menolak token.","present":true,"at_local":"2026-03-10T16:00:00+07:00","problem":"401",
         "since":"2026-03-10T09:00:00Z","at":"2026-03-10T09:00:00Z"},"last_write_at":"2026-03-10T08:59:00Z"},
-        "alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},"outbox":{"waiting":2,"retrying":1,
+        "alerts":{"behind_batches":0,"lag_ms":null,"active":2,"level":"siaga"},"outbox":{"has_recipients":true,"waiting":2,"retrying":1,
         "failed":0,"oldest_at":"2026-03-10T08:59:00Z","oldest_age_s":93600,"channels":[{"channel":"surel",
         "retrying":1,"failed":0,"last_attempt_at_local":"2026-03-10T15:58:00+07:00","fault":"answered","code":451,
         "detail":"greylisted","last_attempt_at":"2026-03-10T08:58:00Z"},{"channel":"bot","retrying":1,"failed":2,

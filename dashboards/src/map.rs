@@ -34,6 +34,8 @@ pub(crate) struct Place<'a> {
     pub(crate) name: &'a str,
     /// Name of the city, for the names of areas.
     pub(crate) city: &'a str,
+    /// Whether a level is raised: it is named before cities and calm stations take the room.
+    pub(crate) raised: bool,
 }
 
 /// One symbol.
@@ -85,12 +87,13 @@ impl Map {
         let view = View::around(places, height)?;
         let mut pins = layout::pins(places, &view);
         layout::spread(&mut pins, &view);
-        let areas = layout::name_areas(places, &pins, &view);
-        layout::name_pins(places, &mut pins, &areas, &view);
+        let mut taken = layout::symbols(&pins);
+        layout::name_pins(places, &mut pins, true, &mut taken, &view);
+        let areas = layout::name_areas(places, &pins, &mut taken, &view);
+        layout::name_pins(places, &mut pins, false, &mut taken, &view);
         let land = COAST.path(&view);
         // Symbols of calm stations first: whatever overlaps, the worst is on top.
         pins.sort_by_key(|pin| Reverse(pin.members.first().copied()));
-        let areas = areas.into_iter().map(|(label, _)| label).collect();
         Some(Self { height, land, pins, areas, scale: view.scale_bar() })
     }
 }
@@ -143,7 +146,7 @@ mod tests {
     use super::*;
 
     fn place(index: usize, latitude: f64, longitude: f64) -> Place<'static> {
-        Place { index, latitude, longitude, name: "Stasiun", city: "Kota" }
+        Place { index, latitude, longitude, name: "Stasiun", city: "Kota", raised: false }
     }
 
     /// A few in each of the four cities, some at the very same spot.
@@ -173,6 +176,34 @@ mod tests {
                 let apart = (pin.x - other.x).hypot(pin.y - other.y);
                 assert!(SYMBOL * 0.9 <= apart, "{pin:?} {other:?}");
             }
+        }
+    }
+
+    #[test]
+    fn no_name_of_a_city_or_of_a_calm_station_takes_the_room_of_a_raised_one() {
+        let names = |map: &Map, raised: usize| {
+            let of_raised = map.pins.iter().filter(|pin| pin.members[0] < raised);
+            of_raised
+                .map(|pin| (pin.members[0], pin.label.as_ref().map(|label| (label.x, label.y))))
+                .collect::<Vec<_>>()
+        };
+        for raised in 1..=cities().len() {
+            let place = |calm_too: bool| {
+                cities().into_iter().map(move |place| {
+                    let worse = place.index < raised;
+                    let city = if calm_too { place.city } else { "" };
+                    Place {
+                        raised: worse,
+                        name: if worse || calm_too { "Stasiun Uji Mutu Air" } else { "" },
+                        city,
+                        ..place
+                    }
+                })
+            };
+            let [all, alone] = [true, false].map(|calm_too| place(calm_too).collect::<Vec<_>>());
+            let [all, alone] = [all, alone].map(|places| Map::new(&places, HEIGHT).unwrap());
+            assert_eq!(names(&all, raised), names(&alone, raised), "{raised} raised");
+            assert!(1 < raised || names(&all, 1)[0].1.is_some(), "the worst has a name");
         }
     }
 
@@ -243,7 +274,7 @@ mod tests {
             let height = if high { HEIGHT } else { 260.0 };
             let place = |(index, spot): (usize, &(f64, f64, usize, usize))| {
                 let &(latitude, longitude, long, city) = spot;
-                Place { index, latitude, longitude, name: &name[..long], city: &name[..city] }
+                Place { index, latitude, longitude, name: &name[..long], city: &name[..city], raised: index % 3 == 0 }
             };
             let places: Vec<Place<'_>> = spots.iter().enumerate().map(place).collect();
             let map = Map::new(&places, height).unwrap();

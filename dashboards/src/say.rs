@@ -461,7 +461,7 @@ impl<'a> Say<'a> {
             ("lost", "disconnected"),
             ("news", "live_news"),
             ("ready", "ready_count"),
-            ("taken", "alert_taken"),
+            ("taken", "hand_title"),
             ("pin", "map_station"),
             ("pins", "map_cluster"),
         ];

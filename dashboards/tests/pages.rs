@@ -8,7 +8,7 @@ use std::io::Write;
 
 use bakau_dashboards::{
     assets, page,
-    view::{AlertFilter, ClockAhead, Freshness, Grouping, Named, OverviewFilter, StationView},
+    view::{AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, StationView},
 };
 use bakau_model::{Flag, Language, Level, QualityTest, Reason, StationKind, TestResults, Text, UtcMillis};
 
@@ -227,6 +227,42 @@ fn the_settled_history_says_up_to_when_it_is() {
         view.settled = None;
         assert!(!page::station(&view).unwrap().contains(until));
     }
+}
+
+#[test]
+fn the_list_of_alerts_says_how_it_is_sorted() {
+    let mut view = AlertsView { next: None, ..alerts(Language::En, "BeeJay Bakau 01") };
+    assert!(page::alerts(&view).unwrap().contains("Active alerts: the worst first. Closed alerts: the newest first."));
+    view.next = Some("/alerts?before=9f2c41d0".to_owned());
+    assert!(page::alerts(&view).unwrap().contains("On each page active alerts stand worst first."));
+}
+
+#[test]
+fn a_mark_that_a_station_is_in_hand_says_that_it_is_about_its_level() {
+    for (language, mark, title) in [
+        (Language::Id, "tingkat ini ditangani", "Semua alarm setingkat di stasiun ini ditangani, terakhir 10 Mar 2026"),
+        (
+            Language::En,
+            "this level acknowledged",
+            "Every alert at this level here is acknowledged, the last one 10 Mar 2026",
+        ),
+    ] {
+        let html = page::station(&station(language, "BeeJay Bakau 01")).unwrap();
+        assert!(html.contains(&format!("<span>{mark}</span>")) && html.contains(title), "{html}");
+    }
+}
+
+#[test]
+fn the_status_page_says_when_nobody_is_told_and_never_that_what_was_given_up_is_delivered() {
+    let mut view = status(Language::Id);
+    let notices = view.status.outbox.as_mut().unwrap();
+    (notices.waiting, notices.failed) = (0, 3);
+    let html = page::status(&view).unwrap();
+    assert!(html.contains("Tidak ada pemberitahuan yang menunggu.") && !html.contains("terkirim."), "{html}");
+    view.status.outbox.as_mut().unwrap().has_recipients = false;
+    let html = page::status(&view).unwrap();
+    assert!(html.contains("Tidak ada yang diberi tahu: katalog tidak memuat satu pun penerima."), "{html}");
+    assert!(!html.contains("✓ Tidak ada pemberitahuan"), "{html}");
 }
 
 #[test]

@@ -157,7 +157,7 @@ async fn an_open_page_shows_the_levels_of_a_fresh_one_whatever_broke_in_between(
     open.acknowledge().await?;
     open.like_fresh("an acknowledgement").await?;
     ensure!(
-        open.browser.levels("overview")?.unwrap_or_default().to_string().contains("✓ acknowledged"),
+        open.browser.levels("overview")?.unwrap_or_default().to_string().contains("✓ this level acknowledged"),
         "nobody has it"
     );
 

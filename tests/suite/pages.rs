@@ -131,6 +131,8 @@ async fn an_alert_whose_first_value_is_beyond_a_limit_says_that_it_may_have_begu
     let files = [("uji.toml", catalogue::load(1) + &rule())];
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;
     bakau.start().await?;
+    let (_, status) = page(&bakau, "/status").await?;
+    assert!(seen(&status).contains("Tidak ada yang diberi tahu"), "its rule names no channel: {status}");
     for (values, unseen) in [([3.5].as_slice(), true), (&[6.0, 3.5], false)] {
         for (minutes_ago, oxygen) in (0..60).rev().step_by(20).skip(if unseen { 0 } else { 1 }).zip(values) {
             measure(&bakau, minutes_ago, *oxygen).await?;
@@ -168,7 +170,7 @@ async fn an_acknowledgement_is_on_every_page_with_its_time_and_for_its_level_onl
     };
     for path in pages("id").into_iter().chain(pages("en")) {
         let text = seen(&page(&bakau, &path).await?.1).to_lowercase();
-        assert!(!text.contains("✓ ditangani") && !text.contains("acknowledged 2"), "{path}: {text}");
+        assert!(!text.contains("tingkat ini ditangani") && !text.contains("acknowledged 2"), "{path}: {text}");
     }
     let path = bakau.url(&format!("/api/v1/alerts/{id}/acknowledge"))?;
     let body = serde_json::json!({"name": "Sari Dewi", "note": "menuju lokasi"});

@@ -161,9 +161,11 @@ async fn outbox(state: &AppState, people: bool, zone: &TimeZone) -> Option<Outbo
         let faulty = if quiet { Vec::new() } else { state.alerts.delivery_problems(MOST_FAULTS).await? };
         Ok::<_, AlertsError>((outbox, faulty))
     };
-    let now = state.clock.now();
+    let (now, snapshot) = (state.clock.now(), state.snapshot());
+    let by_rule = snapshot.rules.values().any(|rule| !rule.channels.is_empty());
     match read.await {
         Ok((outbox, faulty)) => Some(OutboxStatus {
+            has_recipients: by_rule || !snapshot.notifications.is_empty(),
             waiting: outbox.waiting,
             retrying: outbox.retrying,
             failed: outbox.failed,

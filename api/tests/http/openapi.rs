@@ -200,6 +200,20 @@ async fn every_json_answer_has_an_example() {
 }
 
 #[tokio::test]
+async fn the_example_of_an_acknowledgement_is_acknowledged() {
+    let rig = Rig::start().await;
+    let document = document(&rig).await;
+    let answer = operation(&document, "POST", "/api/v1/alerts/{id}/acknowledge")["responses"]["200"].clone();
+    let example = &answer["content"]["application/json"]["example"];
+    assert_eq!(
+        (&example["acknowledged"], &example["acknowledged_level"]),
+        (&true.into(), &example["level"]),
+        "{example}"
+    );
+    assert!(example["acknowledged_at"].is_string() && example["acknowledged_by"].is_string(), "{example}");
+}
+
+#[tokio::test]
 async fn the_page_shows_every_route_in_both_languages_with_examples_to_copy() {
     let rig = Rig::start().await;
     for (language, word) in [("id", "Contoh"), ("en", "Examples")] {

@@ -111,6 +111,8 @@ pub struct AlertsStatus {
 /// Notices that nobody has yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutboxStatus {
+    /// Whether there is anybody whom an alert could be told: a channel of a rule, or a notification.
+    pub has_recipients: bool,
     /// Notices that nobody has yet.
     pub waiting: u64,
     /// Those of them that were tried at least once.

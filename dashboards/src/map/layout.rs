@@ -8,8 +8,8 @@ const APART: f64 = SYMBOL + 3.0;
 const TIED: f64 = 7.0;
 /// Rounds of pushing; more than a crowd of [`MAX_SYMBOLS`] needs.
 const ROUNDS: usize = 80;
-/// Longest name on the map, in characters.
-const NAME_CHARS: usize = 24;
+/// Longest names on the map, in characters; one of a raised station is shortened further rather than left out.
+const LENGTHS: [usize; 3] = [24, 16, 10];
 /// Width of a character and height of a line of station names; a little more than most fonts need.
 const CHARACTER: f64 = 5.6;
 const LINE: f64 = 11.0;
@@ -112,13 +112,17 @@ fn push(pin: &mut Pin, other: &mut Pin, number: usize) -> bool {
     true
 }
 
-/// Names the cities beside their stations, with the room each name takes.
-pub(super) fn name_areas(places: &[Place<'_>], pins: &[Pin], view: &View) -> Vec<(Label, Area)> {
-    let symbols: Vec<Area> = pins.iter().map(|pin| Area::around(pin.x, pin.y, SYMBOL / 2.0)).collect();
+/// The room that symbols take.
+pub(super) fn symbols(pins: &[Pin]) -> Vec<Area> {
+    pins.iter().map(|pin| Area::around(pin.x, pin.y, SYMBOL / 2.0)).collect()
+}
+
+/// Names the cities beside their stations, in the room that is not taken.
+pub(super) fn name_areas(places: &[Place<'_>], pins: &[Pin], taken: &mut Vec<Area>, view: &View) -> Vec<Label> {
     let mut cities: Vec<&str> = places.iter().map(|place| place.city).filter(|city| !city.is_empty()).collect();
     cities.sort_unstable();
     cities.dedup();
-    let mut named: Vec<(Label, Area)> = Vec::new();
+    let mut named = Vec::new();
     for city in cities {
         let of_city = |pin: &&Pin| {
             let first = pin.members.first();
@@ -127,41 +131,60 @@ pub(super) fn name_areas(places: &[Place<'_>], pins: &[Pin], view: &View) -> Vec
         let mut spots = pins.iter().filter(of_city).map(|pin| (pin.x, pin.y));
         let Some((x, y)) = spots.next() else { continue };
         let group = spots.fold(Area::around(x, y, 0.0), |area, (x, y)| area.with(x, y));
-        let text = shortened(city);
+        let text = shortened(city, LENGTHS[0]);
         let middle = kept_inside(group.left / 2.0 + group.right / 2.0, width(&text) * AREA_FACTOR / 2.0 + 2.0);
         let below = [18.0, 30.0, 42.0].map(|away| (middle, group.bottom + SYMBOL / 2.0 + away - 5.0));
         let above = [7.0, 19.0].map(|away| (middle, group.top - SYMBOL / 2.0 - away));
-        let taken = |area: &Area| symbols.iter().chain(named.iter().map(|(_, area)| area)).any(|o| o.touches(area));
         let label = |(x, y): (f64, f64)| Label { x: x.round(), y: y.round(), text: text.clone(), anchor: "middle" };
         let mut candidates = below.into_iter().chain(above).map(label).map(|label| {
             let area = scaled_extent(&label, AREA_FACTOR);
             (label, area)
         });
-        named.extend(candidates.find(|(_, area)| area.inside(view) && !taken(area)));
+        let free = |area: &Area| area.inside(view) && taken.iter().all(|other| !other.touches(area));
+        if let Some((label, area)) = candidates.find(|(_, area)| free(area)) {
+            named.push(label);
+            taken.push(area);
+        }
     }
     named
 }
 
-/// Names symbols, the worst first, where there is room beside, below or above them.
-pub(super) fn name_pins(places: &[Place<'_>], pins: &mut [Pin], areas: &[(Label, Area)], view: &View) {
-    let mut taken: Vec<Area> = pins.iter().map(|pin| Area::around(pin.x, pin.y, SYMBOL / 2.0)).collect();
-    taken.extend(areas.iter().map(|(_, area)| *area));
+/// Names the symbols of stations at a raised level, or those of all others, the worst first, where there is room beside,
+/// below or above them.
+pub(super) fn name_pins(places: &[Place<'_>], pins: &mut [Pin], raised: bool, taken: &mut Vec<Area>, view: &View) {
     for pin in pins.iter_mut() {
         let [only] = pin.members.as_slice() else { continue };
-        let Some(place) = places.iter().find(|place| place.index == *only) else { continue };
-        let text = shortened(place.name);
-        let side = SYMBOL / 2.0 + 3.0;
-        let spots = [
-            (pin.x + side, pin.y + 3.5, "start"),
-            (pin.x - side, pin.y + 3.5, "end"),
-            (pin.x, pin.y + side + 8.0, "middle"),
-            (pin.x, pin.y - side - 1.0, "middle"),
-        ];
-        let labels = spots.map(|(x, y, anchor)| Label { x, y, text: text.clone(), anchor });
+        let is_it = |place: &&Place<'_>| place.index == *only && place.raised == raised;
+        let Some(place) = places.iter().find(is_it) else { continue };
+        let spots = spots(pin);
+        let lengths = if raised { &LENGTHS[..] } else { &LENGTHS[..1] };
+        let labels = lengths.iter().flat_map(|length| {
+            let text = shortened(place.name, *length);
+            spots.map(|(x, y, anchor)| Label { x, y, text: text.clone(), anchor })
+        });
         let free = |area: &Area| area.inside(view) && taken.iter().all(|other| !other.touches(area));
-        pin.label = labels.into_iter().find(|label| free(&extent(label)));
+        let mut free_ones = labels.filter(|label| free(&extent(label)));
+        pin.label = free_ones.next();
         taken.extend(pin.label.as_ref().map(extent));
     }
+}
+
+/// Where the name of a symbol may stand, the best first.
+fn spots(pin: &Pin) -> [(f64, f64, &'static str); 8] {
+    let side = SYMBOL / 2.0 + 3.0;
+    let (below, above) = (pin.y + side + 8.0, pin.y - side - 1.0);
+    let (left, right) = (pin.x - SYMBOL / 2.0, pin.x + SYMBOL / 2.0);
+    [
+        (pin.x + side, pin.y + 3.5, "start"),
+        (pin.x - side, pin.y + 3.5, "end"),
+        (pin.x, below, "middle"),
+        (pin.x, above, "middle"),
+        // Near an edge or another symbol: under or over it, to one side.
+        (left, below, "start"),
+        (right, below, "end"),
+        (left, above, "start"),
+        (right, above, "end"),
+    ]
 }
 
 /// The room a station's name takes.
@@ -189,10 +212,10 @@ fn width(text: &str) -> f64 {
     text.chars().count() as f64 * CHARACTER
 }
 
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= NAME_CHARS {
+fn shortened(name: &str, length: usize) -> String {
+    if name.chars().count() <= length {
         return name.to_owned();
     }
-    let kept: String = name.chars().take(NAME_CHARS - 1).collect();
+    let kept: String = name.chars().take(length - 1).collect();
     format!("{}…", kept.trim_end_matches([' ', ',', '·', '-']))
 }

@@ -44,6 +44,7 @@ impl<'a> Nearby<'a> {
             longitude: view.longitude,
             name: view.name.get(language),
             city: view.city.get(language),
+            raised: false,
         };
         let place = |(at, (other, _)): (usize, &(&'a OtherStation, f64))| Place {
             index: at + 1,
@@ -51,6 +52,7 @@ impl<'a> Nearby<'a> {
             longitude: other.longitude,
             name: other.name.get(language),
             city: other.city.get(language),
+            raised: false,
         };
         // Its own place first: it is named before all others and drawn above them.
         let places: Vec<Place<'a>> = std::iter::once(own).chain(near.iter().enumerate().map(place)).collect();

@@ -185,6 +185,7 @@ impl<'a> StationMap<'a> {
             longitude: card.longitude,
             name: card.name.get(language),
             city: card.city.as_ref().map_or("", |city| city.name.get(language)),
+            raised: card.level.is_some_and(|level| Level::Normal < level),
         };
         let places: Vec<Place<'a>> = stations.iter().enumerate().map(place).collect();
         let mut map = Map::new(&places, height)?;

@@ -227,7 +227,7 @@ pub(crate) fn status(language: Language) -> StatusView {
         },
         "alerts": { "behind_batches": 1, "lag_ms": null, "active": 0, "level": "normal" },
         "outbox": {
-            "waiting": 3, "retrying": 2, "failed": 1, "oldest_at": earlier(3_600), "oldest_age_s": 3_600,
+            "has_recipients": true, "waiting": 3, "retrying": 2, "failed": 1, "oldest_at": earlier(3_600), "oldest_age_s": 3_600,
             "channels": [{
                 "channel": "mail", "retrying": 2, "failed": 1, "last_attempt_at": at, "last_attempt_at_local": at,
                 "fault": "answered", "code": 550,
