@@ -16,7 +16,7 @@ mod waiting;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
-use bakau_model::{DatastreamId, Observation, Seq, StationId, StationStatus, TestResults, UtcMillis};
+use bakau_model::{Batch, DatastreamId, Observation, Seq, StationId, StationStatus, TestResults, UtcMillis};
 use bakau_registry::Snapshot;
 use bakau_spool::SpoolReader;
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation};
@@ -143,34 +143,24 @@ impl LatestTable {
         offer(&mut self.shared.entries.write(), observation, (tests, None))
     }
 
-    /// Loads what store and spool hold, then follows the spool until stopped.
-    pub async fn run(
+    /// Loads what store and spool hold, then follows the spool until stopped; what arrives after this call is not missed,
+    /// whenever the future is first polled.
+    pub fn run(
         self,
         store: Arc<dyn Store>,
         spool: SpoolReader,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
-    ) {
-        // Subscribed before loading, so that nothing falls between the two.
-        let mut tail = spool.subscribe();
-        let Some(loaded) = self.load(&*store, &*clock, &stop).await else { return };
-        let mut follower = Follower::new(self, (store, spool), snapshots, clock, loaded);
-        follower.catch_up().await;
-        follower.tick().await;
-        let mut tick = tokio::time::interval(ANNOUNCE);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => follower.tick().await,
-                Some(Ok(answers)) = follower.asking.join_next() => follower.settle(answers),
-                received = tail.recv() => match received {
-                    Ok(batch) => follower.take(&batch).await,
-                    Err(RecvError::Lagged(_)) => follower.catch_up().await,
-                    // The spool is closed: nothing will change any more.
-                    Err(RecvError::Closed) => return,
-                },
-            }
+    ) -> impl Future<Output = ()> + Send {
+        // Before loading, so that nothing falls between the two.
+        let (known, tail) = (spool.last_seq(), spool.subscribe());
+        async move {
+            let Some(mut loaded) = self.load(&*store, &*clock, &stop).await else { return };
+            // What was stored since then is read again: the store does not hold what devices said of themselves.
+            loaded.cursor = loaded.cursor.min(known);
+            let follower = Follower::new(self, (store, spool), snapshots, clock, loaded);
+            follow(follower, tail, &stop).await;
         }
     }
 
@@ -223,6 +213,25 @@ impl LatestTable {
             offer(&mut entries, &stored.observation, (stored.tests, stored.increment));
         }
         Ok(loaded)
+    }
+}
+
+async fn follow(mut follower: Follower, mut tail: broadcast::Receiver<Arc<Batch>>, stop: &CancellationToken) {
+    follower.catch_up().await;
+    follower.tick().await;
+    let mut tick = tokio::time::interval(ANNOUNCE);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => follower.tick().await,
+            Some(Ok(answers)) = follower.asking.join_next() => follower.settle(answers),
+            received = tail.recv() => match received {
+                Ok(batch) => follower.take(&batch).await,
+                Err(RecvError::Lagged(_)) => follower.catch_up().await,
+                // The spool is closed: nothing will change any more.
+                Err(RecvError::Closed) => return,
+            },
+        }
     }
 }
 

@@ -104,6 +104,28 @@ async fn flags_go_on_after_a_start_where_the_store_is_and_statuses_are_kept() {
 }
 
 #[tokio::test]
+async fn what_a_device_says_of_itself_while_the_table_loads_is_not_missed() {
+    let mut house = House::new();
+    house.spool(&[observation(1, 1_000, 1, 1.0)]);
+    let (table, stop) = (LatestTable::new(), CancellationToken::new());
+    let (store, reader, clock) = (Arc::clone(&house.store), house.reader.clone(), clock_at(i64::MAX / 2));
+    let running = table.clone().run(store, reader, nothing_registered(), clock, stop.clone());
+    let mut comings = table.subscribe_statuses();
+    let s1 = StationId::new("s1").unwrap();
+    let gone = StationStatus { station: s1.clone(), online: false, retained: false, at: UtcMillis::new(2) };
+    house.spool_with(&[observation(1, 2_000, 2, 2.0)], vec![gone.clone()]);
+    // The store is faster than the table.
+    let written = house.reader.read_after(Seq::START, 10).unwrap();
+    house.store.write(&written, Vec::new()).await.unwrap();
+    let running = tokio::spawn(running);
+    let told = tokio::time::timeout(std::time::Duration::from_secs(20), comings.recv());
+    assert_eq!(told.await.expect("it is told").unwrap(), gone);
+    assert_eq!(table.status(&s1), Some(gone));
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_table_that_lags_reads_the_gap_from_the_spool() {
     let mut house = House::new();
     let table = LatestTable::new();
