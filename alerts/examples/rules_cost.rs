@@ -17,8 +17,8 @@ use std::{
 use bakau_alerts::{Alerts, AlertsConfig, FixedSecrets};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::{
-    DatastreamId, DeploymentId, Envelope, Flag, FlatLine, Observation, Qos, QualityLimits, Range, RuleId, SourceName,
-    StationId, StationKind, Step, TimeSource, UtcMillis,
+    DatastreamId, DeploymentId, Envelope, Flag, FlatLine, Observation, PerLevel, Qos, QualityLimits, Range, RuleId,
+    SourceName, StationId, StationKind, Step, TimeSource, UtcMillis,
 };
 use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig};
@@ -107,9 +107,11 @@ fn snapshot(datastreams: u64) -> Snapshot {
             target: RuleTarget::Datastream(name),
             condition: Condition::Threshold {
                 direction: Direction::Below,
-                waspada: Band::one_sided(Direction::Below, Threshold { raise: 4.0, clear: 4.5 }),
-                siaga: None,
-                awas: None,
+                bands: PerLevel {
+                    waspada: Band::one_sided(Direction::Below, Threshold { raise: 4.0, clear: 4.5 }),
+                    siaga: None,
+                    awas: None,
+                },
             },
             hold_s: 0,
             repeat_s: None,
@@ -143,7 +145,7 @@ fn everything(mut snapshot: Snapshot) -> Snapshot {
             id: id.clone(),
             name: "silent".into(),
             target,
-            condition: Condition::Silence { waspada: Some(60), siaga: None, awas: None },
+            condition: Condition::Silence(PerLevel { waspada: Some(60), siaga: None, awas: None }),
             hold_s: 0,
             repeat_s: None,
             source: "measuring".into(),

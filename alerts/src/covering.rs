@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{ChannelId, Level, PersonId, RuleId, SourceName, StationId};
+use bakau_model::{ChannelId, Level, PerLevel, PersonId, RuleId, SourceName, StationId};
 use bakau_registry::{Condition, Rule, Snapshot};
 
 use crate::{
@@ -48,7 +48,7 @@ impl Reach<'_> {
     fn in_the_end<'r>(&mut self, rules: impl IntoIterator<Item = &'r Rule>, concerned: &Concerned) -> Receivers {
         let mut all = Receivers::new();
         for rule in rules {
-            let top = Level::RAISED.into_iter().rev().find(|level| rule.condition.after_s(*level).is_some());
+            let top = levels(rule).last();
             all.extend(top.map(|top| self.of(rule, concerned, top)).into_iter().flatten());
         }
         all
@@ -56,9 +56,13 @@ impl Reach<'_> {
 
     /// The lowest level of a rule at which it tells anybody whom others do not tell; its lowest where they tell nobody.
     fn beyond(&mut self, rule: &Rule, concerned: &Concerned, others: &Receivers) -> Option<Level> {
-        let mut levels = Level::RAISED.into_iter().filter(|level| rule.condition.after_s(*level).is_some());
-        levels.find(|level| others.is_empty() || !self.of(rule, concerned, *level).is_subset(others))
+        levels(rule).find(|level| others.is_empty() || !self.of(rule, concerned, *level).is_subset(others))
     }
+}
+
+/// The levels of a rule about time without anything, calm first.
+fn levels(rule: &Rule) -> impl Iterator<Item = Level> {
+    rule.condition.after_s().into_iter().flat_map(PerLevel::iter).map(|(level, _)| level)
 }
 
 /// Says of each rule about silence which other alerts do not stand for its own, and from which level on.
@@ -72,7 +76,7 @@ pub(crate) fn find_uncovered(rules: &mut [WatchedRule], snapshot: &Snapshot) {
         }
     }
     let mut reach = Reach { snapshot, known: BTreeMap::new() };
-    for watched in rules.iter_mut().filter(|watched| matches!(watched.rule.condition, Condition::Silence { .. })) {
+    for watched in rules.iter_mut().filter(|watched| matches!(watched.rule.condition, Condition::Silence(_))) {
         let of_datastream = watched.subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
         let station = match &watched.subject {
             Subject::Station(station) => Some(station),

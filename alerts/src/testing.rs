@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bakau_model::{
     AgencyId, ChannelId, DatastreamId, DeploymentId, Flag, FlatLine, Language, Level, Observation, Parameter,
-    ParameterInfo, PersonId, QualityLimits, Range, RuleId, StationId, StationKind, Step, Text, TimeSource, Unit,
-    UtcMillis,
+    ParameterInfo, PerLevel, PersonId, QualityLimits, Range, RuleId, StationId, StationKind, Step, Text, TimeSource,
+    Unit, UtcMillis,
 };
 use bakau_registry::{
     Band, Channel, Condition, Datastream, Direction, MailSecurity, Person, Rule, RuleTarget, Snapshot, Station,
@@ -37,9 +37,7 @@ pub(crate) fn do_rule(hold_s: u32) -> Rule {
         target: RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap()),
         condition: Condition::Threshold {
             direction: Direction::Below,
-            waspada: limit(4.0, 4.5),
-            siaga: limit(2.0, 2.5),
-            awas: limit(0.5, 0.8),
+            bands: PerLevel { waspada: limit(4.0, 4.5), siaga: limit(2.0, 2.5), awas: limit(0.5, 0.8) },
         },
         hold_s,
         repeat_s: None,
@@ -50,8 +48,8 @@ pub(crate) fn do_rule(hold_s: u32) -> Rule {
 
 /// Changes the waspada level of a rule about low values.
 pub(crate) fn set_waspada(rule: &mut Rule, raise: f64, clear: f64) {
-    let Condition::Threshold { direction, waspada, .. } = &mut rule.condition else { return };
-    *waspada = Band::one_sided(*direction, Threshold { raise, clear });
+    let Condition::Threshold { direction, bands } = &mut rule.condition else { return };
+    bands.waspada = Band::one_sided(*direction, Threshold { raise, clear });
 }
 
 pub(crate) fn rule_set(revision: u64, rules: impl IntoIterator<Item = Rule>) -> RuleSet {

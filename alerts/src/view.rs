@@ -44,8 +44,8 @@ impl AlertKind {
     pub const fn of(condition: &Condition) -> Self {
         match condition {
             Condition::Threshold { .. } => Self::Threshold,
-            Condition::Silence { .. } => Self::Silence,
-            Condition::SourceDown { .. } => Self::SourceDown,
+            Condition::Silence(_) => Self::Silence,
+            Condition::SourceDown(_) => Self::SourceDown,
         }
     }
 

@@ -20,8 +20,8 @@ fn rule(id: &str, target: RuleTarget, levels: usize, channels: &[&str]) -> Arc<R
     let after = |place: usize| (place < levels).then_some(60);
     let (waspada, siaga, awas) = (after(0), after(1), after(2));
     let condition = match target {
-        RuleTarget::Sources(_) => Condition::SourceDown { waspada, siaga, awas },
-        _ => Condition::Silence { waspada, siaga, awas },
+        RuleTarget::Sources(_) => Condition::SourceDown(PerLevel { waspada, siaga, awas }),
+        _ => Condition::Silence(PerLevel { waspada, siaga, awas }),
     };
     let channels = channels.iter().map(|id| ChannelId::new(id).unwrap()).collect();
     Arc::new(Rule { id: RuleId::new(id).unwrap(), target, condition, channels, ..testing::do_rule(0) })

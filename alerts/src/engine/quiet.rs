@@ -16,7 +16,8 @@ impl After {
     /// The deadlines of a rule; none of them where it is about thresholds.
     #[must_use]
     pub fn of(rule: &Rule) -> Self {
-        Self(Level::RAISED.map(|level| rule.condition.after_s(level).map(|seconds| i64::from(seconds) * 1000)))
+        let after_s = rule.condition.after_s().copied().unwrap_or_default();
+        Self(Level::RAISED.map(|level| after_s.get(level).map(|seconds| i64::from(*seconds) * 1000)))
     }
 
     /// The deadline of a level.

@@ -156,7 +156,7 @@ impl Judge {
                 last: None,
                 looked: None,
             },
-            Condition::Silence { .. } | Condition::SourceDown { .. } => Self::Quiet(Quiet::new(After::of(rule), now)),
+            Condition::Silence(_) | Condition::SourceDown(_) => Self::Quiet(Quiet::new(After::of(rule), now)),
         }
     }
 
@@ -174,9 +174,7 @@ impl Judge {
     pub fn fits(&self, rule: &Rule) -> bool {
         match (self, &rule.condition) {
             (Self::Threshold { limits, .. }, Condition::Threshold { .. }) => limits.has_figures_of(rule),
-            (Self::Quiet(quiet), Condition::Silence { .. } | Condition::SourceDown { .. }) => {
-                quiet.after == After::of(rule)
-            }
+            (Self::Quiet(quiet), Condition::Silence(_) | Condition::SourceDown(_)) => quiet.after == After::of(rule),
             (Self::Threshold { .. } | Self::Quiet(_), _) => false,
         }
     }

@@ -139,8 +139,8 @@ async fn a_silent_receiver_delays_no_decision_and_no_other_channel() {
 fn below(id: &str, limit: f64) -> Rule {
     let mut rule = Rule { id: id.parse().unwrap(), ..do_rule(0) };
     set_waspada(&mut rule, limit, 9.0);
-    if let bakau_registry::Condition::Threshold { siaga, awas, .. } = &mut rule.condition {
-        (*siaga, *awas) = (None, None);
+    if let bakau_registry::Condition::Threshold { bands, .. } = &mut rule.condition {
+        (bands.siaga, bands.awas) = (None, None);
     }
     rule
 }

@@ -169,7 +169,11 @@ async fn a_source_and_the_store_concern_the_agencies_and_kinds_behind_them() {
     let down = |id: &str, source: &str| Rule {
         id: id.parse().unwrap(),
         target: bakau_registry::RuleTarget::Sources(Some(source.parse().unwrap())),
-        condition: bakau_registry::Condition::SourceDown { waspada: Some(60), siaga: None, awas: None },
+        condition: bakau_registry::Condition::SourceDown(bakau_model::PerLevel {
+            waspada: Some(60),
+            siaga: None,
+            awas: None,
+        }),
         ..do_rule(0)
     };
     let mut told_by = Snapshot::clone(&registered(down("sumber", "demo"), notifications));

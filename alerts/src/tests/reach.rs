@@ -72,8 +72,8 @@ async fn the_highest_level_goes_first_and_the_levels_of_one_alert_in_their_order
     let mut other = quiet_rule();
     other.id = "bjbr-do-watch".parse().unwrap();
     set_waspada(&mut other, 3.5, 4.5);
-    if let bakau_registry::Condition::Threshold { siaga, awas, .. } = &mut other.condition {
-        (*siaga, *awas) = (None, None);
+    if let bakau_registry::Condition::Threshold { bands, .. } = &mut other.condition {
+        (bands.siaga, bands.awas) = (None, None);
     }
     let snapshot = snapshot(NOWHERE, 1, [quiet_rule(), other]);
     let mut snapshot = with_people(snapshot, NOWHERE, &["telegram"]);

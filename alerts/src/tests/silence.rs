@@ -1,6 +1,6 @@
 //! Silence, from the spool to an alert that people see.
 
-use bakau_model::{DatastreamId, Level, RuleId, SourceName, StationId, StationStatus};
+use bakau_model::{DatastreamId, Level, PerLevel, RuleId, SourceName, StationId, StationStatus};
 use bakau_registry::{Condition, RuleTarget};
 
 use super::*;
@@ -16,7 +16,7 @@ fn silence_rule() -> Rule {
     Rule {
         id: RuleId::new("senyap").unwrap(),
         target: RuleTarget::Stations { kind: None },
-        condition: Condition::Silence { waspada: Some(900), siaga: Some(3_600), awas: None },
+        condition: Condition::Silence(PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None }),
         ..do_rule(0)
     }
 }
@@ -115,7 +115,7 @@ fn source_rule() -> Rule {
     Rule {
         id: RuleId::new("sumber").unwrap(),
         target: RuleTarget::Sources(None),
-        condition: Condition::SourceDown { waspada: Some(60), siaga: None, awas: None },
+        condition: Condition::SourceDown(PerLevel { waspada: Some(60), siaga: None, awas: None }),
         ..do_rule(0)
     }
 }

@@ -78,8 +78,8 @@ const fn condition(condition: &Condition) -> (&'static str, Option<&'static str>
             };
             ("threshold", Some(word))
         }
-        Condition::Silence { .. } => ("silence", None),
-        Condition::SourceDown { .. } => ("source_down", None),
+        Condition::Silence(_) => ("silence", None),
+        Condition::SourceDown(_) => ("source_down", None),
     }
 }
 
@@ -107,7 +107,7 @@ fn levels(condition: &Condition) -> Value {
         let threshold =
             |threshold: bakau_registry::Threshold| json!({ "raise": threshold.raise, "clear": threshold.clear });
         let band = condition.band(level);
-        let after_s = condition.after_s(level);
+        let after_s = condition.after_s().and_then(|after_s| after_s.get(level));
         if band.is_none() && after_s.is_none() {
             continue;
         }

@@ -73,3 +73,57 @@ impl FromStr for Level {
         found.ok_or_else(|| format!("'{text}' is not a level: use normal, waspada, siaga or awas"))
     }
 }
+
+/// One thing for each of [`Level::RAISED`], where it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerLevel<T> {
+    /// *Waspada*.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub waspada: Option<T>,
+    /// *Siaga*.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub siaga: Option<T>,
+    /// *Awas*.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub awas: Option<T>,
+}
+
+const fn none<T>() -> Option<T> {
+    None
+}
+
+impl<T> Default for PerLevel<T> {
+    fn default() -> Self {
+        Self { waspada: None, siaga: None, awas: None }
+    }
+}
+
+impl<T> PerLevel<T> {
+    /// What `of` says of each level.
+    pub fn from_fn(mut of: impl FnMut(Level) -> Option<T>) -> Self {
+        Self { waspada: of(Level::Waspada), siaga: of(Level::Siaga), awas: of(Level::Awas) }
+    }
+
+    /// What is set for a level; nothing for *normal*.
+    #[must_use]
+    pub const fn get(&self, level: Level) -> Option<&T> {
+        match level {
+            Level::Normal => None,
+            Level::Waspada => self.waspada.as_ref(),
+            Level::Siaga => self.siaga.as_ref(),
+            Level::Awas => self.awas.as_ref(),
+        }
+    }
+
+    /// What is set, calm first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Level, &T)> {
+        Level::RAISED.into_iter().filter_map(|level| Some((level, self.get(level)?)))
+    }
+
+    /// The same made of something else.
+    #[must_use]
+    pub fn map<U>(self, of: impl Fn(T) -> U) -> PerLevel<U> {
+        PerLevel { waspada: self.waspada.map(&of), siaga: self.siaga.map(&of), awas: self.awas.map(&of) }
+    }
+}

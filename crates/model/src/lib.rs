@@ -38,7 +38,7 @@ pub use id::{
     PersonId, RouteId, RuleId, SourceName, StationId,
 };
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
-pub use level::Level;
+pub use level::{Level, PerLevel};
 pub use messages::{InvalidMessages, Messages};
 pub use missing::{MissingCode, MissingCodes};
 pub use observation::{Flag, Observation, Reading, TimeSource};

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Level, Principal, StationId, UtcMillis};
+use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Principal, StationId, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Plan, Registry, RegistryError, demo_catalogue, token};
 
 const NOW: UtcMillis = UtcMillis::new(1_700_000_000_000);
@@ -424,7 +424,7 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
     assert_eq!(snapshot.notifications["siaga"].about, bakau_registry::About::Both);
     assert_eq!(snapshot.routes[0].devices["70B3D57ED0000001"].as_str(), "mlg-01");
     let silent = &snapshot.rules["silent"];
-    assert_eq!(silent.condition.after_s(Level::Waspada), Some(900));
+    assert_eq!(silent.condition.after_s().and_then(|after_s| after_s.waspada), Some(900));
     assert_eq!(snapshot.stations_of_rule(silent), ["mlg-01".parse().unwrap()]);
     let changed = PEOPLE
         .replace("after_s = 900", "after_s = 600")

@@ -2,7 +2,7 @@
 
 mod behind;
 
-use bakau_model::{RuleId, SourceName, StationId};
+use bakau_model::{PerLevel, RuleId, SourceName, StationId};
 use bakau_registry::{Condition, Rule, RuleTarget};
 
 use super::*;
@@ -42,7 +42,7 @@ fn rule(id: &str, target: RuleTarget, condition: Condition) -> Rule {
 
 /// Waspada after 15 minutes, siaga after an hour.
 fn silence() -> Condition {
-    Condition::Silence { waspada: Some(900), siaga: Some(3_600), awas: None }
+    Condition::Silence(PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None })
 }
 
 fn station_rule() -> WatchedRule {
@@ -56,7 +56,7 @@ fn datastream_rule() -> WatchedRule {
 }
 
 fn source_rule() -> WatchedRule {
-    let condition = Condition::SourceDown { waspada: Some(300), siaga: None, awas: None };
+    let condition = Condition::SourceDown(PerLevel { waspada: Some(300), siaga: None, awas: None });
     let rule = rule("down", RuleTarget::Sources(None), condition);
     WatchedRule::new(Arc::new(rule), Subject::Source(source()))
 }
@@ -306,7 +306,7 @@ fn changed_deadlines_close_the_alert_and_begin_anew() {
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
     engine.step(minute(0), Input::RuleChange(rules(&[station_rule()])));
     let first = transitions(engine.step(minute(15), Input::Tick)).remove(0);
-    let condition = Condition::Silence { waspada: Some(600), siaga: None, awas: None };
+    let condition = Condition::Silence(PerLevel { waspada: Some(600), siaga: None, awas: None });
     let changed = rule("station-silent", RuleTarget::Station(station()), condition);
     let changed = WatchedRule::new(Arc::new(changed), Subject::Station(station()));
     let closed = transitions(engine.step(minute(16), Input::RuleChange(rules(std::slice::from_ref(&changed)))));

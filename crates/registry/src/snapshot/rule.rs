@@ -1,6 +1,8 @@
 //! Rules: which condition of what raises alerts.
 
-use bakau_model::{ChannelId, DatastreamName, Level, Parameter, RuleId, SourceName, StationId, StationKind, Text};
+use bakau_model::{
+    ChannelId, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text,
+};
 use serde::{Deserialize, Serialize};
 
 /// Which way a threshold is crossed.
@@ -88,69 +90,32 @@ pub enum Condition {
     Threshold {
         /// Which way is bad.
         direction: Direction,
-        /// *Waspada*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        waspada: Option<Band>,
-        /// *Siaga*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        siaga: Option<Band>,
-        /// *Awas*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        awas: Option<Band>,
+        /// Its levels.
+        #[serde(flatten)]
+        bands: PerLevel<Band>,
     },
     /// A station has sent no values for so many seconds, or never.
-    Silence {
-        /// *Waspada*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        waspada: Option<u32>,
-        /// *Siaga*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        siaga: Option<u32>,
-        /// *Awas*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        awas: Option<u32>,
-    },
+    Silence(PerLevel<u32>),
     /// A source of messages has been disconnected or blocked for so many seconds.
-    SourceDown {
-        /// *Waspada*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        waspada: Option<u32>,
-        /// *Siaga*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        siaga: Option<u32>,
-        /// *Awas*.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        awas: Option<u32>,
-    },
+    SourceDown(PerLevel<u32>),
 }
 
 impl Condition {
     /// The thresholds of a level; none for *normal* and for conditions without thresholds.
     #[must_use]
-    pub const fn band(&self, level: Level) -> Option<Band> {
-        let Self::Threshold { waspada, siaga, awas, .. } = self else { return None };
-        match level {
-            Level::Normal => None,
-            Level::Waspada => *waspada,
-            Level::Siaga => *siaga,
-            Level::Awas => *awas,
+    pub fn band(&self, level: Level) -> Option<Band> {
+        match self {
+            Self::Threshold { bands, .. } => bands.get(level).copied(),
+            Self::Silence(_) | Self::SourceDown(_) => None,
         }
     }
 
-    /// The seconds without anything after which a level holds; none for *normal* and for thresholds.
+    /// The seconds without anything after which levels hold; none for thresholds.
     #[must_use]
-    pub const fn after_s(&self, level: Level) -> Option<u32> {
-        let (waspada, siaga, awas) = match self {
-            Self::Threshold { .. } => return None,
-            Self::Silence { waspada, siaga, awas } | Self::SourceDown { waspada, siaga, awas } => {
-                (*waspada, *siaga, *awas)
-            }
-        };
-        match level {
-            Level::Normal => None,
-            Level::Waspada => waspada,
-            Level::Siaga => siaga,
-            Level::Awas => awas,
+    pub const fn after_s(&self) -> Option<&PerLevel<u32>> {
+        match self {
+            Self::Threshold { .. } => None,
+            Self::Silence(after_s) | Self::SourceDown(after_s) => Some(after_s),
         }
     }
 
@@ -159,7 +124,7 @@ impl Condition {
     pub const fn direction(&self) -> Option<Direction> {
         match self {
             Self::Threshold { direction, .. } => Some(*direction),
-            Self::Silence { .. } | Self::SourceDown { .. } => None,
+            Self::Silence(_) | Self::SourceDown(_) => None,
         }
     }
 }
@@ -204,7 +169,7 @@ impl Rule {
 
     /// The thresholds of a level; *normal* has none.
     #[must_use]
-    pub const fn band(&self, level: Level) -> Option<Band> {
+    pub fn band(&self, level: Level) -> Option<Band> {
         self.condition.band(level)
     }
 }

@@ -1,6 +1,6 @@
 //! Checks of rules.
 
-use bakau_model::Level;
+use bakau_model::{Level, PerLevel};
 
 use super::{Values, within};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 const MAX_AFTER_S: u32 = 31 * 86_400;
 
 /// Checks the levels of a threshold rule; bands that could not be read are left out.
-pub(crate) fn bands(fields: &mut Fields<'_, '_>, direction: Option<Direction>, bands: [Option<Band>; 3]) {
+pub(crate) fn bands(fields: &mut Fields<'_, '_>, direction: Option<Direction>, bands: &PerLevel<Band>) {
     at_least_one_level(fields);
     let sides: &[Side] = match direction {
         None => &[],
@@ -21,10 +21,11 @@ pub(crate) fn bands(fields: &mut Fields<'_, '_>, direction: Option<Direction>, b
         Some(Direction::Outside) => &[Side::Low, Side::High],
     };
     for side in sides {
-        levels(fields, *side, bands.map(|band| band.and_then(|band| side.of(band))));
+        let thresholds = bands.iter().filter_map(|(level, band)| Some((level, side.of(*band)?)));
+        levels(fields, *side, thresholds);
     }
-    for (level, band) in Level::RAISED.into_iter().zip(bands) {
-        if let Some(Band { low: Some(low), high: Some(high) }) = band
+    for (level, band) in bands.iter() {
+        if let Band { low: Some(low), high: Some(high) } = band
             && high.clear <= low.clear
         {
             let values: Values<'_, 3> = [("level", &level), ("low", &low.clear), ("high", &high.clear)];
@@ -33,10 +34,9 @@ pub(crate) fn bands(fields: &mut Fields<'_, '_>, direction: Option<Direction>, b
     }
 }
 
-fn levels(fields: &mut Fields<'_, '_>, side: Side, thresholds: [Option<Threshold>; 3]) {
+fn levels(fields: &mut Fields<'_, '_>, side: Side, thresholds: impl Iterator<Item = (Level, Threshold)>) {
     let mut calmer: Option<(Level, Threshold)> = None;
-    for (level, threshold) in Level::RAISED.into_iter().zip(thresholds) {
-        let Some(threshold) = threshold else { continue };
+    for (level, threshold) in thresholds {
         if !threshold.raise.is_finite() || !threshold.clear.is_finite() {
             fields.error_at(level.key(), "not_finite", &[("key", &level.key())]);
             continue;
@@ -56,11 +56,10 @@ fn levels(fields: &mut Fields<'_, '_>, side: Side, thresholds: [Option<Threshold
 }
 
 /// Checks the levels of a rule about time without anything.
-pub(crate) fn after(fields: &mut Fields<'_, '_>, after: [Option<u32>; 3]) {
+pub(crate) fn after(fields: &mut Fields<'_, '_>, after: &PerLevel<u32>) {
     at_least_one_level(fields);
     let mut calmer: Option<(Level, u32)> = None;
-    for (level, after_s) in Level::RAISED.into_iter().zip(after) {
-        let Some(after_s) = after_s else { continue };
+    for (level, &after_s) in after.iter() {
         within(fields, level.key(), Some(f64::from(after_s)), 1.0, f64::from(MAX_AFTER_S));
         if let Some((calm, before)) = calmer.filter(|(_, before)| after_s <= *before) {
             let values: Values<'_, 4> = [("level", &level), ("after", &after_s), ("calm", &calm), ("before", &before)];

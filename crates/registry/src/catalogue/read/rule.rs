@@ -1,6 +1,6 @@
 //! Rules.
 
-use bakau_model::{Parameter, SourceName, StationId, StationKind};
+use bakau_model::{Level, Parameter, PerLevel, SourceName, StationId, StationKind};
 
 use super::name;
 use crate::{
@@ -93,31 +93,24 @@ fn target(fields: &mut Fields<'_, '_>, condition: Option<Kind>) -> Option<RuleTa
 }
 
 fn condition(fields: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<Condition> {
-    let levels = ["waspada", "siaga", "awas"];
     let after = |fields: &mut Fields<'_, '_>| {
         fields.pass("direction");
-        let found = levels.map(|level| after_s(fields, level));
-        check::after(fields, found);
+        let found = PerLevel::from_fn(|level| after_s(fields, level.key()));
+        check::after(fields, &found);
         found
     };
     match kind {
         Some(Kind::Threshold) => {
             let direction = fields.required::<Direction>("direction");
-            let [waspada, siaga, awas] = levels.map(|level| band(fields, level, direction));
-            check::bands(fields, direction, [waspada, siaga, awas]);
-            Some(Condition::Threshold { direction: direction?, waspada, siaga, awas })
+            let bands = PerLevel::from_fn(|level| band(fields, level.key(), direction));
+            check::bands(fields, direction, &bands);
+            Some(Condition::Threshold { direction: direction?, bands })
         }
-        Some(Kind::Silence) => {
-            let [waspada, siaga, awas] = after(fields);
-            Some(Condition::Silence { waspada, siaga, awas })
-        }
-        Some(Kind::SourceDown) => {
-            let [waspada, siaga, awas] = after(fields);
-            Some(Condition::SourceDown { waspada, siaga, awas })
-        }
+        Some(Kind::Silence) => Some(Condition::Silence(after(fields))),
+        Some(Kind::SourceDown) => Some(Condition::SourceDown(after(fields))),
         None => {
             // What stands there belongs to a condition nobody knows: it is not reported as well.
-            levels.into_iter().chain(["direction"]).for_each(|key| fields.pass(key));
+            Level::RAISED.map(Level::key).into_iter().chain(["direction"]).for_each(|key| fields.pass(key));
             None
         }
     }
