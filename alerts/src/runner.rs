@@ -8,18 +8,19 @@ mod ahead;
 mod forgotten;
 mod refused;
 mod rules;
+mod warm_up;
 
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
-use bakau_model::{Batch, DatastreamId, Flag, Observation, Seq, StationStatus, UtcMillis};
-use bakau_quality::{Flagger, Stream};
+use bakau_model::{Batch, Flag, Observation, Seq, StationStatus, UtcMillis};
+use bakau_quality::Flagger;
 use bakau_registry::Snapshot;
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
 use bakau_store::Store;
 use tokio::{
-    sync::{Notify, broadcast, mpsc, watch},
+    sync::{Notify, broadcast, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,6 @@ use crate::{
     metrics::METRICS,
     reserve::Reserve,
     routes::recipients,
-    warm::{self, Open},
 };
 
 /// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.
@@ -42,9 +42,6 @@ const READ_OBSERVATIONS: usize = 20_000;
 const FEW_BATCHES: u64 = 64;
 /// Decisions kept in memory while the database refuses them; then reading waits.
 const MOST_UNCOMMITTED: usize = 10_000;
-
-/// Rules wait this long for the memory of quality control after a start, and no longer.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(2);
 
 /// What engine, handle and outbox share.
 #[derive(Debug, Clone)]
@@ -197,39 +194,6 @@ impl Runner {
         }
         self.engine.mark_unsaved();
         self.commit().await;
-    }
-
-    /// Gives quality control its memory back; what a slow store has not told by then comes while evaluation goes on.
-    async fn warm_up(&mut self) -> mpsc::Receiver<(DatastreamId, Stream)> {
-        let measured = self.snapshot.datastreams.values().filter(|one| self.engine.measures(one.number));
-        let measured = measured.cloned().collect();
-        let open = Open { unread_since: self.unread_since().await, waiting: self.ahead.keys().collect() };
-        let mut states = warm::states(Arc::clone(&self.store), measured, self.clock.now(), open);
-        let deadline = Instant::now() + LONGEST_WARM_UP;
-        while let Ok(Some((datastream, stream))) = tokio::time::timeout_at(deadline, states.recv()).await {
-            self.take_state(datastream, stream);
-        }
-        states
-    }
-
-    /// When the first of what is still to be evaluated arrived. Sources may overtake each other by a moment, so it is looked
-    /// for in more than the next batch.
-    async fn unread_since(&self) -> Option<UtcMillis> {
-        let unread = match self.read_far_behind().await {
-            Ok(unread) => unread,
-            Err(error) => {
-                tracing::warn!(%error, "quality control goes on from what is stored, because the spool cannot be read");
-                return None;
-            }
-        };
-        let arrivals = unread.iter().flat_map(|batch| &batch.observations);
-        arrivals.map(|sourced| sourced.observation.received_at).min()
-    }
-
-    fn take_state(&mut self, datastream: DatastreamId, stream: Stream) {
-        if !self.flagger.knows(datastream) {
-            self.flagger.resume(datastream, stream);
-        }
     }
 
     async fn gather(&self) {
