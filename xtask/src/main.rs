@@ -2,8 +2,10 @@
 
 mod check;
 mod influxd;
+mod references;
 mod run;
 mod tools;
+mod tree;
 
 use std::path::Path;
 

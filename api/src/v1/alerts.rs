@@ -1,4 +1,4 @@
-//! `GET /api/v1/alerts`, `alerts/{id}`, `alerts/settled` and `POST alerts/{id}/acknowledge`.
+//! `GET /api/v1/alerts`, `/alerts/{id}`, `/alerts/settled` and `POST /alerts/{id}/acknowledge`.
 //!
 //! Who acknowledged, what they wrote, and who was told are people's business: they are shown with the admin token only.
 
