@@ -54,6 +54,8 @@ impl Tree {
 /// A package of the repository.
 #[derive(Debug)]
 pub(crate) struct Package {
+    /// The folder of its sources, with `/` at its end.
+    pub(crate) sources: String,
     /// The packages of this repository that its `[dependencies]` name.
     pub(crate) uses: BTreeSet<String>,
 }
@@ -64,7 +66,11 @@ pub(crate) fn packages(root: &Path, tree: &Tree) -> Result<BTreeMap<String, Pack
     for manifest in tree.ending("Cargo.toml") {
         let text = fs::read_to_string(root.join(manifest)).with_context(|| format!("could not read {manifest}"))?;
         let Some(name) = package_name(&text) else { continue };
-        found.insert(name.to_owned(), Package { uses: dependencies(&text) });
+        let library = table(&text, "[lib]").find_map(|line| line.strip_prefix("path = "));
+        let inside =
+            library.and_then(|path| path.trim().trim_matches('"').split_once('/')).map_or("src", |(folder, _)| folder);
+        let sources = format!("{}{inside}/", manifest.trim_end_matches("Cargo.toml"));
+        found.insert(name.to_owned(), Package { sources, uses: dependencies(&text) });
     }
     let names: BTreeSet<String> = found.keys().cloned().collect();
     found.values_mut().for_each(|package| package.uses.retain(|name| names.contains(name)));
