@@ -5,7 +5,7 @@ use bakau_clock::{Clock, SystemClock};
 use bakau_model::Principal;
 use bakau_registry::{Registry, token};
 
-use crate::{config::Config, wiring};
+use crate::{config::Config, files};
 
 /// 128 random bits from the operating system.
 pub(crate) fn random_bits() -> [u8; 16] {
@@ -26,7 +26,7 @@ pub(crate) fn device_token() -> Result<()> {
 }
 
 pub(crate) async fn new_admin_token(config: &Config) -> Result<()> {
-    let registry = wiring::open_registry(&config.data).await?;
+    let registry = files::open_registry(&config.data).await?;
     let made = make(&registry, &operator()).await?;
     println!("admin token {made}");
     Ok(())

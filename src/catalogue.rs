@@ -7,7 +7,7 @@ use bakau_clock::{Clock, SystemClock};
 use bakau_model::Language;
 use bakau_registry::{Catalogue, CatalogueFile, Snapshot};
 
-use crate::{admin, config::Config, wiring};
+use crate::{admin, config::Config, files};
 
 /// How `bakau apply` behaves.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +46,8 @@ fn parse(files: &[PathBuf], registered: &Snapshot, language: Language) -> Result
 
 /// Checks files, changing nothing, not even making the data folder.
 pub(crate) async fn check(config: &Config, files: &[PathBuf], language: Language) -> Result<()> {
-    let registered = if config.data.join(wiring::REGISTRY_FILE).is_file() {
-        wiring::open_registry(&config.data).await?.snapshot()
+    let registered = if config.data.join(files::REGISTRY_FILE).is_file() {
+        files::open_registry(&config.data).await?.snapshot()
     } else {
         Arc::default()
     };
@@ -59,7 +59,7 @@ pub(crate) async fn check(config: &Config, files: &[PathBuf], language: Language
 
 /// Shows the difference and applies it in one transaction.
 pub(crate) async fn apply(config: &Config, files: &[PathBuf], options: ApplyOptions) -> Result<()> {
-    let registry = wiring::open_registry(&config.data).await?;
+    let registry = files::open_registry(&config.data).await?;
     let catalogue = parse(files, &registry.snapshot(), options.language)?;
     let plan = registry.plan(&catalogue, options.prune).await?;
     println!("{}", plan.render(options.language));

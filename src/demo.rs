@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::progress::Progress;
-use crate::{DemoArguments, admin, config::Config, wiring};
+use crate::{DemoArguments, admin, config::Config, files, wiring};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     let accepted = u32::try_from(history_ms / DAY_MS + 1 + ACCEPT_MORE_DAYS).context("the history is too long")?;
     config.broker.accept_past_days = config.broker.accept_past_days.max(accepted);
     // Before anything is written: fresh device tokens would lock out the stations of a demo that is already running here.
-    let lock = wiring::lock(&config.data)?;
+    let lock = files::lock(&config.data)?;
     // Registered before the rooms start, so that the first message already finds its station.
     let (snapshot, credentials) = register(&config).await?;
     let rooms = wiring::Rooms::start(config, lock).await?;
@@ -118,7 +118,7 @@ async fn missing(
 
 /// Applies the demo catalogue with fresh device tokens; gives what is registered and the credentials of each station.
 async fn register(config: &Config) -> Result<(Arc<Snapshot>, Vec<Credentials>)> {
-    let registry = wiring::open_registry(&config.data).await?;
+    let registry = files::open_registry(&config.data).await?;
     apply(&registry, &demo_catalogue()).await?;
     let snapshot = registry.snapshot();
     let device = |station: &StationId| Credentials {

@@ -4,6 +4,7 @@ mod admin;
 mod catalogue;
 mod config;
 mod demo;
+mod files;
 mod replay;
 mod source_states;
 mod sources;

@@ -12,7 +12,7 @@ use bakau_registry::Registry;
 use bakau_store::{copy::Transfer, embedded::EmbeddedStore};
 
 pub(crate) use self::section::StoreSection;
-use crate::{config::Config, status::texts, wiring};
+use crate::{config::Config, files, status::texts};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,12 +88,12 @@ pub(crate) async fn copy(config: &Config, from: StoreKind, to: StoreKind, langua
     if from == to {
         bail!("{}", words.text("copy_same"));
     }
-    let _lock = wiring::lock(&config.data)?;
+    let _lock = files::lock(&config.data)?;
     let path = config.data.join(file(from));
     if !path.is_file() {
         bail!("{}", words.fill("copy_no_source", &[("path", &path.display().to_string())]));
     }
-    let registry = wiring::open_registry(&config.data).await?;
+    let registry = files::open_registry(&config.data).await?;
     let source = open_for(config, from, Purpose::Use, &registry)?;
     let target = open_for(config, to, Purpose::Target, &registry)?;
     copy::run(&*source, &*target, &registry.snapshot(), language).await

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 
-use crate::{config::Config, store, wiring};
+use crate::{config::Config, files, store};
 
 pub(crate) async fn run(config: &Config) -> Result<()> {
-    let _lock = wiring::lock(&config.data)?;
-    let (_spool, reader) = wiring::open_spool(config)?;
+    let _lock = files::lock(&config.data)?;
+    let (_spool, reader) = files::open_spool(config)?;
     let mut spool = tokio::task::spawn_blocking(move || reader.verify()).await??;
-    let registry = wiring::open_registry(&config.data).await?;
+    let registry = files::open_registry(&config.data).await?;
     let store = store::open(config, &registry)?.verify().await?;
     let raw = std::mem::take(&mut spool.raw);
     println!("spool: {spool:?}");

@@ -1,12 +1,6 @@
 //! Starting every room in order and stopping them in the reverse one.
 
-use std::{
-    fs::{self, File},
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secret, Secrets};
@@ -15,7 +9,7 @@ use bakau_clock::{Clock, SystemClock};
 use bakau_ingest::{LatestTable, SourceBoard, StoreBoard, run_writer, start_committer};
 use bakau_model::Principal;
 use bakau_registry::Registry;
-use bakau_spool::{Consumer, Spool, SpoolConfig, SpoolReader};
+use bakau_spool::{Consumer, SpoolReader};
 use bakau_store::Store;
 use tokio::{
     net::TcpListener,
@@ -25,9 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{admin, config::Config, source_states::SourceStates, sources, store};
-
-pub(crate) const REGISTRY_FILE: &str = "registry.db";
+use crate::{admin, config::Config, files, source_states::SourceStates, sources, store};
 
 /// How long the store writer and the alert engine may take to catch up before the process ends anyway; what is left
 /// waits in the spool.
@@ -36,54 +28,12 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How late a change of the registry by another process is noticed.
 const REGISTRY_POLL: Duration = Duration::from_secs(1);
 
-/// Consumed messages kept in the spool, so that repeated deliveries are recognised after a restart.
-const KEEP_MESSAGES: u64 = 65_535;
-
-/// The last of the disk belongs to decisions: more than the reserve of the alert room (16 MiB), so that the spool does not
-/// take what that gives back.
-const KEEP_FREE_BYTES: u64 = 32 << 20;
-
 /// What is listening, for whoever wants to say so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addresses {
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: Option<SocketAddr>,
     pub(crate) mqtts: Option<SocketAddr>,
-}
-
-/// The folder of every file, readable by this account only.
-pub(crate) fn prepare_folder(data: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(data).with_context(|| format!("cannot make the data folder {}", data.display()))
-}
-
-/// One process per data folder.
-pub(crate) fn lock(data: &Path) -> Result<File> {
-    prepare_folder(data)?;
-    let path = data.join("bakau.lock");
-    // The file of whoever holds it is not even truncated.
-    let file = File::options().create(true).write(true).truncate(false).open(&path);
-    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-    if file.try_lock().is_err() {
-        bail!("another bakau is running on the data folder {}; stop it or name another folder", data.display());
-    }
-    Ok(file)
-}
-
-pub(crate) async fn open_registry(data: &Path) -> Result<Registry> {
-    prepare_folder(data)?;
-    let path = data.join(REGISTRY_FILE);
-    Registry::open(&path).await.with_context(|| format!("cannot open {}", path.display()))
-}
-
-pub(crate) fn open_spool(config: &Config) -> Result<(Spool, SpoolReader)> {
-    let path = config.data.join("spool.db");
-    let spool = SpoolConfig { path: path.clone(), max_bytes: config.spool.max_bytes, keep_messages: KEEP_MESSAGES };
-    let (mut spool, reader) = Spool::open(&spool).with_context(|| format!("cannot open {}", path.display()))?;
-    spool.keep_free(KEEP_FREE_BYTES);
-    Ok((spool, reader))
 }
 
 /// Secrets come from the environment and from nowhere else.
@@ -98,7 +48,7 @@ impl Secrets for Environment {
 
 /// Runs the platform until `stop`, saying on standard output where it listens.
 pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<()> {
-    let lock = lock(&config.data)?;
+    let lock = files::lock(&config.data)?;
     let rooms = Rooms::start(config, lock).await?;
     rooms.announce();
     rooms.run_until(stop).await
@@ -203,14 +153,14 @@ impl Rooms {
     /// before anything comes in. The lock of the data folder is taken by the caller, before it touches anything there.
     pub(crate) async fn start(config: Config, lock: File) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let registry = open_registry(&config.data).await?;
+        let registry = files::open_registry(&config.data).await?;
         let admin_token = ensure_admin_token(&registry, &config).await?;
         let listener = bind_http(config.http.listen).await?;
         let http = listener.local_addr()?;
 
         let stops: [CancellationToken; 4] = std::array::from_fn(|_| CancellationToken::new());
         let [sources_stop, committer_stop, consumers_stop, api_stop] = stops;
-        let (spool, reader) = open_spool(&config)?;
+        let (spool, reader) = files::open_spool(&config)?;
         let boards = Boards::default();
         let consumers = Consumers::start(&config, &reader, &registry, &clock, &boards, &consumers_stop).await?;
         let (ingest, snapshots) = (sources::ingest_config(&config)?, registry.watch());

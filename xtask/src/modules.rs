@@ -30,7 +30,6 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("bakau-api", &["http::layers", "pages::reference", "router", "v1::openapi"]),
-    ("bakau", &["admin", "store", "wiring"]),
     ("bakau-alerts", &["concerned", "covering", "engine::rules", "engine::types", "routes"]),
     ("bakau-alerts", &["engine::quiet", "engine::state", "id"]),
     ("bakau-dashboards", &["format", "page", "say"]),
