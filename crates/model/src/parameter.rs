@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{FlatLine, InvalidId, MissingCodes, QualityLimits, StationId, Step, Text, Unit};
+use crate::{FlatLine, InvalidId, MissingCodes, QualityLimits, Range, StationId, Step, Text, Unit};
 
 /// The code of a parameter, such as `pm25`, `do` or `water_level`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,16 +57,6 @@ impl<'de> Deserialize<'de> for Parameter {
         let text = String::deserialize(deserializer)?;
         Self::new(&text).map_err(serde::de::Error::custom)
     }
-}
-
-/// A closed interval in the parameter's canonical unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// Lowest value inside.
-    pub min: f64,
-    /// Highest value inside.
-    pub max: f64,
 }
 
 /// One row of the parameter code list; the list itself is data in the registry.

@@ -5,7 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Flag, MissingCodes, Range};
+use crate::{Flag, MissingCodes};
+
+/// A closed interval in the parameter's canonical unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// Lowest value inside.
+    pub min: f64,
+    /// Highest value inside.
+    pub max: f64,
+}
 
 /// Two limits of one test: beyond `suspect` a value is suspect, beyond `fail` it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
