@@ -45,23 +45,13 @@ use bakau_model::{Counter, Decimal, Flag, QualityLimits, QualityTest, TestResult
 
 pub use self::window::{LookAhead, LookBack};
 use crate::{
-    margin::NEIGHBOUR_GAP_MS,
+    margin::glitch_gap_ms,
     stream::{self, Judgement, Revision, Seen, Stream},
 };
-
-/// Intervals within which a counter that fell must be back for the fall to be a glitch, where that is more than
-/// [`NEIGHBOUR_GAP_MS`].
-const GLITCH_INTERVALS: i64 = 3;
 
 /// A reading that arrives at most this long after its time came at once; so far may a clock have been set back for that to
 /// be noticed.
 pub const SET_BACK_MS: i64 = 600_000;
-
-/// How long after the reading before a fall the one after it must be, for the fall to be a glitch.
-#[must_use]
-pub fn glitch_gap_ms(counter: &Counter) -> i64 {
-    NEIGHBOUR_GAP_MS.max(counter.interval_ms.saturating_mul(GLITCH_INTERVALS))
-}
 
 /// Whether a reading can be one of this counter at all.
 #[must_use]

@@ -45,6 +45,7 @@ pub mod counter;
 mod flagger;
 mod flat;
 mod margin;
+mod sample;
 mod series;
 mod stream;
 
@@ -52,6 +53,7 @@ pub use clock::{CLOCK_TOLERANCE_MS, clock, clock_ahead_ms};
 pub use counter::{LookAhead, LookBack};
 pub use flagger::Flagger;
 pub use flat::FLAT_SLOTS;
-pub use margin::{GAP_RATIO, Margin, NEIGHBOUR_GAP_MS, margin};
-pub use series::{Sample, count, evaluate, flag};
+pub use margin::{GAP_RATIO, Margin, NEIGHBOUR_GAP_MS, glitch_gap_ms, margin};
+pub use sample::Sample;
+pub use series::{count, evaluate, flag};
 pub use stream::{Judgement, Revision, Stream};

@@ -1,8 +1,8 @@
 //! What counts as near.
 
-use bakau_model::QualityLimits;
+use bakau_model::{Counter, QualityLimits};
 
-use crate::{counter::glitch_gap_ms, flat};
+use crate::flat;
 
 /// The longest gap between neighbours: two hours, so that an hourly station may miss one value.
 ///
@@ -13,6 +13,16 @@ pub const NEIGHBOUR_GAP_MS: i64 = 2 * 3_600_000;
 ///
 /// Two lost values in a row are still bridged; beyond that the mean of the neighbours says little about the time between.
 pub const GAP_RATIO: i64 = 3;
+
+/// Intervals within which a counter that fell must be back for the fall to be a glitch, where that is more than
+/// [`NEIGHBOUR_GAP_MS`].
+const GLITCH_INTERVALS: i64 = 3;
+
+/// How long after the reading before a fall the one after it must be, for the fall to be a glitch.
+#[must_use]
+pub fn glitch_gap_ms(counter: &Counter) -> i64 {
+    NEIGHBOUR_GAP_MS.max(counter.interval_ms.saturating_mul(GLITCH_INTERVALS))
+}
 
 /// How far away in event time, in milliseconds, other values matter for the results of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

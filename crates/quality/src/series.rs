@@ -1,33 +1,8 @@
 //! The tests of a whole series at once.
 
-use bakau_model::{Flag, Observation, QualityLimits, TestResults, UtcMillis};
+use bakau_model::{Flag, QualityLimits, TestResults};
 
-use crate::{Revision, Stream};
-
-/// What a value is judged by, beside its neighbours.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sample {
-    /// When it was measured, by the clock of whoever stamped it.
-    pub at: UtcMillis,
-    /// The value; `None` (and anything that is no finite number) is a missing one.
-    pub value: Option<f64>,
-    /// When it arrived, by our clock.
-    pub received_at: UtcMillis,
-}
-
-/// One that arrived the moment it was measured.
-impl From<(UtcMillis, Option<f64>)> for Sample {
-    fn from((at, value): (UtcMillis, Option<f64>)) -> Self {
-        Self { at, value, received_at: at }
-    }
-}
-
-impl From<&Observation> for Sample {
-    fn from(observation: &Observation) -> Self {
-        let Observation { observed_at: at, value, received_at, .. } = *observation;
-        Self { at, value, received_at }
-    }
-}
+use crate::{Revision, Sample, Stream};
 
 /// The results of every value of a series in strictly increasing event time.
 #[must_use]

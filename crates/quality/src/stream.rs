@@ -6,7 +6,7 @@ use crate::{
     clock::clock,
     flat::Run,
     margin::{GAP_RATIO, NEIGHBOUR_GAP_MS},
-    series::Sample,
+    sample::Sample,
 };
 
 const MINUTE_MS: f64 = 60_000.0;
