@@ -33,7 +33,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("bakau-alerts", &["concerned", "covering", "engine::rules", "engine::types", "routes"]),
     ("bakau-alerts", &["engine::quiet", "engine::state", "id"]),
     ("bakau-dashboards", &["format", "page", "say"]),
-    ("bakau-simulate", &["physics", "site", "station", "wire"]),
     ("bakau-store", &["influx::apart", "influx::erased", "influx::journal", "influx::pending"]),
     ("bakau-store", &["influx::influxql", "influx::mapping"]),
 ];

@@ -7,6 +7,7 @@
 //! - [`replay`]: measured CSV files as messages, values as the file has them.
 //! - [`mqtt`]: the small MQTT 3.1.1 publisher under all of them: every message is sent until it is acknowledged.
 
+pub mod channel;
 pub mod demo;
 pub mod fault;
 pub mod load;
@@ -14,6 +15,7 @@ pub mod mqtt;
 mod noise;
 mod physics;
 pub mod replay;
+pub mod report;
 pub mod site;
 pub mod station;
 pub mod wire;

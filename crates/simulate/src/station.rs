@@ -1,15 +1,16 @@
 //! A simulated station: what it says at an instant, as a pure function of seed, faults and time.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use bakau_model::UtcMillis;
-use bytes::Bytes;
 
 use crate::{
+    channel::Channel,
     fault::{Fault, FaultKind},
     mqtt::Message,
     physics,
-    site::{Channel, Site},
+    report::Report,
+    site::Site,
 };
 
 /// A simulated station.
@@ -23,15 +24,6 @@ pub struct Station {
     pub start: UtcMillis,
     /// What goes wrong; where several apply, in this order.
     pub faults: Vec<Fault>,
-}
-
-/// What a station says at an instant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The time the device claims.
-    pub time: UtcMillis,
-    /// Values in canonical units; `None` where the device has no value.
-    pub values: Vec<(Channel, Option<f64>)>,
 }
 
 impl Station {
@@ -77,30 +69,6 @@ impl Station {
     fn honest_value(&self, channel: Channel, at: UtcMillis, window: Duration) -> f64 {
         let found = self.honest(at, window).into_iter().find(|(found, _)| *found == channel);
         found.map_or(0.0, |(_, value)| value)
-    }
-}
-
-impl Report {
-    /// `{"time":"2026-03-10T00:00:00Z","do":5.13}`, values with the digits such an instrument sends.
-    #[must_use]
-    pub fn payload(&self) -> Bytes {
-        let mut text = String::with_capacity(40 + 24 * self.values.len());
-        self.write(&mut text);
-        Bytes::from(text)
-    }
-
-    /// Appends the payload to a text.
-    pub(crate) fn write(&self, text: &mut String) {
-        // Writing into a String cannot fail.
-        let _infallible = write!(text, "{{\"time\":\"{}\"", self.time);
-        for (channel, value) in &self.values {
-            let (key, digits) = (channel.key(), channel.digits());
-            let _infallible = match value {
-                Some(value) => write!(text, ",\"{key}\":{value:.digits$}"),
-                None => write!(text, ",\"{key}\":null"),
-            };
-        }
-        text.push('}');
     }
 }
 

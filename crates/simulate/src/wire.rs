@@ -4,7 +4,7 @@ use bakau_model::UtcMillis;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::{mqtt::Message, site::Channel, station::Report};
+use crate::{channel::Channel, mqtt::Message, report::Report};
 
 /// Java Standard Time: what a device without a time zone of its own shows (WIB, UTC+7, no summer time).
 const WIB_MS: i64 = 7 * 3_600_000;

@@ -1,15 +1,17 @@
 //! The stations of the demo catalogue (`deploy/catalogue/stations.toml`) as simulated places.
 
-use crate::site::{
-    Channel,
-    Channel::{
-        AirTemperature, Ammonia, Battery, Co, Co2, Conductivity, Do, Flow, Humidity, Nitrate, No2, O3, Par, Ph, Pm10,
-        Pm25, Pressure, Rain, Salinity, So2, SoilConductivity, SoilMoisture, SoilTemperature, Turbidity, WaterLevel,
-        WaterTemperature, WindDirection, WindSpeed,
+use crate::{
+    channel::{
+        Channel,
+        Channel::{
+            AirTemperature, Ammonia, Battery, Co, Co2, Conductivity, Do, Flow, Humidity, Nitrate, No2, O3, Par, Ph,
+            Pm10, Pm25, Pressure, Rain, Salinity, So2, SoilConductivity, SoilMoisture, SoilTemperature, Turbidity,
+            WaterLevel, WaterTemperature, WindDirection, WindSpeed,
+        },
     },
-    Place, Region, River, Site,
+    site::{Place, Region, River, Site},
+    wire::Wire,
 };
-use crate::wire::Wire;
 
 /// Every simulated station.
 #[must_use]

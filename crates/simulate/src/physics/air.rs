@@ -1,7 +1,7 @@
 //! Street air: traffic, a layer that is shallow at night, rain that washes, sun that makes ozone.
 
 use super::{Channels, Scene, bump, hour_of_day, is_weekend, wetness};
-use crate::site::Channel;
+use crate::channel::Channel;
 
 /// Emission of traffic as a share of the morning peak of a working day.
 pub(crate) fn traffic(at_ms: i64) -> f64 {

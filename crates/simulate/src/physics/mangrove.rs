@@ -1,7 +1,7 @@
 //! Harbour, mangrove creek and mangrove soil: what the tide brings, light and rain change.
 
 use super::{Channels, Scene, chemistry, sea, wetness};
-use crate::site::Channel;
+use crate::channel::Channel;
 
 /// A mangrove creek with a sonde on its bed: sea water on the flood, the creek's own on the ebb.
 pub(crate) fn creek(scene: &Scene<'_>) -> Channels {

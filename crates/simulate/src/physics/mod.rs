@@ -17,8 +17,9 @@ pub(crate) mod sun;
 use std::f64::consts::TAU;
 
 use crate::{
+    channel::Channel,
     noise,
-    site::{Channel, Place, Site},
+    site::{Place, Site},
 };
 use sky::Sky;
 

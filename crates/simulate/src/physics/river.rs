@@ -1,7 +1,7 @@
 //! Rivers and a spring: rain comes down as turbid, thin water; algae make oxygen by day.
 
 use super::{Channels, Scene, chemistry, sea, wetness};
-use crate::site::{Channel, River};
+use crate::{channel::Channel, site::River};
 
 /// What a river does at an instant.
 pub(crate) fn channels(scene: &Scene<'_>, river: &River) -> Channels {
