@@ -33,8 +33,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("bakau-alerts", &["concerned", "covering", "engine::rules", "engine::types", "routes"]),
     ("bakau-alerts", &["engine::quiet", "engine::state", "id"]),
     ("bakau-dashboards", &["format", "page", "say"]),
-    ("bakau-store", &["influx::apart", "influx::erased", "influx::journal", "influx::pending"]),
-    ("bakau-store", &["influx::influxql", "influx::mapping"]),
 ];
 
 /// The segments of a module's path or of an import; none for the root of the crate.

@@ -12,9 +12,10 @@ use super::{
     Inner,
     http::Server,
     influxql::{self, SeriesRange},
-    journal::{self, Series, Window},
+    journal::{self, Window},
     msgpack::Row,
     point::Wanted,
+    series::Series,
 };
 use crate::{RangeQuery, StoreError, StoreErrorKind, metrics};
 

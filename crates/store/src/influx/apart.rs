@@ -9,8 +9,8 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::{
     hours,
-    journal::{Known, by_datastream},
     point::{self, Unfit},
+    series::{Known, by_datastream},
 };
 use crate::{RefusedPoint, StoreError, embedded::write::Group};
 

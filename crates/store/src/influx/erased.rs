@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
     hours,
-    journal::{self, Series},
     pending::{Pending, put_pending},
     point::{encode, series_key},
+    series::{self, Series},
 };
 use crate::{
     StoreCounts, StoreError, StoredObservation, Superseded, WriteReceipt,
@@ -75,7 +75,7 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Erased>, StoreError
         |a: &Key, b: &Key| a.datastream == b.datastream && b.observed_at.saturating_sub(a.observed_at) < TOGETHER_MS;
     for run in keys.chunk_by(close) {
         let Some(first) = run.first() else { continue };
-        let Some(series) = journal::series(connection, DatastreamId::new(first.datastream))? else { continue };
+        let Some(series) = series::series(connection, DatastreamId::new(first.datastream))? else { continue };
         let below = run.iter().map(|key| key.observed_at).filter(|&at| at < series.floor);
         let below: BTreeSet<i64> = below.collect();
         if !below.is_empty() {
@@ -97,7 +97,7 @@ pub(super) fn bring_back(
     let (mut body, mut numbers) = (String::new(), 0_usize);
     for of in keys.chunk_by(|a, b| a.datastream == b.datastream) {
         let Some(&Key { datastream, .. }) = of.first() else { continue };
-        let series = journal::series(&transaction, DatastreamId::new(datastream))?;
+        let series = series::series(&transaction, DatastreamId::new(datastream))?;
         let name = series.and_then(|series| series_key(&series.station, &series.parameter).ok());
         for key in of {
             let versions = Versions::read(&transaction, key)?;
@@ -111,7 +111,7 @@ pub(super) fn bring_back(
                 numbers += 1;
             }
         }
-        journal::prune(&transaction, datastream)?;
+        series::prune(&transaction, datastream)?;
     }
     let mut done = transaction.prepare_cached("DELETE FROM erased WHERE datastream = ?1 AND observed_at = ?2")?;
     for key in keys {

@@ -44,11 +44,6 @@ fn select<T: Wanted>() -> String {
     format!("SELECT \"{}\" FROM \"{MEASUREMENT}\"", T::FIELDS.join("\", \""))
 }
 
-/// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
-pub(super) fn database(bucket: &str) -> (&str, &str) {
-    bucket.split_once('/').unwrap_or((bucket, "autogen"))
-}
-
 fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, what)
 }
@@ -85,7 +80,7 @@ pub(super) async fn ask<T: Wanted>(server: &Server, range: &SeriesRange) -> Resu
 
 async fn question<T: Wanted>(server: &Server, text: String) -> Result<Rows, StoreError> {
     mapping::check(server).await?;
-    let (database, policy) = database(&server.config.bucket);
+    let (database, policy) = mapping::database(&server.config.bucket);
     let rows = CHUNK_ROWS.to_string();
     let how = [("db", database), ("rp", policy), ("epoch", "ms"), ("chunked", "true"), ("chunk_size", &rows)];
     let request = server.client.post(server.url("/query")).query(&how).header("Accept", "application/x-msgpack");

@@ -5,23 +5,20 @@
 //! nearly always decided here. A write is one transaction with the body for the server as `pending`; the body stays
 //! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use bakau_model::{Batch, DatastreamId, UtcMillis};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
     apart, erased,
-    hours::{self, Adding, Before},
+    hours::{self, Adding},
     pending::{Pending, put_pending},
-    point::{self, INSTANTS, Unfit},
+    point::{self, INSTANTS},
+    series::{Grown, Known, Names, Series, all_series, by_datastream, series},
 };
 use crate::{
-    Hour, RangeQuery, RefusedPoint, StoreError, StoreErrorKind, StoredObservation, Verdict, WriteReceipt,
+    Hour, RangeQuery, RefusedPoint, StoreError, StoredObservation, Verdict, WriteReceipt,
     copy::tables,
     embedded::{
         read::{COLUMNS, RawRow, bounds},
@@ -45,10 +42,6 @@ const JOURNAL: Format = Format {
         COUNTED,
     ],
 };
-
-/// Rows of a datastream kept in `recent` at least, and as many more before it is cut back: repeats and verdicts about a
-/// spike concern the last few.
-pub(super) const KEPT_ROWS: usize = 32;
 
 const OWN_TABLES: &str = "
     CREATE TABLE series (
@@ -74,19 +67,6 @@ const OWN_IGNORED_MISSING: &str = "ALTER TABLE pending ADD COLUMN ignored_missin
 /// Whether a point of the series was ever given an increment: from then on each one says whether it has one, because the
 /// fields of a point that is written again merge.
 const COUNTED: &str = "ALTER TABLE series ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;";
-
-/// Station and parameter (with qualifier) under which a datastream is written, fixed at its first value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Series {
-    pub(super) datastream: DatastreamId,
-    pub(super) station: String,
-    pub(super) parameter: String,
-    pub(super) first_at: i64,
-    /// From here on `recent` has every row.
-    pub(super) floor: i64,
-    /// Whether a point was ever given an increment.
-    pub(super) counted: bool,
-}
 
 /// Batches and verdicts of a write, shared by its steps.
 #[derive(Debug)]
@@ -124,33 +104,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     JOURNAL.migrate(&mut connection)?;
     Ok(connection)
 }
-
-impl Series {
-    /// In the order of [`SERIES`].
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let datastream = DatastreamId::new(row.get(0)?);
-        let (station, parameter, first_at, floor) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok(Self { datastream, station, parameter, first_at, floor, counted: row.get(5)? })
-    }
-}
-
-const SERIES: &str = "SELECT datastream, station, parameter, first_at, floor, counted FROM series";
-
-/// Every series.
-pub(super) fn all_series(connection: &Connection) -> Result<Vec<Series>, StoreError> {
-    let mut statement = connection.prepare(SERIES)?;
-    let found = statement.query_map([], Series::read)?;
-    Ok(found.collect::<Result<_, _>>()?)
-}
-
-/// The series of one datastream.
-pub(super) fn series(connection: &Connection, of: DatastreamId) -> Result<Option<Series>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("{SERIES} WHERE datastream = ?1"))?;
-    Ok(statement.query_row([of.get()], Series::read).optional()?)
-}
-
-/// New rows of each datastream since its part of `recent` was cut back, as far as this process knows.
-pub(super) type Grown = HashMap<u32, usize>;
 
 /// What becomes of a write.
 #[derive(Debug)]
@@ -209,103 +162,12 @@ fn touched(group: &Group<'_>, verdicts: &[Verdict]) -> Vec<(u32, i64)> {
     keys
 }
 
-/// The keys of each datastream together.
-pub(super) fn by_datastream(touched: &[(u32, i64)]) -> impl Iterator<Item = &[(u32, i64)]> {
-    touched.chunk_by(|a, b| a.0 == b.0)
-}
-
 fn unknown(touched: &[(u32, i64)], known: &[Known]) -> Vec<(Series, BTreeSet<i64>)> {
     let each = by_datastream(touched).zip(known).map(|(keys, Known { series, .. })| {
         let below = keys.iter().map(|key| key.1).take_while(|&at| at < series.floor).collect();
         (series.clone(), below)
     });
     each.filter(|(_, below): &(_, BTreeSet<i64>)| !below.is_empty()).collect()
-}
-
-/// A datastream that a write touches.
-pub(super) struct Known {
-    pub(super) series: Series,
-    /// Measurement and tags.
-    pub(super) key: Result<String, Unfit>,
-    before: Before,
-    /// How many new values there are, and the first of them.
-    new: (usize, i64),
-    /// Whether any point of the series has an increment now.
-    counted: bool,
-}
-
-impl Known {
-    /// Notes the first value, and cuts `recent` back now and then: each time would cost as much as the values.
-    fn keep(&self, transaction: &Transaction<'_>, grown: &mut Grown) -> Result<(), StoreError> {
-        let (datastream, (count, first)) = (self.series.datastream.get(), self.new);
-        if first < self.series.first_at {
-            let mut note = transaction.prepare_cached("UPDATE series SET first_at = ?2 WHERE datastream = ?1")?;
-            note.execute((datastream, first))?;
-        }
-        if self.counted && !self.series.counted {
-            transaction.execute("UPDATE series SET counted = 1 WHERE datastream = ?1", [datastream])?;
-        }
-        // Nobody knows how much a process left that ended before.
-        let rows = grown.entry(datastream).or_insert(KEPT_ROWS);
-        *rows += count;
-        if KEPT_ROWS <= *rows {
-            prune(transaction, datastream)?;
-            *rows = 0;
-        }
-        Ok(())
-    }
-}
-
-/// Gives new datastreams their series.
-struct Names<'a> {
-    transaction: &'a Transaction<'a>,
-    name: &'a dyn Fn(DatastreamId) -> Option<(String, String)>,
-}
-
-impl Names<'_> {
-    /// What is known of each datastream before the write.
-    fn ensure(&self, touched: &[(u32, i64)]) -> Result<Vec<Known>, StoreError> {
-        let datastreams = by_datastream(touched).filter_map(|keys| keys.first()).map(|key| key.0);
-        let known = datastreams.map(|datastream| {
-            let series = self.ensure_one(DatastreamId::new(datastream))?;
-            let key = point::series_key(&series.station, &series.parameter);
-            let (before, counted) = (Before::read(self.transaction, datastream)?, series.counted);
-            Ok(Known { series, key, before, new: (0, i64::MAX), counted })
-        });
-        known.collect()
-    }
-
-    fn ensure_one(&self, datastream: DatastreamId) -> Result<Series, StoreError> {
-        if let Some(known) = series(self.transaction, datastream)? {
-            return Ok(known);
-        }
-        let Some((station, parameter)) = (self.name)(datastream) else {
-            let message = format!("the registry has no name for datastream {datastream}");
-            return Err(StoreError::new(StoreErrorKind::Unavailable, message));
-        };
-        let add = "INSERT INTO series (datastream, station, parameter, first_at, floor)
-                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (station, parameter) DO NOTHING";
-        let mut add = self.transaction.prepare_cached(add)?;
-        if add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])? == 0 {
-            // The name belonged to another datastream once; its points stay its own.
-            let parameter = format!("{parameter}~{datastream}");
-            add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])?;
-        }
-        let made = series(self.transaction, datastream)?;
-        made.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "a series that was just made is not there"))
-    }
-}
-
-/// The series of a datastream, made where there is none.
-pub(super) fn ensure_series(
-    connection: &mut Connection,
-    datastream: DatastreamId,
-    name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
-) -> Result<Series, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let series = Names { transaction: &transaction, name }.ensure_one(datastream)?;
-    transaction.commit()?;
-    Ok(series)
 }
 
 /// The datastream of a point in quarantine.
@@ -369,21 +231,6 @@ fn body(
 
 const fn key_of(row: &StoredObservation) -> (u32, i64) {
     (row.observation.datastream.get(), row.observation.observed_at.get())
-}
-
-/// Keeps `recent` small: only the newest rows of a datastream, without gaps from the floor on.
-pub(super) fn prune(transaction: &Transaction<'_>, datastream: u32) -> Result<(), StoreError> {
-    let mut floor = transaction.prepare_cached(
-        "UPDATE series SET floor = max(floor, ifnull((SELECT observed_at FROM recent WHERE datastream = ?1
-         ORDER BY observed_at DESC LIMIT 1 OFFSET ?2), floor)) WHERE datastream = ?1",
-    )?;
-    let mut remove = transaction.prepare_cached(
-        "DELETE FROM recent WHERE datastream = ?1
-         AND observed_at < (SELECT floor FROM series WHERE datastream = ?1)",
-    )?;
-    floor.execute((datastream, KEPT_ROWS - 1))?;
-    remove.execute([datastream])?;
-    Ok(())
 }
 
 /// Least and greatest instant of a datastream.

@@ -7,11 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{http::Server, influxql::database};
+use super::http::Server;
 use crate::{StoreError, StoreErrorKind};
 
 /// A mapping can be made at any time; this often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
+pub(super) fn database(bucket: &str) -> (&str, &str) {
+    bucket.split_once('/').unwrap_or((bucket, "autogen"))
+}
 
 /// Looks at the mapping, unless it was right a moment ago.
 ///

@@ -17,6 +17,7 @@ mod msgpack;
 mod pending;
 mod point;
 mod send;
+mod series;
 mod transfer;
 mod verify;
 
@@ -37,9 +38,10 @@ use rusqlite::Connection;
 use self::{
     ahead::Ahead,
     http::Server,
-    journal::{Asked, Grown, Intent, Series},
+    journal::{Asked, Intent},
     pending::Pending,
     point::Wanted,
+    series::{Grown, Series},
 };
 pub use self::{
     answer::{Answered, Hold, Next, decide},

@@ -6,7 +6,7 @@ use bakau_model::Seq;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{apart, hours, journal::all_series, point, send::Refused};
+use super::{apart, hours, point, send::Refused, series::all_series};
 use crate::{
     StoreCounts, StoreError, WriteReceipt,
     embedded::{read::counts, write::write_cursor},

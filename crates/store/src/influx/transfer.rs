@@ -11,11 +11,10 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::{
     InfluxStore, Inner, apart,
     hours::{self, Adding, Before},
-    influxql,
-    journal::{self, Series},
-    on, parts,
+    influxql, journal, on, parts,
     point::{encode, series_key},
     send,
+    series::{self, Series},
 };
 use crate::{
     RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
@@ -59,7 +58,7 @@ impl Transfer for InfluxStore {
             Step::Values(slice) => {
                 let (datastream, names) = (slice.datastream, Arc::clone(&self.0.names));
                 let name = move |datastream| names(datastream).map(|name| parts(&name));
-                let ensured = move |connection: &mut _| journal::ensure_series(connection, datastream, &name);
+                let ensured = move |connection: &mut _| series::ensure_series(connection, datastream, &name);
                 let series = on(&connection, ensured).await?;
                 self.0.send_values(&series, &slice.values).await?
             }
@@ -180,7 +179,7 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
     let (mut before, mut hours) = (Before::read(transaction, datastream.get())?, Adding::new(transaction)?);
     rows.iter().try_for_each(|row| hours.put(&mut before, row))?;
     hours.flush()?;
-    let newest = &rows[rows.len().saturating_sub(journal::KEPT_ROWS)..];
+    let newest = &rows[rows.len().saturating_sub(series::KEPT_ROWS)..];
     tables::put_values(transaction, newest)?;
     let floor = newest.first().filter(|_| newest.len() < rows.len()).map(|row| row.observation.observed_at.get());
     transaction.execute(
@@ -188,7 +187,7 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
          counted = max(counted, ?4) WHERE datastream = ?1",
         params![datastream.get(), first, floor, is_counted(rows)],
     )?;
-    journal::prune(transaction, datastream.get())
+    series::prune(transaction, datastream.get())
 }
 
 /// A point in quarantine is counted once in its hour: a value of the same instant was, and so was another such point.
@@ -199,7 +198,7 @@ fn count_apart(
     visible: &BTreeSet<(DatastreamId, UtcMillis)>,
 ) -> Result<(), StoreError> {
     let at = point.observed_at.get();
-    let series = journal::series(transaction, datastream)?;
+    let series = series::series(transaction, datastream)?;
     let key = series.and_then(|series| series_key(&series.station, &series.parameter).ok()).unwrap_or_default();
     let known = apart::instants(transaction, datastream, &key, (at, at))?;
     if known.is_empty() && !visible.contains(&(datastream, point.observed_at)) {

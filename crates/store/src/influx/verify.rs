@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bakau_model::UtcMillis;
 use rusqlite::Connection;
 
-use super::{Inner, apart, journal, mapping, point::series_key};
+use super::{Inner, apart, mapping, point::series_key, series};
 use crate::{
     Hour, RangeQuery, StoreError, StoreVerify, StoredObservation,
     embedded::verify::{Problems, check_pages, check_rows},
@@ -16,7 +16,7 @@ type Hours = BTreeMap<i64, i64>;
 
 /// A series with the values of each hour but those at instants that are in quarantine: those may be there or not.
 struct Held {
-    series: journal::Series,
+    series: series::Series,
     written: Hours,
     apart: BTreeSet<i64>,
 }
@@ -73,7 +73,7 @@ fn expected(connection: &Connection) -> Result<Expected, StoreError> {
     let reflagged = connection.query_row("SELECT count(*) FROM reflagged", [], |row| row.get(0))?;
     let mut hours = connection.prepare("SELECT hour, stored FROM hours WHERE datastream = ?1")?;
     let mut expected = Vec::new();
-    for series in journal::all_series(connection)? {
+    for series in series::all_series(connection)? {
         let written = hours.query_map([series.datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut written = written.collect::<Result<Hours, _>>()?;
         let key = series_key(&series.station, &series.parameter).unwrap_or_default();
