@@ -3,7 +3,7 @@
 use bakau_model::{Language, Messages, UtcMillis};
 use jiff::{Zoned, tz::TimeZone};
 
-use crate::say::messages;
+use crate::texts::messages;
 
 /// Whole numbers with fewer digits than this stand without separators.
 const GROUPED_DIGITS: usize = 5;

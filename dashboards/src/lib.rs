@@ -6,10 +6,12 @@
 
 pub mod assets;
 pub mod chart;
+pub mod chart_link;
 pub mod format;
 pub mod link;
 pub mod live;
 mod map;
 pub mod page;
 mod say;
+mod texts;
 pub mod view;

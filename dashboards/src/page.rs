@@ -1,7 +1,7 @@
 //! Pages, drawn on the server and complete without the script.
 //!
 //! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
-//! `/assets/{name}`, to charts as [`ChartLink`] writes them and to `/api/v1/observations` for a file of values.
+//! `/assets/{name}`, to charts as [`crate::chart_link::ChartLink`] writes them and to `/api/v1/observations` for a file of values.
 
 use std::{borrow::Borrow, cmp::Reverse};
 
@@ -207,46 +207,6 @@ impl Ledger {
             ("ledger_waiting", ledger.waiting),
         ];
         Self { title: "ledger_readings", balanced: ledger.balances(), lines }
-    }
-}
-
-/// Where the pages find charts:
-/// `/charts/{station}/{parameter}[@qualifier].svg|png?range=&lang=&width=&height=[&theme=dark]`.
-#[derive(Debug, Clone, Copy)]
-pub struct ChartLink<'a> {
-    /// The datastream.
-    pub datastream: &'a DatastreamName,
-    /// Time covered, ending now.
-    pub window: Window,
-    /// Time covered instead, where given.
-    pub between: Option<(UtcMillis, UtcMillis)>,
-    /// Language of words and numbers.
-    pub language: Language,
-}
-
-impl ChartLink<'_> {
-    /// Path and query of the chart as `svg` or `png`, in pixels.
-    #[must_use]
-    pub fn url(&self, format: &str, width: u32, height: u32, dark: bool) -> String {
-        let Self { datastream, window, between, language } = self;
-        let theme = if dark { "&theme=dark" } else { "" };
-        let time =
-            between.map_or_else(|| format!("range={}", window.key()), |(from, to)| format!("from={from}&to={to}"));
-        let lang = language.tag();
-        format!("/charts/{datastream}.{format}?{time}&lang={lang}&width={width}&height={height}{theme}")
-    }
-
-    /// Path and query of the values as `csv` or `json`, ending at that moment: means where the chart shows means.
-    #[must_use]
-    pub fn data(&self, now: impl Borrow<UtcMillis>, format: &str) -> String {
-        let now = now.borrow();
-        let from = now.saturating_add(-self.window.millis());
-        let (path, step) = match self.window {
-            Window::Day | Window::Week => ("observations", ""),
-            Window::Month => ("aggregates", "&step=1h"),
-            Window::Year => ("aggregates", "&step=1d"),
-        };
-        format!("/api/v1/{path}?datastream={}&from={from}&to={now}{step}&format={format}", self.datastream)
     }
 }
 

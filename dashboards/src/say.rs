@@ -1,23 +1,18 @@
 //! Everything a page says, in its language, counted from its moment and in its zone.
 
-use std::{borrow::Borrow, sync::LazyLock};
+use std::borrow::Borrow;
 
 use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, Unit, UtcMillis};
 
 use crate::{
+    chart_link::ChartLink,
     format,
-    page::ChartLink,
+    texts::messages,
     view::{
         AcknowledgementRow, AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, StationView,
         ValueCell, Window,
     },
 };
-
-#[expect(clippy::expect_used, reason = "the files are part of the program and a test reads them")]
-static MESSAGES: LazyLock<[Messages; 2]> = LazyLock::new(|| {
-    [include_str!("../messages/id.toml"), include_str!("../messages/en.toml")]
-        .map(|file| Messages::parse(file).expect("message files are flat tables of texts"))
-});
 
 /// Time shown before the onset and after the end of an alert.
 const AROUND_MS: i64 = 6 * 3_600_000;
@@ -26,14 +21,6 @@ const LONGEST_AROUND_MS: i64 = 360 * 86_400_000;
 
 mod doubt;
 mod status;
-
-/// The texts of a language.
-pub(crate) fn messages(language: Language) -> &'static Messages {
-    match language {
-        Language::Id => &MESSAGES[0],
-        Language::En => &MESSAGES[1],
-    }
-}
 
 /// The word of a level; English keeps the Indonesian word in front, since that is what signs and sirens say.
 pub(crate) fn level_word(level: Level, language: Language) -> String {
@@ -486,15 +473,4 @@ fn json_object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
     let member =
         |(key, text): (&str, String)| format!("\"{key}\":\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     format!("{{{}}}", members.map(member).collect::<Vec<_>>().join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_languages_have_the_same_keys_with_the_same_placeholders() {
-        let [id, en] = &*MESSAGES;
-        assert_eq!(id.unlike(en), [""; 0]);
-    }
 }

@@ -32,7 +32,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("bakau-api", &["http::layers", "pages::reference", "router", "v1::openapi"]),
     ("bakau-alerts", &["concerned", "covering", "engine::rules", "engine::types", "routes"]),
     ("bakau-alerts", &["engine::quiet", "engine::state", "id"]),
-    ("bakau-dashboards", &["format", "page", "say"]),
 ];
 
 /// The segments of a module's path or of an import; none for the root of the crate.

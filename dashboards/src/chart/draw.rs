@@ -10,7 +10,7 @@ use super::{
     series::{self, Series},
     theme::Theme,
 };
-use crate::{format, say};
+use crate::{format, say, texts};
 
 /// Space around everything.
 const PAD: f64 = 12.0;
@@ -76,7 +76,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
         }
         self.time_axis(&plot)?;
         let Some(axis) = axis else {
-            let words = say::messages(self.spec.language).text("chart_no_data");
+            let words = texts::messages(self.spec.language).text("chart_no_data");
             let look = Type { em: 15.0, bold: false, color: self.theme.muted };
             let middle = (plot.left / 2.0 + plot.right / 2.0, plot.top / 2.0 + plot.bottom / 2.0);
             return self.canvas.text(words, middle, Align::Center, look);
@@ -154,7 +154,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
         let y = plot.top - 15.0;
         let unit = self.canvas.fit(self.spec.unit.symbol(), plot.width() / 3.0, self.small)?;
         self.canvas.text(&unit, (PAD, y), Align::Left, self.small)?;
-        let words = say::messages(self.spec.language);
+        let words = texts::messages(self.spec.language);
         let mut x = plot.right;
         if !series.bands.is_empty() {
             let room = plot.width() * 0.6;
@@ -236,7 +236,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
 
     /// Says in wide gaps that they are gaps, at a height where no limit line passes.
     fn gap_words(&mut self, plot: &Plot, axis: &ValueAxis, series: &Series) -> Result<(), ChartError> {
-        let words = say::messages(self.spec.language).text("chart_no_data");
+        let words = texts::messages(self.spec.language).text("chart_no_data");
         let middle = plot.top / 2.0 + plot.bottom / 2.0;
         let lines: Vec<f64> = finite(&self.spec.limits).map(|limit| plot.y(axis, limit.value)).collect();
         let free = |y: &f64| lines.iter().all(|line| 11.0 < (line - y).abs());
@@ -298,7 +298,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
         let mut placed: Vec<LabelBox> = Vec::new();
         for limit in limits {
             let look = Type { em: 11.0, bold: true, color: self.theme.level(limit.level) };
-            let word = say::messages(self.spec.language).text(say::level_key(Some(limit.level)));
+            let word = texts::messages(self.spec.language).text(say::level_key(Some(limit.level)));
             let value = format::shortest(limit.value, self.spec.language);
             let parts = (self.canvas.width(word, look)?, self.canvas.width(&value, look)?);
             let way = f64::from(i8::from(axis.max < limit.value) - i8::from(limit.value < axis.min));

@@ -1,11 +1,11 @@
 //! What a chart shows, in a sentence for those who do not see it.
 
 use super::{ChartSpec, Point};
-use crate::{format, say};
+use crate::{format, texts};
 
 /// `Antara 1,20 dan 5,61 mg/L; terakhir 4,10 mg/L pada 10 Mar 2026 16.00 WIB.`
 pub(super) fn sentence(spec: &ChartSpec) -> String {
-    let words = say::messages(spec.language);
+    let words = texts::messages(spec.language);
     let inside = |point: &&Point| spec.from <= point.at && point.at <= spec.to && point.flag.is_usable();
     let known = spec.points.iter().filter(inside).filter_map(|point| Some((point.at, point.value?)));
     let known: Vec<_> = known.filter(|(_, value)| value.is_finite()).collect();
