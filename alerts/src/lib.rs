@@ -36,6 +36,7 @@ mod sources;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod through;
 mod view;
 mod warm;
 

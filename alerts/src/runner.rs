@@ -27,13 +27,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AlertView, Sources,
-    concerned::{self, Through},
     db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
     engine::{Ahead, Effect, Engine, Input, Mute, Requester, SourceView, Subject, Transition},
     facts::Facts,
     metrics::METRICS,
     reserve::Reserve,
     routes::recipients,
+    through::{self, Through},
 };
 
 /// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.
@@ -353,7 +353,7 @@ impl Runner {
         let (alert, from, to) = (transition.alert, transition.from, transition.to);
         tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
         let behind = match &transition.subject {
-            Subject::Source(source) => concerned::behind(source, &self.engine, &self.through, &self.snapshot),
+            Subject::Source(source) => through::behind(source, &self.engine, &self.through, &self.snapshot),
             Subject::Datastream(_) | Subject::Station(_) => Vec::new(),
         };
         let facts = Facts::of(transition, behind, &self.snapshot);

@@ -30,8 +30,6 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("bakau-api", &["http::layers", "pages::reference", "router", "v1::openapi"]),
-    ("bakau-alerts", &["concerned", "covering", "engine::rules", "engine::types", "routes"]),
-    ("bakau-alerts", &["engine::quiet", "engine::state", "id"]),
 ];
 
 /// The segments of a module's path or of an import; none for the root of the crate.

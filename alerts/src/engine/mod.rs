@@ -10,11 +10,14 @@ mod index;
 mod life;
 mod machine;
 mod quiet;
+mod rule_set;
 mod rules;
 mod state;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod types;
+mod watched;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,10 +30,12 @@ pub use ahead::{Ahead, WaitingKey};
 pub use life::Remembered;
 pub use machine::{Change, Excursion, Limits, Machine, News, UNCONFIRMED_AFTER};
 pub use quiet::{After, Heard, Quiet};
-pub(crate) use rules::datastreams;
-pub use rules::{RuleSet, Uncovered, WatchedRule};
-pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError, Subject, UnknownSubject};
+pub use rule_set::RuleSet;
+pub(crate) use rule_set::datastreams;
+pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
+pub use subject::{Subject, UnknownSubject};
 pub use types::{Effect, Input, Measured, Mute, Origin, Reason, Refusal, Reminder, Requester, SourceView, Transition};
+pub use watched::{Uncovered, WatchedRule};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
 /// that may be evaluated once more; at rest that matters only if it is beyond a limit, and then the next value ends it.

@@ -1,117 +1,17 @@
-//! The rules in force, and what happens to alerts when they change.
+//! What happens to alerts when the rules change.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use bakau_model::{DatastreamId, Level, RuleId, SourceName, StationId, UtcMillis};
-use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
-
-use crate::covering::find_uncovered;
+use bakau_model::{DatastreamId, Level, RuleId, StationId, UtcMillis};
+use bakau_registry::Rule;
 
 use super::{
-    Change, Decided, Effect, Engine, Judge, Limits, News, Reason, Slot, SlotKey, SlotState, Subject, index::Index,
+    Change, Decided, Effect, Engine, Judge, News, Reason, RuleSet, Slot, SlotKey, SlotState, Subject, Uncovered,
+    WatchedRule, index::Index,
 };
-
-/// A rule and one subject it watches.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WatchedRule {
-    /// The rule.
-    pub rule: Arc<Rule>,
-    /// What it watches.
-    pub subject: Subject,
-    /// Expected milliseconds between observations of a datastream; [`Limits::ANY_INTERVAL`] where none is known.
-    pub interval_ms: i64,
-    /// Which other alerts do not stand for its own.
-    pub uncovered: Uncovered,
-}
-
-impl WatchedRule {
-    /// A rule on a subject of which no interval is known, for whose alerts those of its source and of its station may stand.
-    #[must_use]
-    pub fn new(rule: Arc<Rule>, subject: Subject) -> Self {
-        Self { rule, subject, interval_ms: Limits::ANY_INTERVAL, uncovered: Uncovered::default() }
-    }
-}
-
-/// Where another alert does not reach somebody who would be told of this one; empty where they stand for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Uncovered {
-    /// Sources, with the lowest level of this alert for which that of the source does not stand.
-    pub by_source: BTreeMap<SourceName, Level>,
-    /// The same of the alert about the whole station, for one about a datastream.
-    pub by_station: Option<Level>,
-}
-
-/// All rules at one registry revision.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RuleSet {
-    /// Registry revision.
-    pub revision: u64,
-    /// The rules, each with every subject it watches.
-    pub rules: Vec<WatchedRule>,
-    /// The station of each datastream.
-    pub stations: Vec<(DatastreamId, StationId)>,
-}
-
-impl RuleSet {
-    /// The rules of a snapshot on what is registered, and on the sources there are.
-    #[must_use]
-    pub fn of(snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Self {
-        let mut rules = Vec::new();
-        for rule in snapshot.rules.values() {
-            let watched = subjects(rule, snapshot, sources).into_iter();
-            rules.extend(watched.map(|subject| {
-                let datastream = subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
-                let interval_ms = datastream.map_or(Limits::ANY_INTERVAL, |datastream| datastream.interval_ms);
-                WatchedRule { interval_ms, ..WatchedRule::new(Arc::clone(rule), subject) }
-            }));
-        }
-        find_uncovered(&mut rules, snapshot);
-        let station = |datastream: &Arc<Datastream>| (datastream.number, datastream.station.clone());
-        Self { revision: snapshot.revision, rules, stations: snapshot.datastreams.values().map(station).collect() }
-    }
-}
-
-fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Vec<Subject> {
-    match &rule.target {
-        RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => {
-            datastreams(rule, snapshot).into_iter().map(|datastream| Subject::Datastream(datastream.number)).collect()
-        }
-        RuleTarget::Station(station) if snapshot.stations.contains_key(station) => {
-            vec![Subject::Station(station.clone())]
-        }
-        RuleTarget::Station(_) => Vec::new(),
-        RuleTarget::Stations { kind } => {
-            let wanted = snapshot.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
-            // A station of which nothing is expected cannot be silent.
-            let expected: BTreeSet<&StationId> = snapshot.datastreams.values().map(|one| &one.station).collect();
-            let wanted = wanted.filter(|station| expected.contains(&station.id));
-            wanted.map(|station| Subject::Station(station.id.clone())).collect()
-        }
-        RuleTarget::Sources(Some(source)) => vec![Subject::Source(source.clone())],
-        // The store is none of them: it sends nothing, it takes, and has a rule of its own.
-        RuleTarget::Sources(None) => {
-            sources.iter().filter(|source| !source.is_store()).cloned().map(Subject::Source).collect()
-        }
-    }
-}
-
-/// The registered datastreams that a rule watches, each by itself; none for rules about stations and sources.
-pub(crate) fn datastreams<'a>(rule: &Rule, snapshot: &'a Snapshot) -> Vec<&'a Arc<Datastream>> {
-    match &rule.target {
-        RuleTarget::Datastream(name) => snapshot.datastream(name).into_iter().collect(),
-        RuleTarget::Parameter { parameter, kind } => {
-            let of_kind = |datastream: &&Arc<Datastream>| {
-                let station = snapshot.stations.get(&datastream.station);
-                kind.is_none_or(|kind| station.is_some_and(|station| station.kind == kind))
-            };
-            snapshot.datastreams.values().filter(|one| one.parameter == *parameter).filter(of_kind).collect()
-        }
-        RuleTarget::Station(_) | RuleTarget::Stations { .. } | RuleTarget::Sources(_) => Vec::new(),
-    }
-}
 
 impl Engine {
     pub(super) fn change_rules(&mut self, now: UtcMillis, rules: &RuleSet) -> Vec<Effect> {

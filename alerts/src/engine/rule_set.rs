@@ -1,0 +1,78 @@
+//! The rules in force.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bakau_model::{DatastreamId, SourceName, StationId};
+use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
+
+use super::{Limits, Subject, WatchedRule};
+use crate::covering::find_uncovered;
+
+/// All rules at one registry revision.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RuleSet {
+    /// Registry revision.
+    pub revision: u64,
+    /// The rules, each with every subject it watches.
+    pub rules: Vec<WatchedRule>,
+    /// The station of each datastream.
+    pub stations: Vec<(DatastreamId, StationId)>,
+}
+
+impl RuleSet {
+    /// The rules of a snapshot on what is registered, and on the sources there are.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Self {
+        let mut rules = Vec::new();
+        for rule in snapshot.rules.values() {
+            let watched = subjects(rule, snapshot, sources).into_iter();
+            rules.extend(watched.map(|subject| {
+                let datastream = subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
+                let interval_ms = datastream.map_or(Limits::ANY_INTERVAL, |datastream| datastream.interval_ms);
+                WatchedRule { interval_ms, ..WatchedRule::new(Arc::clone(rule), subject) }
+            }));
+        }
+        find_uncovered(&mut rules, snapshot);
+        let station = |datastream: &Arc<Datastream>| (datastream.number, datastream.station.clone());
+        Self { revision: snapshot.revision, rules, stations: snapshot.datastreams.values().map(station).collect() }
+    }
+}
+
+fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Vec<Subject> {
+    match &rule.target {
+        RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => {
+            datastreams(rule, snapshot).into_iter().map(|datastream| Subject::Datastream(datastream.number)).collect()
+        }
+        RuleTarget::Station(station) if snapshot.stations.contains_key(station) => {
+            vec![Subject::Station(station.clone())]
+        }
+        RuleTarget::Station(_) => Vec::new(),
+        RuleTarget::Stations { kind } => {
+            let wanted = snapshot.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
+            // A station of which nothing is expected cannot be silent.
+            let expected: BTreeSet<&StationId> = snapshot.datastreams.values().map(|one| &one.station).collect();
+            let wanted = wanted.filter(|station| expected.contains(&station.id));
+            wanted.map(|station| Subject::Station(station.id.clone())).collect()
+        }
+        RuleTarget::Sources(Some(source)) => vec![Subject::Source(source.clone())],
+        // The store is none of them: it sends nothing, it takes, and has a rule of its own.
+        RuleTarget::Sources(None) => {
+            sources.iter().filter(|source| !source.is_store()).cloned().map(Subject::Source).collect()
+        }
+    }
+}
+
+/// The registered datastreams that a rule watches, each by itself; none for rules about stations and sources.
+pub(crate) fn datastreams<'a>(rule: &Rule, snapshot: &'a Snapshot) -> Vec<&'a Arc<Datastream>> {
+    match &rule.target {
+        RuleTarget::Datastream(name) => snapshot.datastream(name).into_iter().collect(),
+        RuleTarget::Parameter { parameter, kind } => {
+            let of_kind = |datastream: &&Arc<Datastream>| {
+                let station = snapshot.stations.get(&datastream.station);
+                kind.is_none_or(|kind| station.is_some_and(|station| station.kind == kind))
+            };
+            snapshot.datastreams.values().filter(|one| one.parameter == *parameter).filter(of_kind).collect()
+        }
+        RuleTarget::Station(_) | RuleTarget::Stations { .. } | RuleTarget::Sources(_) => Vec::new(),
+    }
+}

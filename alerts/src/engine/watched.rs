@@ -1,0 +1,38 @@
+//! A rule on one subject, and which other alerts may stand for its own.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bakau_model::{Level, SourceName};
+use bakau_registry::Rule;
+
+use super::{Limits, Subject};
+
+/// A rule and one subject it watches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WatchedRule {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// What it watches.
+    pub subject: Subject,
+    /// Expected milliseconds between observations of a datastream; [`Limits::ANY_INTERVAL`] where none is known.
+    pub interval_ms: i64,
+    /// Which other alerts do not stand for its own.
+    pub uncovered: Uncovered,
+}
+
+impl WatchedRule {
+    /// A rule on a subject of which no interval is known, for whose alerts those of its source and of its station may stand.
+    #[must_use]
+    pub fn new(rule: Arc<Rule>, subject: Subject) -> Self {
+        Self { rule, subject, interval_ms: Limits::ANY_INTERVAL, uncovered: Uncovered::default() }
+    }
+}
+
+/// Where another alert does not reach somebody who would be told of this one; empty where they stand for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uncovered {
+    /// Sources, with the lowest level of this alert for which that of the source does not stand.
+    pub by_source: BTreeMap<SourceName, Level>,
+    /// The same of the alert about the whole station, for one about a datastream.
+    pub by_station: Option<Level>,
+}
