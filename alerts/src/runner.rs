@@ -5,6 +5,7 @@
 //! again while evaluation goes on: neither the store nor a receiver nor a full disk blinds the engine.
 
 mod ahead;
+mod commit;
 mod forgotten;
 mod refused;
 mod rules;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AlertView, Sources,
-    db::{Command, Commit, Db, DbError, Decision, Loaded, Outcome, StoredCommand},
+    db::{Command, Commit, Db, Decision, Loaded, Outcome, StoredCommand},
     engine::{Ahead, Effect, Engine, Input, Mute, Requester, SourceView, Subject, Transition},
     facts::Facts,
     metrics::METRICS,
@@ -372,85 +373,6 @@ impl Runner {
             muted_until: transition.muted_until,
             received_at,
         })
-    }
-
-    async fn commit_if_due(&mut self) {
-        let decided = !self.pending.decisions.is_empty() || !self.pending.outcomes.is_empty();
-        let rested = self.commit_every <= self.last_try.elapsed();
-        if (decided && !self.failing) || rested {
-            self.last_try = Instant::now();
-            self.commit().await;
-        }
-    }
-
-    async fn commit(&mut self) {
-        self.pending.states.extend(self.engine.take_dirty());
-        self.pending.heard.extend(self.engine.take_heard());
-        self.pending.waiting.extend(self.ahead.take_changed());
-        let pending = &self.pending;
-        let nothing_decided = pending.decisions.is_empty() && pending.outcomes.is_empty() && pending.waiting.is_empty();
-        if nothing_decided && pending.states.is_empty() && pending.heard.is_empty() && pending.cursor == self.committed
-        {
-            return;
-        }
-        match self.db.commit(pending).await {
-            Ok(views) => {
-                self.committed(views);
-                self.reserve.renew().await;
-            }
-            Err(error) => {
-                self.not_committed(&error);
-                self.reserve.give_back();
-            }
-        }
-    }
-
-    fn committed(&mut self, views: Vec<AlertView>) {
-        if std::mem::take(&mut self.failing) {
-            tracing::info!("decisions are committed again");
-        }
-        let cursor = self.pending.cursor;
-        let done = std::mem::replace(&mut self.pending, Commit { cursor, ..Commit::default() });
-        self.committed = cursor;
-        self.spool.report(Consumer::Alerts, cursor);
-        METRICS.cursor.set(cursor.get().cast_signed());
-        let now = self.clock.now();
-        for decision in &done.decisions {
-            if let Decision::Transition { facts, received_at, .. } = decision {
-                METRICS.transitions.with_label_values(&[facts.level.key()]).inc();
-                if let Some(received_at) = received_at {
-                    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
-                    METRICS.decision_seconds.observe(now.since(*received_at).max(0) as f64 / 1000.0);
-                }
-            }
-        }
-        if !views.is_empty() {
-            self.show(views);
-            self.shared.notices.notify_one();
-        }
-        if !done.outcomes.is_empty() {
-            self.shared.answered.send_modify(|commits| *commits = commits.wrapping_add(1));
-        }
-    }
-
-    fn not_committed(&mut self, error: &DbError) {
-        METRICS.commit_failures.inc();
-        if !std::mem::replace(&mut self.failing, true) {
-            let waiting = self.pending.decisions.len();
-            tracing::error!(%error, waiting, "decisions cannot be committed, evaluation goes on and they are tried again");
-        }
-    }
-
-    fn show(&self, views: Vec<AlertView>) {
-        let mut active = Vec::clone(&self.shared.active.load());
-        active.retain(|shown| views.iter().all(|changed| changed.id != shown.id));
-        active.extend(views.iter().filter(|view| view.closed_at.is_none()).cloned());
-        active.sort_by_key(|view| std::cmp::Reverse((view.opened_at, view.id)));
-        self.shared.active.store(Arc::new(active));
-        for view in views {
-            // Nobody listening is fine.
-            let _receivers = self.shared.changes.send(Arc::new(view));
-        }
     }
 }
 
