@@ -2,6 +2,7 @@
 
 mod check;
 mod influxd;
+mod layers;
 mod modules;
 mod references;
 mod run;

@@ -58,6 +58,8 @@ pub(crate) struct Package {
     pub(crate) sources: String,
     /// The packages of this repository that its `[dependencies]` name.
     pub(crate) uses: BTreeSet<String>,
+    /// The same of its `[dev-dependencies]`.
+    pub(crate) uses_in_tests: BTreeSet<String>,
 }
 
 /// Every package by name, those outside of the workspace included.
@@ -70,10 +72,20 @@ pub(crate) fn packages(root: &Path, tree: &Tree) -> Result<BTreeMap<String, Pack
         let inside =
             library.and_then(|path| path.trim().trim_matches('"').split_once('/')).map_or("src", |(folder, _)| folder);
         let sources = format!("{}{inside}/", manifest.trim_end_matches("Cargo.toml"));
-        found.insert(name.to_owned(), Package { sources, uses: dependencies(&text) });
+        found.insert(
+            name.to_owned(),
+            Package {
+                sources,
+                uses: dependencies(&text, "[dependencies]"),
+                uses_in_tests: dependencies(&text, "[dev-dependencies]"),
+            },
+        );
     }
     let names: BTreeSet<String> = found.keys().cloned().collect();
-    found.values_mut().for_each(|package| package.uses.retain(|name| names.contains(name)));
+    for package in found.values_mut() {
+        package.uses.retain(|name| names.contains(name));
+        package.uses_in_tests.retain(|name| names.contains(name));
+    }
     Ok(found)
 }
 
@@ -88,8 +100,8 @@ fn package_name(manifest: &str) -> Option<&str> {
     Some(line.trim().trim_matches('"'))
 }
 
-fn dependencies(manifest: &str) -> BTreeSet<String> {
-    let names = table(manifest, "[dependencies]").filter_map(|line| line.split(['.', ' ', '=']).next());
+fn dependencies(manifest: &str, head: &str) -> BTreeSet<String> {
+    let names = table(manifest, head).filter_map(|line| line.split(['.', ' ', '=']).next());
     names.filter(|name| !name.is_empty() && !name.starts_with('#')).map(str::to_owned).collect()
 }
 
@@ -102,7 +114,8 @@ mod tests {
         let manifest = "[package]\nname = \"a\"\n\n[dependencies]\nb.workspace = true\n# c = \"1\"\nd = { path = \"d\" }\n\n\
                         [dev-dependencies]\ne.workspace = true\n";
         assert_eq!(package_name(manifest), Some("a"));
-        assert_eq!(dependencies(manifest), BTreeSet::from(["b", "d"].map(str::to_owned)));
+        assert_eq!(dependencies(manifest, "[dependencies]"), BTreeSet::from(["b", "d"].map(str::to_owned)));
+        assert_eq!(dependencies(manifest, "[dev-dependencies]"), BTreeSet::from(["e".to_owned()]));
     }
 
     #[test]
