@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{layers, modules, references, run::run, tools};
+use crate::{glossary, layers, modules, references, run::run, tools};
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 60;
@@ -19,6 +19,7 @@ pub(crate) fn all(root: &Path) -> Result<()> {
     references::check(root)?;
     modules::check(root)?;
     layers::check(root)?;
+    glossary::check(root)?;
     run(root, "cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     // The binary without InfluxDB; the workspace builds it with.
     let small = ["clippy", "--locked", "--package", "bakau", "--no-default-features", "--", "-D", "warnings"];

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything developers and CI run, under one name.
 
 mod check;
+mod glossary;
 mod influxd;
 mod layers;
 mod modules;
