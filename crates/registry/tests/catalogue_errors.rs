@@ -442,21 +442,30 @@ fn deep_nesting_is_an_error_not_a_crash() {
     assert!(!found.is_empty());
 }
 
+/// Where a text is no catalogue, every mistake names the file, a line of it and what is wrong.
+fn are_placed(path: &str, text: &str) {
+    let Err(errors) = Catalogue::parse(&[file(path, text)]) else { return };
+    assert!(!errors.is_empty());
+    for error in errors {
+        assert!(error.file == path && error.line <= text.split('\n').count() && !error.message.is_empty(), "{error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn arbitrary_text_never_panics(text in ".{0,400}") {
-        let _ = Catalogue::parse(&[file("any.toml", &text)]);
+    fn arbitrary_text_is_a_catalogue_or_mistakes_with_their_lines(text in ".{0,400}") {
+        are_placed("any.toml", &text);
     }
 
     #[test]
-    fn arbitrary_cuts_of_a_catalogue_never_panic(from in 0..8_000_usize, length in 0..400_usize, noise in "[\\[\\]={}\"\\n#.a-z]{0,6}") {
+    fn arbitrary_cuts_of_a_catalogue_are_a_catalogue_or_mistakes_with_their_lines(from in 0..8_000_usize, length in 0..400_usize, noise in "[\\[\\]={}\"\\n#.a-z]{0,6}") {
         let mut text = format!("{PLACES}{SERIES}{RULES}{PEOPLE}{CONDITIONS}");
         let from = from.min(text.len());
         let from = (from..=from + 4).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let to = (from + length..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(from);
         text.replace_range(from..to, &noise);
-        let _ = Catalogue::parse(&[file("cut.toml", &text)]);
+        are_placed("cut.toml", &text);
     }
 }

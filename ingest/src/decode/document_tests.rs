@@ -297,8 +297,15 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = DocumentDecoder::json(&three()).decode(&payload, &Missing::default(), &mut Decoded::default());
+    fn arbitrary_bytes_are_refused_or_give_finite_numbers_of_known_slots(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut out = Decoded::default();
+        if DocumentDecoder::json(&three()).decode(&payload, &Missing::default(), &mut out).is_ok() {
+            let is_sound = |reading: &RawReading| {
+                reading.slot < 3 && !matches!(reading.value, RawValue::Number(number) if !number.is_finite())
+            };
+            prop_assert!(out.readings.iter().all(is_sound), "{out:?}");
+            prop_assert_eq!(out.sets.iter().map(|set| set.count).sum::<usize>(), out.readings.len());
+        }
     }
 
     #[test]

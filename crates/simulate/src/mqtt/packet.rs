@@ -179,9 +179,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic_and_to_an_end(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_taken_packet_by_packet_from_the_front(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut input = BytesMut::from(&bytes[..]);
-            while let Ok(Some(_)) = take(&mut input) {}
+            let mut left = input.len();
+            while let Ok(Some(_)) = take(&mut input) {
+                // A packet has two bytes at least.
+                prop_assert!(input.len() + 2 <= left && bytes.ends_with(&input));
+                left = input.len();
+            }
         }
 
         #[test]
