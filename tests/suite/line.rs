@@ -14,6 +14,7 @@ use bakau_tests::{
     sink::Sink,
     wait,
 };
+use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const TOPIC: &str = "bakau/beban-000000/data";
@@ -94,19 +95,35 @@ async fn check_reading(bakau: &Bakau) -> Result<()> {
     Ok(())
 }
 
-/// An acknowledgement needs the token, a name, and works once.
-async fn check_acknowledgement(bakau: &Bakau) -> Result<()> {
-    let alerts = bakau.json("/api/v1/alerts").await?;
-    let id = alerts["alerts"][0]["id"].as_str().context("one alert is listed")?.to_owned();
+/// Status of an acknowledgement, and its problem where it is one.
+async fn acknowledge(bakau: &Bakau, alert: &Value, token: Option<&str>) -> Result<(u16, String)> {
+    let id = alert["id"].as_str().context("an alert has an id")?;
     let path = bakau.url(&format!("/api/v1/alerts/{id}/acknowledge"))?;
-    let body = serde_json::json!({"name": "Sari", "note": "menuju lokasi"});
-    let client = reqwest::Client::new();
-    let without = client.post(&path).json(&body).send().await?;
-    assert_eq!(without.status(), 401);
-    assert_eq!(without.headers()["content-type"], "application/problem+json");
-    let with = client.post(&path).bearer_auth(bakau.admin_token()?).json(&body).send().await?;
-    // The alert has ended by itself by now; either answer is decided by the engine, never lost.
-    assert!([200, 409].contains(&with.status().as_u16()), "{}", with.text().await?);
+    let request = reqwest::Client::new().post(&path).json(&json!({"name": "Sari", "note": "menuju lokasi"}));
+    let answer = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth).send().await?;
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await?;
+    let problem = body["type"].as_str().and_then(|kind| kind.rsplit('/').next()).unwrap_or_default();
+    Ok((status, problem.to_owned()))
+}
+
+/// An acknowledgement needs the token and an open alert, and works once.
+async fn check_acknowledgement(bakau: &Bakau, publisher: &Publisher) -> Result<()> {
+    let token = bakau.admin_token()?.to_owned();
+    let closed = bakau.json("/api/v1/alerts").await?["alerts"][0].clone();
+    assert!(closed["closed_at"].is_string(), "its end has been delivered: {closed}");
+    let problem = |status: u16, key: &str| (status, key.to_owned());
+    assert_eq!(acknowledge(bakau, &closed, None).await?, problem(401, "token-required"));
+    assert_eq!(acknowledge(bakau, &closed, Some(&token)).await?, problem(409, "alert-closed"));
+    let time = SystemClock.now();
+    publisher.put(TOPIC, format!("{{\"time\":\"{time}\",\"do\":3.0,\"ph\":7.0}}").as_bytes()).await?;
+    let open = async || {
+        let alerts = bakau.json("/api/v1/alerts?active=true").await?;
+        Ok(alerts["alerts"].as_array().and_then(|alerts| alerts.first().cloned()))
+    };
+    let open = wait::until("an open alert", PATIENCE, open).await?;
+    assert_eq!(acknowledge(bakau, &open, Some(&token)).await?, problem(200, ""));
+    assert_eq!(acknowledge(bakau, &open, Some(&token)).await?, problem(409, "already-acknowledged"));
     Ok(())
 }
 
@@ -127,7 +144,7 @@ async fn whole_line(bakau: &mut Bakau, sink: &Sink, publisher: &Publisher) -> Re
     assert!(text.contains("beban-000000/do"), "{text}");
     check_deliveries(sink).await?;
     check_reading(bakau).await?;
-    check_acknowledgement(bakau).await?;
+    check_acknowledgement(bakau, publisher).await?;
     bakau.stop()
 }
 
