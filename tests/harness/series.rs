@@ -117,7 +117,7 @@ impl Series {
     pub fn is_at_hand(&self) -> bool {
         let found = self.file.is_file();
         if !found {
-            println!("left out: the series {} is not at hand (its terms allow no copy in the project)", self.name);
+            println!("left out: {} is not there (its terms allow no copy in the project)", self.file.display());
         }
         found
     }

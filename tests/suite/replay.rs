@@ -49,21 +49,17 @@ async fn a_month_of_weather_through_mosquitto_is_held_as_measured() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ../shared/data"]
 async fn a_month_of_the_estuary_through_both_brokers_is_held_as_measured() -> Result<()> {
     let series = estuary();
-    if !series.is_at_hand() {
-        return Ok(());
-    }
     through_the_embedded_broker(&series).await?;
     through_mosquitto(&series).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ../shared/data"]
 async fn a_year_of_the_estuary_settles_to_the_same_alerts_in_any_order_of_arrival() -> Result<()> {
     let series = Series { from: "2012-01-01T00:00:00Z", to: "2013-01-01T00:00:00Z", ..estuary() };
-    if !series.is_at_hand() {
-        return Ok(());
-    }
     let measured = settled_in_order(&series, &[]).await?;
     for seed in ["1", "2"] {
         let shuffled = settled_in_order(&series, &["--shuffle", seed, "--lateness", "2h"]).await?;
@@ -120,11 +116,9 @@ fn episodes(values: &[(UtcMillis, f64)], bands: Bands) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ../shared/data"]
 async fn a_year_of_street_air_through_mosquitto_is_held_and_alarmed_as_the_file_says() -> Result<()> {
     let series = marylebone();
-    if !series.is_at_hand() {
-        return Ok(());
-    }
     let keys = ["onset", "end", "peak", "peak_value", "observations"];
     let settled = settled_in_order(&series, &[]).await?;
     let settled: Vec<Value> = settled

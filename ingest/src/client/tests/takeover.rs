@@ -68,7 +68,7 @@ async fn what_a_stranger_took_or_deleted_while_we_were_away_is_counted_to_the_me
 
 async fn counted(protocol: Protocol, clean: bool) {
     let directory = TempDir::new().unwrap();
-    let Some(broker) = Broker::start(&directory) else { return };
+    let broker = Broker::start(&directory);
     let config = remembering(&directory, protocol, broker.port);
     steady(&directory, &broker, &config).await.end().await;
     publish(broker.port, payloads(200..237), QoS::AtLeastOnce).await;
@@ -90,7 +90,7 @@ async fn counted(protocol: Protocol, clean: bool) {
 async fn a_take_over_that_cost_nothing_counts_nothing() {
     for protocol in VERSIONS {
         let directory = TempDir::new().unwrap();
-        let Some(broker) = Broker::start(&directory) else { return };
+        let broker = Broker::start(&directory);
         let line = steady(&directory, &broker, &remembering(&directory, protocol, broker.port)).await;
         intrude(broker.port, false, 0).await;
         wait_for(|| line.board.sources()[0].connections == 2).await;
@@ -108,7 +108,7 @@ async fn a_take_over_that_cost_nothing_counts_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nobody_can_say_how_much_was_lost_that_is_told() {
     let directory = TempDir::new().unwrap();
-    let Some(broker) = Broker::start(&directory) else { return };
+    let broker = Broker::start(&directory);
     let config = ClientConfig { broker_counters: false, ..remembering(&directory, Protocol::V5, broker.port) };
     let line = Line::start(&directory, config.clone());
     line.in_state(SourceState::Connected).await;
@@ -160,7 +160,7 @@ async fn a_broker_that_says_who_took_the_session_over_is_repeated() {
 async fn two_clients_that_push_each_other_out_do_not_spin_and_it_is_said_why() {
     for protocol in VERSIONS {
         let directory = TempDir::new().unwrap();
-        let Some(broker) = Broker::start(&directory) else { return };
+        let broker = Broker::start(&directory);
         let line = Line::start(&directory, ClientConfig { protocol, ..config(broker.port) });
         line.in_state(SourceState::Connected).await;
         // Connects again at once whenever it is pushed out.
