@@ -1,6 +1,6 @@
 //! Mistakes in what a catalogue says about readings: units, codes for "no value", calibration.
 
-use bakau_registry::{Catalogue, CatalogueFile};
+use bakau_registry::{Catalogue, CatalogueFile, Format};
 
 fn file(path: &str, text: &str) -> CatalogueFile {
     CatalogueFile { path: path.to_owned(), text: text.to_owned() }
@@ -92,4 +92,21 @@ fn gain_and_offset_of_a_deployment_are_refused_whatever_they_say() {
         assert_eq!(deployment(keys).iter().filter(|error| refused(error)).count(), 1, "{keys}");
     }
     assert_eq!(deployment("gain = 1\noffset = -0.2\n").iter().filter(|error| refused(error)).count(), 2);
+}
+
+#[test]
+fn every_payload_format_is_read_from_the_table_of_its_name() {
+    for name in Format::NAMES {
+        let read = |table: &str| {
+            let route = "[[route]]\nid = \"r\"\ntopic = \"a/{station}\"\n";
+            errors(&[file("r.toml", &format!("{route}format = \"{name}\"\n{name} = {{ {table} }}\n"))])
+        };
+        let values = |path: &str| format!("values = [{{ path = \"{path}\", parameter = \"do\", unit = \"mg/L\" }}]");
+        let found = match name {
+            "status" => vec![read("online = [\"on\"], offline = [\"off\"]")],
+            // Places are JSON Pointers, or names of records.
+            _ => vec![read(&values("/do")), read(&values("do"))],
+        };
+        assert!(found.iter().any(Vec::is_empty), "{name}: {found:#?}");
+    }
 }
