@@ -9,12 +9,11 @@ use bakau_ingest::{
     client::{DEFAULT_SESSION_EXPIRY, Protocol},
     tls::{self, CertificateFiles, ClientTls},
 };
-use bakau_model::{DeclaredCode, Missing, SourceName};
+use bakau_model::{DAY_MS, DeclaredCode, Missing, SourceName};
 use serde::Deserialize;
 
 use crate::store::StoreSection;
 
-const DAY_MS: i64 = 86_400_000;
 /// Old enough for a logger that was offline for a week, young enough that a reset clock is noticed.
 const DEFAULT_ACCEPT_PAST_DAYS: u32 = 7;
 

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::{Language, Principal, StationId, UtcMillis};
+use bakau_model::{DAY_MS, DAY_S, HOUR_S, Language, Principal, StationId, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Registry, Snapshot, demo_catalogue, token};
 use bakau_simulate::demo::{Credentials, DemoConfig, Gap, HistoryPlan, fill, run_demo, topics};
 use bakau_store::Store;
@@ -17,8 +17,6 @@ use tracing::warn;
 
 use self::progress::Progress;
 use crate::{DemoArguments, admin, config::Config, files, wiring};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Beyond the oldest row of history, so that it is not refused while the rows before it are on their way.
 const ACCEPT_MORE_DAYS: i64 = 1;
@@ -163,7 +161,7 @@ fn devices(credentials: &[Credentials]) -> String {
 pub(crate) struct Span(pub(crate) Duration);
 
 /// Longest history: the series would still be filled, but not while somebody waits for the first page.
-const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+const LONGEST: Duration = Duration::from_secs(400 * DAY_S as u64);
 
 impl std::str::FromStr for Span {
     type Err = String;
@@ -174,8 +172,8 @@ impl std::str::FromStr for Span {
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().map_err(|_| wrong())?;
         let seconds = match unit {
-            "d" => 86_400,
-            "h" => 3_600,
+            "d" => u64::from(DAY_S),
+            "h" => u64::from(HOUR_S),
             "m" => 60,
             "" if number == 0 => 0,
             _ => return Err(wrong()),

@@ -2,7 +2,7 @@
 //!
 //! The parts are composed once and then written as plain text, as a small page for mail, and as Telegram's HTML.
 
-use bakau_model::{Flag, Language, Level, Messages, UtcMillis};
+use bakau_model::{Flag, Language, Level, MINUTE_MS, Messages, UtcMillis};
 
 use crate::{
     Acknowledgement, NoticeKind,
@@ -277,7 +277,7 @@ fn links(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
 /// How long the episode has lasted, or lasted: to the minute.
 fn since(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
     let end = if about.kind == NoticeKind::Reminder { about.at } else { facts.observed_at };
-    let minutes = end.since(facts.onset).max(0) / 60_000;
+    let minutes = end.since(facts.onset).max(0) / MINUTE_MS;
     let [days, hours, rest] = [minutes / 1_440, minutes / 60 % 24, minutes % 60].map(|number| number.to_string());
     let values = [("days", days.as_str()), ("hours", hours.as_str()), ("minutes", rest.as_str())];
     let key = match minutes {

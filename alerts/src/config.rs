@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use bakau_model::HOUR_MS;
+
 use crate::{ChartSource, NoSources, RetryPolicy, Sources};
 
 /// Configuration of the alert room.
@@ -26,7 +28,7 @@ pub struct AlertsConfig {
 }
 
 /// Two hours: gateways with a day's buffer reach the settled history only, short radio gaps still drive alerts.
-const DEFAULT_LATENESS_MS: i64 = 2 * 60 * 60 * 1000;
+const DEFAULT_LATENESS_MS: i64 = 2 * HOUR_MS;
 
 impl AlertsConfig {
     /// The defaults, with the database at `path`.

@@ -4,7 +4,7 @@
 //! at the last such observation before the range and ends where the last episode of the range has ended. What quality
 //! control needs is read before it. An episode is therefore the same whichever range it is asked in.
 
-use bakau_model::UtcMillis;
+use bakau_model::{DAY_MS, UtcMillis};
 use bakau_quality::margin;
 use bakau_registry::{Datastream, Rule};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation};
@@ -17,7 +17,7 @@ use crate::{
 /// Observations per page: under 1 MB.
 const PAGE: usize = 10_000;
 /// Most of the time rest is near; a long episode is walked back in larger steps.
-const FIRST_STEP_MS: i64 = 86_400_000;
+const FIRST_STEP_MS: i64 = DAY_MS;
 const LONGEST_STEP_MS: i64 = 32 * FIRST_STEP_MS;
 
 /// Episodes of a rule on a datastream that touch `from..to`, from observations before `settled_until`.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use bakau_model::{PersonId, UtcMillis};
+use bakau_model::{DAY_MS, PersonId, UtcMillis};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use rand::TryRngCore;
@@ -15,7 +15,7 @@ use sha2::Sha256;
 use crate::AlertId;
 
 /// A week: people come back from leave, and a forwarded mail does not stay a key for ever.
-pub(crate) const VALID_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const VALID_MS: i64 = 7 * DAY_MS;
 /// Longest token looked at; ours are shorter.
 const MAX_TOKEN_CHARS: usize = 512;
 const ALERT_BYTES: usize = 16;

@@ -1,6 +1,6 @@
 //! When to try a notice again, and when to give it up. Pure.
 
-use bakau_model::{Level, UtcMillis};
+use bakau_model::{HOUR_MS, Level, MINUTE_MS, SECOND_MS, UtcMillis};
 
 use crate::{NoticeState, channel::Verdict};
 
@@ -23,20 +23,17 @@ pub struct RetryPolicy {
     pub jitter: f64,
 }
 
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-
 impl Default for RetryPolicy {
     /// A mail server that is away for ten minutes or for a night's update loses nothing; a notice of yesterday is given
     /// up.
     fn default() -> Self {
         Self {
-            base_ms: 5 * SECOND,
-            max_ms: 5 * MINUTE,
-            urgent_max_ms: MINUTE,
-            not_configured_ms: 2 * MINUTE,
-            give_up_ms: 12 * 60 * MINUTE,
-            escalate_ms: 5 * MINUTE,
+            base_ms: 5 * SECOND_MS,
+            max_ms: 5 * MINUTE_MS,
+            urgent_max_ms: MINUTE_MS,
+            not_configured_ms: 2 * MINUTE_MS,
+            give_up_ms: 12 * HOUR_MS,
+            escalate_ms: 5 * MINUTE_MS,
             jitter: 0.2,
         }
     }
@@ -111,7 +108,7 @@ mod tests {
 
     fn waits(level: Level) -> Vec<i64> {
         let policy = RetryPolicy::default();
-        (1..9).map(|number| policy.wait_ms(tried(number, level)) / SECOND).collect()
+        (1..9).map(|number| policy.wait_ms(tried(number, level)) / SECOND_MS).collect()
     }
 
     #[test]
@@ -138,7 +135,7 @@ mod tests {
     fn ten_minutes_away_lose_nothing_and_yesterdays_news_is_given_up() {
         let policy = RetryPolicy::default();
         let retry = Verdict::Retry { not_before: None };
-        let after = |minutes: i64| policy.next(tried(99, Level::Awas), retry, UtcMillis::new(minutes * MINUTE)).0;
+        let after = |minutes: i64| policy.next(tried(99, Level::Awas), retry, UtcMillis::new(minutes * MINUTE_MS)).0;
         assert_eq!(after(10), NoticeState::Pending);
         assert_eq!(after(12 * 60), NoticeState::Failed);
     }
@@ -148,7 +145,7 @@ mod tests {
         let policy = RetryPolicy::default();
         let retry = Verdict::Retry { not_before: None };
         let escalates = |level, verdict, state, minutes: i64| {
-            policy.escalates(tried(1, level), verdict, state, UtcMillis::new(minutes * MINUTE))
+            policy.escalates(tried(1, level), verdict, state, UtcMillis::new(minutes * MINUTE_MS))
         };
         assert!(escalates(Level::Waspada, Verdict::Failed, NoticeState::Failed, 0));
         assert!(!escalates(Level::Waspada, retry, NoticeState::Pending, 60));

@@ -1,16 +1,14 @@
 //! Numbers, ages and times as people of either language write them.
 
-use bakau_model::{Language, Messages, UtcMillis};
+use bakau_model::{DAY_MS, HOUR_MS, Language, MINUTE_MS, Messages, SECOND_MS, UtcMillis};
 use jiff::{Zoned, tz::TimeZone};
 
 use crate::texts::messages;
 
 /// Whole numbers with fewer digits than this stand without separators.
 const GROUPED_DIGITS: usize = 5;
-const SECOND_MS: i64 = 1000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
+/// Up to here hours are counted, from here days.
+const TWO_DAYS_MS: i64 = 2 * DAY_MS;
 /// A device clock this much ahead is no reason to speak of the future.
 const CLOCK_TOLERANCE_MS: i64 = MINUTE_MS;
 
@@ -93,8 +91,8 @@ pub fn age(age_ms: i64, language: Language) -> String {
         ..SECOND_MS => return messages.text("age_now").to_owned(),
         SECOND_MS..MINUTE_MS => ("second", age_ms / SECOND_MS),
         MINUTE_MS..HOUR_MS => ("minute", age_ms / MINUTE_MS),
-        HOUR_MS..172_800_000 => ("hour", age_ms / HOUR_MS),
-        172_800_000.. => ("day", age_ms / DAY_MS),
+        HOUR_MS..TWO_DAYS_MS => ("hour", age_ms / HOUR_MS),
+        TWO_DAYS_MS.. => ("day", age_ms / DAY_MS),
     };
     let plural = if count == 1 { "one" } else { "many" };
     messages.fill(&format!("age_{unit}_{plural}"), &[("n", &count.to_string())])
@@ -106,8 +104,8 @@ pub fn span(ms: i64, language: Language) -> String {
     let (unit, count) = match ms {
         ..MINUTE_MS => ("second", ms.max(0) / SECOND_MS),
         MINUTE_MS..HOUR_MS => ("minute", ms / MINUTE_MS),
-        HOUR_MS..172_800_000 => ("hour", ms / HOUR_MS),
-        172_800_000.. => ("day", ms / DAY_MS),
+        HOUR_MS..TWO_DAYS_MS => ("hour", ms / HOUR_MS),
+        TWO_DAYS_MS.. => ("day", ms / DAY_MS),
     };
     let plural = if count == 1 { "one" } else { "many" };
     messages(language).fill(&format!("span_{unit}_{plural}"), &[("n", &count.to_string())])
@@ -128,7 +126,6 @@ pub fn short_time(at: UtcMillis, zone: &TimeZone, language: Language) -> String 
 /// The clock of a moment within a day before `now`, such as `16.00`; the day of an older one, such as `10 Mar`.
 #[must_use]
 pub fn brief_time(at: UtcMillis, now: UtcMillis, zone: &TimeZone, language: Language) -> String {
-    const DAY_MS: i64 = 86_400_000;
     local(at, zone, language, if now.since(at).abs() < DAY_MS { "brief_clock" } else { "brief_day" })
 }
 

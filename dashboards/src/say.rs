@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use bakau_model::{DatastreamName, Flag, Language, Level, Messages, StationKind, Unit, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, Messages, StationKind, Unit, UtcMillis};
 
 use crate::{
     chart_link::ChartLink,
@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Time shown before the onset and after the end of an alert.
-const AROUND_MS: i64 = 6 * 3_600_000;
+const AROUND_MS: i64 = 6 * HOUR_MS;
 /// The most that is shown of a long alert: a chart's own bound is 367 days.
-const LONGEST_AROUND_MS: i64 = 360 * 86_400_000;
+const LONGEST_AROUND_MS: i64 = 360 * DAY_MS;
 
 mod doubt;
 mod status;

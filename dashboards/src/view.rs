@@ -3,7 +3,7 @@
 //! Texts that people wrote (names, notes, error details) are shown as they are, escaped; nothing in a view may be
 //! markup.
 
-use bakau_model::{DatastreamName, Flag, Language, Level, TestResults, Text, Unit, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamName, Flag, Language, Level, TestResults, Text, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
 pub use alerts::{
@@ -166,7 +166,6 @@ impl Window {
     /// Length in milliseconds.
     #[must_use]
     pub const fn millis(self) -> i64 {
-        const DAY_MS: i64 = 86_400_000;
         match self {
             Self::Day => DAY_MS,
             Self::Week => 7 * DAY_MS,

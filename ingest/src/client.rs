@@ -22,7 +22,7 @@ mod wire;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
-use bakau_model::{BlockedReason, Qos, SourceKind, SourceName};
+use bakau_model::{BlockedReason, DAY_S, Qos, SourceKind, SourceName};
 use rand::Rng;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ use link::{Link, LinkError};
 use session::{Ended, Session};
 
 /// How long a broker keeps the session, and with it what arrives, while Bakau is away.
-pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * 86_400);
+pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * DAY_S as u64);
 
 /// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
 pub const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;

@@ -15,7 +15,9 @@ use std::{
 };
 
 use bakau_clock::Clock;
-use bakau_model::{DeclaredCode, Envelope, LedgerKey, MessageLedger, Missing, Observation, SourceName, UtcMillis};
+use bakau_model::{
+    DAY_MS, DeclaredCode, Envelope, LedgerKey, MINUTE_MS, MessageLedger, Missing, Observation, SourceName, UtcMillis,
+};
 use bakau_registry::Snapshot;
 use bakau_spool::{BatchDraft, DeliveryWindow, ReadingCounts, Spool, SpoolError, SpoolErrorKind};
 use tokio::sync::{mpsc::UnboundedSender, watch};
@@ -72,8 +74,8 @@ impl Default for IngestConfig {
     fn default() -> Self {
         Self {
             accept_past_ms: BTreeMap::new(),
-            default_accept_past_ms: 7 * 24 * 3_600_000,
-            accept_future_ms: 5 * 60_000,
+            default_accept_past_ms: 7 * DAY_MS,
+            accept_future_ms: 5 * MINUTE_MS,
             time_zones: BTreeMap::new(),
             missing: BTreeMap::new(),
             max_payload_bytes: 1024 * 1024,

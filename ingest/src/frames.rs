@@ -11,7 +11,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use bakau_model::{DatastreamId, Observation, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamId, MINUTE_MS, Observation, UtcMillis};
 
 use crate::decode::{Decoded, PayloadTime, RawValue};
 
@@ -22,10 +22,10 @@ const FRAMES_PER_DEVICE: usize = 16;
 const MAX_DEVICES: usize = 16_384;
 
 /// How long a device repeats a frame that nobody acknowledged, and how late a second gateway is.
-const RETRY_MS: i64 = 120_000;
+const RETRY_MS: i64 = 2 * MINUTE_MS;
 
 /// How late a copy may be that a gateway kept while its network was away.
-const LATE_MS: i64 = 24 * 3_600_000;
+const LATE_MS: i64 = DAY_MS;
 
 /// A frame of a device of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 //! multiplication, the deployment and the time checks.
 
 use bakau_model::{
-    Conversion, DatastreamId, DatastreamName, DeploymentId, Flag, Observation, QuarantineReason, TimeSource, UtcMillis,
+    Conversion, DAY_MS, DatastreamId, DatastreamName, DeploymentId, Flag, HOUR_MS, MINUTE_MS, Observation,
+    QuarantineReason, SECOND_MS, TimeSource, UtcMillis,
 };
 use bakau_registry::{Snapshot, conversion};
-
 use jiff::tz::TimeZone;
 
 use crate::decode::{PayloadTime, RawValue, Slot};
@@ -160,12 +160,11 @@ pub(crate) fn time_in_future(detail: &str) -> Option<UtcMillis> {
 
 /// A duration for people, in its largest whole unit.
 fn span(millis: i64) -> String {
-    match millis {
-        ..120_000 => format!("{} s", millis / 1_000),
-        120_000..7_200_000 => format!("{} min", millis / 60_000),
-        7_200_000..172_800_000 => format!("{} h", millis / 3_600_000),
-        172_800_000.. => format!("{} days", millis / 86_400_000),
-    }
+    let (unit_ms, unit) = [(DAY_MS, "days"), (HOUR_MS, "h"), (MINUTE_MS, "min")]
+        .into_iter()
+        .find(|(unit_ms, _)| 2 * unit_ms <= millis)
+        .unwrap_or((SECOND_MS, "s"));
+    format!("{} {unit}", millis / unit_ms)
 }
 
 /// Makes the observation of one reading.

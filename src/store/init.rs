@@ -5,7 +5,7 @@
 use std::{fs::File, io::Write, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use bakau_model::{Language, Messages};
+use bakau_model::{HOUR_S, Language, Messages};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -71,7 +71,10 @@ pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language)
         bail!("{}", words.fill("init_mapping", &names));
     }
     if bucket.retention_s != 0 {
-        eprintln!("{}", words.fill("init_retention", &[("hours", &(bucket.retention_s / 3_600).to_string())]));
+        eprintln!(
+            "{}",
+            words.fill("init_retention", &[("hours", &(bucket.retention_s / u64::from(HOUR_S)).to_string())])
+        );
     }
     if let Some(own) = &own
         && server.may_read_and_write(own).await?

@@ -4,10 +4,7 @@ pub(crate) mod email;
 pub(crate) mod telegram;
 pub(crate) mod webhook;
 
-use std::time::Duration;
-
-use bakau_model::UtcMillis;
-
+use bakau_model::{HOUR_MS, UtcMillis};
 use email::SmtpStep;
 
 /// What came back from a receiver.
@@ -41,7 +38,7 @@ pub(crate) enum Verdict {
 }
 
 /// A receiver may ask for this much patience at most.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+const LONGEST_RETRY_AFTER_MS: i64 = HOUR_MS;
 
 /// Decides by the answer alone.
 pub(crate) fn classify(answer: &Answer, now: UtcMillis) -> Verdict {
@@ -116,8 +113,7 @@ fn not_before(text: &str, now: UtcMillis) -> Option<UtcMillis> {
 }
 
 fn after(wait_ms: i64, now: UtcMillis) -> UtcMillis {
-    let limit = i64::try_from(LONGEST_RETRY_AFTER.as_millis()).unwrap_or(i64::MAX);
-    now.saturating_add(wait_ms.clamp(0, limit))
+    now.saturating_add(wait_ms.clamp(0, LONGEST_RETRY_AFTER_MS))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Only a source that a rule watches counts, because otherwise nobody would be told at all. What was heard last decides
 //! which source that is.
 
-use bakau_model::{SourceName, UtcMillis};
+use bakau_model::{MINUTE_MS, SourceName, UtcMillis};
 
 use super::{After, Heard, Origin};
 
@@ -11,7 +11,7 @@ use super::{After, Heard, Origin};
 /// gone, a moment before it is gone itself.
 const BELIEVED_AFTER_MS: i64 = 5_000;
 /// A last will that waited in a broker counts this long after it is back, because its stations come back as well.
-const SETTLES_MS: i64 = 60_000;
+const SETTLES_MS: i64 = MINUTE_MS;
 
 /// Every source that anything was heard through.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use std::{
     ops::Range,
 };
 
-use bakau_model::{Level, SourceName, StationId, UtcMillis};
+use bakau_model::{Level, MINUTE_MS, SourceName, StationId, UtcMillis};
 
 use super::{
     Decided, Effect, Engine, Heard, Judge, Measured, Origin, Quiet, Reason, Reminder, Slot, SourceView, Subject,
@@ -18,9 +18,9 @@ use super::{
 
 /// The time of the last sign of life is written this often per subject. After a kill it is that much behind at most,
 /// which moves the onset that people are told and no deadline, because deadlines begin anew at a start.
-const SAVED_EVERY_MS: i64 = 60_000;
+const SAVED_EVERY_MS: i64 = MINUTE_MS;
 /// While a whole station is silent, its datastreams are looked at again this often.
-const LOOK_AGAIN_MS: i64 = 60_000;
+const LOOK_AGAIN_MS: i64 = MINUTE_MS;
 
 /// What of the signs of life survives a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,10 +2,9 @@
 
 use std::{io::Write as _, ops::Range};
 
-use bakau_model::UtcMillis;
+use bakau_model::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UtcMillis};
 use jiff::tz::TimeZone;
 
-const DAY_MS: i64 = 86_400_000;
 const MINUTE_S: i32 = 60;
 /// Years that RFC 3339 can write; other instants are told as UTC the way the model displays them.
 const YEARS: Range<i16> = 0..10_000;
@@ -46,13 +45,12 @@ impl Times {
             return;
         };
         out.extend_from_slice(&self.date);
-        let seconds = within / 1_000;
-        two_digits(out, seconds / 3_600);
+        two_digits(out, within / HOUR_MS);
         out.push(b':');
-        two_digits(out, seconds / 60 % 60);
+        two_digits(out, within / MINUTE_MS % 60);
         out.push(b':');
-        two_digits(out, seconds % 60);
-        fraction(out, within % 1_000);
+        two_digits(out, within / SECOND_MS % 60);
+        fraction(out, within % SECOND_MS);
         out.extend_from_slice(&self.suffix[..self.suffix_len]);
     }
 
@@ -84,7 +82,7 @@ impl Times {
         let minutes = (f64::from(zone.to_offset(stamp).seconds()) / f64::from(MINUTE_S)).round() as i32;
         let next = zone.following(stamp).next();
         self.valid = at..next.map_or(i64::MAX, |next| next.timestamp().as_millisecond());
-        self.offset_ms = i64::from(minutes) * 60_000;
+        self.offset_ms = i64::from(minutes) * MINUTE_MS;
         self.suffix[0] = if minutes < 0 { b'-' } else { b'+' };
         let (hours, minutes) = (minutes.unsigned_abs() / 60, minutes.unsigned_abs() % 60);
         self.suffix[1..].copy_from_slice(&[digit(hours / 10), digit(hours), b':', digit(minutes / 10), digit(minutes)]);

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Side, Spread};
-use bakau_model::{DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_registry::{Band, Datastream, Rule, Snapshot, Threshold};
 use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
@@ -38,7 +38,6 @@ use crate::{
     },
 };
 
-const DAY_MS: i64 = 86_400_000;
 /// Longest time axis, a little more than a leap year.
 const MAX_RANGE_MS: i64 = 367 * DAY_MS;
 /// Observations one chart may read: a year of one-minute values fits twice.

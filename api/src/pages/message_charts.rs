@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use bakau_alerts::ChartSource;
 use bakau_dashboards::chart::{self, ChartSpec};
-use bakau_model::{DatastreamName, Language, MINUTE_MS, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamName, Language, MINUTE_MS, UtcMillis};
 use bytes::Bytes;
 
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
 };
 
 /// What a message shows: the day before it.
-const DAY_MS: i64 = 86_400_000;
 /// Wide enough for a mail on a desk, and small enough to load on a phone in the field.
 const SIZE: (u32, u32) = (600, 280);
 

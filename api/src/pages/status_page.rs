@@ -9,6 +9,7 @@ use axum::{
 };
 use bakau_answers::AgencyReadiness;
 use bakau_dashboards::{page, view::StatusView};
+use bakau_model::HOUR_MS;
 
 use crate::{
     http::{access::SeesPeople, error::ApiError, query::Span},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Time the ledgers on the page cover.
-const LEDGER_MS: i64 = 3_600_000;
+const LEDGER_MS: i64 = HOUR_MS;
 
 /// How Bakau itself is doing.
 pub(crate) async fn status(

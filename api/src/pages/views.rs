@@ -17,7 +17,7 @@ use bakau_dashboards::{
         OverviewView, ProblemView, SettledView, StationClass, StationView, Window,
     },
 };
-use bakau_model::{Language, Level, StationKind, UtcMillis};
+use bakau_model::{DAY_MS, DAY_S, Language, Level, StationKind, UtcMillis};
 use bakau_registry::{AirType, Station};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -42,7 +42,6 @@ use crate::{
 
 /// Zone of pages that are about no station in particular.
 const PLATFORM_ZONE: &str = "Asia/Jakarta";
-const DAY_MS: i64 = 86_400_000;
 /// Alerts on one page of the list.
 const ALERTS_PER_PAGE: usize = 50;
 /// Alerts on a station's page.
@@ -51,7 +50,7 @@ const STATION_ALERTS: usize = 10;
 const SETTLED_MS: i64 = 30 * DAY_MS;
 const SETTLED_ROWS: usize = 200;
 /// How long the language is remembered, in seconds.
-const LANGUAGE_COOKIE_S: u32 = 365 * 86_400;
+const LANGUAGE_COOKIE_S: u32 = 365 * DAY_S;
 
 /// `/`: all stations, worst first.
 pub(crate) async fn overview(

@@ -12,8 +12,8 @@ use bakau_dashboards::view::{
 };
 use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{
-    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, Observation, RuleId, SourceName,
-    StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
+    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, MINUTE_MS, Observation, RuleId,
+    SourceName, StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -22,7 +22,7 @@ use crate::{http::language, pages::charts, state::AppState, v1::catalogue};
 /// A value older than this many intervals is stale: two may be late or lost on the way without meaning anything.
 const STALE_INTERVALS: i64 = 3;
 /// Allowed on top, for the way from the device to here.
-const STALE_SLACK_MS: i64 = 60_000;
+const STALE_SLACK_MS: i64 = MINUTE_MS;
 
 /// As pages show it.
 const fn clock_of(clock: ClockAhead) -> view::ClockAhead {

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use bakau_model::{DatastreamId, UtcMillis};
+use bakau_model::{DatastreamId, MINUTE_MS, UtcMillis};
 use bakau_registry::{Datastream, Snapshot};
 use bakau_store::{Hour, Store};
 use jiff::tz::TimeZone;
@@ -26,7 +26,7 @@ use crate::{
 
 const HOURS: i64 = 24;
 /// What was counted this long ago is counted anew.
-const FRESH_MS: i64 = 5 * 60_000;
+const FRESH_MS: i64 = 5 * MINUTE_MS;
 /// What was counted this long ago is not shown any more: it would be about another day.
 const OLD_MS: i64 = 2 * Hour::MS;
 /// How long the first who asks waits.

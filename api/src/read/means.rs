@@ -2,7 +2,7 @@
 //! least and greatest value.
 
 use bakau_dashboards::chart::{Point, Spread};
-use bakau_model::Flag;
+use bakau_model::{DAY_MS, Flag, HOUR_MS};
 
 use crate::{
     http::query::Span,
@@ -12,8 +12,6 @@ use crate::{
     },
 };
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 /// Longest chart of single values, and of hours.
 const SINGLE_MS: i64 = 10 * DAY_MS;
 const HOURLY_MS: i64 = 100 * DAY_MS;

@@ -14,7 +14,7 @@ use bakau_alerts::{
     Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode,
     MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
 };
-use bakau_model::{Flag, Level};
+use bakau_model::{DAY_MS, Flag, Level};
 use bakau_registry::Snapshot;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -39,9 +39,9 @@ const MAX_LIMIT: usize = 999;
 /// Words of `level=`.
 const RAISED: [Level; 3] = [Level::Waspada, Level::Siaga, Level::Awas];
 /// The range of the settled history without `from`.
-const DEFAULT_SETTLED_MS: i64 = 7 * 86_400_000;
+const DEFAULT_SETTLED_MS: i64 = 7 * DAY_MS;
 /// The settled history is computed from observations at each request.
-const MAX_SETTLED_MS: i64 = 400 * 86_400_000;
+const MAX_SETTLED_MS: i64 = 400 * DAY_MS;
 /// Longest name in an acknowledgement, in characters.
 const MAX_NAME_CHARS: usize = 80;
 

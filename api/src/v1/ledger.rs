@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, http::Uri, response::Response};
-use bakau_model::{LedgerKey, MINUTE_MS, MessageLedger, ReadingLedger, Seq, UtcMillis};
+use bakau_model::{DAY_MS, HOUR_MS, LedgerKey, MINUTE_MS, MessageLedger, ReadingLedger, Seq, UtcMillis};
 use bakau_spool::{ReadingCounts, SpoolError, SpoolReader};
 use bakau_store::StoreCounts;
 use serde_json::{Value, json};
@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// The range without `from`.
-const DEFAULT_RANGE_MS: i64 = 3_600_000;
+const DEFAULT_RANGE_MS: i64 = HOUR_MS;
 /// Rows are one per minute and source; a week of them is what an answer can carry.
-const MAX_RANGE_MS: i64 = 7 * 86_400_000;
+const MAX_RANGE_MS: i64 = 7 * DAY_MS;
 /// The files are read one after the other while the line runs; reading again soon meets a moment without a commit.
 const READ_ATTEMPTS: u32 = 5;
 

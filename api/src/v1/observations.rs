@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use bakau_model::{QualityTest, UtcMillis};
+use bakau_model::{DAY_MS, QualityTest, UtcMillis};
 use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, StoredObservation};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ const DEFAULT_LIMIT: usize = 1_000;
 /// A week of one-minute values fits; about 3 MB of JSON.
 const MAX_LIMIT: usize = 20_000;
 /// The range without `from`.
-const DEFAULT_RANGE_MS: i64 = 86_400_000;
+const DEFAULT_RANGE_MS: i64 = DAY_MS;
 
 /// Every parameter of this route.
 const PARAMETERS: [&str; 8] = ["datastream", "from", "to", "flags", "limit", "cursor", "format", "local"];

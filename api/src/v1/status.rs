@@ -12,7 +12,7 @@ use bakau_answers::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,
 };
 use bakau_ingest::StoreStatus as Writing;
-use bakau_model::{ChannelId, Language, UtcMillis};
+use bakau_model::{ChannelId, DAY_MS, Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolSize};
 use jiff::tz::TimeZone;
 
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long a fault of a channel is shown.
-const FAULTS_MS: i64 = 86_400_000;
+const FAULTS_MS: i64 = DAY_MS;
 /// Notices looked through for faults.
 const MOST_FAULTS: usize = 1_000;
 

@@ -4,8 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Milliseconds in a second.
+pub const SECOND_MS: i64 = 1_000;
 /// Milliseconds in a minute, the grain of the ledgers.
-pub const MINUTE_MS: i64 = 60_000;
+pub const MINUTE_MS: i64 = 60 * SECOND_MS;
+/// Milliseconds in an hour.
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// Milliseconds in a day of 24 hours; civil days of a zone may be longer or shorter.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+/// Seconds in an hour.
+pub const HOUR_S: u32 = 3_600;
+/// Seconds in a day of 24 hours.
+pub const DAY_S: u32 = 24 * HOUR_S;
 
 /// A text or number that is no instant between the years -9999 and 9999.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -41,7 +41,7 @@
 
 mod window;
 
-use bakau_model::{Counter, Decimal, Flag, QualityLimits, QualityTest, TestResults, UtcMillis};
+use bakau_model::{Counter, Decimal, Flag, MINUTE_MS, QualityLimits, QualityTest, TestResults, UtcMillis};
 
 pub use self::window::{LookAhead, LookBack};
 use crate::{
@@ -51,7 +51,7 @@ use crate::{
 
 /// A reading that arrives at most this long after its time came at once; so far may a clock have been set back for that to
 /// be noticed.
-pub const SET_BACK_MS: i64 = 600_000;
+pub const SET_BACK_MS: i64 = 10 * MINUTE_MS;
 
 /// Whether a reading can be one of this counter at all.
 #[must_use]

@@ -1,13 +1,13 @@
 //! What counts as near.
 
-use bakau_model::{Counter, QualityLimits};
+use bakau_model::{Counter, HOUR_MS, QualityLimits};
 
 use crate::flat;
 
 /// The longest gap between neighbours: two hours, so that an hourly station may miss one value.
 ///
 /// Further apart, tide and daily course change a value by more than any sensible step.
-pub const NEIGHBOUR_GAP_MS: i64 = 2 * 3_600_000;
+pub const NEIGHBOUR_GAP_MS: i64 = 2 * HOUR_MS;
 
 /// A spike is judged only where the longer of the two gaps around it is at most so many times the shorter one.
 ///

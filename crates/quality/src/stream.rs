@@ -1,6 +1,6 @@
 //! The tests of one datastream, value by value in event time.
 
-use bakau_model::{Flag, QualityLimits, QualityTest, Step, TestResults, UtcMillis};
+use bakau_model::{Flag, MINUTE_MS, QualityLimits, QualityTest, Step, TestResults, UtcMillis};
 
 use crate::{
     clock::clock,
@@ -8,8 +8,6 @@ use crate::{
     margin::{GAP_RATIO, NEIGHBOUR_GAP_MS},
     sample::Sample,
 };
-
-const MINUTE_MS: f64 = 60_000.0;
 
 /// What a value brought.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -154,7 +152,7 @@ impl Stream {
 
 /// Minutes between neighbours; less than one counts as one.
 pub(crate) fn minutes(gap_ms: i64) -> f64 {
-    (gap_ms as f64 / MINUTE_MS).max(1.0)
+    (gap_ms as f64 / MINUTE_MS as f64).max(1.0)
 }
 
 /// The range test with upper limits so many times wider.

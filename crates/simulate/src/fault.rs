@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bakau_model::UtcMillis;
+use bakau_model::{HOUR_MS, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::noise;
@@ -108,7 +108,7 @@ impl Active<'_> {
             }
             FaultKind::Stuck { parameter: of } if of == parameter => Some(honest(self.began)),
             FaultKind::Drift { parameter: of, per_hour } if of == parameter => {
-                Some(value + per_hour * self.for_ms as f64 / 3_600_000.0)
+                Some(value + per_hour * self.for_ms as f64 / HOUR_MS as f64)
             }
             FaultKind::Crossing { parameter: of, to, ramp } if of == parameter => {
                 let from = honest(self.began);

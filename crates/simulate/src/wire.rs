@@ -1,13 +1,13 @@
 //! How a station's device writes what it measured: its topics, its payload, its units, and how it says that it is there.
 
-use bakau_model::UtcMillis;
+use bakau_model::{HOUR_MS, UtcMillis};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::{channel::Channel, mqtt::Message, report::Report};
 
 /// Java Standard Time: what a device without a time zone of its own shows (WIB, UTC+7, no summer time).
-const WIB_MS: i64 = 7 * 3_600_000;
+const WIB_MS: i64 = 7 * HOUR_MS;
 
 /// The kind of device at a station, with the ids under which its network knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

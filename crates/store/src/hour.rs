@@ -1,6 +1,6 @@
 //! Values of an hour put together.
 
-use bakau_model::UtcMillis;
+use bakau_model::{HOUR_MS, UtcMillis};
 
 use crate::Sum;
 
@@ -25,7 +25,7 @@ pub struct Hour {
 
 impl Hour {
     /// Milliseconds of an hour.
-    pub const MS: i64 = 3_600_000;
+    pub const MS: i64 = HOUR_MS;
 
     /// Where the hour of an instant begins, in milliseconds.
     #[must_use]

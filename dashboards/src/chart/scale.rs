@@ -1,6 +1,6 @@
 //! Axes: which values and instants get a tick, and what stands beside it.
 
-use bakau_model::{Language, UtcMillis};
+use bakau_model::{DAY_MS, Language, MINUTE_MS, UtcMillis};
 use jiff::{
     ToSpan, Unit as Span, Zoned,
     civil::{Date, DateTime},
@@ -108,9 +108,9 @@ const STEPS: &[TimeStep] = &[
 impl TimeStep {
     const fn millis(self) -> i64 {
         match self {
-            Self::Minutes(minutes) => minutes * 60_000,
-            Self::Days(days) => days * 86_400_000,
-            Self::Months(months) => months * 30 * 86_400_000,
+            Self::Minutes(minutes) => minutes * MINUTE_MS,
+            Self::Days(days) => days * DAY_MS,
+            Self::Months(months) => months * 30 * DAY_MS,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use bakau_model::{Reason, TestResults};
+use bakau_model::{MINUTE_MS, Reason, SECOND_MS, TestResults};
 
 use super::Say;
 use crate::{format, view::ClockAhead};
@@ -34,7 +34,7 @@ impl Say<'_> {
 
     /// Rounded, because a message is under way for a moment: four minutes less that are not three.
     fn ahead(&self, ms: i64) -> String {
-        let half = if ms < 60_000 { 500 } else { 30_000 };
+        let half = if ms < MINUTE_MS { SECOND_MS / 2 } else { MINUTE_MS / 2 };
         format::span(ms.saturating_add(half), self.frame.language)
     }
 }

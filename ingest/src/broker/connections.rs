@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bakau_model::UtcMillis;
+use bakau_model::{MINUTE_MS, UtcMillis};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ const DETACH_PATIENCE: Duration = Duration::from_secs(5);
 const MAX_CLIENTS_REMEMBERED: usize = 10_000;
 
 /// Two takeovers of one client id within this time are two devices, not one that lost its network.
-const TAKEOVER_SUSPICIOUS_MS: i64 = 60_000;
+const TAKEOVER_SUSPICIOUS_MS: i64 = MINUTE_MS;
 
 /// Why the server ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

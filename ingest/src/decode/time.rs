@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bakau_model::{UtcMillis, decimal, trim};
+use bakau_model::{MINUTE_MS, UtcMillis, decimal, trim};
 use bakau_registry::TimeFormat;
 use jiff::civil::DateTime;
 
@@ -71,7 +71,7 @@ const LIKELY_S: std::ops::RangeInclusive<f64> = 946_684_800.0..=4_102_444_800.0;
 
 /// Farthest a gateway's time may be from that of the network server: uplinks take seconds, wrong clocks are off by
 /// more.
-const MAX_GATEWAY_OFFSET_MS: i64 = 600_000;
+const MAX_GATEWAY_OFFSET_MS: i64 = 10 * MINUTE_MS;
 
 /// Milliseconds since 1970 of the first and the last instant that can be shown with a calendar date.
 const SHOWABLE_MS: std::ops::RangeInclusive<f64> = -377_705_023_201_000.0..=253_402_207_200_000.0;

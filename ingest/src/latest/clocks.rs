@@ -1,12 +1,12 @@
 //! Whose clock is ahead, by how much and since when: told from the readings that arrive and from those that are refused
 //! because they lie too far in the future.
 
-use bakau_model::UtcMillis;
+use bakau_model::{MINUTE_MS, UtcMillis};
 use bakau_quality::clock_ahead_ms;
 
 /// A clock counts as ahead until a reading says otherwise that comes at least so long after the last one ahead: two
 /// devices of a station may disagree, and a message holds several readings.
-const HOLD_MS: i64 = 600_000;
+const HOLD_MS: i64 = 10 * MINUTE_MS;
 
 /// A device's clock that is ahead of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

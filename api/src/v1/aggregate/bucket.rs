@@ -3,11 +3,8 @@
 //! Buckets tile a range without gap or overlap, whatever the zone does: a day of a clock change has 23 or 25 hours, and
 //! a fixed step that meets the end of such a day is cut there, so that every day starts with a new bucket.
 
-use bakau_model::UtcMillis;
+use bakau_model::{DAY_MS, HOUR_MS, MINUTE_MS, UtcMillis};
 use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
-
-const MINUTE_MS: i64 = 60_000;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// How long a bucket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +45,8 @@ impl Step {
         match self {
             Self::Fixed { ms } => ms,
             Self::Day => 22 * HOUR_MS,
-            Self::Month => 27 * 24 * HOUR_MS,
-            Self::Year => 364 * 24 * HOUR_MS,
+            Self::Month => 27 * DAY_MS,
+            Self::Year => 364 * DAY_MS,
         }
     }
 
@@ -58,8 +55,8 @@ impl Step {
         match self {
             Self::Fixed { ms } => ms,
             Self::Day => 26 * HOUR_MS,
-            Self::Month => 32 * 24 * HOUR_MS,
-            Self::Year => 367 * 24 * HOUR_MS,
+            Self::Month => 32 * DAY_MS,
+            Self::Year => 367 * DAY_MS,
         }
     }
 

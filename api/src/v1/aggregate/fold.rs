@@ -264,12 +264,11 @@ fn direction(sine: f64, cosine: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use bakau_model::HOUR_MS;
     use proptest::prelude::*;
 
     use super::*;
     use crate::v1::aggregate::bucket;
-
-    const HOUR_MS: i64 = 3_600_000;
 
     fn plan(kind: Kind) -> Plan {
         let from = UtcMillis::parse("2026-03-10T00:00:00+07:00").unwrap();

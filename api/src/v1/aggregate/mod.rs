@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use bakau_model::DatastreamId;
+use bakau_model::{DAY_MS, DatastreamId};
 use bakau_registry::{Datastream, Snapshot};
 use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
@@ -40,7 +40,7 @@ use crate::{
 /// Buckets in one answer: a year of hours fits.
 const MAX_BUCKETS: i64 = 10_000;
 /// The range without `from`.
-const DEFAULT_RANGE_MS: i64 = 30 * 86_400_000;
+const DEFAULT_RANGE_MS: i64 = 30 * DAY_MS;
 
 const PARAMETERS: [&str; 7] = ["datastream", "from", "to", "step", "tz", "flags", "format"];
 

@@ -239,7 +239,7 @@ impl Definition<'_> {
         if NEIGHBOUR_GAP_MS < gap {
             return Flag::NotEvaluated;
         }
-        beyond(limits, (self.value(place) - self.value(from)).abs() / (gap as f64 / MINUTE_MS).max(1.0))
+        beyond(limits, (self.value(place) - self.value(from)).abs() / (gap as f64 / MINUTE_MS as f64).max(1.0))
     }
 
     fn missing_code(&self, place: usize) -> Flag {

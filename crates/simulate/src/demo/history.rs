@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use bakau_model::UtcMillis;
+use bakau_model::{MINUTE_MS, UtcMillis};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::{
 
 /// Time between two rows of history.
 pub const STEP: Duration = Duration::from_secs(300);
-const STEP_MS: i64 = 300_000;
+const STEP_MS: i64 = 5 * MINUTE_MS;
 
 /// Rows in one message: half a day, some 20 kB.
 const ROWS: usize = 144;

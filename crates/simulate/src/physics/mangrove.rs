@@ -1,5 +1,7 @@
 //! Harbour, mangrove creek and mangrove soil: what the tide brings, light and rain change.
 
+use bakau_model::HOUR_MS;
+
 use super::{Channels, Scene, chemistry, sea, wetness};
 use crate::channel::Channel;
 
@@ -23,7 +25,7 @@ pub(crate) fn creek(scene: &Scene<'_>) -> Channels {
     let share = (0.335 + algae + 0.11 * flood - load).clamp(0.03, 1.7);
     let oxygen = chemistry::oxygen_saturation(temperature, salinity, sky.pressure(scene.site.elevation_m)) * share;
     let acidity = 7.25 + 0.6 * (share - 0.4) + 0.25 * (1.0 - fresh) + 0.03 * scene.wander("ph", 20);
-    let current = (sea::tide(region, at_ms) - sea::tide(region, at_ms - 1_800_000)).abs() * 2.0;
+    let current = (sea::tide(region, at_ms) - sea::tide(region, at_ms - HOUR_MS / 2)).abs() * 2.0;
     let (wind, _) = sky.wind();
     let turbidity = 8.0 + 55.0 * current + 2.2 * wind + 35.0 * runoff + 4.0 * scene.wander("turbidity", 4);
     vec![
@@ -71,7 +73,7 @@ pub(crate) fn soil(scene: &Scene<'_>) -> Channels {
     let (region, at_ms) = (scene.site.region, scene.at_ms);
     let (mut wet, mut weights) = (0.0, 0.0);
     for step in 0..30 {
-        let level = sea::level(scene.seed, region, at_ms - step * 2 * 3_600_000);
+        let level = sea::level(scene.seed, region, at_ms - step * 2 * HOUR_MS);
         let weight = (-f64::from(i32::try_from(step).unwrap_or(0)) / 12.0).exp();
         wet += weight / (1.0 + (-(level - FLOOR_M) * 12.0).exp());
         weights += weight;

@@ -16,6 +16,8 @@ pub(crate) mod sun;
 
 use std::f64::consts::TAU;
 
+use bakau_model::{DAY_MS, HOUR_MS};
+
 use crate::{
     channel::Channel,
     noise,
@@ -24,8 +26,7 @@ use crate::{
 use sky::Sky;
 
 /// East Java keeps UTC+7 all year.
-pub(crate) const ZONE_MS: i64 = 7 * 3_600_000;
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const ZONE_MS: i64 = 7 * HOUR_MS;
 
 /// Values by channel, in canonical units.
 pub(crate) type Channels = Vec<(Channel, f64)>;
@@ -42,7 +43,7 @@ fn ms_of_day(at_ms: i64) -> i64 {
 
 /// Hour of the day in East Java, 0 to 24.
 pub(crate) fn hour_of_day(at_ms: i64) -> f64 {
-    ms_of_day(at_ms) as f64 / 3_600_000.0
+    ms_of_day(at_ms) as f64 / HOUR_MS as f64
 }
 
 /// Saturday or Sunday in East Java; 1970-01-01 was a Thursday.
@@ -78,7 +79,7 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Wandering of this site alone, from -1 to 1, over about so many hours.
     pub(crate) fn wander(&self, what: &str, hours: i64) -> f64 {
-        noise::smooth(self.seed, self.stream ^ noise::stream(what), self.at_ms, hours * 3_600_000)
+        noise::smooth(self.seed, self.stream ^ noise::stream(what), self.at_ms, hours * HOUR_MS)
     }
 
     /// A value as an instrument shows it: with scatter of up to `scatter` that changes from second to second.

@@ -1,10 +1,10 @@
 //! Rain: afternoon showers of the wet season, shared by every station of a region.
 
+use bakau_model::{DAY_MS, HOUR_MS, MINUTE_MS};
+
 use super::{local_day, wetness};
 use crate::{noise, site::Region};
 
-const HOUR_MS: f64 = 3_600_000.0;
-const DAY_MS: i64 = 86_400_000;
 /// Showers of so many days before are still felt, in rivers and soil.
 const DAYS: i64 = 6;
 /// What one tip of the bucket of a rain gauge holds, mm.
@@ -32,7 +32,7 @@ impl Shower {
     /// Millimetres per hour.
     fn intensity(&self, at_ms: i64) -> f64 {
         let x = self.age(at_ms);
-        self.depth_mm / (self.rise_ms / HOUR_MS) * x * (-x).exp()
+        self.depth_mm / (self.rise_ms / HOUR_MS as f64) * x * (-x).exp()
     }
 }
 
@@ -61,7 +61,7 @@ impl Rain {
     /// Rain still felt, mm: what has fallen, forgotten with a time constant.
     pub(crate) fn memory(&self, at_ms: i64, constant_h: f64) -> f64 {
         let felt = |shower: &Shower| {
-            let hours = (at_ms - shower.onset_ms) as f64 / HOUR_MS;
+            let hours = (at_ms - shower.onset_ms) as f64 / HOUR_MS as f64;
             shower.fallen(at_ms) * (-hours.max(0.0) / constant_h).exp()
         };
         self.0.iter().map(felt).sum()
@@ -70,7 +70,7 @@ impl Rain {
     /// What runs off, as the mean mm/h of its hydrograph: a gamma curve whose area is the rain that fell.
     pub(crate) fn runoff(&self, at_ms: i64, lag_h: f64, constant_h: f64) -> f64 {
         let flowing = |shower: &Shower| {
-            let x = (((at_ms - shower.onset_ms) as f64 / HOUR_MS - lag_h) / constant_h).max(0.0);
+            let x = (((at_ms - shower.onset_ms) as f64 / HOUR_MS as f64 - lag_h) / constant_h).max(0.0);
             shower.depth_mm / constant_h * x * (-x).exp()
         };
         self.0.iter().map(flowing).sum()
@@ -87,8 +87,8 @@ fn showers(seed: u64, region: Region, day: i64) -> impl Iterator<Item = Shower> 
     let spell = noise::smooth(seed, noise::stream("spell"), noon_ms, 5 * DAY_MS) / 2.0 + 0.5;
     let chance = (0.03 + 0.75 * wet.powf(1.3)) * region.rainfall() * (0.45 + 1.1 * spell);
     let shower = move |first: i64, hour: f64, scale_mm: f64| Shower {
-        onset_ms: noon_ms + ((hour - 12.0 + 4.5 * draw(first + 1)) * HOUR_MS) as i64,
-        rise_ms: (8.0 + 22.0 * draw(first + 2)) * 60_000.0,
+        onset_ms: noon_ms + ((hour - 12.0 + 4.5 * draw(first + 1)) * HOUR_MS as f64) as i64,
+        rise_ms: (8.0 + 22.0 * draw(first + 2)) * MINUTE_MS as f64,
         depth_mm: (-(1.0 - draw(first + 3)).max(0.01).ln() * scale_mm + 0.4).min(110.0),
     };
     let afternoon = (draw(0) < chance).then(|| shower(0, 12.8, 8.0 + 8.0 * wet));

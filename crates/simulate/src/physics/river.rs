@@ -1,5 +1,7 @@
 //! Rivers and a spring: rain comes down as turbid, thin water; algae make oxygen by day.
 
+use bakau_model::MINUTE_MS;
+
 use super::{Channels, Scene, chemistry, sea, wetness};
 use crate::{channel::Channel, site::River};
 
@@ -64,7 +66,7 @@ pub(crate) fn tidal(scene: &Scene<'_>) -> Channels {
     let sky = &scene.sky;
     let (region, at_ms) = (scene.site.region, scene.at_ms);
     let runoff = sky.rain.runoff(at_ms, 1.5, 2.5);
-    let level = 0.82 * sea::level(scene.seed, region, at_ms - 25 * 60_000) + 0.16 * runoff.min(6.0);
+    let level = 0.82 * sea::level(scene.seed, region, at_ms - 25 * MINUTE_MS) + 0.16 * runoff.min(6.0);
     let flood = sea::flood(region, at_ms, 70);
     let sea_share = 0.34 * (0.5 * (1.0 + flood)).powf(1.5) * (-0.8 * runoff).exp();
     let salinity = (0.25 + sea::salinity(sky, at_ms) * sea_share).max(0.1);

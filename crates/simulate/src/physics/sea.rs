@@ -2,10 +2,10 @@
 
 use std::f64::consts::TAU;
 
+use bakau_model::{HOUR_MS, MINUTE_MS};
+
 use super::{sky::Sky, sun, wetness};
 use crate::{noise, site::Region};
-
-const HOUR_MS: f64 = 3_600_000.0;
 
 /// A tidal constituent.
 struct Constituent {
@@ -32,7 +32,7 @@ const EPOCH_MS: i64 = 1_767_225_600_000;
 /// Astronomical tide, metres about mean sea level. In Pasuruan it is a little lower and 9 minutes later.
 pub(crate) fn tide(region: Region, at_ms: i64) -> f64 {
     let (share, late_ms) = if region == Region::Pasuruan { (0.96, 540_000) } else { (1.0, 0) };
-    let hours = (at_ms - late_ms - EPOCH_MS) as f64 / HOUR_MS;
+    let hours = (at_ms - late_ms - EPOCH_MS) as f64 / HOUR_MS as f64;
     let part = |c: &Constituent| c.amplitude_m * ((hours - c.peak_h) * c.speed / 360.0 * TAU).cos();
     share * CONSTITUENTS.iter().map(part).sum::<f64>()
 }
@@ -43,13 +43,13 @@ pub(crate) fn tide(region: Region, at_ms: i64) -> f64 {
 pub(crate) fn surge(seed: u64, at_ms: i64) -> f64 {
     let [_, _, k1, o1] = &CONSTITUENTS;
     let beat_h = 360.0 / (k1.speed - o1.speed);
-    let hours = (at_ms - EPOCH_MS) as f64 / HOUR_MS;
+    let hours = (at_ms - EPOCH_MS) as f64 / HOUR_MS as f64;
     // Both peak together where their phases agree.
     let first_h = (k1.peak_h * k1.speed - o1.peak_h * o1.speed) / (k1.speed - o1.speed);
     let number = ((hours - first_h) / beat_h).round();
     let distance_h = hours - first_h - number * beat_h;
     let strength = 0.52 + 0.06 * noise::white(seed, noise::stream("surge"), number as i64);
-    let swell = 0.035 * noise::smooth(seed, noise::stream("swell"), at_ms, 7 * HOUR_MS as i64);
+    let swell = 0.035 * noise::smooth(seed, noise::stream("swell"), at_ms, 7 * HOUR_MS);
     strength * (-(distance_h / 34.0).powi(2)).exp() + swell
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn level(seed: u64, region: Region, at_ms: i64) -> f64 {
 /// How far the water of an instant is sea and not creek, from -1 (low water) to 1 (high water): salt arrives with the water
 /// and lies `lag_min` behind the level.
 pub(crate) fn flood(region: Region, at_ms: i64, lag_min: i64) -> f64 {
-    (tide(region, at_ms - lag_min * 60_000) / 1.15).clamp(-1.0, 1.0)
+    (tide(region, at_ms - lag_min * MINUTE_MS) / 1.15).clamp(-1.0, 1.0)
 }
 
 /// Salinity of the coastal sea: fresher with the rivers of the wet season.

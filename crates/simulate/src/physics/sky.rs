@@ -2,10 +2,10 @@
 
 use std::f64::consts::TAU;
 
+use bakau_model::HOUR_MS;
+
 use super::{bump, chemistry, day_wave, rain::Rain, sun, wetness};
 use crate::{noise, site::Region};
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// The sky over one region around an instant.
 #[derive(Debug, Clone)]

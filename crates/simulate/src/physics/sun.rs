@@ -2,11 +2,11 @@
 
 use std::f64::consts::TAU;
 
-const DAY_MS: f64 = 86_400_000.0;
+use bakau_model::{DAY_MS, MINUTE_MS};
 
 /// Day of the year, 0 to 365.25, good to a day.
 pub(crate) fn day_of_year(at_ms: i64) -> f64 {
-    (at_ms as f64 / DAY_MS).rem_euclid(365.2425)
+    (at_ms as f64 / DAY_MS as f64).rem_euclid(365.2425)
 }
 
 /// Sine of the sun's height over the horizon; 0 at night. Declination and equation of time after Spencer (1971), leading
@@ -15,8 +15,8 @@ pub(crate) fn height(at_ms: i64, latitude: f64, longitude: f64) -> f64 {
     let year = day_of_year(at_ms) / 365.2425 * TAU;
     let declination = 0.006_918 - 0.399_912 * year.cos() + 0.070_257 * year.sin() - 0.006_758 * (2.0 * year).cos();
     let minutes = 229.18 * (-0.032_077 * year.sin() + 0.001_868 * year.cos() - 0.040_849 * (2.0 * year).sin());
-    let solar_ms = at_ms as f64 + longitude * 240_000.0 + minutes * 60_000.0;
-    let hour_angle = (solar_ms / DAY_MS).fract() * TAU - TAU / 2.0;
+    let solar_ms = at_ms as f64 + longitude * 240_000.0 + minutes * MINUTE_MS as f64;
+    let hour_angle = (solar_ms / DAY_MS as f64).fract() * TAU - TAU / 2.0;
     let latitude = latitude.to_radians();
     let sine = latitude.sin() * declination.sin() + latitude.cos() * declination.cos() * hour_angle.cos();
     sine.max(0.0)

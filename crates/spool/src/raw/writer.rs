@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bakau_model::{Seq, UtcMillis};
+use bakau_model::{DAY_MS, HOUR_MS, Seq, UtcMillis};
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{
@@ -17,10 +17,8 @@ use super::{
 };
 use crate::{SpoolError, envelopes, metrics::METRICS};
 
-const DAY_MS: i64 = 86_400_000;
-
 /// Messages of two sources around midnight come in any order: this much before its day a batch stays in a segment.
-const EARLY_MS: i64 = 3_600_000;
+const EARLY_MS: i64 = HOUR_MS;
 
 /// Bytes at the end of a segment searched at opening: several times what one trim writes, so that a start is quick.
 const TAIL_BYTES: u64 = 64 << 20;

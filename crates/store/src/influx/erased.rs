@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bakau_model::{DatastreamId, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamId, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
@@ -44,7 +44,7 @@ pub(super) const TABLES: &str = "
 const KEYS: usize = 2_000;
 
 /// Instants closer than this are asked for together.
-const TOGETHER_MS: i64 = 86_400_000;
+const TOGETHER_MS: i64 = DAY_MS;
 
 /// Some keys of the list.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! How far a reading matters is a question of readings, not of time: from the last plain step before it to the first one
 //! behind it ([`LookBack`], [`LookAhead`]), nearly always three readings on each side.
 
-use bakau_model::{DatastreamId, QualityLimits, TestResults, UtcMillis};
+use bakau_model::{DatastreamId, HOUR_MS, QualityLimits, TestResults, UtcMillis};
 use bakau_quality::{Judgement, LookAhead, LookBack, Revision, Sample, Stream};
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation, Verdict};
 
@@ -14,7 +14,7 @@ const FIRST_PAGE: usize = 8;
 const PAGES_GROW: usize = 4;
 
 /// New readings closer than this are judged in one go, whatever lies between.
-const RUN_GAP_MS: i64 = 3_600_000;
+const RUN_GAP_MS: i64 = HOUR_MS;
 
 /// Judges new readings of one counter among the stored ones.
 pub(super) struct Counting<'a> {

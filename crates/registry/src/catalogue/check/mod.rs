@@ -9,7 +9,7 @@ mod rule;
 
 use std::fmt::Display;
 
-use bakau_model::{DatastreamName, Parameter, StationKind, Text, UtcMillis};
+use bakau_model::{DAY_S, DatastreamName, Parameter, StationKind, Text, UtcMillis};
 
 pub(crate) use self::{
     people::{email, mail_server, notification, person, url, variable},
@@ -26,9 +26,9 @@ use crate::{parameters, snapshot::WaterClass, token};
 /// Longest free text, in bytes: a long sentence with its source.
 const MAX_TEXT_BYTES: usize = 1_000;
 /// Slowest expected datastream; anything slower is a survey, not a sensor.
-pub(crate) const MAX_INTERVAL_S: u32 = 86_400;
+pub(crate) const MAX_INTERVAL_S: u32 = DAY_S;
 /// Longest hold: the engine keeps what it has seen of a level that long.
-pub(crate) const MAX_HOLD_S: u32 = 86_400;
+pub(crate) const MAX_HOLD_S: u32 = DAY_S;
 /// Most entries of short lists: topics of a device, channels of a rule, former names.
 const MAX_LIST: usize = 100;
 /// Parameters whose values mean nothing without a vertical datum.

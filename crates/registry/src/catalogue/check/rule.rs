@@ -1,6 +1,6 @@
 //! Checks of rules.
 
-use bakau_model::{Level, PerLevel};
+use bakau_model::{DAY_S, Level, PerLevel};
 
 use super::{Values, within};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Longest silence a rule may wait for: a month.
-const MAX_AFTER_S: u32 = 31 * 86_400;
+const MAX_AFTER_S: u32 = 31 * DAY_S;
 
 /// Checks the levels of a threshold rule; bands that could not be read are left out.
 pub(crate) fn bands(fields: &mut Fields<'_, '_>, direction: Option<Direction>, bands: &PerLevel<Band>) {

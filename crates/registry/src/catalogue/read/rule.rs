@@ -1,6 +1,6 @@
 //! Rules.
 
-use bakau_model::{Level, Parameter, PerLevel, SourceName, StationId, StationKind};
+use bakau_model::{DAY_S, Level, Parameter, PerLevel, SourceName, StationId, StationKind};
 
 use super::name;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 /// Shortest pause between reminders: people who are told more often stop reading.
 const MIN_REPEAT_S: f64 = 60.0;
 /// Longest pause between reminders: a week.
-const MAX_REPEAT_S: f64 = 604_800.0;
+const MAX_REPEAT_S: f64 = (7 * DAY_S) as f64;
 /// The keys of threshold rules, of silence rules and of rules about sources, as far as they are not of all.
 const KEYS: [&str; 7] = ["datastream", "parameter", "direction", "hold_s", "station", "kind", "mqtt_source"];
 
