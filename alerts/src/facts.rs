@@ -204,7 +204,7 @@ impl StationFacts {
     fn of(id: &StationId, snapshot: &Snapshot) -> Self {
         let station = snapshot.stations.get(id);
         let name = station.map_or_else(|| Text::from(id.as_str()), |station| station.name.clone());
-        let time_zone = station.map_or("Asia/Jakarta", |station| &station.time_zone).to_owned();
+        let time_zone = snapshot.zone_name(id).to_owned();
         Self { id: id.clone(), name, kind: station.map(|station| station.kind), time_zone }
     }
 }

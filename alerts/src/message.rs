@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use bakau_model::{Flag, Language, Level, Messages, Text, UtcMillis};
+use bakau_model::{DEFAULT_ZONE, Flag, Language, Level, Messages, Text, UtcMillis};
 use jiff::tz::TimeZone;
 
 use crate::{
@@ -89,9 +89,9 @@ pub(crate) fn subjects(facts: &Facts) -> Text {
     Text { id: subject(facts, Language::Id), en: subject(facts, Language::En) }
 }
 
-/// The zone of the times in messages: the station's, or that of western Indonesia.
+/// The zone of the times in messages: the station's, or the default.
 pub(crate) fn zone(facts: &Facts) -> &str {
-    facts.station().map_or("Asia/Jakarta", |station| &station.time_zone)
+    facts.station().map_or(DEFAULT_ZONE, |station| &station.time_zone)
 }
 
 /// A value in the parameter's unit, with the decimals and the notation people read.

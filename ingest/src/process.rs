@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{Envelope, Missing, Observation, QuarantineReason, SourceName, StationStatus};
+use bakau_model::{DEFAULT_ZONE, Envelope, Missing, Observation, QuarantineReason, SourceName, StationStatus};
 use bakau_registry::Snapshot;
 use bakau_spool::QuarantineDraft;
 use jiff::tz::TimeZone;
@@ -24,9 +24,6 @@ use crate::{
     owner::{Devices, Owner},
     route::Matcher,
 };
-
-/// The time zone of local times where neither route nor source has one.
-const DEFAULT_TIME_ZONE: &str = "Asia/Jakarta";
 
 /// Topics remembered per source; above, the memory is emptied, so that invented topics cannot fill it for ever.
 const MAX_TOPICS: usize = 65_536;
@@ -289,7 +286,7 @@ impl Processor {
             let zone = if line.decoder.has_local_times() {
                 let of_route = self.snapshot.routes.get(routed.route).and_then(|route| route.time_zone.as_ref());
                 let of_source = || self.limits.zones.get(&envelope.source);
-                TimeZone::get(of_route.or_else(of_source).map_or(DEFAULT_TIME_ZONE, String::as_str)).ok()
+                TimeZone::get(of_route.or_else(of_source).map_or(DEFAULT_ZONE, String::as_str)).ok()
             } else {
                 None
             };

@@ -84,7 +84,7 @@ pub(crate) async fn chart(
     let (span, subtitle) = time_axis(&params, state.clock.now(), language)?;
     let width = size(&params, "width", 800, MIN_WIDTH)?;
     let height = size(&params, "height", 320, MIN_HEIGHT)?;
-    let time_zone = time_zone(&snapshot, datastream);
+    let time_zone = catalogue::zone(&snapshot, &datastream.station);
     let drawn = read_points(&state, datastream, span, width / PIXELS_PER_BUCKET, &time_zone).await?;
     let spec = ChartSpec {
         title: title(&snapshot, datastream, language),
@@ -252,12 +252,6 @@ pub(crate) fn title(snapshot: &Snapshot, datastream: &Datastream, language: Lang
     let station = station.map_or(datastream.station.as_str(), |station| station.name.get(language));
     // Where there is no room for all of it, what is measured must stay.
     format!("{} · {station}", label.get(language))
-}
-
-/// The zone of a datastream's station; UTC where its name is unknown.
-pub(crate) fn time_zone(snapshot: &Snapshot, datastream: &Datastream) -> TimeZone {
-    let station = snapshot.stations.get(&datastream.station);
-    station.and_then(|station| TimeZone::get(&station.time_zone).ok()).unwrap_or(TimeZone::UTC)
 }
 
 /// The values at which rules raise alerts on a datastream.

@@ -58,7 +58,7 @@ async fn draw(
     let datastream = catalogue::find_datastream(&snapshot, name)?;
     let to = until.saturating_add(MINUTE_MS).minute();
     let span = Span { from: to.saturating_add(-DAY_MS), to };
-    let time_zone = charts::time_zone(&snapshot, datastream);
+    let time_zone = catalogue::zone(&snapshot, &datastream.station);
     let drawn = charts::read_points(state, datastream, span, SIZE.0, &time_zone).await?;
     let spec = ChartSpec {
         title: charts::title(&snapshot, datastream, language),

@@ -40,8 +40,6 @@ use crate::{
     },
 };
 
-/// Zone of pages that are about no station in particular.
-const PLATFORM_ZONE: &str = "Asia/Jakarta";
 /// Alerts on one page of the list.
 const ALERTS_PER_PAGE: usize = 50;
 /// Alerts on a station's page.
@@ -310,12 +308,11 @@ pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Opti
 }
 
 pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language, zone: Option<TimeZone>) -> Frame {
-    let zone = zone.or_else(|| TimeZone::get(PLATFORM_ZONE).ok());
     let generated_at: UtcMillis = state.clock.now();
     Frame {
         language,
         generated_at,
-        time_zone: zone.unwrap_or(TimeZone::UTC),
+        time_zone: zone.unwrap_or_else(catalogue::platform_zone),
         path: without_language(uri),
         last_event: state.own.events.here(state).to_string(),
         active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),

@@ -14,7 +14,7 @@ use bakau_alerts::{
     Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode,
     MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
 };
-use bakau_model::{DAY_MS, Flag, Level};
+use bakau_model::{DAY_MS, DEFAULT_ZONE, Flag, Level};
 use bakau_registry::Snapshot;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -29,7 +29,6 @@ use crate::{
         times::Times,
     },
     state::AppState,
-    v1::catalogue,
 };
 
 /// Alerts in one answer unless asked otherwise.
@@ -235,7 +234,7 @@ pub(crate) fn problem(error: &AlertsError) -> ApiError {
 
 fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
     let datastream = alert.datastream.as_ref().and_then(|name| snapshot.datastream(name));
-    let zone_name = alert.station.as_ref().map_or(catalogue::DEFAULT_ZONE, |id| catalogue::zone_name(snapshot, id));
+    let zone_name = alert.station.as_ref().map_or(DEFAULT_ZONE, |id| snapshot.zone_name(id));
     let mut local = Times::local(TimeZone::get(zone_name).unwrap_or(TimeZone::UTC));
     let mut value = json!({
         "id": alert.id,

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
-use bakau_model::{DatastreamName, StationId, Text};
+use bakau_model::{DEFAULT_ZONE, DatastreamName, StationId, Text};
 use bakau_registry::{Datastream, Snapshot, Station};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -20,9 +20,6 @@ use crate::{
     },
     state::AppState,
 };
-
-/// Zone of what is about no station in particular.
-pub(crate) const DEFAULT_ZONE: &str = "Asia/Jakarta";
 
 /// Every station, in order of its id.
 pub(crate) async fn stations(
@@ -118,14 +115,9 @@ pub(crate) fn platform_zone() -> TimeZone {
     TimeZone::get(DEFAULT_ZONE).unwrap_or(TimeZone::UTC)
 }
 
-/// The name of the zone in which days of a station are civil.
-pub(crate) fn zone_name<'a>(snapshot: &'a Snapshot, station: &StationId) -> &'a str {
-    snapshot.stations.get(station).map_or(DEFAULT_ZONE, |station| &station.time_zone)
-}
-
 /// The zone in which days of a station are civil.
 pub(crate) fn zone(snapshot: &Snapshot, station: &StationId) -> TimeZone {
-    TimeZone::get(zone_name(snapshot, station)).unwrap_or(TimeZone::UTC)
+    TimeZone::get(snapshot.zone_name(station)).unwrap_or(TimeZone::UTC)
 }
 
 /// The station of an id from a path.

@@ -24,7 +24,6 @@ use crate::{
     http::{answer, error::ApiError, query::Params, times::Times},
     read::rows::{append_reasons, append_tests},
     state::AppState,
-    v1::catalogue,
 };
 
 /// The answer as last built, and what it was built from.
@@ -122,7 +121,7 @@ impl Skeleton {
         let mut zones: Vec<&str> = Vec::new();
         let (mut rows, mut text) = (Vec::with_capacity(snapshot.datastreams.len()), Vec::new());
         for datastream in snapshot.datastreams.values() {
-            let name = catalogue::zone_name(snapshot, &datastream.station);
+            let name = snapshot.zone_name(&datastream.station);
             let zone = zones.iter().position(|known| *known == name).unwrap_or_else(|| {
                 zones.push(name);
                 zones.len() - 1

@@ -23,7 +23,6 @@ use crate::{
         page_token::PageToken,
         query::{self, Flags, Params, Span},
     },
-    pages::charts,
     read::{export::CsvStream, rows::RowWriter},
     state::AppState,
     v1::catalogue,
@@ -79,11 +78,11 @@ pub(crate) async fn observations(
     };
     let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
     let limit = params.number("limit", 1..=MAX_LIMIT as u64)?.and_then(|limit| usize::try_from(limit).ok());
-    let zone_name = catalogue::zone_name(&snapshot, &datastream.station);
+    let zone_name = snapshot.zone_name(&datastream.station);
     let (flags, flag_words) = (params.flags()?, params.text("flags").unwrap_or_default());
     let local = params.flag("local")?.unwrap_or(false);
     let asked = Asked { datastream, span, after, limit, format, flags, flag_words, local, zone_name };
-    let rows = RowWriter::new(datastream, charts::time_zone(&snapshot, datastream));
+    let rows = RowWriter::new(datastream, catalogue::zone(&snapshot, &datastream.station));
     match (format, limit) {
         // A download is whole unless a limit is asked for.
         (Format::Csv, None) => download(&state, &asked, rows),

@@ -52,5 +52,5 @@ pub use source::{BlockedReason, SourceKind};
 pub use station::{StationKind, StationStatus};
 pub use store::StoreKind;
 pub use text::{Language, Text};
-pub use time::{DAY_MS, DAY_S, HOUR_MS, HOUR_S, InvalidTime, MINUTE_MS, SECOND_MS, UtcMillis};
+pub use time::{DAY_MS, DAY_S, DEFAULT_ZONE, HOUR_MS, HOUR_S, InvalidTime, MINUTE_MS, SECOND_MS, UtcMillis};
 pub use unit::{Conversion, GasReference, Unit, UnitError};

@@ -17,6 +17,9 @@ pub const HOUR_S: u32 = 3_600;
 /// Seconds in a day of 24 hours.
 pub const DAY_S: u32 = 24 * HOUR_S;
 
+/// The IANA zone of what has none of its own: stations and sources that name no other, and what is about no station.
+pub const DEFAULT_ZONE: &str = "Asia/Jakarta";
+
 /// A text or number that is no instant between the years -9999 and 9999.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is not a time: write it as RFC 3339, for example 2026-03-10T07:00:00+07:00")]

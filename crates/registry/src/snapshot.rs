@@ -10,8 +10,9 @@ use std::{
 };
 
 use bakau_model::{
-    AgencyId, ChannelId, CityId, Counter, DatastreamId, DatastreamName, DeploymentId, InstrumentId, NotificationId,
-    Parameter, ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit, UtcMillis,
+    AgencyId, ChannelId, CityId, Counter, DEFAULT_ZONE, DatastreamId, DatastreamName, DeploymentId, InstrumentId,
+    NotificationId, Parameter, ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit,
+    UtcMillis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +99,7 @@ pub enum AirType {
 }
 
 pub(crate) fn default_time_zone() -> String {
-    "Asia/Jakarta".to_owned()
+    DEFAULT_ZONE.to_owned()
 }
 
 /// One parameter at one station, as written in a catalogue file.
@@ -293,6 +294,12 @@ impl Snapshot {
         let mut found: Vec<_> = self.datastreams.values().filter(|datastream| datastream.station == *station).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// The name of the zone in which days of a station are civil.
+    #[must_use]
+    pub fn zone_name(&self, station: &StationId) -> &str {
+        self.stations.get(station).map_or(DEFAULT_ZONE, |station| &station.time_zone)
     }
 
     /// The deployment in force at an instant; number 0 where none is on record.

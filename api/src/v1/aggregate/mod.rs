@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bakau_model::{DAY_MS, DatastreamId};
-use bakau_registry::{Datastream, Snapshot};
+use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -88,7 +88,7 @@ pub(crate) async fn aggregates(
     let step = params.choice("step", &Step::WORDS)?.unwrap_or(Step::Day);
     let good_only = params.choice("flags", &[("usable", false), ("good", true)])?.unwrap_or(false);
     let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
-    let zone_name = params.text("tz").unwrap_or_else(|| zone_of(&snapshot, datastream));
+    let zone_name = params.text("tz").unwrap_or_else(|| snapshot.zone_name(&datastream.station));
     let zone = bucket::zone(zone_name);
     let zone = zone.ok_or_else(|| {
         ApiError::parameter("tz", Some(zone_name), "parameter_zone").with("allowed", "Asia/Jakarta, Asia/Makassar, UTC")
@@ -112,11 +112,6 @@ pub(crate) async fn aggregates(
             Ok(answer::conditional(&headers, &answer::etag(&body), || answer.csv_response(body)))
         }
     }
-}
-
-/// The zone in which days of a datastream's station are civil.
-fn zone_of<'a>(snapshot: &'a Snapshot, datastream: &Datastream) -> &'a str {
-    snapshot.stations.get(&datastream.station).map_or("Asia/Jakarta", |station| &station.time_zone)
 }
 
 /// Reads a range and sums it up, from whole hours where the store keeps their sums.
