@@ -1,40 +1,39 @@
 //! When to try a notice again, and when to give it up. Pure.
 
-use bakau_model::{HOUR_MS, Level, MINUTE_MS, SECOND_MS, UtcMillis};
+use std::time::Duration;
+
+use bakau_model::{Backoff, HOUR_MS, Level, MINUTE_MS, UtcMillis};
 
 use crate::{NoticeState, channel::Verdict};
 
-/// Waits between attempts double from `base_ms` up to a limit that depends on how urgent the notice is.
+/// Waits between attempts double up to a limit that depends on how urgent the notice is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
-    /// Wait after the first failed attempt; doubled after each further one.
-    pub base_ms: i64,
-    /// Longest wait between two attempts.
-    pub max_ms: i64,
-    /// Longest wait for *siaga* and *awas*: their receivers shall have them soon after a server is back.
-    pub urgent_max_ms: i64,
+    /// Waits between two attempts.
+    pub usual: Backoff,
+    /// Waits for *siaga* and *awas*: their receivers shall have them soon after a server is back.
+    pub urgent: Backoff,
     /// Shortest wait where somebody must put the configuration right first.
     pub not_configured_ms: i64,
     /// How old a notice may become; older ones are given up, because they are news no more.
     pub give_up_ms: i64,
     /// How long *siaga* and *awas* are tried before somebody else is told.
     pub escalate_ms: i64,
-    /// Share of the wait that is random, 0 to 1.
-    pub jitter: f64,
 }
+
+/// Wait after the first failed attempt.
+const FIRST: Duration = Duration::from_secs(5);
 
 impl Default for RetryPolicy {
     /// A mail server that is away for ten minutes or for a night's update loses nothing; a notice of yesterday is given
     /// up.
     fn default() -> Self {
         Self {
-            base_ms: 5 * SECOND_MS,
-            max_ms: 5 * MINUTE_MS,
-            urgent_max_ms: MINUTE_MS,
+            usual: Backoff::new(FIRST, Duration::from_secs(300)).spread(1.0, 1.2),
+            urgent: Backoff::new(FIRST, Duration::from_secs(60)).spread(1.0, 1.2),
             not_configured_ms: 2 * MINUTE_MS,
             give_up_ms: 12 * HOUR_MS,
             escalate_ms: 5 * MINUTE_MS,
-            jitter: 0.2,
         }
     }
 }
@@ -86,11 +85,8 @@ impl RetryPolicy {
     }
 
     fn wait_ms(&self, tried: Tried) -> i64 {
-        let doubled = self.base_ms.saturating_mul(1_i64 << tried.number.saturating_sub(1).min(30));
-        let wait = doubled.min(if is_urgent(tried.level) { self.urgent_max_ms } else { self.max_ms });
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most hours")]
-        let random_part = (wait as f64 * self.jitter.clamp(0.0, 1.0) * tried.random.clamp(0.0, 1.0)) as i64;
-        wait.saturating_add(random_part)
+        let pauses = if is_urgent(tried.level) { self.urgent } else { self.usual };
+        i64::try_from(pauses.pause(tried.number, tried.random).as_millis()).unwrap_or(i64::MAX)
     }
 }
 
@@ -100,6 +96,8 @@ fn is_urgent(level: Level) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bakau_model::SECOND_MS;
+
     use super::*;
 
     fn tried(number: u32, level: Level) -> Tried {

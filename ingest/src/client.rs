@@ -23,7 +23,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
 use bakau_model::{BlockedReason, DAY_S, Qos, SourceKind, SourceName};
-use rand::Rng;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -180,15 +179,14 @@ pub async fn run(
         if ended.restarted {
             attempts.restarted();
         }
-        let pause = attempts.ended(end(&error), ended.lasted);
+        let pause = attempts.ended(end(&error), ended.lasted, rand::random());
         if matches!(error, LinkError::TakenOver(_)) {
             session.was_taken_over().await;
         }
         show(&config.name, &error, attempts.contested(), &board, &*clock);
-        let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(jittered) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     session.ended().await;

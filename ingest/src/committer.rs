@@ -16,7 +16,8 @@ use std::{
 
 use bakau_clock::Clock;
 use bakau_model::{
-    DAY_MS, DeclaredCode, Envelope, LedgerKey, MINUTE_MS, MessageLedger, Missing, Observation, SourceName, UtcMillis,
+    Backoff, DAY_MS, DeclaredCode, Envelope, LedgerKey, MINUTE_MS, MessageLedger, Missing, Observation, SourceName,
+    UtcMillis,
 };
 use bakau_registry::Snapshot;
 use bakau_spool::{BatchDraft, DeliveryWindow, ReadingCounts, Spool, SpoolError, SpoolErrorKind};
@@ -45,7 +46,7 @@ const IDLE: Duration = Duration::from_millis(100);
 const CHORES: Duration = Duration::from_secs(1);
 
 /// First and longest pause between attempts while the spool refuses.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// How the committer works.
 #[derive(Debug, Clone)]
@@ -131,7 +132,7 @@ pub fn start_committer(
         window,
         taken: Taken::default(),
         last_chores: Instant::now(),
-        retry: RETRY.0,
+        failures: 0,
     };
     let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run())?;
     Ok((intake, thread))
@@ -149,7 +150,8 @@ struct Committer {
     /// The group being worked on; survives a refused append.
     taken: Taken,
     last_chores: Instant,
-    retry: Duration,
+    /// Refused appends since the last that was taken.
+    failures: u32,
 }
 
 impl Committer {
@@ -228,7 +230,7 @@ impl Committer {
             tracing::info!("spool accepts messages again");
             metrics::blocked(false);
         }
-        self.retry = RETRY.0;
+        self.failures = 0;
         Ok(())
     }
 
@@ -289,7 +291,8 @@ impl Committer {
             metrics::blocked(true);
         }
         self.refuse_taken(refusal);
-        let until = Instant::now() + self.retry;
+        self.failures = self.failures.saturating_add(1);
+        let until = Instant::now() + RETRY.doubled(self.failures);
         while Instant::now() < until && !self.stop.is_cancelled() {
             // What is queued goes into the next try, because the spool shows what it refuses to the alert engine. Only
             // when held messages fill the group already is nothing gained by that.
@@ -298,7 +301,6 @@ impl Committer {
             }
             std::thread::sleep(LINGER_STEP * 20);
         }
-        self.retry = (self.retry * 2).min(RETRY.1);
         self.trim();
     }
 

@@ -11,7 +11,7 @@ mod sink;
 use std::{sync::Arc, time::Duration};
 
 use bakau_clock::{Clock, ManualClock};
-use bakau_model::{ChannelId, Envelope, Observation, Qos, Seq, SourceName, UtcMillis};
+use bakau_model::{Backoff, ChannelId, Envelope, Observation, Qos, Seq, SourceName, UtcMillis};
 use bakau_registry::{Channel, Rule, Snapshot};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig, SpoolReader};
 use bakau_store::{Store, embedded::EmbeddedStore};
@@ -68,7 +68,9 @@ impl House {
     async fn open_with(&self, secrets: FixedSecrets) -> Room {
         let stop = CancellationToken::new();
         let mut config = AlertsConfig::new(self.dir.path().join("alerts.db"));
-        config.retry.jitter = 0.0;
+        let on_time = |pauses: Backoff| pauses.spread(1.0, 1.0);
+        config.retry.usual = on_time(config.retry.usual);
+        config.retry.urgent = on_time(config.retry.urgent);
         config.public_url = Some("https://bakau.example".to_owned());
         config.gather = Duration::from_millis(1);
         // Deadlines are looked at as often as the engine commits.

@@ -4,6 +4,7 @@
 //! Times are UTC milliseconds ([`UtcMillis`]); three of them are never mixed: `observed_at` (when the environment
 //! had the value), `received_at` (when Bakau got it) and `decided_at` (when a rule acted).
 
+mod backoff;
 mod batch;
 mod declared;
 mod envelope;
@@ -28,6 +29,7 @@ mod text;
 mod time;
 mod unit;
 
+pub use backoff::Backoff;
 pub use batch::{Batch, Seq, SourcedObservation};
 pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, is_unit_text, trim};
 pub use envelope::{Envelope, Qos};

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use bakau_model::Backoff;
+
 use crate::{StoreError, StoreErrorKind};
 
-/// First and longest pause after a failure that may pass by itself.
-const PASSING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+/// Pauses after failures that may pass by themselves.
+const PASSING: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15)).spread(0.5, 1.0);
 /// The same where somebody has to change settings first: rarely, yet soon enough after they did.
-const REFUSED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const REFUSED: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60)).spread(0.5, 1.0);
 /// Longest pause that the other side may ask for; longer ones are mistakes.
 const LONGEST_WANTED: Duration = Duration::from_secs(300);
 
@@ -17,11 +19,10 @@ const LONGEST_WANTED: Duration = Duration::from_secs(300);
 /// writers do not come back at once. What the other side wants is the least.
 #[must_use]
 pub fn pause(error: &StoreError, failures: u32, random: f64) -> Duration {
-    let (first, longest) = if error.kind() == StoreErrorKind::Refused { REFUSED } else { PASSING };
-    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest);
-    let spread = |pause: Duration| pause.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
+    let pauses = if error.kind() == StoreErrorKind::Refused { REFUSED } else { PASSING };
     let wanted = error.wanted_pause().map_or(Duration::ZERO, |wanted| wanted.min(LONGEST_WANTED));
-    spread(doubled).max(wanted + spread(wanted.min(doubled)) / 2)
+    let beyond = pauses.spread_by(wanted.min(pauses.doubled(failures)), random) / 2;
+    pauses.pause(failures, random).max(wanted + beyond)
 }
 
 #[cfg(test)]
@@ -53,7 +54,7 @@ mod tests {
         assert!((Duration::from_secs(40)..Duration::from_secs(41)).contains(&pause(&busy(40), 1, 0.5)));
         assert_eq!(pause(&busy(0), 9, 1.0), Duration::from_secs(15), "nothing wanted is no reason to hurry");
         for random in [0.0, 0.5, 1.0] {
-            assert!(pause(&busy(u64::MAX), 9, random) <= LONGEST_WANTED + PASSING.1);
+            assert!(pause(&busy(u64::MAX), 9, random) <= LONGEST_WANTED + PASSING.longest());
         }
     }
 }

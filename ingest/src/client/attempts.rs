@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-/// First and longest pause between attempts to connect.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+use bakau_model::Backoff;
+
+/// Pauses between attempts to connect.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30)).spread(0.5, 1.0);
 
 /// A connection that lasted this long was a success: the next attempt comes without delay.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
@@ -33,22 +35,18 @@ pub(crate) enum End {
 }
 
 /// The attempts so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Attempts {
-    pause: Duration,
+    /// Since the last connection that lasted.
+    failures: u32,
     taken_over: u32,
     closed: u32,
 }
 
-impl Default for Attempts {
-    fn default() -> Self {
-        Self { pause: PAUSES.0, taken_over: 0, closed: 0 }
-    }
-}
-
 impl Attempts {
-    /// Notes the end of an attempt that was connected for `lasted`; gives the pause before the next one.
-    pub(crate) fn ended(&mut self, end: End, lasted: Duration) -> Duration {
+    /// Notes the end of an attempt that was connected for `lasted`; gives the pause before the next one, spread by
+    /// `random` from 0 to 1.
+    pub(crate) fn ended(&mut self, end: End, lasted: Duration, random: f64) -> Duration {
         if UNCONTESTED_AFTER <= lasted {
             (self.taken_over, self.closed) = (0, 0);
         }
@@ -65,11 +63,10 @@ impl Attempts {
             End::Other => SETTLED_AFTER,
         };
         if settled <= lasted {
-            self.pause = PAUSES.0;
+            self.failures = 0;
         }
-        let pause = self.pause;
-        self.pause = (self.pause * 2).min(PAUSES.1);
-        pause
+        self.failures = self.failures.saturating_add(1);
+        PAUSES.pause(self.failures, random)
     }
 
     /// The broker was restarted: that is why it closed connections.
@@ -89,35 +86,41 @@ mod tests {
 
     const SHORT: Duration = Duration::from_secs(6);
 
+    /// The longest the pause may be.
+    fn ended(attempts: &mut Attempts, end: End, lasted: Duration) -> Duration {
+        attempts.ended(end, lasted, 1.0)
+    }
+
     #[test]
     fn pauses_grow_and_begin_anew_after_a_connection_that_lasted() {
         let mut attempts = Attempts::default();
-        let pauses: Vec<_> = (0..12).map(|_| attempts.ended(End::Other, Duration::ZERO).as_millis()).collect();
+        let pauses: Vec<_> = (0..12).map(|_| ended(&mut attempts, End::Other, Duration::ZERO).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000, 30_000]);
-        assert_eq!(attempts.ended(End::Other, SHORT).as_millis(), 100);
+        assert_eq!(ended(&mut attempts, End::Other, SHORT).as_millis(), 100);
+        assert_eq!(attempts.ended(End::Other, SHORT, 0.0).as_millis(), 50, "spread over half of it");
         assert!(!attempts.contested());
     }
 
     #[test]
     fn two_clients_that_push_each_other_out_do_so_less_and_less_often() {
         let mut attempts = Attempts::default();
-        assert_eq!(attempts.ended(End::TakenOver, Duration::from_secs(9_000)).as_millis(), 100);
+        assert_eq!(ended(&mut attempts, End::TakenOver, Duration::from_secs(9_000)).as_millis(), 100);
         assert!(!attempts.contested(), "once may be somebody's mistake");
-        assert_eq!(attempts.ended(End::TakenOver, SHORT).as_millis(), 200);
+        assert_eq!(ended(&mut attempts, End::TakenOver, SHORT).as_millis(), 200);
         assert!(attempts.contested());
-        (0..20).for_each(|_| _ = attempts.ended(End::TakenOver, SHORT));
-        assert_eq!(attempts.ended(End::Other, SHORT).as_secs(), 30);
+        (0..20).for_each(|_| _ = ended(&mut attempts, End::TakenOver, SHORT));
+        assert_eq!(ended(&mut attempts, End::Other, SHORT).as_secs(), 30);
         assert!(attempts.contested());
-        attempts.ended(End::Other, UNCONTESTED_AFTER);
+        ended(&mut attempts, End::Other, UNCONTESTED_AFTER);
         assert!(!attempts.contested());
     }
 
     #[test]
     fn a_broker_that_closes_without_a_word_is_suspected_later_and_not_when_it_restarted() {
         let mut attempts = Attempts::default();
-        (0..2).for_each(|_| _ = attempts.ended(End::Closed, SHORT));
+        (0..2).for_each(|_| _ = ended(&mut attempts, End::Closed, SHORT));
         assert!(!attempts.contested());
-        attempts.ended(End::Closed, SHORT);
+        ended(&mut attempts, End::Closed, SHORT);
         assert!(attempts.contested());
         attempts.restarted();
         assert!(!attempts.contested());

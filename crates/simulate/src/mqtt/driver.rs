@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bakau_model::Backoff;
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,8 +23,8 @@ use super::{Effort, Message, PublishError, Target, packet};
 /// Time for a TCP connection and its CONNACK.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// First and longest wait between two connection attempts.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Waits between two connection attempts.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// Keep alive told to the broker; a ping goes out after half of it.
 const KEEP_ALIVE_S: u16 = 60;
@@ -84,7 +85,7 @@ pub async fn publish_all(
         wake: Duration::ZERO,
         gone: None,
     };
-    let mut backoff = BACKOFF.0;
+    let mut failures = 0;
     loop {
         let connected = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -92,7 +93,7 @@ pub async fn publish_all(
         };
         let trouble = match connected {
             Ok(Ok((reader, writer, input))) => {
-                backoff = BACKOFF.0;
+                failures = 0;
                 match sender.run(reader, writer, input, stop).await? {
                     Ended::Done => return Ok(()),
                     Ended::Lost(trouble) => trouble,
@@ -117,9 +118,10 @@ pub async fn publish_all(
             let (broker, seconds) = (target.broker, patience.as_secs());
             return Err(PublishError::NoProgress { broker, seconds, last: trouble });
         }
+        failures += 1;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = sleep(backoff) => backoff = (backoff * 2).min(BACKOFF.1),
+            () = sleep(BACKOFF.doubled(failures)) => {}
         }
     }
 }
