@@ -91,7 +91,7 @@ enum Command {
 /// The word for a kind of store.
 fn store_kind() -> impl TypedValueParser<Value = StoreKind> {
     let words = PossibleValuesParser::new(StoreKind::ALL.map(StoreKind::key));
-    words.try_map(|word| StoreKind::of_key(&word).ok_or("no kind of store"))
+    words.try_map(|word| StoreKind::from_key(&word).ok_or("no kind of store"))
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,22 +23,20 @@ pub struct Acknowledgement {
     pub note: Option<String>,
 }
 
-/// What an alert is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertKind {
-    /// A value crossed a threshold: the environment.
-    Threshold,
-    /// A station or a datastream no longer says anything.
-    Silence,
-    /// A source brings no messages.
-    SourceDown,
+bakau_model::words! {
+    /// What an alert is about.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    pub serde enum AlertKind {
+        /// A value crossed a threshold: the environment.
+        Threshold => "threshold",
+        /// A station or a datastream no longer says anything.
+        Silence => "silence",
+        /// A source brings no messages.
+        SourceDown => "source_down",
+    }
 }
 
 impl AlertKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Threshold, Self::Silence, Self::SourceDown];
-
     /// What alerts of a condition are about.
     #[must_use]
     pub const fn of(condition: &Condition) -> Self {
@@ -47,22 +45,6 @@ impl AlertKind {
             Condition::Silence(_) => Self::Silence,
             Condition::SourceDown(_) => Self::SourceDown,
         }
-    }
-
-    /// The stable key used in the database, the API and message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Threshold => "threshold",
-            Self::Silence => "silence",
-            Self::SourceDown => "source_down",
-        }
-    }
-
-    /// The kind of a stored key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.key() == key)
     }
 
     /// Whether it says something about the equipment and nothing about the environment.
@@ -163,24 +145,22 @@ pub struct TransitionView {
     pub muted_until: Option<UtcMillis>,
 }
 
-/// Where one notice stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeState {
-    /// Still to be sent, or to be tried again.
-    Pending,
-    /// The receiver took it.
-    Sent,
-    /// Given up after the last attempt, or refused for good.
-    Failed,
-    /// Not sent on purpose, such as under a mute.
-    Cancelled,
+bakau_model::words! {
+    /// Where one notice stands.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub serde enum NoticeState {
+        /// Still to be sent, or to be tried again.
+        Pending => "pending",
+        /// The receiver took it.
+        Sent => "sent",
+        /// Given up after the last attempt, or refused for good.
+        Failed => "failed",
+        /// Not sent on purpose, such as under a mute.
+        Cancelled => "cancelled",
+    }
 }
 
 impl NoticeState {
-    /// Every state, in code order.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Failed, Self::Cancelled];
-
     /// The code as stored.
     #[must_use]
     pub const fn code(self) -> i64 {
@@ -194,36 +174,16 @@ impl NoticeState {
     }
 }
 
-/// Why a notice is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeKind {
-    /// The level changed.
-    Transition,
-    /// The alert is still open and nobody has acknowledged the level that it has.
-    Reminder,
-    /// Somebody else could not be reached.
-    Escalation,
-}
-
-impl NoticeKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Transition, Self::Reminder, Self::Escalation];
-
-    /// The stable key used in the database, the API and message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Transition => "transition",
-            Self::Reminder => "reminder",
-            Self::Escalation => "escalation",
-        }
-    }
-
-    /// The kind of a stored key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.key() == key)
+bakau_model::words! {
+    /// Why a notice is sent.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub serde enum NoticeKind {
+        /// The level changed.
+        Transition => "transition",
+        /// The alert is still open and nobody has acknowledged the level that it has.
+        Reminder => "reminder",
+        /// Somebody else could not be reached.
+        Escalation => "escalation",
     }
 }
 

@@ -128,41 +128,23 @@ pub struct ClockAhead {
     pub refused: bool,
 }
 
-/// How much time the charts of a station page cover, ending now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Window {
-    /// 24 hours.
-    #[default]
-    Day,
-    /// 7 days.
-    Week,
-    /// 30 days.
-    Month,
-    /// 365 days.
-    Year,
+bakau_model::words! {
+    /// How much time the charts of a station page cover, ending now.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Window {
+        /// 24 hours.
+        #[default]
+        Day => "day",
+        /// 7 days.
+        Week => "week",
+        /// 30 days.
+        Month => "month",
+        /// 365 days.
+        Year => "year",
+    }
 }
 
 impl Window {
-    /// Every window, shortest first.
-    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
-
-    /// The word in `?range=`.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Year => "year",
-        }
-    }
-
-    /// The window of a word in `?range=`.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|window| window.key() == key)
-    }
-
     /// Length in milliseconds.
     #[must_use]
     pub const fn millis(self) -> i64 {

@@ -28,36 +28,20 @@ use crate::{
 /// Topics remembered per source; above, the memory is emptied, so that invented topics cannot fill it for ever.
 const MAX_TOPICS: usize = 65_536;
 
-/// What became of a message; every spooled message has exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// At least one observation came out of it.
-    Decoded,
-    /// None did; the quarantine list says why.
-    Quarantined,
-    /// No route takes its topic.
-    Unrouted,
-    /// A retained delivery without device time: when it was measured nobody knows.
-    IgnoredRetained,
-    /// A repeated delivery without device time of a message that is already spooled, or a radio frame that was taken.
-    IgnoredDuplicate,
-}
-
-impl Outcome {
-    /// Every outcome, in the order of the ledger.
-    pub const ALL: [Self; 5] =
-        [Self::Decoded, Self::Quarantined, Self::Unrouted, Self::IgnoredRetained, Self::IgnoredDuplicate];
-
-    /// The stable key used in metrics.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Decoded => "decoded",
-            Self::Quarantined => "quarantined",
-            Self::Unrouted => "unrouted",
-            Self::IgnoredRetained => "ignored_retained",
-            Self::IgnoredDuplicate => "ignored_duplicate",
-        }
+bakau_model::words! {
+    /// What became of a message; every spooled message has exactly one.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Outcome {
+        /// At least one observation came out of it.
+        Decoded => "decoded",
+        /// None did; the quarantine list says why.
+        Quarantined => "quarantined",
+        /// No route takes its topic.
+        Unrouted => "unrouted",
+        /// A retained delivery without device time: when it was measured nobody knows.
+        IgnoredRetained => "ignored_retained",
+        /// A repeated delivery without device time of a message that is already spooled, or a radio frame that was taken.
+        IgnoredDuplicate => "ignored_duplicate",
     }
 }
 

@@ -45,22 +45,15 @@ impl Outcome {
     pub(super) const fn key(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Refused(Refusal::NotOpen) => "not_open",
-            Self::Refused(Refusal::AlreadyAcknowledged) => "already_acknowledged",
-            Self::Refused(Refusal::UnknownRule) => "unknown_rule",
+            Self::Refused(refusal) => refusal.key(),
             Self::Unreadable => "unreadable",
         }
     }
-}
 
-impl Outcome {
-    const ALL: [Self; 5] = [
-        Self::Done,
-        Self::Refused(Refusal::NotOpen),
-        Self::Refused(Refusal::AlreadyAcknowledged),
-        Self::Refused(Refusal::UnknownRule),
-        Self::Unreadable,
-    ];
+    fn from_key(key: &str) -> Option<Self> {
+        let plain = [Self::Done, Self::Unreadable].into_iter().find(|outcome| outcome.key() == key);
+        plain.or_else(|| Refusal::from_key(key).map(Self::Refused))
+    }
 }
 
 /// Requests taken at once; people do not ask faster.
@@ -80,8 +73,7 @@ impl Db {
     pub(crate) async fn outcome(&self, id: i64) -> Result<Option<Outcome>, DbError> {
         let select = sqlx::query_scalar("SELECT outcome FROM commands WHERE id = ?").bind(id);
         let key: Option<String> = select.fetch_one(&self.read).await?;
-        let known = |key: String| Outcome::ALL.into_iter().find(|outcome| outcome.key() == key);
-        key.map(|key| known(key).ok_or(DbError::Damaged("outcome"))).transpose()
+        key.map(|key| Outcome::from_key(&key).ok_or(DbError::Damaged("outcome"))).transpose()
     }
 
     /// Requests not yet decided, oldest first.

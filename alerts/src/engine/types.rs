@@ -129,62 +129,49 @@ pub enum Effect {
     Refused(Refusal),
 }
 
-/// Why a request was not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// No such alert is open.
-    NotOpen,
-    /// It has been acknowledged at that level or a higher one.
-    AlreadyAcknowledged,
-    /// No such rule is in force.
-    UnknownRule,
+bakau_model::words! {
+    /// Why a request was not carried out.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub serde enum Refusal {
+        /// No such alert is open.
+        NotOpen => "not_open",
+        /// It has been acknowledged at that level or a higher one.
+        AlreadyAcknowledged => "already_acknowledged",
+        /// No such rule is in force.
+        UnknownRule => "unknown_rule",
+    }
 }
 
-/// Why a level changed, or what is known about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// An observation crossed a threshold of the rule.
-    Threshold,
-    /// Suspect values say that the level no longer holds: it stands, and cannot be confirmed.
-    Unconfirmed,
-    /// A good value has confirmed a level that could not be confirmed.
-    Confirmed,
-    /// Nothing has ever been received, although it has been expected for too long.
-    NeverReported,
-    /// Nothing has been received for too long.
-    Stale,
-    /// The station said that it is offline, or its broker said it in its name.
-    Offline,
-    /// The source has been without connection, or has taken no messages, for too long.
-    SourceDown,
-    /// What was silent or down is back.
-    Returned,
-    /// The rule's figures or what it watches changed.
-    RuleChanged,
-    /// The rule is no longer registered.
-    RuleRemoved,
-    /// The engine's memory of the alert was damaged on disk; the rule starts anew.
-    StateLost,
+bakau_model::words! {
+    /// Why a level changed, or what is known about it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub serde enum Reason {
+        /// An observation crossed a threshold of the rule.
+        Threshold => "threshold",
+        /// Suspect values say that the level no longer holds: it stands, and cannot be confirmed.
+        Unconfirmed => "unconfirmed",
+        /// A good value has confirmed a level that could not be confirmed.
+        Confirmed => "confirmed",
+        /// Nothing has ever been received, although it has been expected for too long.
+        NeverReported => "never_reported",
+        /// Nothing has been received for too long.
+        Stale => "stale",
+        /// The station said that it is offline, or its broker said it in its name.
+        Offline => "offline",
+        /// The source has been without connection, or has taken no messages, for too long.
+        SourceDown => "source_down",
+        /// What was silent or down is back.
+        Returned => "returned",
+        /// The rule's figures or what it watches changed.
+        RuleChanged => "rule_changed",
+        /// The rule is no longer registered.
+        RuleRemoved => "rule_removed",
+        /// The engine's memory of the alert was damaged on disk; the rule starts anew.
+        StateLost => "state_lost",
+    }
 }
 
 impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 11] = [
-        Self::Threshold,
-        Self::Unconfirmed,
-        Self::Confirmed,
-        Self::NeverReported,
-        Self::Stale,
-        Self::Offline,
-        Self::SourceDown,
-        Self::Returned,
-        Self::RuleChanged,
-        Self::RuleRemoved,
-        Self::StateLost,
-    ];
-
     /// Of news about an alert whose level stands: whether a good value confirms it, or suspect ones speak against it. `None`
     /// of what decides a level.
     #[must_use]
@@ -202,30 +189,6 @@ impl Reason {
             | Self::RuleRemoved
             | Self::StateLost => None,
         }
-    }
-
-    /// The stable key used in the database, the API and message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Threshold => "threshold",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Confirmed => "confirmed",
-            Self::NeverReported => "never_reported",
-            Self::Stale => "stale",
-            Self::Offline => "offline",
-            Self::SourceDown => "source_down",
-            Self::Returned => "returned",
-            Self::RuleChanged => "rule_changed",
-            Self::RuleRemoved => "rule_removed",
-            Self::StateLost => "state_lost",
-        }
-    }
-
-    /// The reason of a stored key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.key() == key)
     }
 }
 

@@ -15,123 +15,64 @@ use serde_json::{Map, Value};
 
 use crate::http::language::texts;
 
-/// Every kind of problem this API answers with. The key is part of the API: it never changes its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemType {
-    /// A query parameter is missing, unknown, repeated or has a value that is not allowed.
-    InvalidParameter,
-    /// The paging token is damaged or belongs to another query.
-    InvalidCursor,
-    /// The request body is not what the route expects.
-    InvalidBody,
-    /// The route needs the admin token, and none or a wrong one was given.
-    TokenRequired,
-    /// No admin token has been made yet, so nothing may be written.
-    TokenNotSet,
-    /// Too many wrong tokens within a minute.
-    TooManyAttempts,
-    /// No such address.
-    RouteNotFound,
-    /// No such station.
-    StationNotFound,
-    /// No such datastream.
-    DatastreamNotFound,
-    /// No such alert.
-    AlertNotFound,
-    /// No such rule.
-    RuleNotFound,
-    /// The address exists, but not with this method.
-    MethodNotAllowed,
-    /// Somebody acknowledged this alert before.
-    AlreadyAcknowledged,
-    /// The alert is over; there is nothing to acknowledge.
-    AlertClosed,
-    /// The request body is larger than the route accepts.
-    BodyTooLarge,
-    /// The request body did not arrive in time.
-    BodyTooSlow,
-    /// The request body is of a type the route does not read.
-    UnsupportedMediaType,
-    /// The range holds more observations than one chart may read.
-    RangeTooLarge,
-    /// More work is in progress than this server takes at once.
-    Busy,
-    /// The store of observations does not answer.
-    StoreUnavailable,
-    /// The spool cannot be read.
-    SpoolUnavailable,
-    /// The alert database does not answer.
-    AlertsUnavailable,
-    /// The registry does not answer.
-    RegistryUnavailable,
-    /// The answer took too long.
-    Timeout,
-    /// A defect of Bakau.
-    Internal,
+bakau_model::words! {
+    /// Every kind of problem this API answers with. The key is part of the API: it never changes its meaning.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum ProblemType {
+        /// A query parameter is missing, unknown, repeated or has a value that is not allowed.
+        InvalidParameter => "invalid-parameter",
+        /// The paging token is damaged or belongs to another query.
+        InvalidCursor => "invalid-cursor",
+        /// The request body is not what the route expects.
+        InvalidBody => "invalid-body",
+        /// The route needs the admin token, and none or a wrong one was given.
+        TokenRequired => "token-required",
+        /// No admin token has been made yet, so nothing may be written.
+        TokenNotSet => "token-not-set",
+        /// Too many wrong tokens within a minute.
+        TooManyAttempts => "too-many-attempts",
+        /// No such address.
+        RouteNotFound => "route-not-found",
+        /// No such station.
+        StationNotFound => "station-not-found",
+        /// No such datastream.
+        DatastreamNotFound => "datastream-not-found",
+        /// No such alert.
+        AlertNotFound => "alert-not-found",
+        /// No such rule.
+        RuleNotFound => "rule-not-found",
+        /// The address exists, but not with this method.
+        MethodNotAllowed => "method-not-allowed",
+        /// Somebody acknowledged this alert before.
+        AlreadyAcknowledged => "already-acknowledged",
+        /// The alert is over; there is nothing to acknowledge.
+        AlertClosed => "alert-closed",
+        /// The request body is larger than the route accepts.
+        BodyTooLarge => "body-too-large",
+        /// The request body did not arrive in time.
+        BodyTooSlow => "body-too-slow",
+        /// The request body is of a type the route does not read.
+        UnsupportedMediaType => "unsupported-media-type",
+        /// The range holds more observations than one chart may read.
+        RangeTooLarge => "range-too-large",
+        /// More work is in progress than this server takes at once.
+        Busy => "busy",
+        /// The store of observations does not answer.
+        StoreUnavailable => "store-unavailable",
+        /// The spool cannot be read.
+        SpoolUnavailable => "spool-unavailable",
+        /// The alert database does not answer.
+        AlertsUnavailable => "alerts-unavailable",
+        /// The registry does not answer.
+        RegistryUnavailable => "registry-unavailable",
+        /// The answer took too long.
+        Timeout => "timeout",
+        /// A defect of Bakau.
+        Internal => "internal",
+    }
 }
 
 impl ProblemType {
-    /// Every kind.
-    pub const ALL: [Self; 25] = [
-        Self::InvalidParameter,
-        Self::InvalidCursor,
-        Self::InvalidBody,
-        Self::TokenRequired,
-        Self::TokenNotSet,
-        Self::TooManyAttempts,
-        Self::RouteNotFound,
-        Self::StationNotFound,
-        Self::DatastreamNotFound,
-        Self::AlertNotFound,
-        Self::RuleNotFound,
-        Self::MethodNotAllowed,
-        Self::AlreadyAcknowledged,
-        Self::AlertClosed,
-        Self::BodyTooLarge,
-        Self::BodyTooSlow,
-        Self::UnsupportedMediaType,
-        Self::RangeTooLarge,
-        Self::Busy,
-        Self::StoreUnavailable,
-        Self::SpoolUnavailable,
-        Self::AlertsUnavailable,
-        Self::RegistryUnavailable,
-        Self::Timeout,
-        Self::Internal,
-    ];
-
-    /// The stable key; `type` is `/problems/<key>`.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::InvalidParameter => "invalid-parameter",
-            Self::InvalidCursor => "invalid-cursor",
-            Self::InvalidBody => "invalid-body",
-            Self::TokenRequired => "token-required",
-            Self::TokenNotSet => "token-not-set",
-            Self::TooManyAttempts => "too-many-attempts",
-            Self::RouteNotFound => "route-not-found",
-            Self::StationNotFound => "station-not-found",
-            Self::DatastreamNotFound => "datastream-not-found",
-            Self::AlertNotFound => "alert-not-found",
-            Self::RuleNotFound => "rule-not-found",
-            Self::MethodNotAllowed => "method-not-allowed",
-            Self::AlreadyAcknowledged => "already-acknowledged",
-            Self::AlertClosed => "alert-closed",
-            Self::BodyTooLarge => "body-too-large",
-            Self::BodyTooSlow => "body-too-slow",
-            Self::UnsupportedMediaType => "unsupported-media-type",
-            Self::RangeTooLarge => "range-too-large",
-            Self::Busy => "busy",
-            Self::StoreUnavailable => "store-unavailable",
-            Self::SpoolUnavailable => "spool-unavailable",
-            Self::AlertsUnavailable => "alerts-unavailable",
-            Self::RegistryUnavailable => "registry-unavailable",
-            Self::Timeout => "timeout",
-            Self::Internal => "internal",
-        }
-    }
-
     /// The HTTP status it is answered with.
     #[must_use]
     pub const fn status(self) -> StatusCode {
@@ -160,12 +101,6 @@ impl ProblemType {
             | Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
-    }
-
-    /// The kind of a key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.key() == key)
     }
 
     /// The kind that stands for a bare status some layer below answered with.

@@ -31,11 +31,11 @@ pub(crate) struct Flags(u16);
 
 /// Words of `flags=`; `usable` is what charts, means and rules use.
 const FLAG_WORDS: [(&str, &[Flag]); 7] = [
-    ("good", &[Flag::Good]),
-    ("not_evaluated", &[Flag::NotEvaluated]),
-    ("suspect", &[Flag::Suspect]),
-    ("fail", &[Flag::Fail]),
-    ("missing", &[Flag::Missing]),
+    (Flag::Good.key(), &[Flag::Good]),
+    (Flag::NotEvaluated.key(), &[Flag::NotEvaluated]),
+    (Flag::Suspect.key(), &[Flag::Suspect]),
+    (Flag::Fail.key(), &[Flag::Fail]),
+    (Flag::Missing.key(), &[Flag::Missing]),
     ("usable", &[Flag::Good, Flag::NotEvaluated, Flag::Suspect]),
     ("all", &Flag::ALL),
 ];

@@ -7,7 +7,7 @@ use axum::{
 };
 use bakau_alerts::AlertView;
 use bakau_model::{DatastreamName, Level, RuleId};
-use bakau_registry::{Condition, Direction, Rule, RuleTarget, Snapshot};
+use bakau_registry::{Condition, Rule, RuleTarget, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -70,14 +70,7 @@ fn rule_value(snapshot: &Snapshot, rule: &Rule, active: &[AlertView]) -> Value {
 
 const fn condition(condition: &Condition) -> (&'static str, Option<&'static str>) {
     match condition {
-        Condition::Threshold { direction, .. } => {
-            let word = match direction {
-                Direction::Above => "above",
-                Direction::Below => "below",
-                Direction::Outside => "outside",
-            };
-            ("threshold", Some(word))
-        }
+        Condition::Threshold { direction, .. } => ("threshold", Some(direction.key())),
         Condition::Silence(_) => ("silence", None),
         Condition::SourceDown(_) => ("source_down", None),
     }

@@ -4,29 +4,28 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How serious an alert is; ordered from calm to worst.
-///
-/// Words follow BMKG practice. Numbers are never shown: "Siaga 1" is the lowest level in East Java and the highest in
-/// Jakarta.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Level {
-    /// Nothing crossed.
-    #[default]
-    Normal = 0,
-    /// Watch.
-    Waspada = 1,
-    /// Stand by.
-    Siaga = 2,
-    /// Act now.
-    Awas = 3,
+crate::words! {
+    /// How serious an alert is; ordered from calm to worst.
+    ///
+    /// Words follow BMKG practice. Numbers are never shown: "Siaga 1" is the lowest level in East Java and the highest in
+    /// Jakarta.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+    #[repr(u8)]
+    pub serde enum Level {
+        /// Nothing crossed.
+        #[default]
+        Normal = 0 => "normal",
+        /// Watch.
+        Waspada = 1 => "waspada",
+        /// Stand by.
+        Siaga = 2 => "siaga",
+        /// Act now.
+        Awas = 3 => "awas",
+    }
 }
 
 impl Level {
-    /// Every level, calm first.
-    pub const ALL: [Self; 4] = [Self::Normal, Self::Waspada, Self::Siaga, Self::Awas];
     /// The levels that an alert can be raised to, calm first.
     pub const RAISED: [Self; 3] = [Self::Waspada, Self::Siaga, Self::Awas];
 
@@ -47,17 +46,6 @@ impl Level {
             _ => None,
         }
     }
-
-    /// The stable key used in the API, in style sheets and in message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Waspada => "waspada",
-            Self::Siaga => "siaga",
-            Self::Awas => "awas",
-        }
-    }
 }
 
 impl fmt::Display for Level {
@@ -69,8 +57,7 @@ impl fmt::Display for Level {
 impl FromStr for Level {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|level| level.key() == text);
-        found.ok_or_else(|| format!("'{text}' is not a level: use normal, waspada, siaga or awas"))
+        Self::from_key(text).ok_or_else(|| format!("'{text}' is not a level: use normal, waspada, siaga or awas"))
     }
 }
 

@@ -28,6 +28,7 @@ mod store;
 mod text;
 mod time;
 mod unit;
+mod words;
 
 pub use backoff::Backoff;
 pub use batch::{Batch, Seq, SourcedObservation};

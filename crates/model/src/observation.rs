@@ -4,23 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DatastreamId, DatastreamName, DeploymentId, Unit, UtcMillis};
 
-/// Who stamped `observed_at`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum TimeSource {
-    /// The device's own clock.
-    Device = 0,
-    /// A gateway or network server on the way.
-    Network = 1,
-    /// Bakau, at arrival.
-    Server = 2,
+crate::words! {
+    /// Who stamped `observed_at`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[repr(u8)]
+    pub serde enum TimeSource {
+        /// The device's own clock.
+        Device = 0 => "device",
+        /// A gateway or network server on the way.
+        Network = 1 => "network",
+        /// Bakau, at arrival.
+        Server = 2 => "server",
+    }
 }
 
 impl TimeSource {
-    /// Every time source, in code order.
-    pub const ALL: [Self; 3] = [Self::Device, Self::Network, Self::Server];
-
     /// The code as stored.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -37,39 +35,27 @@ impl TimeSource {
             _ => None,
         }
     }
+}
 
-    /// The stable key used in the API and in message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Device => "device",
-            Self::Network => "network",
-            Self::Server => "server",
-        }
+crate::words! {
+    /// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[repr(u8)]
+    pub serde enum Flag {
+        /// 1: passed the tests.
+        Good = 1 => "good",
+        /// 2: no test has run; treated as usable until quality control says otherwise (see ADR 0006).
+        NotEvaluated = 2 => "not_evaluated",
+        /// 3: implausible here; still alarms, marked for verification.
+        Suspect = 3 => "suspect",
+        /// 4: physically impossible or a known instrument fault; does not alarm.
+        Fail = 4 => "fail",
+        /// 9: the device reported that it has no value.
+        Missing = 9 => "missing",
     }
 }
 
-/// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Flag {
-    /// 1: passed the tests.
-    Good = 1,
-    /// 2: no test has run; treated as usable until quality control says otherwise (see ADR 0006).
-    NotEvaluated = 2,
-    /// 3: implausible here; still alarms, marked for verification.
-    Suspect = 3,
-    /// 4: physically impossible or a known instrument fault; does not alarm.
-    Fail = 4,
-    /// 9: the device reported that it has no value.
-    Missing = 9,
-}
-
 impl Flag {
-    /// Every flag, in code order.
-    pub const ALL: [Self; 5] = [Self::Good, Self::NotEvaluated, Self::Suspect, Self::Fail, Self::Missing];
-
     /// The QARTOD code.
     #[must_use]
     pub const fn code(self) -> u8 {

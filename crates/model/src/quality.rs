@@ -97,41 +97,23 @@ impl QualityLimits {
     }
 }
 
-/// A test of quality control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum QualityTest {
-    /// The value is within physical and local limits.
-    GrossRange = 0,
-    /// The value stands out from both neighbours.
-    Spike = 1,
-    /// The value changed too fast.
-    RateOfChange = 2,
-    /// The value has not changed for too long.
-    FlatLine = 3,
-    /// The value is no code that devices send where they have none, such as -9999, although nobody declared it.
-    MissingCode = 4,
-    /// The clock that stamped the value does not run ahead of ours.
-    Clock = 5,
-}
-
-impl QualityTest {
-    /// Every test, in code order.
-    pub const ALL: [Self; 6] =
-        [Self::GrossRange, Self::Spike, Self::RateOfChange, Self::FlatLine, Self::MissingCode, Self::Clock];
-
-    /// The stable key used in the API and in message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::GrossRange => "gross_range",
-            Self::Spike => "spike",
-            Self::RateOfChange => "rate_of_change",
-            Self::FlatLine => "flat_line",
-            Self::MissingCode => "missing_code",
-            Self::Clock => "clock",
-        }
+crate::words! {
+    /// A test of quality control.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    #[repr(u8)]
+    pub serde enum QualityTest {
+        /// The value is within physical and local limits.
+        GrossRange = 0 => "gross_range",
+        /// The value stands out from both neighbours.
+        Spike = 1 => "spike",
+        /// The value changed too fast.
+        RateOfChange = 2 => "rate_of_change",
+        /// The value has not changed for too long.
+        FlatLine = 3 => "flat_line",
+        /// The value is no code that devices send where they have none, such as -9999, although nobody declared it.
+        MissingCode = 4 => "missing_code",
+        /// The clock that stamped the value does not run ahead of ours.
+        Clock = 5 => "clock",
     }
 }
 

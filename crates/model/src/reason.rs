@@ -2,55 +2,30 @@
 
 use crate::{Flag, QualityTest, TestResults};
 
-/// Why a value is suspect or fails: one per test, and where it matters how badly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// Outside what physics or the instrument allows.
-    Impossible,
-    /// Outside what is plausible here.
-    Implausible,
-    /// It stands out from both neighbours.
-    Spike,
-    /// It changed too fast.
-    RateOfChange,
-    /// It has not changed for too long.
-    FlatLine,
-    /// It is a code for "no value".
-    MissingCode,
-    /// It may be one: a value that could be real, and came twice.
-    PossibleCode,
-    /// The clock that stamped it is ahead.
-    Clock,
+crate::words! {
+    /// Why a value is suspect or fails: one per test, and where it matters how badly.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Reason {
+        /// Outside what physics or the instrument allows.
+        Impossible => "impossible",
+        /// Outside what is plausible here.
+        Implausible => "implausible",
+        /// It stands out from both neighbours.
+        Spike => "spike",
+        /// It changed too fast.
+        RateOfChange => "rate_of_change",
+        /// It has not changed for too long.
+        FlatLine => "flat_line",
+        /// It is a code for "no value".
+        MissingCode => "missing_code",
+        /// It may be one: a value that could be real, and came twice.
+        PossibleCode => "possible_code",
+        /// The clock that stamped it is ahead.
+        Clock => "clock",
+    }
 }
 
 impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 8] = [
-        Self::Impossible,
-        Self::Implausible,
-        Self::Spike,
-        Self::RateOfChange,
-        Self::FlatLine,
-        Self::MissingCode,
-        Self::PossibleCode,
-        Self::Clock,
-    ];
-
-    /// The stable key used in the API and in message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Impossible => "impossible",
-            Self::Implausible => "implausible",
-            Self::Spike => "spike",
-            Self::RateOfChange => "rate_of_change",
-            Self::FlatLine => "flat_line",
-            Self::MissingCode => "missing_code",
-            Self::PossibleCode => "possible_code",
-            Self::Clock => "clock",
-        }
-    }
-
     /// The reason that a test gives which suspects or fails a value.
     const fn of(test: QualityTest, fails: bool) -> Self {
         match test {

@@ -4,36 +4,30 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A language of pages and messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Language {
-    /// Bahasa Indonesia, the default.
-    #[default]
-    Id,
-    /// English.
-    En,
+crate::words! {
+    /// A language of pages and messages.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+    pub serde enum Language {
+        /// Bahasa Indonesia, the default.
+        #[default]
+        Id => "id",
+        /// English.
+        En => "en",
+    }
 }
 
 impl Language {
-    /// Every language, default first.
-    pub const ALL: [Self; 2] = [Self::Id, Self::En];
-
-    /// The BCP 47 tag.
+    /// The BCP 47 tag, which is its word.
     #[must_use]
     pub const fn tag(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::En => "en",
-        }
+        self.key()
     }
 }
 
 impl FromStr for Language {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|language| language.tag() == text);
-        found.ok_or_else(|| format!("'{text}' is not a language of Bakau: use id or en"))
+        Self::from_key(text).ok_or_else(|| format!("'{text}' is not a language of Bakau: use id or en"))
     }
 }
 

@@ -67,7 +67,7 @@ impl Shared {
         let last = self.last_seq();
         if last < committed && self.cursor(consumer) < committed {
             tracing::error!(
-                consumer = consumer.name(),
+                consumer = consumer.key(),
                 cursor = committed.get(),
                 last = last.get(),
                 "a consumer is ahead of the spool, whose end was lost; new batches continue after the consumer"

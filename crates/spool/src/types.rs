@@ -94,30 +94,22 @@ pub struct RefusedReading {
     pub received_at: UtcMillis,
 }
 
-/// Who consumes batches and keeps a durable cursor of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Consumer {
-    /// The store writer, cursor A.
-    Store,
-    /// The alert engine, cursor B.
-    Alerts,
+bakau_model::words! {
+    /// Who consumes batches and keeps a durable cursor of its own.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Consumer {
+        /// The store writer, cursor A.
+        Store => "store",
+        /// The alert engine, cursor B.
+        Alerts => "alerts",
+    }
 }
 
 impl Consumer {
-    /// Every consumer.
-    pub const ALL: [Self; 2] = [Self::Store, Self::Alerts];
-
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::Store => 0,
             Self::Alerts => 1,
-        }
-    }
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Alerts => "alerts",
         }
     }
 }

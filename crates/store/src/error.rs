@@ -2,21 +2,23 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-/// What a caller does next depends on this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StoreErrorKind {
-    /// It may work later: busy, stopped, not reachable, an I/O error.
-    Unavailable,
-    /// No room left; it works again once there is.
-    Full,
-    /// The other side says no, and goes on saying so until somebody changes its settings or ours.
-    Refused,
-    /// The data is damaged; trying again does not help.
-    Corrupt,
-    /// The data was written by a newer version of Bakau.
-    NewerFormat,
-    /// Anything else; trying again does not help.
-    Other,
+bakau_model::words! {
+    /// What a caller does next depends on this.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum StoreErrorKind {
+        /// It may work later: busy, stopped, not reachable, an I/O error.
+        Unavailable => "unavailable",
+        /// No room left; it works again once there is.
+        Full => "full",
+        /// The other side says no, and goes on saying so until somebody changes its settings or ours.
+        Refused => "refused",
+        /// The data is damaged; trying again does not help.
+        Corrupt => "corrupt",
+        /// The data was written by a newer version of Bakau.
+        NewerFormat => "newer_format",
+        /// Anything else; trying again does not help.
+        Other => "other",
+    }
 }
 
 impl StoreErrorKind {
@@ -26,17 +28,6 @@ impl StoreErrorKind {
         match self {
             Self::Unavailable | Self::Full | Self::Refused => true,
             Self::Corrupt | Self::NewerFormat | Self::Other => false,
-        }
-    }
-
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Unavailable => "unavailable",
-            Self::Full => "full",
-            Self::Refused => "refused",
-            Self::Corrupt => "corrupt",
-            Self::NewerFormat => "newer_format",
-            Self::Other => "other",
         }
     }
 

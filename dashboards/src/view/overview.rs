@@ -46,33 +46,19 @@ pub struct Named<Id> {
     pub name: Text,
 }
 
-/// What the list of stations is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Grouping {
-    /// One list, worst first.
-    #[default]
-    None,
-    /// A list for each city.
-    City,
-    /// A list for each agency.
-    Agency,
-    /// A list for each kind.
-    Kind,
-}
-
-impl Grouping {
-    /// Every grouping, in the order offered.
-    pub const ALL: [Self; 4] = [Self::None, Self::City, Self::Agency, Self::Kind];
-
-    /// The word in `?group=`; empty for none, as forms send it.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::City => "city",
-            Self::Agency => "agency",
-            Self::Kind => "kind",
-        }
+bakau_model::words! {
+    /// What the list of stations is divided by.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Grouping {
+        /// One list, worst first.
+        #[default]
+        None => "",
+        /// A list for each city.
+        City => "city",
+        /// A list for each agency.
+        Agency => "agency",
+        /// A list for each kind.
+        Kind => "kind",
     }
 }
 

@@ -8,22 +8,14 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 /// The SHA-256 an unknown user's password is compared with, so that it costs what a known user's costs.
 const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Why a connection is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// No user name or no password: MQTT 3.1.1 return code 5, MQTT 5 reason 0x87.
-    Anonymous,
-    /// Unknown user or wrong password: MQTT 3.1.1 return code 4, MQTT 5 reason 0x86.
-    WrongCredentials,
-}
-
-impl Refusal {
-    /// Label of the metric.
-    pub(super) const fn key(self) -> &'static str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::WrongCredentials => "wrong_credentials",
-        }
+bakau_model::words! {
+    /// Why a connection is refused.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Refusal {
+        /// No user name or no password: MQTT 3.1.1 return code 5, MQTT 5 reason 0x87.
+        Anonymous => "anonymous",
+        /// Unknown user or wrong password: MQTT 3.1.1 return code 4, MQTT 5 reason 0x86.
+        WrongCredentials => "wrong_credentials",
     }
 }
 

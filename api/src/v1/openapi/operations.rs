@@ -2,34 +2,20 @@
 
 use crate::http::error::ProblemType;
 
-/// Groups of routes, in the order documents list them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tag {
-    /// What is registered.
-    Registry,
-    /// Values: present, past and summed up.
-    Values,
-    /// Alerts and rules.
-    Alerts,
-    /// Bakau itself.
-    Operation,
-    /// Pages and pictures for people.
-    Pages,
-}
-
-impl Tag {
-    /// Every group.
-    pub(crate) const ALL: [Self; 5] = [Self::Registry, Self::Values, Self::Alerts, Self::Operation, Self::Pages];
-
-    /// Its key in the document; its message key is `tag_` and this.
-    pub(crate) const fn key(self) -> &'static str {
-        match self {
-            Self::Registry => "registry",
-            Self::Values => "values",
-            Self::Alerts => "alerts",
-            Self::Operation => "operation",
-            Self::Pages => "pages",
-        }
+bakau_model::words! {
+    /// Groups of routes, in the order documents list them.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Tag {
+        /// What is registered.
+        Registry => "registry",
+        /// Values: present, past and summed up.
+        Values => "values",
+        /// Alerts and rules.
+        Alerts => "alerts",
+        /// Bakau itself.
+        Operation => "operation",
+        /// Pages and pictures for people.
+        Pages => "pages",
     }
 }
 

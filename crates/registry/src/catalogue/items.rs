@@ -16,59 +16,22 @@ use crate::snapshot::{
     Person, Route, Rule, RuleTarget, Snapshot, Station,
 };
 
-/// Kinds of items, in the order in which they build on each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
-    City,
-    Agency,
-    Station,
-    Datastream,
-    Instrument,
-    Deployment,
-    Channel,
-    Person,
-    Notification,
-    Route,
-    Rule,
-    Device,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
-        Self::City,
-        Self::Agency,
-        Self::Station,
-        Self::Datastream,
-        Self::Instrument,
-        Self::Deployment,
-        Self::Channel,
-        Self::Person,
-        Self::Notification,
-        Self::Route,
-        Self::Rule,
-        Self::Device,
-    ];
-
-    /// The name of its tables in catalogue files and of its rows in the registry.
-    pub(crate) const fn key(self) -> &'static str {
-        match self {
-            Self::City => "city",
-            Self::Agency => "agency",
-            Self::Station => "station",
-            Self::Datastream => "datastream",
-            Self::Instrument => "instrument",
-            Self::Deployment => "deployment",
-            Self::Channel => "channel",
-            Self::Person => "person",
-            Self::Notification => "notification",
-            Self::Route => "route",
-            Self::Rule => "rule",
-            Self::Device => "device",
-        }
-    }
-
-    pub(crate) fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.key() == key)
+bakau_model::words! {
+    /// Kinds of items, in the order in which they build on each other.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub(crate) enum Kind {
+        City => "city",
+        Agency => "agency",
+        Station => "station",
+        Datastream => "datastream",
+        Instrument => "instrument",
+        Deployment => "deployment",
+        Channel => "channel",
+        Person => "person",
+        Notification => "notification",
+        Route => "route",
+        Rule => "rule",
+        Device => "device",
     }
 }
 

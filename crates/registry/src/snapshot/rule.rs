@@ -1,20 +1,21 @@
 //! Rules: which condition of what raises alerts.
 
 use bakau_model::{
-    ChannelId, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text,
+    ChannelId, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text, words,
 };
 use serde::{Deserialize, Serialize};
 
-/// Which way a threshold is crossed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// High values are bad.
-    Above,
-    /// Low values are bad.
-    Below,
-    /// Both are.
-    Outside,
+words! {
+    /// Which way a threshold is crossed.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub serde enum Direction {
+        /// High values are bad.
+        Above => "above",
+        /// Low values are bad.
+        Below => "below",
+        /// Both are.
+        Outside => "outside",
+    }
 }
 
 /// Raise and clear value of one level, in the parameter's canonical unit.

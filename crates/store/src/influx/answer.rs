@@ -86,37 +86,26 @@ pub enum Next {
     Partly,
 }
 
-/// Why a server takes nothing although it answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// 401: the token is unknown or was revoked.
-    Token,
-    /// 403: the token may not write into the bucket.
-    Right,
-    /// 404: organization or bucket do not exist.
-    Bucket,
-    /// 3xx: the address leads to another server.
-    Redirect,
-    /// 2xx other than 204: this is not the write interface of InfluxDB 2.
-    NotInflux,
-    /// Any other answer nobody expects.
-    Unexpected,
+bakau_model::words! {
+    /// Why a server takes nothing although it answers.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Hold {
+        /// 401: the token is unknown or was revoked.
+        Token => "token",
+        /// 403: the token may not write into the bucket.
+        Right => "right",
+        /// 404: organization or bucket do not exist.
+        Bucket => "bucket",
+        /// 3xx: the address leads to another server.
+        Redirect => "redirect",
+        /// 2xx other than 204: this is not the write interface of InfluxDB 2.
+        NotInflux => "not_influx",
+        /// Any other answer nobody expects.
+        Unexpected => "unexpected",
+    }
 }
 
 impl Hold {
-    /// The stable key used in message files.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Right => "right",
-            Self::Bucket => "bucket",
-            Self::Redirect => "redirect",
-            Self::NotInflux => "not_influx",
-            Self::Unexpected => "unexpected",
-        }
-    }
-
     pub(super) const fn sentence(self) -> &'static str {
         match self {
             Self::Token => "InfluxDB does not accept the token: it is wrong or was revoked",

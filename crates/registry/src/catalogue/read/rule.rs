@@ -1,6 +1,6 @@
 //! Rules.
 
-use bakau_model::{DAY_S, Level, Parameter, PerLevel, SourceName, StationId, StationKind};
+use bakau_model::{DAY_S, Level, Parameter, PerLevel, SourceName, StationId, StationKind, words};
 
 use super::name;
 use crate::{
@@ -15,18 +15,17 @@ const MAX_REPEAT_S: f64 = (7 * DAY_S) as f64;
 /// The keys of threshold rules, of silence rules and of rules about sources, as far as they are not of all.
 const KEYS: [&str; 7] = ["datastream", "parameter", "direction", "hold_s", "station", "kind", "mqtt_source"];
 
-/// The kinds of conditions, as written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Threshold,
-    Silence,
-    SourceDown,
+words! {
+    /// The kinds of conditions, as written.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        Threshold => "threshold",
+        Silence => "silence",
+        SourceDown => "source_down",
+    }
 }
 
 impl Kind {
-    const ALL: [(&str, Self); 3] =
-        [("threshold", Self::Threshold), ("silence", Self::Silence), ("source_down", Self::SourceDown)];
-
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Threshold => &["datastream", "parameter", "direction", "hold_s", "kind"],
@@ -39,7 +38,7 @@ impl Kind {
 pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     let (id, name) = (fields.required("id"), name(fields));
     let written = fields.optional::<String>("condition").unwrap_or_else(|| "threshold".to_owned());
-    let kind = Kind::ALL.into_iter().find(|(word, _)| *word == written).map(|(_, kind)| kind);
+    let kind = Kind::from_key(&written);
     if kind.is_none() {
         fields.error_at("condition", "rule_condition", &[("value", &written)]);
     }
