@@ -7,10 +7,10 @@ use bakau_clock::Clock;
 use bakau_ingest::{
     IngestConfig, Intake, SourceBoard,
     broker::{self, BrokerConfig, BrokerError, BrokerTls},
-    client::{self, ClientConfig, Secret, Tls},
+    client::{self, ClientConfig, Tls},
     tls,
 };
-use bakau_model::{Qos, SourceName};
+use bakau_model::{Qos, Secret, SourceName};
 use bakau_registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

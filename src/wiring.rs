@@ -3,11 +3,11 @@
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secret, Secrets};
+use bakau_alerts::{Alerts, AlertsConfig, AlertsError, Secrets};
 use bakau_api::{ApiConfig, AppParts, AppState, MessageCharts};
 use bakau_clock::{Clock, SystemClock};
 use bakau_ingest::{LatestTable, SourceBoard, StoreBoard, run_writer, start_committer};
-use bakau_model::Principal;
+use bakau_model::{Principal, Secret};
 use bakau_registry::Registry;
 use bakau_spool::{Consumer, SpoolReader};
 use bakau_store::Store;

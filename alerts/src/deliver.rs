@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bakau_model::UtcMillis;
+use bakau_model::{Secret, UtcMillis};
 use bakau_registry::{Channel, MailSecurity, Person, Snapshot};
 use bytes::Bytes;
 
@@ -122,7 +122,7 @@ impl Courier {
         Ok(bot.text(&self.message(notice, person).telegram()).await)
     }
 
-    fn secret(&self, env: &str, what: &str) -> Result<crate::Secret, Answer> {
+    fn secret(&self, env: &str, what: &str) -> Result<Secret, Answer> {
         let missing = || Answer::NotConfigured(format!("{what} {env} is not set: set it and restart Bakau"));
         self.secrets.get(env).ok_or_else(missing)
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use bakau_model::{RuleId, UtcMillis};
+use bakau_model::{RuleId, UtcMillis, hex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -59,7 +59,7 @@ impl AlertId {
 
 impl fmt::Display for AlertId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -67,12 +67,9 @@ impl FromStr for AlertId {
     type Err = InvalidAlertId;
     fn from_str(text: &str) -> Result<Self, InvalidAlertId> {
         let invalid = || InvalidAlertId { given: text.chars().take(60).collect() };
-        let digit = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 32 || !text.as_bytes().iter().all(digit) {
-            return Err(invalid());
-        }
-        let number = u128::from_str_radix(text, 16).map_err(|_| invalid())?;
-        Ok(Self(number.to_be_bytes()))
+        // One text for one alert: capitals would be another.
+        let lowercase = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        hex::decode(text).filter(|_| lowercase).map(Self).ok_or_else(invalid)
     }
 }
 

@@ -49,7 +49,7 @@ pub use error::AlertsError;
 pub use handle::Alerts;
 pub use id::{AlertId, InvalidAlertId};
 pub use retry::RetryPolicy;
-pub use secrets::{FixedSecrets, Secret, Secrets};
+pub use secrets::{FixedSecrets, Secrets};
 pub use settled::{Episode, settle};
 pub use sources::{NoSources, Sources};
 pub use view::{

@@ -2,29 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-/// A secret text; its debug form hides it, so it cannot reach a log by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself, for signing only.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(***)")
-    }
-}
+use bakau_model::Secret;
 
 /// Where channels find their secrets; names are those of environment variables.
 pub trait Secrets: fmt::Debug + Send + Sync {
@@ -55,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_in_its_debug_form() {
+    fn secrets_are_found_by_name_and_not_in_their_debug_form() {
         let secrets = FixedSecrets::new([("HOOK".to_owned(), Secret::new("hunter2"))]);
         assert!(!format!("{secrets:?}").contains("hunter2"));
         assert_eq!(secrets.get("HOOK").unwrap().expose(), "hunter2");

@@ -22,7 +22,7 @@ mod wire;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bakau_clock::Clock;
-use bakau_model::{BlockedReason, DAY_S, Qos, SourceKind, SourceName};
+use bakau_model::{BlockedReason, DAY_S, Qos, Secret, SourceKind, SourceName};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -36,28 +36,6 @@ pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * DAY_S as u
 
 /// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
 pub const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
-
-/// A password or token; never printed.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
 
 /// Version of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bakau_model::Secret;
 use bytes::Bytes;
 use reqwest::{
     Client,
@@ -13,7 +14,6 @@ use reqwest::{
 use serde::Deserialize;
 
 use super::{Answer, webhook::told};
-use crate::Secret;
 
 /// For the text; the client's own bound is longer.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(15);

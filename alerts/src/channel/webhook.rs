@@ -5,14 +5,16 @@
 
 use std::{error::Error, fmt::Write, time::Duration};
 
-use bakau_model::{AgencyId, DatastreamName, Flag, Level, Parameter, SourceName, StationId, Text, UtcMillis};
+use bakau_model::{
+    AgencyId, DatastreamName, Flag, Level, Parameter, Secret, SourceName, StationId, Text, UtcMillis, hex,
+};
 use hmac::{Hmac, Mac};
 use reqwest::{Client, StatusCode, header};
 use serde::Serialize;
 use sha2::Sha256;
 
 use super::Answer;
-use crate::{AlertId, AlertKind, NoticeKind, Secret, db::DueNotice, engine::Reason, facts::RuleFacts, message};
+use crate::{AlertId, AlertKind, NoticeKind, db::DueNotice, engine::Reason, facts::RuleFacts, message};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -139,11 +141,7 @@ pub(crate) fn sign(secret: &Secret, now: UtcMillis, body: &str) -> String {
     mac.update(seconds.to_string().as_bytes());
     mac.update(b".");
     mac.update(body.as_bytes());
-    let mut header = format!("t={seconds},v1=");
-    for byte in mac.finalize().into_bytes() {
-        let _written = write!(header, "{byte:02x}");
-    }
-    header
+    format!("t={seconds},v1={}", hex::encode(&mac.finalize().into_bytes()))
 }
 
 /// Posts a body and waits for the answer, at most [`TOTAL_TIMEOUT`].

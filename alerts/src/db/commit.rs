@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bakau_model::{ChannelId, DatastreamName, Flag, Level, Observation, PersonId, RuleId, Seq, SourceName, UtcMillis};
+use bakau_model::{
+    ChannelId, DatastreamName, Flag, Level, Observation, PersonId, RuleId, Seq, SourceName, UtcMillis, hex,
+};
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
@@ -354,5 +356,5 @@ fn idempotency_key(notice: &Notice, recipient: &Recipient) -> String {
     hash.update(recipient.channel.as_str().as_bytes());
     hash.update([0]);
     hash.update(recipient.person.as_ref().map_or("", PersonId::as_str).as_bytes());
-    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash.finalize()[..16])
 }

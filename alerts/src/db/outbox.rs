@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bakau_model::{ChannelId, Level, PersonId, UtcMillis};
+use bakau_model::{ChannelId, Level, PersonId, UtcMillis, hex};
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -277,7 +277,7 @@ fn escalation_key(transition: i64, alert: AlertId, person: &PersonId, channel: &
     hash.update(person.as_str().as_bytes());
     hash.update([0]);
     hash.update(channel.as_str().as_bytes());
-    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash.finalize()[..16])
 }
 
 fn channel(row: &SqliteRow) -> Result<ChannelId, DbError> {

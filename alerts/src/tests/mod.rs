@@ -11,7 +11,7 @@ mod sink;
 use std::{sync::Arc, time::Duration};
 
 use bakau_clock::{Clock, ManualClock};
-use bakau_model::{Backoff, ChannelId, Envelope, Observation, Qos, Seq, SourceName, UtcMillis};
+use bakau_model::{Backoff, ChannelId, Envelope, Observation, Qos, Secret, Seq, SourceName, UtcMillis};
 use bakau_registry::{Channel, Rule, Snapshot};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig, SpoolReader};
 use bakau_store::{Store, embedded::EmbeddedStore};
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AlertDetail, AlertId, AlertQuery, Alerts, AlertsConfig, FixedSecrets, Secret, Sources, engine::SourceView, testing,
+    AlertDetail, AlertId, AlertQuery, Alerts, AlertsConfig, FixedSecrets, Sources, engine::SourceView, testing,
 };
 
 /// A folder with spool and store that outlive the alert room.

@@ -156,7 +156,7 @@ impl Link {
 }
 
 fn opening(config: &ClientConfig) -> Connect {
-    let password = || config.password.as_ref().map_or(String::new(), |secret| secret.reveal().to_owned());
+    let password = || config.password.as_ref().map_or(String::new(), |secret| secret.expose().to_owned());
     let seconds = |duration: Duration, least: u64| duration.as_secs().max(least);
     Connect {
         client_id: config.client_id.clone(),

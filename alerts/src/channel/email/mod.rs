@@ -4,6 +4,7 @@ mod mime;
 
 use std::{error::Error as _, time::Duration};
 
+use bakau_model::Secret;
 use bakau_registry::MailSecurity;
 use lettre::transport::smtp::{
     Error,
@@ -15,7 +16,6 @@ use lettre::transport::smtp::{
 pub(crate) use mime::{CHART_CID, Letter, domain_of, letter};
 
 use super::Answer;
-use crate::Secret;
 
 /// For the connection and for each answer.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15);

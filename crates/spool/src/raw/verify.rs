@@ -1,6 +1,8 @@
 //! Reads the whole raw record, follows the chain across segments, and names what is damaged.
 
-use std::{fmt::Write as _, fs::File, io, path::Path};
+use std::{fs::File, io, path::Path};
+
+use bakau_model::hex;
 
 use super::{
     RawDamage, RawReport, Recent, Segment, content, file_name,
@@ -34,7 +36,7 @@ pub fn verify(folder: &Path) -> Result<RawReport, SpoolError> {
             check.links.anything = true;
         }
     }
-    check.report.seal = check.links.accepted.first().map(hex);
+    check.report.seal = check.links.accepted.first().map(|chain| hex::encode(chain));
     Ok(check.report)
 }
 
@@ -152,11 +154,4 @@ impl Check {
             self.report.damaged.push(damage);
         }
     }
-}
-
-fn hex(chain: &Chain) -> String {
-    chain.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

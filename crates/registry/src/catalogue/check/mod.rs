@@ -9,7 +9,7 @@ mod rule;
 
 use std::fmt::Display;
 
-use bakau_model::{DAY_S, DatastreamName, Parameter, StationKind, Text, UtcMillis};
+use bakau_model::{DAY_S, DatastreamName, Parameter, StationKind, Text, UtcMillis, hex};
 
 pub(crate) use self::{
     people::{email, mail_server, notification, person, url, variable},
@@ -21,7 +21,7 @@ use super::{
     fields::Fields,
     grammar::{is_area_code, misspelling, placeholder_levels, topic_problem},
 };
-use crate::{parameters, snapshot::WaterClass, token};
+use crate::{parameters, snapshot::WaterClass};
 
 /// Longest free text, in bytes: a long sentence with its source.
 const MAX_TEXT_BYTES: usize = 1_000;
@@ -99,7 +99,7 @@ pub(crate) fn deployment(fields: &mut Fields<'_, '_>, times: (Option<UtcMillis>,
 }
 
 pub(crate) fn device(fields: &mut Fields<'_, '_>, token_sha256: Option<&str>, publish: Option<&[String]>) {
-    if token_sha256.is_some_and(|digest| token::parse_digest(digest).is_none()) {
+    if token_sha256.is_some_and(|digest| hex::decode::<32>(digest).is_none()) {
         // It may be the token itself, pasted by mistake: it is not repeated.
         fields.error_at("token_sha256", "token_digest", &[]);
     }
