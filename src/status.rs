@@ -6,7 +6,6 @@ use std::{
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
-    sync::LazyLock,
     time::Duration,
 };
 
@@ -15,7 +14,8 @@ use bakau_answers::{
     AlertsStatus, ChannelStatus, DeliveryFault, ExternalBroker, OutboxStatus, Source, SourceState, SpoolStatus, Status,
     StoreStatus,
 };
-use bakau_model::{BlockedReason, Language, Messages, SourceKind, StoreKind};
+use bakau_model::{BlockedReason, Language, SECOND_MS, SourceKind, StoreKind};
+use bakau_text::{Messages, format, texts};
 use serde::Deserialize;
 
 use crate::config::Config;
@@ -33,18 +33,9 @@ struct Problem {
     detail: String,
 }
 
-pub(crate) fn texts(language: Language) -> &'static Messages {
-    static ID: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("messages/id.toml")));
-    static EN: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("messages/en.toml")));
-    match language {
-        Language::Id => &ID,
-        Language::En => &EN,
-    }
-}
-
-#[expect(clippy::expect_used, reason = "the files are compiled in and a test parses both")]
-fn parse(file: &str) -> Messages {
-    Messages::parse(file).expect("message file")
+texts! {
+    /// The texts of the command line in one language.
+    pub(crate) fn texts = "messages/id.toml", "messages/en.toml";
 }
 
 /// Asks the process of this configuration, or the one at `url`.
@@ -119,7 +110,8 @@ fn table(status: &Status, base: &str, language: Language) -> String {
         line(&mut out, "", &more);
     }
     line(&mut out, words.text("status_alerts"), &alerts_line(&status.alerts, words));
-    let outbox = status.outbox.as_ref().map_or_else(|| unknown.to_owned(), |outbox| outbox_line(outbox, words));
+    let outbox =
+        status.outbox.as_ref().map_or_else(|| unknown.to_owned(), |outbox| outbox_line(outbox, words, language));
     line(&mut out, words.text("status_outbox"), &outbox);
     for channel in status.outbox.iter().flat_map(|outbox| &outbox.channels) {
         line(&mut out, "", &channel_line(channel, words));
@@ -142,7 +134,9 @@ fn table(status: &Status, base: &str, language: Language) -> String {
         let counts: Vec<(&str, &str)> = counts.iter().map(|(name, count)| (*name, count.as_str())).collect();
         let (name, stations) = (agency.name.get(language), words.fill("status_stations", &counts));
         let share = agency.last_24h.as_ref().and_then(|day| day.completeness);
-        let day = share.map(|share| words.fill("status_last_day", &[("share", &percent(share, language))]));
+        let day = share.map(|share| {
+            words.fill("status_last_day", &[("share", &format!("{} %", format::percent(share, language)))])
+        });
         let day = day.unwrap_or_else(|| words.text("status_last_day_unknown").to_owned());
         let _ = writeln!(out, "  {name}: {stations}, {day}");
     }
@@ -159,10 +153,10 @@ fn line(out: &mut String, label: &str, says: &str) {
 }
 
 fn spool_line(spool: &SpoolStatus, words: &Messages, language: Language) -> String {
-    let (bytes, max) = (size(spool.unconsumed_bytes, language), size(spool.max_bytes, language));
+    let (bytes, max) = (format::bytes(spool.unconsumed_bytes, language), format::bytes(spool.max_bytes, language));
     let messages = spool.unconsumed_messages.to_string();
     let says = words.fill("status_spool_size", &[("bytes", &bytes), ("max", &max), ("messages", &messages)]);
-    let free = spool.disk_free_bytes.map(|free| size(free, language));
+    let free = spool.disk_free_bytes.map(|free| format::bytes(free, language));
     let free = free.as_deref().unwrap_or_else(|| words.text("status_unknown"));
     format!("{says}; {}", words.fill("status_disk_free", &[("free", free)]))
 }
@@ -195,13 +189,17 @@ fn store_lines(store: &StoreStatus, words: &Messages) -> Vec<String> {
     lines
 }
 
-fn outbox_line(outbox: &OutboxStatus, words: &Messages) -> String {
+fn outbox_line(outbox: &OutboxStatus, words: &Messages, language: Language) -> String {
     let counts = [outbox.waiting, outbox.retrying, outbox.failed].map(|count| count.to_string());
     let [waiting, retrying, failed] = &counts;
     let values = [("waiting", waiting.as_str()), ("retrying", retrying.as_str()), ("failed", failed.as_str())];
     let mut says = words.fill("status_outbox_size", &values);
     if let Some(age) = outbox.oldest_age_s {
-        let _ = write!(says, "; {}", words.fill("status_outbox_age", &[("age", &span(age, words))]));
+        let _ = write!(
+            says,
+            "; {}",
+            words.fill("status_outbox_age", &[("age", &format::span(age.saturating_mul(SECOND_MS), language))])
+        );
     }
     says
 }
@@ -275,39 +273,6 @@ fn source_line(source: &Source, words: &Messages) -> String {
     says
 }
 
-/// Seconds for people: a notice that waits for two days is not told in seconds.
-fn span(seconds: i64, words: &Messages) -> String {
-    let seconds = seconds.max(0);
-    let (count, key) = match seconds {
-        0..120 => (seconds, "span_seconds"),
-        120..7_200 => (seconds / 60, "span_minutes"),
-        7_200..172_800 => (seconds / 3_600, "span_hours"),
-        _ => (seconds / 86_400, "span_days"),
-    };
-    words.fill(key, &[("n", &count.to_string())])
-}
-
-/// Bytes for people, with one decimal.
-fn size(bytes: u64, language: Language) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let Some((unit, name)) = UNITS.into_iter().find(|(unit, _)| *unit <= bytes) else { return format!("{bytes} B") };
-    let tenths = u128::from(bytes) * 10 / u128::from(unit);
-    format!("{} {name}", decimal(tenths, language))
-}
-
-/// A share with one decimal.
-fn percent(share: f64, language: Language) -> String {
-    format!("{} %", decimal(bakau_model::thousandths(share).into(), language))
-}
-
-fn decimal(tenths: u128, language: Language) -> String {
-    let point = match language {
-        Language::Id => ',',
-        Language::En => '.',
-    };
-    format!("{}{point}{}", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,13 +314,13 @@ mod tests {
         for part in [
             "BELUM SIAP",
             "Penyimpanan tidak menjawab.",
-            "1,5 KiB dari 2,0 GiB",
+            "1,5 kB dari 2,1 GB",
             "3 dari 4 stasiun melapor, 9 dari 10 nilai mutakhir, 24 jam terakhir 99,9 % dari nilai yang diharapkan",
             "Dinas PU: 1 dari 1 stasiun melapor, 1 dari 1 nilai mutakhir, 24 jam terakhir belum diketahui",
             "(refused); 12 pesan diterima; belum ada pesan",
             "InfluxDB 2; tulisan terakhir 2026-03-10T15:59:00+07:00",
             "GAGAL 2026-03-10T16:00:00+07:00: InfluxDB menolak token.",
-            "; 30,0 GiB bebas di disk",
+            "; 32,2 GB bebas di disk",
             "tertua sejak 26 jam",
             "saluran surel: 1 dicoba lagi, 0 gagal; terakhir 2026-03-10T15:58:00+07:00: jawaban 451 (greylisted)",
             "saluran bot: 1 dicoba lagi, 2 gagal; terakhir 2026-03-10T15:57:00+07:00: tidak ada jawaban",
@@ -367,12 +332,12 @@ mod tests {
         let said = table(&status, "http://x", Language::En);
         for part in [
             "NOT READY",
-            "1.5 KiB of 2.0 GiB",
+            "1.5 kB of 2.1 GB",
             "Environment Agency: 3 of 4",
             "no message yet",
             "unknown s",
-            "30.0 GiB free on the disk",
-            "oldest for 26 h",
+            "32.2 GB free on the disk",
+            "oldest for 26 hours",
             "channel bot: 1 tried again, 2 failed",
             "lost in the broker: unknown; restarts of the broker: unknown; sessions lost: 1, taken over: 0; losses of an \
              unknown number of messages: 1",
@@ -386,10 +351,5 @@ mod tests {
         assert_eq!(reachable("0.0.0.0:8080".parse().unwrap()), "127.0.0.1:8080".parse().unwrap());
         assert_eq!(reachable("[::]:80".parse().unwrap()), "[::1]:80".parse().unwrap());
         assert_eq!(reachable("10.0.0.5:80".parse().unwrap()), "10.0.0.5:80".parse().unwrap());
-    }
-
-    #[test]
-    fn both_message_files_have_the_same_keys_and_placeholders() {
-        assert_eq!(texts(Language::Id).unlike(texts(Language::En)), [""; 0]);
     }
 }

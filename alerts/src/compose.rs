@@ -2,7 +2,8 @@
 //!
 //! The parts are composed once and then written as plain text, as a small page for mail, and as Telegram's HTML.
 
-use bakau_model::{Flag, Language, Level, MINUTE_MS, Messages, UtcMillis};
+use bakau_model::{Flag, Language, Level, MINUTE_MS, UtcMillis};
+use bakau_text::{Messages, escape, escape_quoted};
 
 use crate::{
     Acknowledgement, NoticeKind,
@@ -117,27 +118,27 @@ impl Message {
              <div style=\"max-width:600px;margin:0 auto\">\n\
              <p style=\"margin:0 0 12px\"><span style=\"display:inline-block;padding:4px 12px;border-radius:4px;\
              font-weight:bold;background:{ground};color:{ink}\">{}</span></p>\n",
-            escape(&self.badge)
+            escape_quoted(&self.badge)
         );
         if let Some(preface) = &self.preface {
-            page += &format!("<p style=\"margin:0 0 12px\"><b>{}</b></p>\n", escape(preface));
+            page += &format!("<p style=\"margin:0 0 12px\"><b>{}</b></p>\n", escape_quoted(preface));
         }
-        page += &format!("<p style=\"margin:0 0 12px;font-size:18px\">{}</p>\n", escape(&self.sentence));
+        page += &format!("<p style=\"margin:0 0 12px;font-size:18px\">{}</p>\n", escape_quoted(&self.sentence));
         if let [(label, address), ..] = self.links.as_slice() {
             // A table cell, because that is the only button every mail program draws.
             page += &format!(
                 "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:16px 0\"><tr>\
                  <td style=\"border-radius:6px;background:#0b5d4e\"><a href=\"{}\" style=\"display:inline-block;\
                  padding:12px 20px;color:#ffffff;font-weight:bold;text-decoration:none\">{}</a></td></tr></table>\n",
-                escape(address),
-                escape(label)
+                escape_quoted(address),
+                escape_quoted(label)
             );
         }
         if chart {
             page += &format!(
                 "<p style=\"margin:0 0 12px\"><img src=\"cid:{CHART_CID}\" width=\"600\" alt=\"{}\" \
                  style=\"max-width:100%;height:auto;border:0\"></p>\n",
-                escape(&self.subject)
+                escape_quoted(&self.subject)
             );
         }
         page += "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:0 0 12px\">\n";
@@ -145,18 +146,21 @@ impl Message {
             page += &format!(
                 "<tr><td style=\"padding:2px 16px 2px 0;vertical-align:top;opacity:.75\">{}</td>\
                  <td style=\"padding:2px 0\">{}</td></tr>\n",
-                escape(label),
-                escape(value)
+                escape_quoted(label),
+                escape_quoted(value)
             );
         }
         page += "</table>\n";
         for (label, address) in self.links.iter().skip(1) {
-            page +=
-                &format!("<p style=\"margin:0 0 12px\"><a href=\"{}\">{}</a></p>\n", escape(address), escape(label));
+            page += &format!(
+                "<p style=\"margin:0 0 12px\"><a href=\"{}\">{}</a></p>\n",
+                escape_quoted(address),
+                escape_quoted(label)
+            );
         }
         page + &format!(
             "<p style=\"margin:24px 0 0;font-size:13px;opacity:.75\">{}</p>\n</div></body></html>\n",
-            escape(&self.footer)
+            escape_quoted(&self.footer)
         )
     }
 
@@ -167,7 +171,6 @@ impl Message {
     }
 
     fn telegram_with(&self, lines: &[(String, String)]) -> String {
-        let escape = telegram::escape;
         let mut parts = vec![format!("{} <b>{}</b>", mark(self.level, self.technical), escape(&self.badge))];
         parts.extend(self.preface.as_deref().map(|preface| format!("<b>{}</b>", escape(preface))));
         // Names come from the catalogue, which bounds nothing so tightly that a message would always fit.
@@ -309,10 +312,6 @@ const fn mark(level: Level, technical: bool) -> &'static str {
         (Level::Siaga, false) => "🟠",
         (Level::Awas, false) => "🔴",
     }
-}
-
-fn escape(text: &str) -> String {
-    telegram::escape(text).replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

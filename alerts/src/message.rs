@@ -1,8 +1,7 @@
 //! The sentence people read, in both languages. Pure.
 
-use std::sync::LazyLock;
-
-use bakau_model::{DEFAULT_ZONE, Flag, Language, Level, Messages, Text, UtcMillis};
+use bakau_model::{DEFAULT_ZONE, Flag, Language, Level, Text, UtcMillis};
+use bakau_text::{Messages, format, texts};
 use jiff::tz::TimeZone;
 
 use crate::{
@@ -10,18 +9,9 @@ use crate::{
     facts::{Facts, SubjectFacts},
 };
 
-const ID: &str = include_str!("../messages/id.toml");
-const EN: &str = include_str!("../messages/en.toml");
-
-#[expect(clippy::expect_used, reason = "the files are part of the program and read by a test")]
-static MESSAGES: LazyLock<[Messages; 2]> =
-    LazyLock::new(|| [ID, EN].map(|file| Messages::parse(file).expect("a message file of the alert room")));
-
-pub(crate) fn messages(language: Language) -> &'static Messages {
-    match language {
-        Language::Id => &MESSAGES[0],
-        Language::En => &MESSAGES[1],
-    }
+texts! {
+    /// The texts of this room in one language.
+    pub(crate) fn messages = "../messages/id.toml", "../messages/en.toml";
 }
 
 /// What happened, in both languages.
@@ -34,12 +24,12 @@ pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
     let messages = messages(language);
     let level = |level: Level| messages.text(level_key(level));
     let zone = zone(facts);
-    let (time, date) = local_time(facts.observed_at, zone, messages);
+    let (time, date) = local_time(facts.observed_at, zone, language);
     let value = measure(facts, facts.value, language).unwrap_or_default();
     let since = facts.heard.unwrap_or(facts.onset);
-    let (since_time, since_date) = local_time(since, zone, messages);
+    let (since_time, since_date) = local_time(since, zone, language);
     let subject = subject(facts, language);
-    let limit = facts.limit.map(|limit| decimal(&limit.to_string(), language)).unwrap_or_default();
+    let limit = facts.limit.map(|limit| format::written(&limit.to_string(), language)).unwrap_or_default();
     let text = messages.fill(
         template(facts),
         &[
@@ -97,13 +87,13 @@ pub(crate) fn zone(facts: &Facts) -> &str {
 /// A value in the parameter's unit, with the decimals and the notation people read.
 pub(crate) fn measure(facts: &Facts, value: Option<f64>, language: Language) -> Option<String> {
     let (value, parameter) = value.zip(facts.parameter())?;
-    let value = decimal(&format!("{value:.*}", usize::from(parameter.decimals)), language);
+    let value = format::written(&format!("{value:.*}", usize::from(parameter.decimals)), language);
     Some(format!("{value} {}", parameter.unit.symbol()).trim_end().to_owned())
 }
 
 /// An instant in the station's local time: `02.13 WIB, 10 Maret 2026`.
 pub(crate) fn moment(facts: &Facts, at: UtcMillis, language: Language) -> String {
-    let (time, date) = local_time(at, zone(facts), messages(language));
+    let (time, date) = local_time(at, zone(facts), language);
     format!("{time}, {date}")
 }
 
@@ -147,25 +137,11 @@ fn template(facts: &Facts) -> &'static str {
 }
 
 /// `02.13 WIB` and `10 Maret 2026`; in UTC where the zone is unknown, which the text then says.
-fn local_time(at: UtcMillis, zone: &str, messages: &Messages) -> (String, String) {
+fn local_time(at: UtcMillis, zone: &str, language: Language) -> (String, String) {
     let Some(stamp) = at.to_jiff() else { return (at.to_string(), String::new()) };
     let zoned = stamp.to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC));
-    let [hour, minute] = [zoned.hour(), zoned.minute()].map(|number| format!("{number:02}"));
-    let name = zoned.strftime("%Z").to_string();
-    let time = messages.fill("time", &[("hour", &hour), ("minute", &minute), ("zone", &name)]);
-    let month = messages.text(&format!("month_{}", zoned.month())).to_owned();
-    let (day, year) = (zoned.day().to_string(), zoned.year().to_string());
-    (time, messages.fill("date", &[("day", &day), ("month", &month), ("year", &year)]))
-}
-
-/// A number in the language's notation; `-0.00` is shown as `0.00`.
-fn decimal(number: &str, language: Language) -> String {
-    let nothing = number.strip_prefix('-').filter(|digits| digits.chars().all(|c| matches!(c, '0' | '.')));
-    let number = nothing.unwrap_or(number);
-    match language {
-        Language::Id => number.replace('.', ","),
-        Language::En => number.to_owned(),
-    }
+    let time = format!("{} {}", format::clock(&zoned, language), format::zone_name(&zoned));
+    (time, format::date(&zoned, language))
 }
 
 #[cfg(test)]
@@ -174,11 +150,6 @@ mod tests {
 
     use super::*;
     use crate::testing::facts;
-
-    #[test]
-    fn both_files_have_the_same_keys_and_placeholders() {
-        assert_eq!(messages(Language::Id).unlike(messages(Language::En)), [""; 0]);
-    }
 
     #[test]
     fn every_kind_of_transition_reads_well_in_both_languages() {

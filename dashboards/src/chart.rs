@@ -181,7 +181,7 @@ impl ChartSpec {
     }
 }
 
+/// Without what XML cannot say.
 fn escape(text: &str) -> String {
-    let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    bakau_text::escape(&text.chars().filter(|letter| !letter.is_control()).collect::<String>())
 }

@@ -7,7 +7,6 @@
 pub mod assets;
 pub mod chart;
 pub mod chart_link;
-pub mod format;
 pub mod link;
 pub mod live;
 mod map;

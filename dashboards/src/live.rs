@@ -4,7 +4,7 @@
 //!
 //! * `event: values`, at most a few times a second: a JSON array with the newest value of each changed datastream.
 //!   `value` and both texts are `null` where the device reported that it has no value; `text` is without unit, as
-//!   [`crate::format::number`] writes it; `flag` is the QARTOD code; `current_until` is when the value becomes stale if no
+//!   [`bakau_text::format::number`] writes it; `flag` is the QARTOD code; `current_until` is when the value becomes stale if no
 //!   other comes; `online` is `false` while the last word of the device is that it left: an old value that comes late does
 //!   not bring it back.
 //!   ```json

@@ -2,11 +2,11 @@
 
 use std::borrow::Borrow;
 
-use bakau_model::{DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, Messages, StationKind, Unit, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, StationKind, Unit, UtcMillis};
+use bakau_text::{Messages, format};
 
 use crate::{
     chart_link::ChartLink,
-    format,
     texts::messages,
     view::{
         AcknowledgementRow, AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, StationView,
@@ -432,9 +432,7 @@ impl<'a> Say<'a> {
 
     /// What the script needs to say: a JSON object of texts, for a data attribute.
     pub(crate) fn words(&self) -> String {
-        let ages = ["now", "second_one", "second_many", "minute_one", "minute_many", "hour_one", "hour_many"];
-        let ages = ages.into_iter().chain(["day_one", "day_many", "future"]);
-        let ages = ages.map(|key| (key, self.messages.text(&format!("age_{key}")).to_owned()));
+        let ages = format::ages(self.frame.language).map(|(key, text)| (key, text.to_owned()));
         let levels = Level::ALL.into_iter().map(|level| (level.key(), self.level(level)));
         let none = [("none", self.state(None))];
         let flags = Flag::ALL.into_iter().map(|flag| (flag_digit(flag), self.flag(flag).to_owned()));

@@ -7,9 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use bakau_model::{DatastreamId, Language, Messages};
+use bakau_model::{DatastreamId, Language};
 use bakau_registry::Snapshot;
 use bakau_store::copy::{Compared, CopyEvent, Totals, Transfer, copy};
+use bakau_text::Messages;
 
 use crate::status::texts;
 

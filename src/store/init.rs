@@ -5,7 +5,8 @@
 use std::{fs::File, io::Write, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use bakau_model::{HOUR_S, Language, Messages};
+use bakau_model::{HOUR_S, Language};
+use bakau_text::Messages;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -115,11 +115,6 @@ impl Bot<'_> {
     }
 }
 
-/// A text as Telegram's HTML: only these three characters have a meaning in it.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,31 +1,19 @@
 //! Which language an answer is written in, and the texts of this room.
 
-use std::sync::LazyLock;
-
 use axum::http::{HeaderMap, Uri, header};
-use bakau_model::{Language, Messages, Text};
+use bakau_model::{Language, Text};
 
 /// Name of the query parameter and of the cookie that choose the language.
 pub(crate) const LANGUAGE_KEY: &str = "lang";
 
-/// The texts of this room in one language.
-pub(crate) fn texts(language: Language) -> &'static Messages {
-    static ID: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../../messages/id.toml")));
-    static EN: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../../messages/en.toml")));
-    match language {
-        Language::Id => &ID,
-        Language::En => &EN,
-    }
+bakau_text::texts! {
+    /// The texts of this room in one language. An example in JSON stands in braces too, with words of its language.
+    pub(crate) fn texts = "../../messages/id.toml", "../../messages/en.toml", unlike "body_json";
 }
 
 /// A text of this room in both languages.
 pub(crate) fn in_both(key: &str) -> Text {
     Text { id: texts(Language::Id).text(key).into(), en: texts(Language::En).text(key).into() }
-}
-
-#[expect(clippy::expect_used, reason = "the files are compiled in and a test parses both")]
-fn parse(file: &str) -> Messages {
-    Messages::parse(file).expect("message file")
 }
 
 /// The language of an answer: `?lang=`, then the cookie set by an earlier `?lang=`, then, for programs under `/api/`, what
@@ -115,11 +103,5 @@ mod tests {
         assert_eq!(language("/", None, None), Language::Id);
         assert_eq!(language("/?lang=fr", Some("lang=xx"), Some("de, en;q=0")), Language::Id);
         assert_eq!(language("/?lang=", Some(";;="), Some(";q=,;;,q=zz")), Language::Id);
-    }
-
-    #[test]
-    fn both_message_files_have_the_same_keys_and_placeholders_and_no_empty_text() {
-        // An example in JSON stands in braces too, with words of its language.
-        assert_eq!(texts(Language::Id).unlike(texts(Language::En)), ["body_json"]);
     }
 }

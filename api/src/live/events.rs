@@ -23,7 +23,7 @@ use axum::{
     },
 };
 use bakau_alerts::AlertView;
-use bakau_dashboards::{format, live};
+use bakau_dashboards::live;
 use bakau_ingest::LatestEntry;
 use bakau_model::{DatastreamId, DatastreamName, Language, Level, StationId, StationStatus};
 use bakau_registry::{Datastream, Snapshot};
@@ -369,8 +369,8 @@ fn value_of(snapshot: &Snapshot, datastream: &Datastream, entry: &LatestEntry, o
     let text = |value: Option<f64>| {
         value.map(|value| {
             json!({
-                "id": format::number(value, decimals, Language::Id),
-                "en": format::number(value, decimals, Language::En),
+                "id": bakau_text::format::number(value, decimals, Language::Id),
+                "en": bakau_text::format::number(value, decimals, Language::En),
             })
         })
     };

@@ -14,7 +14,6 @@ pub mod hex;
 mod id;
 mod ledger;
 mod level;
-mod messages;
 mod missing;
 mod observation;
 mod parameter;
@@ -44,7 +43,6 @@ pub use id::{
 };
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
 pub use level::{Level, PerLevel};
-pub use messages::{InvalidMessages, Messages};
 pub use missing::{MissingCode, MissingCodes};
 pub use observation::{Flag, Observation, Reading, TimeSource};
 pub use parameter::{Parameter, ParameterInfo};

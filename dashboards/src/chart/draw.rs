@@ -10,7 +10,9 @@ use super::{
     series::{self, Series},
     theme::Theme,
 };
-use crate::{format, say, texts};
+use bakau_text::format;
+
+use crate::{say, texts};
 
 /// Space around everything.
 const PAD: f64 = 12.0;

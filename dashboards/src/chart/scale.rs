@@ -1,13 +1,12 @@
 //! Axes: which values and instants get a tick, and what stands beside it.
 
 use bakau_model::{DAY_MS, Language, MINUTE_MS, UtcMillis};
+use bakau_text::format;
 use jiff::{
     ToSpan, Unit as Span, Zoned,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-
-use crate::format;
 
 /// Values beyond this are drawn at it: far outside anything measured, and safe to calculate with.
 pub(super) const FAR: f64 = 1e15;

@@ -1,7 +1,9 @@
 //! What a chart shows, in a sentence for those who do not see it.
 
 use super::{ChartSpec, Point};
-use crate::{format, texts};
+use bakau_text::format;
+
+use crate::texts;
 
 /// `Antara 1,20 dan 5,61 mg/L; terakhir 4,10 mg/L pada 10 Mar 2026 16.00 WIB.`
 pub(super) fn sentence(spec: &ChartSpec) -> String {

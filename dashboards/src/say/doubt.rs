@@ -5,7 +5,9 @@ use std::borrow::Borrow;
 use bakau_model::{MINUTE_MS, Reason, SECOND_MS, TestResults};
 
 use super::Say;
-use crate::{format, view::ClockAhead};
+use bakau_text::format;
+
+use crate::view::ClockAhead;
 
 impl Say<'_> {
     /// Why a value is doubted; empty for one that is not.

@@ -6,7 +6,9 @@ use bakau_answers::{ChannelStatus, DeliveryFault, ExternalBroker, LastDay, Time}
 use bakau_model::{BlockedReason, SourceKind, UtcMillis};
 
 use super::Say;
-use crate::{format, view::Doubt};
+use bakau_text::format;
+
+use crate::view::Doubt;
 
 impl Say<'_> {
     /// What became known of a level that stays as it is.
@@ -92,11 +94,7 @@ impl Say<'_> {
     /// How much of the last day is there.
     pub(crate) fn last_day(&self, day: &Option<LastDay>) -> String {
         match day.as_ref().and_then(|day| day.completeness) {
-            Some(share) => {
-                let tenths = f64::from(bakau_model::thousandths(share)) / 10.0;
-                let decimals = u8::from(tenths < 100.0);
-                self.fill("ready_day", "share", self.number(tenths, decimals))
-            }
+            Some(share) => self.fill("ready_day", "share", format::percent(share, self.frame.language)),
             None => self.t("ready_day_unknown").to_owned(),
         }
     }

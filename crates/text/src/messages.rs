@@ -1,6 +1,11 @@
 //! Message files: flat TOML tables of `key = "text with {placeholders}"`, one per language.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+
+use bakau_model::Language;
 
 /// A message file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct InvalidMessages(String);
 
 /// The texts of one room in one language.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Messages(BTreeMap<String, String>);
 
 impl Messages {
@@ -37,7 +42,7 @@ impl Messages {
     }
 
     /// The keys, sorted, under which this file and the one of another language do not say the same: one has no text, or
-    /// other placeholders. For the test of each room that has message files.
+    /// other placeholders.
     #[must_use]
     pub fn unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
         let keys: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).collect();
@@ -48,6 +53,70 @@ impl Messages {
         };
         keys.into_iter().filter(|key| !alike(key)).collect()
     }
+}
+
+/// The message files of one room, read when they are first asked for; made by [`texts!`](crate::texts).
+#[derive(Debug)]
+pub struct Texts {
+    id: &'static str,
+    en: &'static str,
+    read: OnceLock<[Messages; 2]>,
+}
+
+impl Texts {
+    /// From the files' content.
+    #[must_use]
+    pub const fn new(id: &'static str, en: &'static str) -> Self {
+        Self { id, en, read: OnceLock::new() }
+    }
+
+    /// The texts in one language. A file that is none has no texts, so that keys are shown; its room's test finds it first.
+    #[must_use]
+    pub fn get(&self, language: Language) -> &Messages {
+        let read = || [self.id, self.en].map(|file| Messages::parse(file).unwrap_or_default());
+        let [id, en] = self.read.get_or_init(read);
+        match language {
+            Language::Id => id,
+            Language::En => en,
+        }
+    }
+
+    /// The keys under which the files do not say the same, as [`Messages::unlike`] finds them.
+    ///
+    /// # Errors
+    /// When one of them is no message file.
+    pub fn unlike(&self) -> Result<Vec<String>, InvalidMessages> {
+        let (id, en) = (Messages::parse(self.id)?, Messages::parse(self.en)?);
+        Ok(id.unlike(&en).into_iter().map(str::to_owned).collect())
+    }
+}
+
+/// Declares the function that gives a room's texts in a language, and the test that both of its message files have the same
+/// keys with the same placeholders, and none without a text. Paths are relative to the file; keys behind `unlike` are left
+/// out of the comparison.
+///
+/// ```ignore
+/// bakau_text::texts! {
+///     /// The texts of this room in one language.
+///     pub(crate) fn texts = "../messages/id.toml", "../messages/en.toml";
+/// }
+/// ```
+#[macro_export]
+macro_rules! texts {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident = $id:literal, $en:literal $(, unlike $unlike:literal)*;) => {
+        $(#[$meta])*
+        $vis fn $name(language: $crate::Language) -> &'static $crate::Messages {
+            static TEXTS: $crate::Texts = $crate::Texts::new(include_str!($id), include_str!($en));
+            TEXTS.get(language)
+        }
+
+        #[cfg(test)]
+        #[test]
+        fn both_message_files_have_the_same_keys_and_placeholders_and_no_empty_text() {
+            let unlike: &[&str] = &[$($unlike),*];
+            assert_eq!($crate::Texts::new(include_str!($id), include_str!($en)).unlike().unwrap(), unlike);
+        }
+    };
 }
 
 /// The names in braces, sorted.

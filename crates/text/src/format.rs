@@ -1,9 +1,13 @@
 //! Numbers, ages and times as people of either language write them.
 
-use bakau_model::{DAY_MS, HOUR_MS, Language, MINUTE_MS, Messages, SECOND_MS, UtcMillis};
+use bakau_model::{DAY_MS, HOUR_MS, Language, MINUTE_MS, SECOND_MS, UtcMillis, thousandths};
 use jiff::{Zoned, tz::TimeZone};
 
-use crate::texts::messages;
+use crate::messages::Messages;
+
+crate::texts! {
+    fn messages = "../messages/id.toml", "../messages/en.toml";
+}
 
 /// Whole numbers with fewer digits than this stand without separators.
 const GROUPED_DIGITS: usize = 5;
@@ -15,7 +19,7 @@ const CLOCK_TOLERANCE_MS: i64 = MINUTE_MS;
 /// A number with that many decimals: `5,10` in Bahasa Indonesia, `5.10` in English; thousands grouped from 10,000 on.
 ///
 /// ```
-/// use bakau_dashboards::format::number;
+/// use bakau_text::format::number;
 /// use bakau_model::Language;
 /// assert_eq!(number(-5.1, 2, Language::Id), "−5,10");
 /// assert_eq!(number(45970.4, 0, Language::En), "45,970");
@@ -46,6 +50,21 @@ pub fn shortest(value: f64, language: Language) -> String {
 #[must_use]
 pub fn count(value: u64, language: Language) -> String {
     grouped(&value.to_string(), separators(language).0)
+}
+
+/// A number that is written already, with its point as people of the language write it; `-0.00` is `0.00`. For texts where a
+/// number stands as it was told, without groups and without a typographic minus.
+#[must_use]
+pub fn written(number: &str, language: Language) -> String {
+    let nothing = number.strip_prefix('-').filter(|digits| digits.chars().all(|c| matches!(c, '0' | '.')));
+    nothing.unwrap_or(number).replace('.', separators(language).1)
+}
+
+/// A share of 0 to 1 in percent, without the sign: `99,9`, and `100` only of all of it.
+#[must_use]
+pub fn percent(share: f64, language: Language) -> String {
+    let tenths = f64::from(thousandths(share)) / 10.0;
+    number(tenths, u8::from(tenths < 100.0), language)
 }
 
 /// Bytes in kB, MB or GB (powers of 1000).
@@ -96,6 +115,23 @@ pub fn age(age_ms: i64, language: Language) -> String {
     };
     let plural = if count == 1 { "one" } else { "many" };
     messages.fill(&format!("age_{unit}_{plural}"), &[("n", &count.to_string())])
+}
+
+/// The texts of [`age`] by what they are for, with `{n}` for the number: what a script needs to go on counting.
+pub fn ages(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
+    const AGES: [&str; 10] = [
+        "age_now",
+        "age_second_one",
+        "age_second_many",
+        "age_minute_one",
+        "age_minute_many",
+        "age_hour_one",
+        "age_hour_many",
+        "age_day_one",
+        "age_day_many",
+        "age_future",
+    ];
+    AGES.into_iter().map(move |key| (key.trim_start_matches("age_"), messages(language).text(key)))
 }
 
 /// A length of time in words, in its greatest unit: `12 detik`, `12 seconds`.
@@ -153,18 +189,27 @@ fn month_index(zoned: &Zoned) -> usize {
     usize::try_from(zoned.month() - 1).unwrap_or_default()
 }
 
+/// `10 Maret 2026`.
+#[must_use]
+pub fn date(zoned: &Zoned, language: Language) -> String {
+    format!("{} {} {}", zoned.day(), month(zoned, messages(language)), zoned.year())
+}
+
 /// `10 Mar`.
-pub(crate) fn short_date(zoned: &Zoned, language: Language) -> String {
+#[must_use]
+pub fn short_date(zoned: &Zoned, language: Language) -> String {
     format!("{} {}", zoned.day(), short_month(zoned, language))
 }
 
 /// `Mar`.
-pub(crate) fn short_month(zoned: &Zoned, language: Language) -> String {
+#[must_use]
+pub fn short_month(zoned: &Zoned, language: Language) -> String {
     messages(language).text("months_short").split(' ').nth(month_index(zoned)).unwrap_or_default().to_owned()
 }
 
 /// `16.00` in Bahasa Indonesia, `16:00` in English.
-pub(crate) fn clock(zoned: &Zoned, language: Language) -> String {
+#[must_use]
+pub fn clock(zoned: &Zoned, language: Language) -> String {
     let colon = match language {
         Language::Id => '.',
         Language::En => ':',
@@ -173,7 +218,8 @@ pub(crate) fn clock(zoned: &Zoned, language: Language) -> String {
 }
 
 /// `WIB`, or the offset where a zone has no letters.
-pub(crate) fn zone_name(zoned: &Zoned) -> String {
+#[must_use]
+pub fn zone_name(zoned: &Zoned) -> String {
     let info = zoned.time_zone().to_offset_info(zoned.timestamp());
     let name = info.abbreviation().to_owned();
     if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name }
@@ -219,11 +265,20 @@ mod tests {
         let jakarta = TimeZone::get("Asia/Jakarta").unwrap();
         assert_eq!(local_time(at, &jakarta, Language::Id), "10 Maret 2026 pukul 16.00 WIB");
         assert_eq!(local_time(at, &jakarta, Language::En), "10 March 2026, 16:00 WIB");
+        assert_eq!(date(&at.to_jiff().unwrap().to_zoned(jakarta), Language::En), "10 March 2026");
         assert_eq!(short_time(at, &TimeZone::get("Asia/Makassar").unwrap(), Language::Id), "10 Mar 2026 17.00 WITA");
         assert_eq!(
             short_time(at, &TimeZone::get("America/Sao_Paulo").unwrap(), Language::En),
             "10 Mar 2026 06:00 UTC-03"
         );
+    }
+
+    #[test]
+    fn shares_are_rounded_down_and_numbers_that_are_written_keep_their_digits() {
+        let told = [0.0, 0.29, 0.9996, 1.0].map(|share| percent(share, Language::Id));
+        assert_eq!(told, ["0,0", "29,0", "99,9", "100"]);
+        let told = ["-0.00", "-1.50", "12345.6"].map(|number| written(number, Language::Id));
+        assert_eq!(told, ["0,00", "-1,50", "12345,6"]);
     }
 
     #[test]
