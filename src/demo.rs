@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::{DAY_MS, DAY_S, HOUR_S, Language, Principal, StationId, UtcMillis};
+use bakau_model::{DAY_MS, DAY_S, HOUR_S, Language, Principal, Secret, StationId, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Registry, Snapshot, demo_catalogue, token};
 use bakau_simulate::demo::{Credentials, DemoConfig, Gap, HistoryPlan, fill, run_demo, topics};
 use bakau_store::Store;
@@ -122,7 +122,7 @@ async fn register(config: &Config) -> Result<(Arc<Snapshot>, Vec<Credentials>)> 
     let device = |station: &StationId| Credentials {
         station: station.to_string(),
         username: station.to_string(),
-        password: token::token(admin::random_bits()),
+        password: Secret::new(token::token(admin::random_bits())),
     };
     let credentials: Vec<_> = snapshot.stations.keys().map(device).collect();
     let file = CatalogueFile { path: "devices.toml".to_owned(), text: devices(&credentials) };
@@ -148,7 +148,7 @@ async fn apply(registry: &Registry, files: &[CatalogueFile]) -> Result<()> {
 fn devices(credentials: &[Credentials]) -> String {
     let entry = |device: &Credentials| {
         let (username, station) = (&device.username, &device.station);
-        let digest = token::digest_hex(&device.password);
+        let digest = token::digest_hex(device.password.expose());
         let topics: Vec<_> = topics(station).iter().map(|topic| format!("\"{topic}\"")).collect();
         let publish = topics.join(", ");
         format!("[[device]]\nusername = \"{username}\"\ntoken_sha256 = \"{digest}\"\npublish = [{publish}]\n")

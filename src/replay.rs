@@ -1,7 +1,7 @@
 //! `bakau replay`: a measured CSV file as MQTT messages.
 
 use anyhow::{Context, Result};
-use bakau_model::UtcMillis;
+use bakau_model::{Secret, UtcMillis};
 use bakau_simulate::replay::{ReplayMap, ReplayOptions, Shuffle, replay};
 
 use crate::ReplayArguments;
@@ -11,7 +11,10 @@ pub(crate) async fn run(arguments: &ReplayArguments) -> Result<()> {
     let text = text.with_context(|| format!("cannot read {}", arguments.map.display()))?;
     let map = ReplayMap::parse(&text).with_context(|| arguments.map.display().to_string())?;
     let password = match &arguments.password_env {
-        Some(name) => Some(std::env::var(name).with_context(|| format!("environment variable {name} is not set"))?),
+        Some(name) => {
+            let password = std::env::var(name).with_context(|| format!("environment variable {name} is not set"))?;
+            Some(Secret::new(password))
+        }
         None => None,
     };
     let time = |text: &Option<String>| text.as_deref().map(UtcMillis::parse).transpose();

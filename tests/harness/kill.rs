@@ -106,7 +106,7 @@ impl Way {
             Self::Embedded => (catalogue::DEVICE, catalogue::TOKEN),
             Self::Mosquitto => (mosquitto::USERNAME, mosquitto::PASSWORD),
         };
-        Login { username: username.to_owned(), password: password.to_owned() }
+        Login { username: username.to_owned(), password: bakau_model::Secret::new(password) }
     }
 }
 

@@ -75,10 +75,10 @@ impl Rig {
     fn plan(&self, source: &str, round: i64) -> Result<LoadPlan> {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let own = |password: &str| {
-            let login = |username: String| Login { username, password: password.to_owned() };
+            let login = |username: String| Login { username, password: bakau_model::Secret::new(password) };
             stations_of(source).map(login).to_vec()
         };
-        let anybody = || vec![Login { username: USERNAME.to_owned(), password: PASSWORD.to_owned() }];
+        let anybody = || vec![Login { username: USERNAME.to_owned(), password: bakau_model::Secret::new(PASSWORD) }];
         let (broker, logins) = match source {
             "broker" => (self.bakau.mqtt()?, own(catalogue::TOKEN)),
             "lima" => (local(self.lima.port()), anybody()),

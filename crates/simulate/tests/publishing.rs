@@ -220,7 +220,7 @@ async fn a_broker_that_is_not_there_ends_with_the_patience() {
 #[tokio::test]
 async fn one_message_tells_what_the_broker_did_with_it() {
     let message = Message { topic: "t".to_owned(), payload: vec![0xFF; 300_000].into() };
-    let login = Some(Login { username: "u".to_owned(), password: "p".to_owned() });
+    let login = Some(Login { username: "u".to_owned(), password: bakau_model::Secret::new("p") });
     let ask = async |script: Script, wait: Duration| {
         let (broker, received) = broker(&[script]).await;
         let target = Target { broker, client_id: "c".to_owned(), login: login.clone(), will: None };

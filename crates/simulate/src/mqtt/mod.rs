@@ -9,6 +9,7 @@ mod packet;
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use bakau_model::Secret;
 use bytes::Bytes;
 
 pub use driver::{Next, Source, publish_all};
@@ -28,18 +29,12 @@ pub struct Target {
 }
 
 /// MQTT user name and password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// User name.
     pub username: String,
-    /// Password; left out of debug output.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("username", &self.username).finish_non_exhaustive()
-    }
+    /// Password.
+    pub password: Secret,
 }
 
 /// A message to publish at QoS 1, not retained.

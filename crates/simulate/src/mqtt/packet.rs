@@ -72,7 +72,7 @@ pub(super) fn connect(out: &mut BytesMut, target: &Target, keep_alive_s: u16) {
     }
     if let Some(login) = login {
         put_text(&mut body, &login.username);
-        put_text(&mut body, &login.password);
+        put_text(&mut body, login.password.expose());
     }
     out.put_u8(0x10);
     put_length(out, body.len());
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_connect_carries_client_id_login_and_last_will() {
         let mut out = BytesMut::new();
-        let login = Some(Login { username: "u".to_owned(), password: "p".to_owned() });
+        let login = Some(Login { username: "u".to_owned(), password: bakau_model::Secret::new("p") });
         let broker = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let mut target = Target { broker, client_id: "c".to_owned(), login, will: None };
         connect(&mut out, &target, 30);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bakau_model::UtcMillis;
+use bakau_model::{Secret, UtcMillis};
 use tokio_util::sync::CancellationToken;
 
 use crate::mqtt::{Effort, Login, Next, PublishError, Source, Target, publish_all};
@@ -22,14 +22,14 @@ pub use rows::{Row, Rows};
 pub use shuffle::{Shuffle, Shuffled};
 
 /// Where and how fast to replay.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ReplayOptions {
     /// MQTT broker.
     pub broker: SocketAddr,
     /// MQTT user name; anonymous where absent.
     pub username: Option<String>,
-    /// MQTT password; left out of debug output.
-    pub password: Option<String>,
+    /// MQTT password.
+    pub password: Option<Secret>,
     /// Measured seconds per second; `None` is as fast as messages are acknowledged.
     pub speed: Option<f64>,
     /// Only rows at or after this instant.
@@ -38,15 +38,6 @@ pub struct ReplayOptions {
     pub to: Option<UtcMillis>,
     /// Another order than that of the file, whose rows must be in order of time then.
     pub shuffle: Option<Shuffle>,
-}
-
-impl std::fmt::Debug for ReplayOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { broker, username, speed, from, to, .. } = self;
-        let mut named = f.debug_struct("ReplayOptions");
-        named.field("broker", broker).field("username", username).field("speed", speed);
-        named.field("from", from).field("to", to).finish_non_exhaustive()
-    }
 }
 
 /// What was replayed.
@@ -125,7 +116,7 @@ pub async fn replay(file: &Path, map: &ReplayMap, options: &ReplayOptions) -> Re
     };
     let mut tape = Tape { rows, options: options.clone(), first: None, held: None, report: ReplayReport::default() };
     let login = options.username.clone().map(|username| {
-        let password = options.password.clone().unwrap_or_default();
+        let password = options.password.clone().unwrap_or_else(|| Secret::new(""));
         Login { username, password }
     });
     let target =

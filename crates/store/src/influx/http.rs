@@ -1,11 +1,11 @@
 //! Where the server is and how it is spoken to.
 
 use std::{
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bakau_model::Secret;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::{StoreError, StoreErrorKind};
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
 /// Where observations go.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct InfluxConfig {
     /// Such as `https://influx.example.org:8086`.
     pub url: String,
@@ -26,7 +26,7 @@ pub struct InfluxConfig {
     /// The bucket.
     pub bucket: String,
     /// A token that may read and write the bucket.
-    pub token: String,
+    pub token: Secret,
     /// Certificates (PEM) of an authority of one's own, besides those of the system.
     pub authority: Option<Vec<u8>>,
     /// Time limits.
@@ -45,18 +45,6 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(2), total: Duration::from_secs(30) }
-    }
-}
-
-impl fmt::Debug for InfluxConfig {
-    /// Without the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, org, bucket, .. } = self;
-        f.debug_struct("InfluxConfig")
-            .field("url", url)
-            .field("org", org)
-            .field("bucket", bucket)
-            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +88,7 @@ impl Server {
     }
 
     pub(super) fn authorization(&self) -> String {
-        format!("Token {}", self.config.token)
+        format!("Token {}", self.config.token.expose())
     }
 
     /// Sends lines of line protocol.

@@ -121,7 +121,12 @@ async fn a_token_that_is_revoked_holds_everything_until_it_is_allowed_again() {
     let files = Files::new().await;
     drop(files.store().await);
     let (token, id) = files.influxd.make_token(&files.config().bucket).await;
-    let store = InfluxStore::open(&files.journal(), InfluxConfig { token, ..files.config() }, names()).unwrap();
+    let store = InfluxStore::open(
+        &files.journal(),
+        InfluxConfig { token: bakau_model::Secret::new(token), ..files.config() },
+        names(),
+    )
+    .unwrap();
     store.write(&group(0, 100), Vec::new()).await.unwrap();
     files.influxd.allow_token(&id, false).await;
     for _ in 0..2 {

@@ -25,7 +25,7 @@ async fn a_name_that_leads_to_another_bucket_is_told_in_words_and_nothing_is_rea
     assert!(said.contains("InfluxQL finds another bucket or none by the name"), "{said}");
     drop(early);
     // A token for everything would be answered from the other bucket, one for ours with an error about the name.
-    for config in [files.config(), InfluxConfig { token, ..files.config() }] {
+    for config in [files.config(), InfluxConfig { token: bakau_model::Secret::new(token), ..files.config() }] {
         let store = InfluxStore::open(&files.journal(), config, names()).unwrap();
         let (asked, health) =
             (store.observations(&everything(1)).await.unwrap_err(), store.health().await.unwrap_err());

@@ -98,7 +98,7 @@ async fn a_write_that_did_not_arrive_is_finished_after_a_restart() {
 async fn a_wrong_token_is_said_in_words_and_loses_nothing() {
     let files = Files::new().await;
     drop(files.store().await);
-    let config = InfluxConfig { token: "revoked".to_owned(), ..files.config() };
+    let config = InfluxConfig { token: bakau_model::Secret::new("revoked"), ..files.config() };
     let store = InfluxStore::open(&files.journal(), config, names()).unwrap();
     let group = [batch(1, "a", &[observation(1, 1, Some(1.0))])];
     let error = store.write(&group, Vec::new()).await.unwrap_err();

@@ -72,7 +72,14 @@ impl Scripted {
 
     pub(crate) fn config(&self) -> InfluxConfig {
         let (url, org, bucket) = (self.url.clone(), "test".to_owned(), "b".to_owned());
-        InfluxConfig { url, org, bucket, token: "any".to_owned(), authority: None, timeouts: Timeouts::default() }
+        InfluxConfig {
+            url,
+            org,
+            bucket,
+            token: bakau_model::Secret::new("any"),
+            authority: None,
+            timeouts: Timeouts::default(),
+        }
     }
 
     pub(crate) fn seen(&self) -> Vec<String> {

@@ -138,7 +138,7 @@ impl Influxd {
     }
 
     pub(crate) fn config(&self, bucket: &str) -> InfluxConfig {
-        let (url, org, token) = (self.url.clone(), "test".to_owned(), TOKEN.to_owned());
+        let (url, org, token) = (self.url.clone(), "test".to_owned(), bakau_model::Secret::new(TOKEN));
         InfluxConfig { url, org, bucket: bucket.to_owned(), token, authority: None, timeouts: Timeouts::default() }
     }
 
