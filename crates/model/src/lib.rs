@@ -13,6 +13,7 @@ mod gap;
 pub mod hex;
 mod id;
 mod ledger;
+mod length;
 mod level;
 mod missing;
 mod observation;
@@ -42,6 +43,7 @@ pub use id::{
     PersonId, RouteId, RuleId, SourceName, StationId,
 };
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
+pub use length::{LengthTooLong, RemainingLength};
 pub use level::{Level, PerLevel};
 pub use missing::{MissingCode, MissingCodes};
 pub use observation::{Flag, Observation, Reading, TimeSource};

@@ -1,5 +1,7 @@
 //! Where MQTT packets begin and end in a byte stream, without understanding them; pure.
 
+use bakau_model::RemainingLength;
+
 /// MQTT packet type of CONNECT (MQTT 5.0, table 2-1).
 const CONNECT: u8 = 1;
 
@@ -11,9 +13,6 @@ const DISCONNECT: u8 = 14;
 
 /// Bytes of a CONNECT body up to the protocol level: two of length, six of `MQIsdp` at most, the level.
 const CONNECT_HEAD_BYTES: usize = 9;
-
-/// Most bytes a remaining length may take (MQTT 5.0, section 1.5.5).
-const MAX_LENGTH_BYTES: usize = 4;
 
 /// Why a stream is not followed any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,7 @@ enum State {
     /// Before the first byte of a packet.
     Start,
     /// Inside the remaining length.
-    Length { first: u8, value: usize, bytes: usize },
+    Length { first: u8, length: RemainingLength },
     /// Inside the body.
     Body { left: usize },
 }
@@ -93,9 +92,9 @@ impl Scanner {
                     at += 1;
                     self.begin(piece[start])
                 }
-                State::Length { first, value, bytes } => {
+                State::Length { first, length } => {
                     at += 1;
-                    self.lengthen(first, value, bytes, piece[start])
+                    self.lengthen(first, length, piece[start])
                 }
             };
             if let Err(violation) = step {
@@ -127,26 +126,21 @@ impl Scanner {
         if !self.connected() && first >> 4 != CONNECT {
             return Err(Violation::Malformed);
         }
-        self.state = State::Length { first, value: 0, bytes: 0 };
+        self.state = State::Length { first, length: RemainingLength::default() };
         Ok(())
     }
 
-    fn lengthen(&mut self, first: u8, value: usize, bytes: usize, byte: u8) -> Result<(), Violation> {
-        let value = value | usize::from(byte & 0x7f) << (7 * bytes);
-        let bytes = bytes + 1;
-        let limit = if self.connected() { self.limits.packet } else { self.limits.connect };
-        if byte & 0x80 == 0 {
-            if limit < value {
-                return Err(Violation::TooLarge { publish: first >> 4 == PUBLISH });
-            }
-            self.disconnecting |= first >> 4 == DISCONNECT;
-            self.enter_body(value);
+    fn lengthen(&mut self, first: u8, mut length: RemainingLength, byte: u8) -> Result<(), Violation> {
+        let Some(body) = length.push(byte).map_err(|_| Violation::Malformed)? else {
+            self.state = State::Length { first, length };
             return Ok(());
+        };
+        let limit = if self.connected() { self.limits.packet } else { self.limits.connect };
+        if limit < body {
+            return Err(Violation::TooLarge { publish: first >> 4 == PUBLISH });
         }
-        if bytes == MAX_LENGTH_BYTES {
-            return Err(Violation::Malformed);
-        }
-        self.state = State::Length { first, value, bytes };
+        self.disconnecting |= first >> 4 == DISCONNECT;
+        self.enter_body(body);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use bakau_model::Qos;
+use bakau_model::{Qos, RemainingLength};
 use bytes::{Buf, Bytes, BytesMut};
 use rumqttc::{mqttbytes as b4, v5::mqttbytes as b5};
 use tokio_util::codec::{Decoder, Encoder};
@@ -113,27 +113,16 @@ pub(crate) struct Codec {
     pub(crate) max_packet_bytes: usize,
 }
 
-/// Length of the fixed header and of the whole packet; `None` while not enough of it is there.
-fn frame(bytes: &[u8]) -> Result<Option<(usize, usize)>, &'static str> {
-    let mut length = 0;
-    for (index, byte) in bytes.iter().skip(1).take(4).enumerate() {
-        length |= usize::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Ok(Some((index + 2, index + 2 + length)));
-        }
-    }
-    if 5 <= bytes.len() { Err("a length of more than four bytes") } else { Ok(None) }
-}
-
 impl Decoder for Codec {
     type Item = Incoming;
     type Error = WireError;
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Incoming>, WireError> {
         let malformed = |reason: String| WireError::Malformed(self.protocol.name(), reason);
-        let Some((header, whole)) = frame(bytes).map_err(|reason| malformed(reason.to_owned()))? else {
+        let Some((header, body)) = RemainingLength::of(bytes).map_err(|error| malformed(error.to_string()))? else {
             return Ok(None);
         };
+        let whole = header + body;
         if self.max_packet_bytes < whole {
             return Err(WireError::Oversized(whole));
         }

@@ -1,5 +1,6 @@
 //! The few packets a publisher needs, as bytes (MQTT 3.1.1, OASIS Standard).
 
+use bakau_model::RemainingLength;
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::{Message, PublishError, Target};
@@ -97,19 +98,7 @@ pub(super) fn publish(out: &mut BytesMut, message: &Message, id: u16, dup: bool)
 
 /// Takes the first whole packet off `input`; `None` while more bytes are needed.
 pub(super) fn take(input: &mut BytesMut) -> Result<Option<Answer>, Malformed> {
-    let mut length = 0_usize;
-    let mut header = 1;
-    loop {
-        let Some(&byte) = input.get(header) else { return Ok(None) };
-        length |= usize::from(byte & 0x7F) << (7 * (header - 1));
-        header += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-        if header == 5 {
-            return Err(Malformed);
-        }
-    }
+    let Some((header, length)) = RemainingLength::of(input).map_err(|_| Malformed)? else { return Ok(None) };
     if MAX_ANSWER_BYTES < length {
         return Err(Malformed);
     }
