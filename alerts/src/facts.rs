@@ -104,7 +104,7 @@ impl Facts {
         Some(Self {
             alert: transition.alert,
             sequence: transition.sequence,
-            kind: AlertKind::of(&rule.condition),
+            kind: rule.condition.kind(),
             reason: transition.reason,
             level: transition.to,
             previous_level: transition.from,

@@ -41,20 +41,20 @@ mod view;
 mod warm;
 
 pub use acknowledge::Link;
+pub use bakau_model::{AlertId, AlertKind, NoticeKind, NoticeState};
 pub use chart::ChartSource;
 pub use config::AlertsConfig;
 pub use db::DbError;
 pub use engine::{Reason, SourceView};
 pub use error::AlertsError;
 pub use handle::Alerts;
-pub use id::{AlertId, InvalidAlertId};
 pub use retry::RetryPolicy;
 pub use secrets::{FixedSecrets, Secrets};
 pub use settled::{Episode, settle};
 pub use sources::{NoSources, Sources};
 pub use view::{
-    Acknowledgement, AlertDetail, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState, NoticeView,
-    OutboxView, SettledQuery, TransitionView,
+    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NoticeView, OutboxView, SettledQuery,
+    TransitionView,
 };
 
 /// Longest note with an acknowledgement, in characters; it is shown in one line of a page.

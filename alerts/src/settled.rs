@@ -184,7 +184,7 @@ impl<'a> Settler<'a> {
 
     fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Episode {
         Episode {
-            id: AlertId::of(&self.rule.id, &Subject::Datastream(self.datastream.number), excursion.onset),
+            id: crate::id::of(&self.rule.id, &Subject::Datastream(self.datastream.number), excursion.onset),
             rule: self.rule.id.clone(),
             datastream: self.datastream.name.clone(),
             onset: excursion.onset,

@@ -1,12 +1,12 @@
 //! What pages and the API see of alerts.
 
 use bakau_model::{
-    AgencyId, ChannelId, DatastreamName, Flag, Level, PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
+    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, Flag, Level, NoticeKind, NoticeState, PersonId, RuleId,
+    SourceName, StationId, Text, UtcMillis,
 };
-use bakau_registry::Condition;
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertId, engine::Reason};
+use crate::engine::Reason;
 
 /// Who acknowledged an alert at a level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,40 +21,6 @@ pub struct Acknowledgement {
     pub at: UtcMillis,
     /// What they wrote, at most [`crate::MAX_NOTE_CHARS`] characters.
     pub note: Option<String>,
-}
-
-bakau_model::words! {
-    /// What an alert is about.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-    pub serde enum AlertKind {
-        /// A value crossed a threshold: the environment.
-        Threshold => "threshold",
-        /// A station or a datastream no longer says anything.
-        Silence => "silence",
-        /// A source brings no messages.
-        SourceDown => "source_down",
-    }
-}
-
-impl AlertKind {
-    /// What alerts of a condition are about.
-    #[must_use]
-    pub const fn of(condition: &Condition) -> Self {
-        match condition {
-            Condition::Threshold { .. } => Self::Threshold,
-            Condition::Silence(_) => Self::Silence,
-            Condition::SourceDown(_) => Self::SourceDown,
-        }
-    }
-
-    /// Whether it says something about the equipment and nothing about the environment.
-    #[must_use]
-    pub const fn is_technical(self) -> bool {
-        match self {
-            Self::Threshold => false,
-            Self::Silence | Self::SourceDown => true,
-        }
-    }
 }
 
 /// One alert as it stands.
@@ -143,48 +109,6 @@ pub struct TransitionView {
     pub rule_revision: u64,
     /// Notices were held back by a mute that lasted until then.
     pub muted_until: Option<UtcMillis>,
-}
-
-bakau_model::words! {
-    /// Where one notice stands.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-    pub serde enum NoticeState {
-        /// Still to be sent, or to be tried again.
-        Pending => "pending",
-        /// The receiver took it.
-        Sent => "sent",
-        /// Given up after the last attempt, or refused for good.
-        Failed => "failed",
-        /// Not sent on purpose, such as under a mute.
-        Cancelled => "cancelled",
-    }
-}
-
-impl NoticeState {
-    /// The code as stored.
-    #[must_use]
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    /// The state of a stored code.
-    #[must_use]
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
-    }
-}
-
-bakau_model::words! {
-    /// Why a notice is sent.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-    pub serde enum NoticeKind {
-        /// The level changed.
-        Transition => "transition",
-        /// The alert is still open and nobody has acknowledged the level that it has.
-        Reminder => "reminder",
-        /// Somebody else could not be reached.
-        Escalation => "escalation",
-    }
 }
 
 /// One notice owed to one receiver, and its attempts so far.

@@ -10,6 +10,7 @@ mod live;
 mod pages;
 mod read;
 mod router;
+mod routes;
 mod state;
 mod v1;
 
@@ -17,5 +18,6 @@ pub use http::access::{Payloads, Writer, hash_token};
 pub use http::error::{ApiError, ProblemType};
 pub use http::serve::serve;
 pub use pages::message_charts::MessageCharts;
-pub use router::{Access, ROUTES, RouteInfo, router};
+pub use router::router;
+pub use routes::{Access, ROUTES, RouteInfo};
 pub use state::{ApiConfig, AppParts, AppState};

@@ -29,7 +29,7 @@ const KNOWN: &[(&str, &[&str])] = &[
             "v1::latest",
         ],
     ),
-    ("bakau-api", &["http::layers", "pages::reference", "router", "v1::openapi"]),
+    ("bakau-api", &["http::layers", "pages::reference", "routes", "v1::openapi"]),
 ];
 
 /// The segments of a module's path or of an import; none for the root of the crate.

@@ -27,6 +27,7 @@ use bakau_registry::Rule;
 use crate::AlertId;
 
 pub use ahead::{Ahead, WaitingKey};
+pub use bakau_model::TransitionReason as Reason;
 pub use life::Remembered;
 pub use machine::{Change, Excursion, Limits, Machine, News, UNCONFIRMED_AFTER};
 pub use quiet::{After, Heard, Quiet};
@@ -34,7 +35,7 @@ pub use rule_set::RuleSet;
 pub(crate) use rule_set::datastreams;
 pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
 pub use subject::{Subject, UnknownSubject};
-pub use types::{Effect, Input, Measured, Mute, Origin, Reason, Refusal, Reminder, Requester, SourceView, Transition};
+pub use types::{Effect, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, SourceView, Transition};
 pub use watched::{Uncovered, WatchedRule};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
@@ -385,7 +386,7 @@ impl Slot {
     /// Keeps the record of the open alert in step with its level, and tells the change.
     fn tell(&mut self, told: &Told, decided: &Decided, mutes: &BTreeMap<RuleId, Mute>) -> Effect {
         let open = self.state.alert.get_or_insert_with(|| OpenAlert {
-            id: AlertId::of(&self.key.rule, &self.key.subject, told.onset),
+            id: crate::id::of(&self.key.rule, &self.key.subject, told.onset),
             sequence: 0,
             acknowledged: None,
             told_unconfirmed: false,

@@ -6,7 +6,7 @@ use bakau_model::{DatastreamId, Flag, Level, PersonId, RuleId, SourceName, Stati
 use bakau_registry::Rule;
 use serde::{Deserialize, Serialize};
 
-use super::{RuleSet, Subject};
+use super::{Reason, RuleSet, Subject};
 use crate::AlertId;
 
 /// Something that happened.
@@ -139,56 +139,6 @@ bakau_model::words! {
         AlreadyAcknowledged => "already_acknowledged",
         /// No such rule is in force.
         UnknownRule => "unknown_rule",
-    }
-}
-
-bakau_model::words! {
-    /// Why a level changed, or what is known about it.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-    pub serde enum Reason {
-        /// An observation crossed a threshold of the rule.
-        Threshold => "threshold",
-        /// Suspect values say that the level no longer holds: it stands, and cannot be confirmed.
-        Unconfirmed => "unconfirmed",
-        /// A good value has confirmed a level that could not be confirmed.
-        Confirmed => "confirmed",
-        /// Nothing has ever been received, although it has been expected for too long.
-        NeverReported => "never_reported",
-        /// Nothing has been received for too long.
-        Stale => "stale",
-        /// The station said that it is offline, or its broker said it in its name.
-        Offline => "offline",
-        /// The source has been without connection, or has taken no messages, for too long.
-        SourceDown => "source_down",
-        /// What was silent or down is back.
-        Returned => "returned",
-        /// The rule's figures or what it watches changed.
-        RuleChanged => "rule_changed",
-        /// The rule is no longer registered.
-        RuleRemoved => "rule_removed",
-        /// The engine's memory of the alert was damaged on disk; the rule starts anew.
-        StateLost => "state_lost",
-    }
-}
-
-impl Reason {
-    /// Of news about an alert whose level stands: whether a good value confirms it, or suspect ones speak against it. `None`
-    /// of what decides a level.
-    #[must_use]
-    pub const fn confirms(self) -> Option<bool> {
-        match self {
-            Self::Unconfirmed => Some(false),
-            Self::Confirmed => Some(true),
-            Self::Threshold
-            | Self::NeverReported
-            | Self::Stale
-            | Self::Offline
-            | Self::SourceDown
-            | Self::Returned
-            | Self::RuleChanged
-            | Self::RuleRemoved
-            | Self::StateLost => None,
-        }
     }
 }
 

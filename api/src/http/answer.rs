@@ -7,10 +7,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bakau_model::{Text, UtcMillis};
+use bakau_model::UtcMillis;
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::http::error::ApiError;
 
@@ -29,11 +28,6 @@ pub(crate) fn json_bytes(bytes: Bytes) -> Response {
 /// An instant as the API writes it: RFC 3339, UTC.
 pub(crate) fn time(at: UtcMillis) -> String {
     at.to_string()
-}
-
-/// A text in both languages.
-pub(crate) fn text(text: &Text) -> Value {
-    json!({ "id": text.id, "en": text.en })
 }
 
 /// A strong entity tag of some content: the same tag is the same bytes. Compressed bytes get a tag of their own

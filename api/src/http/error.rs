@@ -4,14 +4,14 @@
 //! an internal cause. Nothing is written in any language here: the outermost layer (`problems.rs`) knows the language and whether
 //! the reader is a program or a person at a page, renders once and logs the cause once. The cause never leaves the server.
 
-use std::{error::Error, fmt::Write as _};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bakau_answers::Problem;
 use bakau_model::{Language, UtcMillis};
-use serde_json::{Map, Value};
 
 use crate::http::language::texts;
 
@@ -192,7 +192,7 @@ pub struct ApiError {
     kind: ProblemType,
     detail: &'static str,
     values: Vec<(&'static str, String)>,
-    fields: Map<String, Value>,
+    fields: BTreeMap<String, String>,
     retry_after_s: Option<u32>,
     cause: Option<String>,
 }
@@ -201,7 +201,7 @@ impl ApiError {
     /// A problem whose detail needs no values.
     #[must_use]
     pub fn new(kind: ProblemType) -> Self {
-        let (detail, values, fields) = (kind.detail_key(), Vec::new(), Map::new());
+        let (detail, values, fields) = (kind.detail_key(), Vec::new(), BTreeMap::new());
         Self { kind, detail, values, fields, retry_after_s: None, cause: None }
     }
 
@@ -249,7 +249,7 @@ impl ApiError {
     /// A value shown in the detail text and as a field of its own; shortened when a client sent a long one.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         let short: String = value.chars().take(MAX_ECHO_CHARS).collect();
-        self.fields.insert(name.to_owned(), Value::String(short.clone()));
+        self.fields.insert(name.to_owned(), short.clone());
         self.values.push((name, short));
         self
     }
@@ -283,17 +283,20 @@ impl ApiError {
     }
 
     /// The problem document (RFC 9457) in one language.
-    pub(crate) fn document(&self, instance: &str, language: Language) -> Value {
-        let mut document = Map::new();
-        document.insert("type".to_owned(), format!("/problems/{}", self.kind.key()).into());
-        document.insert("title".to_owned(), self.kind.title(language).into());
-        document.insert("status".to_owned(), self.kind.status().as_u16().into());
-        document.insert("detail".to_owned(), self.detail_text(language).into());
-        document.insert("instance".to_owned(), instance.into());
-        for (name, value) in &self.fields {
-            document.entry(name.clone()).or_insert_with(|| value.clone());
+    pub(crate) fn document(&self, instance: &str, language: Language) -> Problem {
+        let mut further = self.fields.clone();
+        Problem {
+            kind: format!("/problems/{}", self.kind.key()),
+            title: self.kind.title(language).to_owned(),
+            status: self.kind.status().as_u16(),
+            detail: self.detail_text(language),
+            instance: instance.to_owned(),
+            parameter: further.remove("parameter"),
+            given: further.remove("given"),
+            allowed: further.remove("allowed"),
+            field: further.remove("field"),
+            further,
         }
-        Value::Object(document)
     }
 }
 
@@ -332,16 +335,15 @@ mod tests {
         let mut error = ApiError::parameter("limit", Some("-1"), "parameter_number").with("allowed", "1..10000");
         error.cause = Some("secret cause".to_owned());
         let document = error.document("/api/v1/observations", Language::En);
-        assert_eq!(document["type"], "/problems/invalid-parameter");
-        assert_eq!(document["status"], 400);
-        assert_eq!(document["parameter"], "limit");
-        assert!(document["detail"].as_str().unwrap().contains("limit"));
-        assert!(!document.to_string().contains("secret"));
+        assert_eq!((document.kind.as_str(), document.status), ("/problems/invalid-parameter", 400));
+        assert_eq!(document.parameter.as_deref(), Some("limit"));
+        assert!(document.detail.contains("limit"));
+        assert!(!format!("{document:?}").contains("secret"));
     }
 
     #[test]
     fn a_long_value_is_repeated_only_in_part() {
         let error = ApiError::parameter("from", Some(&"x".repeat(5000)), "parameter_time");
-        assert!(error.document("/", Language::Id).to_string().len() < 1000);
+        assert!(serde_json::to_string(&error.document("/", Language::Id)).unwrap().len() < 1000);
     }
 }

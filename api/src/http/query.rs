@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn named(error: &ApiError) -> String {
-        error.document("/x", Language::En)["parameter"].as_str().unwrap().to_owned()
+        error.document("/x", Language::En).parameter.unwrap()
     }
 
     #[test]

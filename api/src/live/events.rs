@@ -41,7 +41,7 @@ use crate::{
         query::Params,
     },
     live::event_log::{Happened, Position},
-    read::{gather, rows::reasons},
+    read::gather,
     state::AppState,
     v1::catalogue,
 };
@@ -384,7 +384,7 @@ fn value_of(snapshot: &Snapshot, datastream: &Datastream, entry: &LatestEntry, o
         "text": text(if is_counter { entry.increment } else { observation.value }),
         "observed_at": answer::time(observation.observed_at),
         "flag": observation.flag.code(),
-        "reasons": reasons(entry.tests),
+        "reasons": entry.tests.reasons().collect::<Vec<_>>(),
     });
     if is_counter {
         told["increment"] = json!(entry.increment);

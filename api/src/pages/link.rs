@@ -16,6 +16,7 @@ use bakau_dashboards::{
 use bakau_model::{Language, Level, Text};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::{
     http::{
@@ -35,8 +36,10 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
 ];
 
-#[derive(Debug, Default, Deserialize)]
-struct Fields {
+/// What the form of a signed link sends.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct LinkFields {
+    /// At most 1000 characters.
     #[serde(default)]
     note: String,
     /// The level that the page showed.
@@ -52,7 +55,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let link = find(&state, &token).await?;
-    draw(&state, &uri, &headers, link, Fields::default(), None)
+    draw(&state, &uri, &headers, link, LinkFields::default(), None)
 }
 
 /// Takes the alert in hand in the name of the person the link was made for.
@@ -63,7 +66,7 @@ pub(crate) async fn acknowledge(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let fields = match Form::<Fields>::from_request(request, &()).await {
+    let fields = match Form::<LinkFields>::from_request(request, &()).await {
         Ok(Form(fields)) => fields,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             return Err(ApiError::new(ProblemType::BodyTooLarge));
@@ -100,7 +103,7 @@ fn draw(
     uri: &Uri,
     headers: &HeaderMap,
     link: Option<Link>,
-    fields: Fields,
+    fields: LinkFields,
     error: Option<&'static str>,
 ) -> Result<Response, ApiError> {
     // Without a choice of their own, people read what they are written to in.
@@ -121,7 +124,12 @@ fn draw(
     Ok(response)
 }
 
-fn state_of(link: &Link, fields: Fields, error: Option<&'static str>, language: Language) -> (LinkState, StatusCode) {
+fn state_of(
+    link: &Link,
+    fields: LinkFields,
+    error: Option<&'static str>,
+    language: Language,
+) -> (LinkState, StatusCode) {
     let alert = &link.alert;
     if let Some(by) = alert.acknowledged.as_ref().filter(|_| alert.is_in_hand()) {
         // Whoever holds the link is one of those who are told.

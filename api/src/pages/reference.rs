@@ -17,11 +17,11 @@ use crate::{
         language::{self, texts},
     },
     pages::views,
-    router::{Access, ROUTES, RouteInfo},
+    routes::{Access, Body, ROUTES, RouteInfo, Tag},
     state::AppState,
     v1::openapi::{
         self,
-        operations::{Body, Form, OPERATIONS, Operation, Parameter, Tag, parameter},
+        parameters::{Form, Parameter, parameter},
     },
 };
 
@@ -60,35 +60,31 @@ fn base(headers: &HeaderMap) -> String {
 }
 
 fn group(tag: Tag, language: Language) -> ReferenceGroup {
-    let operations = OPERATIONS.iter().filter(|operation| operation.tag == tag);
-    let routes = operations.filter_map(|operation| {
-        let route = ROUTES.iter().find(|route| (route.method, route.path) == (operation.method, operation.path))?;
-        Some(route_view(route, operation, language))
-    });
+    let routes = ROUTES.iter().filter(|route| route.tag == tag).map(|route| route_view(route, language));
     ReferenceGroup { key: tag.key(), title: texts(language).fill(openapi::tag_key(tag), &[]), routes: routes.collect() }
 }
 
-fn route_view(route: &RouteInfo, operation: &Operation, language: Language) -> ReferenceRoute {
+fn route_view(route: &RouteInfo, language: Language) -> ReferenceRoute {
     let access = match route.access {
         Access::Open => "reference_access_open",
         Access::Read => "reference_access_read",
         Access::Payloads | Access::Write => "reference_access_token",
     };
-    let parameters = operation.parameters.iter().filter_map(|key| parameter(key));
+    let parameters = route.parameters.iter().filter_map(|key| parameter(key));
     let answer = |body: &Body| match body {
-        Body::Json(schema) => format!("application/json: {schema}"),
+        Body::Json(answer) => format!("application/json: {}", (answer.name)()),
         Body::Other(kind) => (*kind).to_owned(),
     };
-    let problems = openapi::problems(route, operation).into_iter();
+    let problems = openapi::problems(route).into_iter();
     ReferenceRoute {
         method: route.method,
         path: route.path,
-        summary: openapi::summary(operation, language),
+        summary: openapi::summary(route, language),
         access: texts(language).fill(access, &[]),
         parameters: parameters
             .map(|parameter| (parameter.name, form(parameter, language), openapi::meaning(parameter, language)))
             .collect(),
-        answers: operation.bodies.iter().map(answer).collect(),
+        answers: route.bodies.iter().map(answer).collect(),
         problems: problems
             .map(|(status, problems)| (status, problems.iter().map(|problem| problem.key()).collect()))
             .collect(),

@@ -9,6 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery, SettledQuery};
+use bakau_answers as answers;
 use bakau_dashboards::{
     assets,
     page::{self, PageError},
@@ -17,11 +18,11 @@ use bakau_dashboards::{
         OverviewView, ProblemView, SettledView, StationClass, StationView, Window,
     },
 };
-use bakau_model::{DAY_MS, DAY_S, Language, Level, StationKind, UtcMillis};
+use bakau_model::{DAY_MS, DAY_S, Language, Level, StationKind, Text, UtcMillis};
 use bakau_registry::{AirType, Station};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     http::{
@@ -200,13 +201,19 @@ pub(crate) async fn alert(
     show(&uri, page::alert(&view))
 }
 
-#[derive(Debug, Deserialize)]
-struct AcknowledgeFields {
+/// What the form sends that takes an alert in hand.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AcknowledgeFields {
+    /// Who takes care of it, 1 to 80 characters.
     #[serde(default)]
+    #[schema(required)]
     name: String,
+    /// At most 1000 characters.
     #[serde(default)]
     note: String,
+    /// The admin token.
     #[serde(default)]
+    #[schema(required)]
     token: String,
     /// The level that the page showed.
     #[serde(default)]
@@ -282,11 +289,12 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Resul
 /// `/problems/{key}`: what a problem type means, in both languages.
 pub(crate) async fn problem_type(Path(key): Path<String>) -> Result<Response, ApiError> {
     let kind = ProblemType::from_key(&key).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
-    answer::json(&json!({
-        "type": format!("/problems/{}", kind.key()),
-        "status": kind.status().as_u16(),
-        "title": { "id": kind.title(Language::Id), "en": kind.title(Language::En) },
-    }))
+    let title = |language| kind.title(language).to_owned();
+    answer::json(&answers::ProblemType {
+        kind: format!("/problems/{}", kind.key()),
+        status: kind.status().as_u16(),
+        title: Text { id: title(Language::Id), en: title(Language::En) },
+    })
 }
 
 /// The page that tells a problem; `None` where even that cannot be drawn.

@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use bakau_model::{QualityTest, Reason, TestResults};
+use bakau_model::{QualityTest, TestResults};
 use bakau_registry::Datastream;
 use bakau_store::StoredObservation;
 use jiff::tz::TimeZone;
@@ -122,11 +122,6 @@ pub(crate) fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
     out.extend(QualityTest::ALL.into_iter().map(|test| b'0' + tests.get(test).code() % 10));
 }
 
-/// Why a value is doubted, as keys.
-pub(crate) fn reasons(tests: TestResults) -> Vec<&'static str> {
-    tests.reasons().map(Reason::key).collect()
-}
-
 /// Why the value is doubted, as a member behind others; nothing for one that is not, which nearly all are.
 pub(crate) fn append_reasons(out: &mut Vec<u8>, tests: TestResults) {
     for (n, reason) in tests.reasons().enumerate() {
@@ -150,10 +145,12 @@ fn cell(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use bakau_answers as answers;
     use bakau_model::{
-        DatastreamId, DeploymentId, Flag, Observation, Parameter, QualityLimits, StationId, TimeSource, Unit, UtcMillis,
+        DatastreamId, DeploymentId, Flag, Observation, Parameter, QualityLimits, Reason, StationId, TimeSource, Unit,
+        UtcMillis,
     };
-    use serde_json::Value;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -218,12 +215,9 @@ mod tests {
         let columns = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>()[3..6].to_vec();
         let lines: Vec<_> = csv.lines().map(columns).collect();
         assert_eq!(lines, [["value", "increment", "unit"], ["10.4", "0.2", "mm"], ["10.4", "", "mm"]]);
-        let mut json = b"[".to_vec();
-        writer.json(&mut json, &rows, false);
-        json.push(b']');
-        let rows: Vec<Value> = serde_json::from_slice(&json).unwrap();
-        assert_eq!((&rows[0]["value"], &rows[0]["increment"]), (&10.4.into(), &0.2.into()));
-        assert_eq!(rows[1].get("increment"), Some(&Value::Null));
+        let rows = read(&mut writer, &rows, false);
+        assert_eq!((rows[0].value, rows[0].increment), (Some(10.4), Some(Some(0.2))));
+        assert_eq!(rows[1].increment, Some(None));
     }
 
     #[test]
@@ -235,19 +229,48 @@ mod tests {
         assert_eq!((record.len(), &record[4]), (CSV_HEADER.split(|byte| *byte == b',').count(), "'=1,\"1"));
     }
 
+    /// What is written, read as what it is and written again.
+    fn read(writer: &mut RowWriter, rows: &[StoredObservation], local: bool) -> Vec<answers::Observation> {
+        let mut out = b"[".to_vec();
+        writer.json(&mut out, rows, local);
+        out.push(b']');
+        let read: Vec<answers::Observation> = serde_json::from_slice(&out).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), String::from_utf8(out).unwrap());
+        read
+    }
+
     #[test]
-    fn what_is_written_by_hand_is_json() {
+    fn what_is_written_by_hand_is_read_as_its_type() {
+        let odd = [stored(Some(0.1)), stored(None), stored(Some(f64::NAN)), stored(Some(-1.0e-7))];
         for local in [false, true] {
-            let mut out = b"[".to_vec();
-            writer("a/do", "mg/L").json(&mut out, &[stored(Some(0.1)), stored(None), stored(Some(f64::NAN))], local);
-            out.push(b']');
-            let rows: Vec<Value> = serde_json::from_slice(&out).unwrap();
-            assert_eq!(
-                (&rows[0]["value"], &rows[1]["value"], &rows[2]["value"]),
-                (&0.1.into(), &Value::Null, &Value::Null)
-            );
-            assert_eq!(rows[0].get("observed_at_local").is_some(), local);
-            assert_eq!(rows[1]["flag"], 9);
+            let rows = read(&mut writer("a/do", "mg/L"), &odd, local);
+            let values: Vec<_> = rows.iter().map(|row| row.value).collect();
+            assert_eq!(values, [Some(0.1), None, None, Some(-1.0e-7)]);
+            assert!(rows.iter().all(|row| row.observed_at_local.is_some() == local && row.increment.is_none()));
+            assert_eq!((rows[1].flag.0, &rows[1].reasons[..]), (Flag::Missing, &[Reason::Spike][..]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_row_is_read_as_its_type(
+            // Eighths: serde_json reads other numbers as their neighbours now and then.
+            (value, increment) in (prop::option::of(any::<i32>()), prop::option::of(0_i32..1_000_000)),
+            at in -4_000_000_000_000_i64..9_000_000_000_000,
+            (flag, source, test) in (0..Flag::ALL.len(), 0..TimeSource::ALL.len(), 0..QualityTest::ALL.len()),
+            (revision, counted, local) in (1_u32.., any::<bool>(), any::<bool>()),
+        ) {
+            let [value, increment] = [value, increment].map(|number| number.map(|eighths| f64::from(eighths) / 8.0));
+            let mut row = stored(value);
+            row.observation.observed_at = UtcMillis::new(at);
+            (row.observation.flag, row.observation.time_source) = (Flag::ALL[flag], TimeSource::ALL[source]);
+            row.tests = TestResults::NONE.with(QualityTest::ALL[test], Flag::ALL[flag]);
+            (row.revision, row.increment) = (revision, increment);
+            let counter = counted.then_some(bakau_model::Counter { max: None, interval_ms: 60_000 });
+            let mut writer = writer_of("a/rain", "mm", QualityLimits { counter, ..QualityLimits::default() });
+            let read = read(&mut writer, &[row], local);
+            prop_assert_eq!((read[0].value, read[0].observed_at.0, read[0].revision), (value, UtcMillis::new(at), revision));
+            prop_assert_eq!(read[0].increment, counted.then_some(increment));
         }
     }
 }

@@ -11,14 +11,15 @@ use axum::{
     response::Response,
 };
 use bakau_alerts::{
-    Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, Alerts, AlertsError, Episode,
-    MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
+    Acknowledgement as Taken, AlertDetail as Detail, AlertQuery, AlertView, Alerts, AlertsError, DeliveryView,
+    Episode as Settled, MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
 };
-use bakau_model::{DAY_MS, DEFAULT_ZONE, Flag, Level};
+use bakau_answers::{
+    Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notice, SettledHistory, Transition,
+};
+use bakau_model::{AlertId, AlertKind, DAY_MS, DEFAULT_ZONE, Level};
 use bakau_registry::Snapshot;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::{
     http::{
@@ -35,8 +36,6 @@ use crate::{
 const DEFAULT_LIMIT: usize = 100;
 /// The most the alert room lists at once, less one that tells whether there are more.
 const MAX_LIMIT: usize = 999;
-/// Words of `level=`.
-const RAISED: [Level; 3] = [Level::Waspada, Level::Siaga, Level::Awas];
 /// The range of the settled history without `from`.
 const DEFAULT_SETTLED_MS: i64 = 7 * DAY_MS;
 /// The settled history is computed from observations at each request.
@@ -71,7 +70,7 @@ pub(crate) async fn list(
         station: params.station()?,
         agency: params.agency()?,
         kind: params.choice("kind", &AlertKind::ALL.map(|kind| (kind.key(), kind)))?,
-        min_level: params.choice("level", &RAISED.map(|level| (level.key(), level)))?,
+        min_level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
         from,
         to,
         before,
@@ -82,9 +81,9 @@ pub(crate) async fn list(
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| next_address(&params, &last.id, limit));
     let snapshot = state.snapshot();
-    let alerts: Vec<Value> = found.iter().map(|alert| alert_value(&snapshot, alert, people)).collect();
-    let response = answer::json(&json!({ "alerts": alerts, "next": next }))?;
-    Ok(answer::with_next(response, next.as_deref()))
+    let alerts = found.iter().map(|alert| tell(&snapshot, alert, people)).collect();
+    let list = AlertList { alerts, next };
+    Ok(answer::with_next(answer::json(&list)?, list.next.as_deref()))
 }
 
 /// The same query behind the last alert of this page.
@@ -108,13 +107,12 @@ pub(crate) async fn one(
 ) -> Result<Response, ApiError> {
     Params::parse(&uri, &[])?;
     let (_, detail) = find(&state.alerts, &id).await?;
-    let mut value = alert_value(&state.snapshot(), &detail.alert, people);
-    value["transitions"] = detail.transitions.iter().map(transition_value).collect();
-    value["acknowledgements"] = detail.acknowledgements.iter().map(|taken| taken_value(taken, people)).collect();
-    if people {
-        value["notices"] = detail.notices.iter().map(notice_value).collect();
-    }
-    answer::json(&value)
+    answer::json(&AlertDetail {
+        alert: tell(&state.snapshot(), &detail.alert, people),
+        transitions: detail.transitions.iter().map(transition).collect(),
+        acknowledgements: detail.acknowledgements.iter().map(|taken| acknowledged(taken, people)).collect(),
+        notices: people.then(|| detail.notices.into_iter().map(notice).collect()),
+    })
 }
 
 /// Episodes of the settled history of a rule or a datastream.
@@ -133,22 +131,10 @@ pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<R
     }
     let query = SettledQuery { datastream, rule, from: span.from, to: span.to };
     // Asked for first: the answer goes at least so far.
-    let until = answer::time(state.alerts.settled_until());
+    let settled_until = state.alerts.settled_until().into();
     let episodes = state.alerts.settled(&query).await.map_err(|error| problem(&error))?;
-    let episodes: Vec<Value> = episodes.iter().map(episode_value).collect();
-    let (from, to) = (answer::time(span.from), answer::time(span.to));
-    answer::json(&json!({ "from": from, "to": to, "settled_until": until, "episodes": episodes }))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Acknowledge {
-    name: String,
-    /// The level that was seen; that of the moment without it.
-    #[serde(default)]
-    level: Option<Level>,
-    #[serde(default)]
-    note: Option<String>,
+    let episodes = episodes.into_iter().map(episode).collect();
+    answer::json(&SettledHistory { from: span.from.into(), to: span.to.into(), settled_until, episodes })
 }
 
 /// Records that somebody has taken the alert in hand.
@@ -163,10 +149,10 @@ pub(crate) async fn acknowledge(
     if !kind.to_ascii_lowercase().starts_with("application/json") {
         return Err(ApiError::new(ProblemType::UnsupportedMediaType));
     }
-    let body: Acknowledge =
+    let body: Acknowledgement =
         serde_json::from_slice(&body).map_err(|_| ApiError::new(ProblemType::InvalidBody).detail("body_json"))?;
     let alert = take_in_hand(&state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
-    answer::json(&alert_value(&state.snapshot(), &alert, true))
+    answer::json(&tell(&state.snapshot(), &alert, true))
 }
 
 /// Checks the texts and tells the engine; shared by the API and the form on the page.
@@ -211,7 +197,7 @@ fn conflict(error: &AlertsError, alert: &AlertView) -> ApiError {
 }
 
 /// The alert of an id from a path.
-pub(crate) async fn find(alerts: &Alerts, id: &str) -> Result<(AlertId, AlertDetail), ApiError> {
+pub(crate) async fn find(alerts: &Alerts, id: &str) -> Result<(AlertId, Detail), ApiError> {
     let unknown = || ApiError::new(ProblemType::AlertNotFound).with("alert", id);
     let id: AlertId = id.parse().map_err(|_| unknown())?;
     let detail = alerts.get(&id).await.map_err(|error| problem(&error))?.ok_or_else(unknown)?;
@@ -232,110 +218,106 @@ pub(crate) fn problem(error: &AlertsError) -> ApiError {
     }
 }
 
-fn alert_value(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Value {
+fn tell(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Alert {
     let datastream = alert.datastream.as_ref().and_then(|name| snapshot.datastream(name));
     let zone_name = alert.station.as_ref().map_or(DEFAULT_ZONE, |id| snapshot.zone_name(id));
     let mut local = Times::local(TimeZone::get(zone_name).unwrap_or(TimeZone::UTC));
-    let mut value = json!({
-        "id": alert.id,
-        "rule": alert.rule,
-        "rule_name": answer::text(&alert.rule_name),
-        "kind": alert.kind,
-        "agency": alert.agency,
-        "station": alert.station,
-        "datastream": alert.datastream,
-        "source": alert.source,
-        "unit": datastream.map(|datastream| &datastream.unit),
-        "level": alert.level,
-        "peak": alert.peak,
-        "time_zone": zone_name,
-        "onset": answer::time(alert.onset),
-        "onset_local": local.text(alert.onset),
-        "onset_at_latest": alert.onset_at_latest,
-        "observed_at": answer::time(alert.updated),
-        "observed_at_local": local.text(alert.updated),
-        "value": alert.value,
-        "flag": alert.flag.map(Flag::code),
-        "worst": alert.worst,
-        "worst_at": alert.worst_at.map(answer::time),
-        "worst_at_local": alert.worst_at.map(|at| local.text(at)),
-        "opened_at": answer::time(alert.opened_at),
-        "decided_at": answer::time(alert.decided_at),
-        "closed_at": alert.closed_at.map(answer::time),
-        "closed_at_local": alert.closed_at.map(|at| local.text(at)),
-        "closed_reason": alert.closed_reason,
-        "unconfirmed_since": alert.unconfirmed_since.map(answer::time),
-        "acknowledged": alert.is_in_hand(),
-        "acknowledged_level": alert.acknowledged.as_ref().map(|by| by.level),
-        "acknowledged_at": alert.acknowledged.as_ref().map(|by| answer::time(by.at)),
-    });
-    if let Some(by) = alert.acknowledged.as_ref().filter(|_| people) {
-        value["acknowledged_by"] = by.by.as_str().into();
-        value["note"] = by.note.as_deref().into();
+    let taken = alert.acknowledged.as_ref();
+    Alert {
+        id: alert.id,
+        rule: alert.rule.clone(),
+        rule_name: alert.rule_name.clone(),
+        kind: alert.kind,
+        agency: alert.agency.clone(),
+        station: alert.station.clone(),
+        datastream: alert.datastream.clone(),
+        source: alert.source.clone(),
+        unit: datastream.map(|datastream| datastream.unit.clone()),
+        level: alert.level,
+        peak: alert.peak,
+        time_zone: zone_name.to_owned(),
+        onset: alert.onset.into(),
+        onset_local: local.text(alert.onset),
+        onset_at_latest: alert.onset_at_latest,
+        observed_at: alert.updated.into(),
+        observed_at_local: local.text(alert.updated),
+        value: alert.value,
+        flag: alert.flag.map(Into::into),
+        worst: alert.worst,
+        worst_at: alert.worst_at.map(Into::into),
+        worst_at_local: alert.worst_at.map(|at| local.text(at)),
+        opened_at: alert.opened_at.into(),
+        decided_at: alert.decided_at.into(),
+        closed_at: alert.closed_at.map(Into::into),
+        closed_at_local: alert.closed_at.map(|at| local.text(at)),
+        closed_reason: alert.closed_reason,
+        unconfirmed_since: alert.unconfirmed_since.map(Into::into),
+        acknowledged: alert.is_in_hand(),
+        acknowledged_level: taken.map(|taken| taken.level),
+        acknowledged_at: taken.map(|taken| taken.at.into()),
+        acknowledged_by: taken.filter(|_| people).map(|taken| taken.by.clone()),
+        note: taken.filter(|_| people).map(|taken| taken.note.clone()),
     }
-    value
 }
 
-fn taken_value(taken: &Acknowledgement, people: bool) -> Value {
-    let mut value = json!({ "level": taken.level, "at": answer::time(taken.at) });
-    if people {
-        value["by"] = taken.by.as_str().into();
-        value["note"] = taken.note.as_deref().into();
+fn acknowledged(taken: &Taken, people: bool) -> Acknowledged {
+    Acknowledged {
+        level: taken.level,
+        at: taken.at.into(),
+        by: people.then(|| taken.by.clone()),
+        note: people.then(|| taken.note.clone()),
     }
-    value
 }
 
-fn transition_value(transition: &TransitionView) -> Value {
-    json!({
-        "sequence": transition.sequence,
-        "from": transition.from,
-        "to": transition.to,
-        "reason": transition.reason,
-        "observed_at": answer::time(transition.observed_at),
-        "value": transition.value,
-        "flag": transition.flag.map(Flag::code),
-        "decided_at": answer::time(transition.decided_at),
-        "rule_revision": transition.rule_revision,
-        "muted_until": transition.muted_until.map(answer::time),
-    })
+fn transition(transition: &TransitionView) -> Transition {
+    Transition {
+        sequence: transition.sequence,
+        from: transition.from,
+        to: transition.to,
+        reason: transition.reason,
+        observed_at: transition.observed_at.into(),
+        value: transition.value,
+        flag: transition.flag.map(Into::into),
+        decided_at: transition.decided_at.into(),
+        rule_revision: transition.rule_revision,
+        muted_until: transition.muted_until.map(Into::into),
+    }
 }
 
-fn notice_value(notice: &NoticeView) -> Value {
-    let attempt = |delivery: &bakau_alerts::DeliveryView| {
-        json!({
-            "attempt": delivery.attempt,
-            "at": answer::time(delivery.at),
-            "verdict": delivery.verdict,
-            "http_status": delivery.http_status,
-            "duration_ms": delivery.duration_ms,
-            "detail": delivery.detail,
-        })
+fn notice(notice: NoticeView) -> Notice {
+    let delivery = |delivery: DeliveryView| Delivery {
+        attempt: delivery.attempt,
+        at: delivery.at.into(),
+        verdict: delivery.verdict,
+        http_status: delivery.http_status,
+        duration_ms: delivery.duration_ms,
+        detail: delivery.detail,
     };
-    json!({
-        "id": notice.id,
-        "transition": notice.transition,
-        "kind": notice.kind,
-        "person": notice.person,
-        "channel": notice.channel,
-        "recipient": notice.recipient,
-        "state": notice.state,
-        "attempts": notice.attempts,
-        "next_attempt_at": notice.next_attempt_at.map(answer::time),
-        "last_result": notice.last_result,
-        "deliveries": notice.deliveries.iter().map(attempt).collect::<Vec<_>>(),
-    })
+    Notice {
+        id: notice.id,
+        transition: notice.transition,
+        kind: notice.kind,
+        person: notice.person,
+        channel: notice.channel,
+        recipient: notice.recipient,
+        state: notice.state,
+        attempts: notice.attempts,
+        next_attempt_at: notice.next_attempt_at.map(Into::into),
+        last_result: notice.last_result,
+        deliveries: notice.deliveries.into_iter().map(delivery).collect(),
+    }
 }
 
-fn episode_value(episode: &Episode) -> Value {
-    json!({
-        "id": episode.id,
-        "rule": episode.rule,
-        "datastream": episode.datastream,
-        "onset": answer::time(episode.onset),
-        "onset_at_latest": episode.onset_at_latest,
-        "peak": episode.peak,
-        "end": episode.end.map(answer::time),
-        "peak_value": episode.peak_value,
-        "observations": episode.count,
-    })
+fn episode(episode: Settled) -> Episode {
+    Episode {
+        id: episode.id,
+        rule: episode.rule,
+        datastream: episode.datastream,
+        onset: episode.onset.into(),
+        onset_at_latest: episode.onset_at_latest,
+        peak: episode.peak,
+        end: episode.end.map(Into::into),
+        peak_value: episode.peak_value,
+        observations: episode.count,
+    }
 }

@@ -7,10 +7,11 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
+use bakau_answers::{self as answers, DatastreamList, Site, StationList};
 use bakau_model::{DEFAULT_ZONE, DatastreamName, StationId, Text};
-use bakau_registry::{Datastream, Snapshot, Station};
+use bakau_registry::{City, Datastream, Snapshot, Station};
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     http::{
@@ -30,15 +31,17 @@ pub(crate) async fn stations(
     Params::parse(&uri, &[])?;
     let snapshot = state.snapshot();
     // Grouped once: asking the snapshot per station would walk all datastreams for each.
-    let mut names: BTreeMap<&StationId, Vec<&DatastreamName>> = BTreeMap::new();
+    let mut names: BTreeMap<&StationId, Vec<DatastreamName>> = BTreeMap::new();
     for datastream in snapshot.datastreams.values() {
-        names.entry(&datastream.station).or_default().push(&datastream.name);
+        names.entry(&datastream.station).or_default().push(datastream.name.clone());
     }
     names.values_mut().for_each(|names| names.sort());
-    let value =
-        |station: &Station| station_value(&snapshot, station, names.get(&station.id).map_or(&[][..], Vec::as_slice));
-    let stations: Vec<Value> = snapshot.stations.values().map(value).collect();
-    registered(&headers, &json!({ "revision": snapshot.revision, "stations": stations }))
+    let station = |station: &Station| {
+        let datastreams = names.remove(&station.id).unwrap_or_default();
+        answers::Station { site: site(&snapshot, station), datastreams }
+    };
+    let stations = snapshot.stations.values().map(station).collect();
+    registered(&headers, &StationList { revision: snapshot.revision, stations })
 }
 
 /// Every datastream, or one station's, in order of its name.
@@ -57,57 +60,56 @@ pub(crate) async fn datastreams(
         None => snapshot.datastreams.values().collect(),
     };
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    let values: Vec<Value> = found.iter().map(|datastream| datastream_value(&snapshot, datastream)).collect();
-    registered(&headers, &json!({ "revision": snapshot.revision, "datastreams": values }))
+    let datastreams = found.iter().map(|datastream| tell(&snapshot, datastream)).collect();
+    registered(&headers, &DatastreamList { revision: snapshot.revision, datastreams })
 }
 
 /// An answer that changes with the registry or with what is drawn from it, sent again only when it has changed.
-pub(crate) fn registered(headers: &HeaderMap, value: &Value) -> Result<Response, ApiError> {
+pub(crate) fn registered<T: Serialize>(headers: &HeaderMap, value: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(|error| ApiError::defect(error.to_string()))?;
     Ok(answer::conditional(headers, &answer::etag(&body), || answer::json_bytes(body.into())))
 }
 
 /// A station as every answer shows it.
-pub(crate) fn station_value(snapshot: &Snapshot, station: &Station, datastreams: &[&DatastreamName]) -> Value {
+pub(crate) fn site(snapshot: &Snapshot, station: &Station) -> Site {
     let agency = snapshot.agencies.get(&station.agency);
     let city = agency.and_then(|agency| snapshot.cities.get(&agency.city));
-    json!({
-        "id": station.id,
-        "name": answer::text(&station.name),
-        "kind": station.kind,
-        "agency": { "id": station.agency, "name": agency.map(|agency| answer::text(&agency.name)) },
-        "city": city.map(|city| json!({ "id": city.id, "name": answer::text(&city.name), "code": city.code })),
-        "latitude": station.latitude,
-        "longitude": station.longitude,
-        "elevation_m": station.elevation_m,
-        "description": station.description.as_ref().map(answer::text),
-        "water_class": station.water_class,
-        "air_type": station.air_type,
-        "time_zone": station.time_zone,
-        "datastreams": datastreams,
-    })
+    Site {
+        id: station.id.clone(),
+        name: station.name.clone(),
+        kind: station.kind,
+        agency: answers::Agency { id: station.agency.clone(), name: agency.map(|agency| agency.name.clone()) },
+        city: city.cloned().map(|City { id, name, code }| answers::City { id, name, code }),
+        latitude: station.latitude,
+        longitude: station.longitude,
+        elevation_m: station.elevation_m,
+        description: station.description.clone(),
+        water_class: station.water_class.clone(),
+        air_type: station.air_type,
+        time_zone: station.time_zone.clone(),
+    }
 }
 
 /// A datastream as every answer shows it.
-pub(crate) fn datastream_value(snapshot: &Snapshot, datastream: &Datastream) -> Value {
+pub(crate) fn tell(snapshot: &Snapshot, datastream: &Datastream) -> answers::Datastream {
     let info = snapshot.parameters.get(&datastream.parameter);
-    json!({
-        "id": datastream.name,
-        "number": datastream.number,
-        "station": datastream.station,
-        "parameter": datastream.parameter,
-        "qualifier": datastream.name.qualifier(),
-        "name": info.map(|info| answer::text(&info.name)),
-        "cf_name": info.and_then(|info| info.cf_name.as_deref()),
-        "unit": datastream.unit,
-        "unit_symbol": datastream.unit.symbol(),
-        "decimals": info.map(|info| info.decimals),
-        "interval_s": datastream.interval_ms / 1000,
-        "vertical_datum": datastream.vertical_datum,
-        "counter": datastream.counter().is_some(),
-        "counter_max": datastream.counter().and_then(|counter| counter.max),
-        "limits": datastream.limits,
-    })
+    answers::Datastream {
+        id: datastream.name.clone(),
+        number: datastream.number,
+        station: datastream.station.clone(),
+        parameter: datastream.parameter.clone(),
+        qualifier: datastream.name.qualifier().map(str::to_owned),
+        name: info.map(|info| info.name.clone()),
+        cf_name: info.and_then(|info| info.cf_name.clone()),
+        unit: datastream.unit.clone(),
+        unit_symbol: datastream.unit.symbol().to_owned(),
+        decimals: info.map(|info| info.decimals),
+        interval_s: datastream.interval_ms / 1000,
+        vertical_datum: datastream.vertical_datum.clone(),
+        counter: datastream.counter().is_some(),
+        counter_max: datastream.counter().and_then(|counter| counter.max),
+        limits: datastream.limits,
+    }
 }
 
 /// The zone of what is about no station in particular.

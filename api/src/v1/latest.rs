@@ -12,13 +12,13 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
+use bakau_answers as answers;
 use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{DatastreamId, QualityTest, StationId};
 use bakau_registry::Snapshot;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
 use crate::{
     http::{answer, error::ApiError, query::Params, times::Times},
@@ -190,15 +190,15 @@ fn body(skeleton: &Skeleton, Present { entries, clocks }: &Present) -> Vec<u8> {
         out.extend_from_slice(b"\"}");
     }
     out.extend_from_slice(b"],\"clocks_ahead\":");
-    let clocks: Vec<Value> = clocks.iter().map(|(station, clock)| clock_value(station, clock)).collect();
+    let clocks: Vec<answers::ClockAhead> = clocks.iter().map(|(station, clock)| tell(station, clock)).collect();
     let _ = serde_json::to_writer(&mut out, &clocks);
     out.push(b'}');
     out
 }
 
-fn clock_value(station: &StationId, clock: &ClockAhead) -> Value {
+fn tell(station: &StationId, clock: &ClockAhead) -> answers::ClockAhead {
     let ClockAhead { ahead_ms, since, refused } = *clock;
-    json!({ "station": station, "ahead_s": (ahead_ms + 500) / 1_000, "since": answer::time(since), "refused": refused })
+    answers::ClockAhead { station: station.clone(), ahead_s: (ahead_ms + 500) / 1_000, since: since.into(), refused }
 }
 
 /// A tag of what the answer is made from: at 10,000 datastreams that is a fifth of its bytes.
@@ -224,6 +224,7 @@ fn etag_of(revision: u64, Present { entries, clocks }: &Present) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bakau_answers::LatestList;
     use bakau_model::{
         DatastreamId, DeploymentId, Flag, Observation, Parameter, StationId, TestResults, TimeSource, Unit, UtcMillis,
     };
@@ -270,29 +271,34 @@ mod tests {
         (snapshot, entries)
     }
 
+    /// What is written, read as what it is and written again.
+    fn read(snapshot: &Snapshot, entries: Vec<LatestEntry>) -> LatestList {
+        let body = body(&Skeleton::new(snapshot), &at(entries));
+        let list: LatestList = serde_json::from_slice(&body).unwrap();
+        assert_eq!(serde_json::to_string(&list).unwrap(), String::from_utf8(body).unwrap());
+        list
+    }
+
     #[test]
-    fn what_is_written_by_hand_is_json() {
+    fn what_is_written_by_hand_is_read_as_its_type() {
         let (snapshot, entries) = many(10);
-        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &at(entries.clone()))).unwrap();
-        let rows = value["latest"].as_array().unwrap();
-        assert_eq!(rows.len(), 10);
-        assert_eq!((&rows[0]["value"], &rows[0]["unit"]), (&Value::Null, &"\"odd\"".into()));
-        assert_eq!(rows[1]["value"], 1.0 / 7.0);
-        assert_eq!(rows[1]["observed_at"], "2026-03-10T09:00:00.124Z");
-        assert_eq!(rows[1]["observed_at_local"], "2026-03-10T16:00:00.124+07:00");
-        assert_eq!(rows[1]["reasons"], serde_json::json!(["spike"]));
-        let clock =
-            json!([{ "station": "station-1", "ahead_s": 241, "since": "2026-03-10T09:00:00Z", "refused": false }]);
-        assert_eq!(value["clocks_ahead"], clock);
-        assert_eq!((&rows[1]["tests"], &value["tests"][1]), (&"232222".into(), &"spike".into()));
-        let empty: Value = serde_json::from_slice(&body(&Skeleton::new(&snapshot), &at(Vec::new()))).unwrap();
-        assert_eq!(empty["latest"], Value::Array(Vec::new()));
+        let list = read(&snapshot, entries.clone());
+        assert_eq!((list.tests[1], list.latest.len()), (QualityTest::Spike, 10));
+        let rows = &list.latest;
+        assert_eq!((rows[0].value, rows[0].unit.as_str()), (None, "\"odd\""));
+        assert_eq!((rows[1].value, rows[1].tests.as_str()), (Some(1.0 / 7.0), "232222"));
+        assert_eq!(rows[1].observed_at.0.to_string(), "2026-03-10T09:00:00.124Z");
+        assert_eq!(rows[1].observed_at_local, "2026-03-10T16:00:00.124+07:00");
+        assert_eq!(rows[1].reasons, [bakau_model::Reason::Spike]);
+        let clock = &list.clocks_ahead[0];
+        assert_eq!((clock.station.as_str(), clock.ahead_s, clock.refused), ("station-1", 241, false));
+        assert!(read(&snapshot, Vec::new()).latest.is_empty());
         // One that is registered without a value, and one with a value that is registered no more.
         let mut fewer = snapshot;
         fewer.datastreams.remove(&DatastreamId::new(4));
-        let value: Value = serde_json::from_slice(&body(&Skeleton::new(&fewer), &at(entries[1..].to_vec()))).unwrap();
-        let names = value["latest"].as_array().unwrap().iter().map(|row| row["datastream"].as_str().unwrap());
-        assert_eq!(names.collect::<Vec<_>>(), [1, 2, 3, 5, 6, 7, 8, 9].map(|n| format!("station-{n}/do")));
+        let list = read(&fewer, entries[1..].to_vec());
+        let names: Vec<_> = list.latest.iter().map(|row| row.datastream.to_string()).collect();
+        assert_eq!(names, [1, 2, 3, 5, 6, 7, 8, 9].map(|n| format!("station-{n}/do")));
     }
 
     #[test]

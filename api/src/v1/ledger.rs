@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, http::Uri, response::Response};
+use bakau_answers::{self as answers, LedgerLine};
 use bakau_model::{DAY_MS, HOUR_MS, LedgerKey, MINUTE_MS, MessageLedger, ReadingLedger, Seq, UtcMillis};
 use bakau_spool::{ReadingCounts, SpoolError, SpoolReader};
 use bakau_store::StoreCounts;
-use serde_json::{Value, json};
 
 use crate::{
     http::{
@@ -68,28 +68,28 @@ pub(crate) async fn ledger(State(state): State<AppState>, uri: Uri) -> Result<Re
         return Err(ApiError::parameter("from", params.text("from"), "parameter_longest").with("allowed", "7 d"));
     }
     let ledger = read(&state, whole_minutes(span)).await?;
-    let lines: Vec<Value> = ledger.lines.iter().map(|(key, line)| line_value(key, line)).collect();
+    let lines: Vec<LedgerLine> = ledger.lines.iter().map(|(key, line)| tell(key, line)).collect();
     let total = ledger.total();
-    answer::json(&json!({
-        "from": answer::time(ledger.span.from),
-        "to": answer::time(ledger.span.to),
-        "consistent": ledger.consistent,
-        "balanced": ledger.lines.values().all(|line| line.messages.balances() && line.readings.balances()),
-        "messages": total.messages,
-        "readings": total.readings,
-        "lines": lines,
-    }))
+    answer::json(&answers::Ledger {
+        from: ledger.span.from.into(),
+        to: ledger.span.to.into(),
+        consistent: ledger.consistent,
+        balanced: lines.iter().all(|line| line.messages_balanced && line.readings_balanced),
+        messages: total.messages,
+        readings: total.readings,
+        lines,
+    })
 }
 
-fn line_value(key: &LedgerKey, line: &Line) -> Value {
-    json!({
-        "minute": answer::time(key.minute),
-        "source": key.source,
-        "messages": line.messages,
-        "messages_balanced": line.messages.balances(),
-        "readings": line.readings,
-        "readings_balanced": line.readings.balances(),
-    })
+fn tell(key: &LedgerKey, &Line { messages, readings }: &Line) -> LedgerLine {
+    LedgerLine {
+        minute: key.minute.into(),
+        source: key.source.clone(),
+        messages,
+        messages_balanced: messages.balances(),
+        readings,
+        readings_balanced: readings.balances(),
+    }
 }
 
 /// The whole minutes a range touches.

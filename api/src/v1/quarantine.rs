@@ -6,9 +6,9 @@ use axum::{
     http::Uri,
     response::Response,
 };
+use bakau_answers::{self as answers, QuarantineList};
 use bakau_spool::{QuarantineRow, SpoolError, SpoolReader};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::{Value, json};
 
 use crate::{
     http::{
@@ -42,9 +42,9 @@ pub(crate) async fn list(_: Payloads, State(state): State<AppState>, uri: Uri) -
     let more = limit < rows.len();
     rows.truncate(limit);
     let next = rows.last().filter(|_| more);
-    let next = next.map(|last| format!("/api/v1/quarantine?limit={limit}&before={}", last["id"]));
-    let response = answer::json(&json!({ "quarantine": rows, "next": next }))?;
-    Ok(answer::with_next(response, next.as_deref()))
+    let next = next.map(|last| format!("/api/v1/quarantine?limit={limit}&before={}", last.id));
+    let list = QuarantineList { quarantine: rows, next };
+    Ok(answer::with_next(answer::json(&list)?, list.next.as_deref()))
 }
 
 /// One row with its whole payload.
@@ -61,45 +61,49 @@ pub(crate) async fn one(
     let read = tokio::task::spawn_blocking(move || spool.quarantine(id - 1, 1, false)).await;
     let rows = read.map_err(|error| ApiError::defect(error.to_string()))?.map_err(|error| unreadable(&error))?;
     let row = rows.first().filter(|row| row.id == id).ok_or_else(unknown)?;
-    answer::json(&row_value(row, usize::MAX))
+    answer::json(&tell(row, usize::MAX))
 }
 
 fn unreadable(error: &SpoolError) -> ApiError {
     ApiError::caused(ProblemType::SpoolUnavailable, error)
 }
 
-fn read_rows(spool: &SpoolReader, before: Option<u64>, wanted: usize) -> Result<Vec<Value>, SpoolError> {
+fn read_rows(
+    spool: &SpoolReader,
+    before: Option<u64>,
+    wanted: usize,
+) -> Result<Vec<answers::QuarantineRow>, SpoolError> {
     // 0 means from the newest.
     let mut before = before.unwrap_or(0);
-    let mut values = Vec::with_capacity(wanted);
-    while values.len() < wanted {
-        let ask = READ_ROWS.min(wanted - values.len());
+    let mut told = Vec::with_capacity(wanted);
+    while told.len() < wanted {
+        let ask = READ_ROWS.min(wanted - told.len());
         let rows = spool.quarantine(before, ask, true)?;
-        values.extend(rows.iter().map(|row| row_value(row, LIST_PAYLOAD_BYTES)));
+        told.extend(rows.iter().map(|row| tell(row, LIST_PAYLOAD_BYTES)));
         match rows.last() {
             Some(last) if rows.len() == ask => before = last.id,
             Some(_) | None => break,
         }
     }
-    Ok(values)
+    Ok(told)
 }
 
-fn row_value(row: &QuarantineRow, payload_bytes: usize) -> Value {
+fn tell(row: &QuarantineRow, payload_bytes: usize) -> answers::QuarantineRow {
     let shown = &row.payload[..row.payload.len().min(payload_bytes)];
     let printable = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
     let start = &row.payload[..row.payload.len().min(4 * PREVIEW_CHARS)];
     let preview: String = String::from_utf8_lossy(start).chars().take(PREVIEW_CHARS).map(printable).collect();
-    json!({
-        "id": row.id,
-        "received_at": answer::time(row.received_at),
-        "source": row.source,
-        "topic": row.topic,
-        "reading": row.reading,
-        "reason": row.reason.key(),
-        "detail": row.detail,
-        "payload_bytes": row.payload.len(),
-        "payload_base64": BASE64_STANDARD.encode(shown),
-        "payload_complete": shown.len() == row.payload.len(),
-        "payload_text": preview,
-    })
+    answers::QuarantineRow {
+        id: row.id,
+        received_at: row.received_at.into(),
+        source: row.source.clone(),
+        topic: row.topic.clone(),
+        reading: row.reading.clone(),
+        reason: row.reason,
+        detail: row.detail.clone(),
+        payload_bytes: row.payload.len(),
+        payload_base64: BASE64_STANDARD.encode(shown),
+        payload_complete: shown.len() == row.payload.len(),
+        payload_text: preview,
+    }
 }

@@ -1,22 +1,24 @@
 //! `GET /api/v1/stations/{id}`: everything known about one station, present values included.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, Uri},
     response::Response,
 };
+use bakau_answers::{
+    self as answers, DatastreamDetail, DeviceClock, PresentValue, StationDetail, StationState, StationStatus,
+};
 use bakau_dashboards::view::{ClockAhead, Freshness, StationCard, ValueCell};
-use bakau_model::{DatastreamName, UtcMillis};
+use bakau_model::{DatastreamName, RuleId, UtcMillis};
 use bakau_registry::{Datastream, Deployment, Instrument, RuleTarget, Snapshot};
-use serde_json::{Value, json};
 
 use crate::{
-    http::{answer, error::ApiError, query::Params, times::Times},
-    read::{gather::Gatherer, rows::reasons},
+    http::{error::ApiError, query::Params, times::Times},
+    read::gather::Gatherer,
     state::AppState,
-    v1::catalogue::{self, datastream_value, find_station, registered, station_value},
+    v1::catalogue::{self, find_station, registered},
 };
 
 /// One station: place, owner, datastreams with limits and present values, every deployment.
@@ -35,109 +37,98 @@ pub(crate) async fn station(
     let cells: BTreeMap<&DatastreamName, &ValueCell> =
         card.values.iter().map(|cell| (&cell.datastream, cell)).collect();
     let datastreams = snapshot.datastreams_of(&station.id);
-    let mut value = station_value(snapshot, station, &[]);
-    value["level"] = json!(card.level);
-    value["status"] = status_value(&card, &mut local);
-    value["clock"] = card.clock.map_or(Value::Null, |clock| clock_value(clock, &mut local));
-    let datastream = |datastream: &&std::sync::Arc<Datastream>| {
-        let mut value = datastream_value(snapshot, datastream);
-        value["rules"] = rules_of(snapshot, datastream);
-        let is_counter = datastream.counter().is_some();
-        let latest = |cell: &&ValueCell| latest_value(cell, is_counter, &mut local);
-        value["latest"] = cells.get(&datastream.name).map_or(Value::Null, latest);
-        value
+    let mut present = |datastream: &Datastream| {
+        let cell = cells.get(&datastream.name)?;
+        present_value(cell, datastream.counter().is_some(), &mut local)
     };
-    value["datastreams"] = datastreams.iter().map(datastream).collect();
-    let deployments = datastreams.iter().flat_map(|datastream| {
-        let deployments = snapshot.deployments.get(&datastream.number).map_or(&[][..], Vec::as_slice);
-        deployments.iter().map(|deployment| (*datastream, deployment))
-    });
-    let deployments: Vec<_> = deployments.collect();
+    let detail = |datastream: &&Arc<Datastream>| DatastreamDetail {
+        datastream: catalogue::tell(snapshot, datastream),
+        rules: rules_of(snapshot, datastream),
+        latest: present(datastream),
+    };
+    let details = datastreams.iter().map(detail).collect();
+    let deployments: Vec<(&Datastream, &Deployment)> = datastreams
+        .iter()
+        .flat_map(|datastream| {
+            let deployments = snapshot.deployments.get(&datastream.number).map_or(&[][..], Vec::as_slice);
+            deployments.iter().map(|deployment| (&***datastream, deployment))
+        })
+        .collect();
     let instruments: BTreeMap<_, _> = deployments
         .iter()
         .filter_map(|(_, deployment)| snapshot.instruments.get_key_value(&deployment.instrument))
         .collect();
-    value["instruments"] = instruments.into_values().map(instrument_value).collect();
     let now = state.clock.now();
-    value["deployments"] =
-        deployments.iter().map(|(datastream, deployment)| deployment_value(datastream, deployment, now)).collect();
-    registered(&headers, &value)
+    let told = StationDetail {
+        site: catalogue::site(snapshot, station),
+        level: card.level,
+        status: status(&card, &mut local),
+        clock: card.clock.map(|clock| device_clock(clock, &mut local)),
+        datastreams: details,
+        instruments: instruments.into_values().map(instrument).collect(),
+        deployments: deployments.iter().map(|(of, deployment)| tell_deployment(of, deployment, now)).collect(),
+    };
+    registered(&headers, &told)
 }
 
 /// Whether the station reports, and when it last did.
-fn status_value(card: &StationCard, local: &mut Times) -> Value {
-    let word = match card.freshness {
-        Freshness::Live { .. } => "live",
-        Freshness::Stale { .. } => "stale",
-        Freshness::Offline { .. } => "offline",
-        Freshness::NeverReported => "never_reported",
-    };
+fn status(card: &StationCard, local: &mut Times) -> StationStatus {
     let newest = card.values.iter().filter_map(|cell| cell.observed_at).max();
-    json!({
-        "state": word,
-        "observed_at": newest.map(answer::time),
-        "observed_at_local": newest.map(|at| local.text(at)),
-        "silent_after_s": card.silent_after_ms / 1_000,
-    })
+    StationStatus {
+        state: match card.freshness {
+            Freshness::Live { .. } => StationState::Live,
+            Freshness::Stale { .. } => StationState::Stale,
+            Freshness::Offline { .. } => StationState::Offline,
+            Freshness::NeverReported => StationState::NeverReported,
+        },
+        observed_at: newest.map(Into::into),
+        observed_at_local: newest.map(|at| local.text(at)),
+        silent_after_s: card.silent_after_ms / 1_000,
+    }
 }
 
 /// By how much the clock of the device is ahead, and since when.
-fn clock_value(clock: ClockAhead, local: &mut Times) -> Value {
-    let ClockAhead { ahead_ms, since, refused } = clock;
-    json!({
-        "ahead_s": (ahead_ms + 500) / 1_000,
-        "since": answer::time(since),
-        "since_local": local.text(since),
-        "refused": refused,
+fn device_clock(ClockAhead { ahead_ms, since, refused }: ClockAhead, local: &mut Times) -> DeviceClock {
+    DeviceClock { ahead_s: (ahead_ms + 500) / 1_000, since: since.into(), since_local: local.text(since), refused }
+}
+
+fn present_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Option<PresentValue> {
+    let observed_at = cell.observed_at?;
+    Some(PresentValue {
+        observed_at: observed_at.into(),
+        observed_at_local: local.text(observed_at),
+        value: if is_counter { cell.reading } else { cell.value },
+        increment: is_counter.then_some(cell.value),
+        flag: cell.flag.into(),
+        reasons: cell.tests.reasons().collect(),
+        level: cell.level,
+        stale: cell.stale,
     })
 }
 
-fn latest_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Value {
-    let Some(observed_at) = cell.observed_at else { return Value::Null };
-    let mut latest = json!({
-        "observed_at": answer::time(observed_at),
-        "observed_at_local": local.text(observed_at),
-        "value": cell.value,
-        "flag": cell.flag.code(),
-        "reasons": reasons(cell.tests),
-        "level": cell.level,
-        "stale": cell.stale,
-    });
-    if is_counter {
-        (latest["value"], latest["increment"]) = (json!(cell.reading), json!(cell.value));
-    }
-    latest
-}
-
 /// The rules that look at the values of a datastream.
-fn rules_of(snapshot: &Snapshot, datastream: &Datastream) -> Value {
+fn rules_of(snapshot: &Snapshot, datastream: &Datastream) -> Vec<RuleId> {
     let of_values = |target: &RuleTarget| match target {
         RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => true,
         RuleTarget::Stations { .. } | RuleTarget::Station(_) | RuleTarget::Sources(_) => false,
     };
     let rules = snapshot.rules.values().filter(|rule| of_values(&rule.target));
-    let mine = rules.filter(|rule| snapshot.watches(rule, datastream));
-    mine.map(|rule| json!(rule.id)).collect()
+    rules.filter(|rule| snapshot.watches(rule, datastream)).map(|rule| rule.id.clone()).collect()
 }
 
-fn instrument_value(instrument: &Instrument) -> Value {
-    json!({
-        "id": instrument.id,
-        "make": instrument.make,
-        "model": instrument.model,
-        "serial": instrument.serial,
-    })
+fn instrument(instrument: &Instrument) -> answers::Instrument {
+    let Instrument { id, make, model, serial } = instrument.clone();
+    answers::Instrument { id, make, model, serial }
 }
 
-fn deployment_value(datastream: &Datastream, deployment: &Deployment, now: UtcMillis) -> Value {
-    let current = deployment.from <= now && deployment.to.is_none_or(|to| now < to);
-    json!({
-        "datastream": datastream.name,
-        "instrument": deployment.instrument,
-        "from": answer::time(deployment.from),
-        "to": deployment.to.map(answer::time),
-        "gain": deployment.gain,
-        "offset": deployment.offset,
-        "current": current,
-    })
+fn tell_deployment(datastream: &Datastream, deployment: &Deployment, now: UtcMillis) -> answers::Deployment {
+    answers::Deployment {
+        datastream: datastream.name.clone(),
+        instrument: deployment.instrument.clone(),
+        from: deployment.from.into(),
+        to: deployment.to.map(Into::into),
+        gain: deployment.gain,
+        offset: deployment.offset,
+        current: deployment.from <= now && deployment.to.is_none_or(|to| now < to),
+    }
 }

@@ -7,7 +7,10 @@ use bakau_api::{ApiConfig, ROUTES};
 use bakau_registry::CatalogueFile;
 use serde_json::Value;
 
-use crate::rig::{Answer, Rig, TOKEN, time, until};
+use crate::{
+    openapi,
+    rig::{Answer, Rig, TOKEN, time, until},
+};
 
 /// The catalogue that is shipped: every kind of station, parameter and condition.
 fn shipped() -> Vec<CatalogueFile> {
@@ -143,6 +146,7 @@ async fn addresses(rig: &Rig, path: &str) -> Vec<String> {
 #[tokio::test]
 async fn every_route_answers_as_it_did() {
     let rig = morning().await;
+    let document = openapi::document(&rig).await;
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("golden");
     settings.set_prepend_module_to_snapshot(false);
@@ -155,7 +159,17 @@ async fn every_route_answers_as_it_did() {
         }
         let name = route.path.trim_matches('/').replace(['/', '{', '}'], "-").replace("--", "-");
         let name = if name.is_empty() { "overview" } else { name.trim_end_matches('-') };
-        let said = [said(&rig, &addresses, "id").await, said(&rig, &addresses, "en").await];
+        let said = async |language| {
+            let mut said = String::new();
+            for address in &addresses {
+                let with = if address.contains('?') { '&' } else { '?' };
+                let answer = rig.get_as_admin(&format!("{address}{with}lang={language}")).await;
+                openapi::assert_is_documented(&document, route, &answer);
+                said += &format!("=== {address}\n{}\n", text(&answer));
+            }
+            said
+        };
+        let said = [said("id").await, said("en").await];
         match &said {
             [id, en] if id == en => insta::assert_snapshot!(name, id),
             [id, en] => {
@@ -164,15 +178,4 @@ async fn every_route_answers_as_it_did() {
             }
         }
     }
-}
-
-/// What the addresses answer, one after the other.
-async fn said(rig: &Rig, addresses: &[String], language: &str) -> String {
-    let mut said = String::new();
-    for address in addresses {
-        let with = if address.contains('?') { '&' } else { '?' };
-        let answer = rig.get_as_admin(&format!("{address}{with}lang={language}")).await;
-        said += &format!("=== {address}\n{}\n", text(&answer));
-    }
-    said
 }

@@ -4,13 +4,36 @@
 //! A comment on a field is its description in the document, so it says what a client has to know, with units. Instants are
 //! told in UTC ([`Time`]), most of them once more in the zone of the platform (`*_local`), for people and spreadsheets.
 
+mod aggregate;
+mod alert;
+mod flag;
+mod latest;
+mod ledger;
+mod observation;
+mod problem;
 mod readiness;
+mod rule;
 mod source;
+mod station;
 mod status;
 mod time;
 
+pub use aggregate::{Aggregates, Bucket, BucketLabel, Statistic, Summed};
+pub use alert::{
+    Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notice, SettledHistory, Transition,
+};
+pub use flag::FlagCode;
+pub use latest::{ClockAhead, LatestList, LatestValue};
+pub use ledger::{Ledger, LedgerLine, QuarantineList, QuarantineRow};
+pub use observation::{Observation, ObservationPage};
+pub use problem::{Problem, ProblemType};
 pub use readiness::{AgencyReadiness, Check, LastDay, Readiness};
+pub use rule::{LevelCondition, Rule, RuleDetail, RuleList, RuleTarget};
 pub use source::{ExternalBroker, Source, SourceList, SourceState};
+pub use station::{
+    Agency, City, Datastream, DatastreamDetail, DatastreamList, Deployment, DeviceClock, Instrument, PresentValue,
+    Site, Station, StationDetail, StationList, StationState, StationStatus,
+};
 pub use status::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,
 };

@@ -32,7 +32,6 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AgencyReadiness {
     /// The agency.
-    #[schema(value_type = String)]
     pub id: AgencyId,
     /// Its name.
     pub name: Text,

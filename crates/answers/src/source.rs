@@ -17,7 +17,6 @@ pub struct SourceList {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// Its configured name.
-    #[schema(value_type = String)]
     pub name: SourceName,
     /// The broker inside Bakau, or a client of another one.
     pub kind: SourceKind,

@@ -133,7 +133,6 @@ pub struct OutboxStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelStatus {
     /// Its name in the registry.
-    #[schema(value_type = String)]
     pub channel: ChannelId,
     /// Notices that are tried again.
     pub retrying: u64,

@@ -28,6 +28,11 @@ macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[cfg_attr(
+            feature = "schema",
+            derive(utoipa::ToSchema),
+            schema(value_type = String, pattern = "^[a-z0-9_-]{1,64}$")
+        )]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -147,6 +152,7 @@ macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(transparent)]
         pub struct $name(u32);
 
@@ -272,6 +278,20 @@ impl<'de> Deserialize<'de> for DatastreamName {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for DatastreamName {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .pattern(Some("^[a-z0-9_-]{1,64}/[a-z0-9_-]{1,64}(@[a-z0-9_-]{1,64})?$"))
+            .description(Some("The name of a datastream: station/parameter or station/parameter@qualifier."))
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for DatastreamName {}
 
 #[cfg(test)]
 mod tests {

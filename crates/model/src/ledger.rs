@@ -20,6 +20,7 @@ pub struct LedgerKey {
 ///
 /// `received` is counted on arrival, each outcome where it is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MessageLedger {
     /// Messages that arrived.
     pub received: u64,
@@ -71,6 +72,7 @@ impl AddAssign for MessageLedger {
 /// Where readings went. Balanced when
 /// `decoded = stored + duplicate + corrected + ignored_missing + quarantined + waiting`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ReadingLedger {
     /// Readings found in decoded messages.
     pub decoded: u64,

@@ -4,6 +4,7 @@
 //! Times are UTC milliseconds ([`UtcMillis`]); three of them are never mixed: `observed_at` (when the environment
 //! had the value), `received_at` (when Bakau got it) and `decided_at` (when a rule acted).
 
+mod alert;
 mod backoff;
 mod batch;
 mod declared;
@@ -22,6 +23,7 @@ mod principal;
 mod quality;
 mod quarantine;
 mod reason;
+mod rule;
 mod secret;
 mod share;
 mod source;
@@ -32,6 +34,7 @@ mod time;
 mod unit;
 mod words;
 
+pub use alert::{AlertId, AlertKind, InvalidAlertId, NoticeKind, NoticeState, TransitionReason};
 pub use backoff::Backoff;
 pub use batch::{Batch, Seq, SourcedObservation};
 pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, is_unit_text, trim};
@@ -52,10 +55,11 @@ pub use principal::Principal;
 pub use quality::{Counter, FlatLine, QualityLimits, QualityTest, Range, Step, TestResults};
 pub use quarantine::QuarantineReason;
 pub use reason::Reason;
+pub use rule::{Direction, Threshold};
 pub use secret::Secret;
 pub use share::thousandths;
 pub use source::{BlockedReason, SourceKind};
-pub use station::{StationKind, StationStatus};
+pub use station::{AirType, StationKind, StationStatus, WaterClass};
 pub use store::StoreKind;
 pub use text::{Language, Text};
 pub use time::{DAY_MS, DAY_S, DEFAULT_ZONE, HOUR_MS, HOUR_S, InvalidTime, MINUTE_MS, SECOND_MS, UtcMillis};

@@ -7,6 +7,7 @@ use crate::{DatastreamId, DatastreamName, DeploymentId, Unit, UtcMillis};
 crate::words! {
     /// Who stamped `observed_at`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     #[repr(u8)]
     pub serde enum TimeSource {
         /// The device's own clock.
@@ -40,6 +41,7 @@ impl TimeSource {
 crate::words! {
     /// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     #[repr(u8)]
     pub serde enum Flag {
         /// 1: passed the tests.

@@ -8,6 +8,7 @@ use crate::{FlatLine, InvalidId, MissingCodes, QualityLimits, Range, StationId, 
 
 /// The code of a parameter, such as `pm25`, `do` or `water_level`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[a-z0-9_-]{1,64}$"))]
 pub struct Parameter(Arc<str>);
 
 impl Parameter {

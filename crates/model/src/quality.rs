@@ -9,6 +9,7 @@ use crate::{Flag, MissingCodes};
 
 /// A closed interval in the parameter's canonical unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     /// Lowest value inside.
@@ -19,27 +20,33 @@ pub struct Range {
 
 /// Two limits of one test: beyond `suspect` a value is suspect, beyond `fail` it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Beyond it the value is suspect.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub suspect: Option<f64>,
     /// Beyond it the value fails.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub fail: Option<f64>,
 }
 
 /// A sensor that says the same for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FlatLine {
     /// Values that differ by no more than this count as the same, in the canonical unit.
     pub tolerance: f64,
     /// After so many seconds of event time the value is suspect.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub suspect_s: Option<u32>,
     /// After so many seconds of event time the value fails.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub fail_s: Option<u32>,
 }
 
@@ -56,22 +63,28 @@ pub struct Counter {
 ///
 /// Where the values are readings of a counter, limits hold for its increments.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QualityLimits {
     /// Gross range: outside it the value is physically impossible and fails.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub fail: Option<Range>,
     /// Gross range: outside it the value is implausible and suspect.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub suspect: Option<Range>,
     /// Spike: how far a value lies beyond both of its neighbours, in the canonical unit.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub spike: Option<Step>,
     /// Rate of change: distance from the value before, per minute of event time.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub rate_per_min: Option<Step>,
     /// Flat line.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub flat_line: Option<FlatLine>,
     /// Where the values are readings of a counter; a property of the datastream, written beside its limits.
     #[serde(skip)]
@@ -100,6 +113,7 @@ impl QualityLimits {
 crate::words! {
     /// A test of quality control.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     #[repr(u8)]
     pub serde enum QualityTest {
         /// The value is within physical and local limits.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 crate::words! {
     /// The reason a message or one of its readings is in quarantine; its key is stable and translated in message files.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     pub serde enum QuarantineReason {
         /// The payload is not what the route's format expects (not JSON, too deep, wrong shape).
         Undecodable => "undecodable",

@@ -1,11 +1,14 @@
 //! Why a value is doubted, in the words that people are told.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Flag, QualityTest, TestResults};
 
 crate::words! {
     /// Why a value is suspect or fails: one per test, and where it matters how badly.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum Reason {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+    pub serde enum Reason {
         /// Outside what physics or the instrument allows.
         Impossible => "impossible",
         /// Outside what is plausible here.

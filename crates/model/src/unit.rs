@@ -11,6 +11,7 @@ pub use self::conversion::{Conversion, GasReference};
 
 /// A UCUM unit code, such as `mg/L`, `Cel` or `[ppb]`; dimensionless salinity is `{PSU}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String))]
 #[serde(transparent)]
 pub struct Unit(Arc<str>);
 

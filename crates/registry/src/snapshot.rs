@@ -16,6 +16,7 @@ use bakau_model::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use bakau_model::{AirType, WaterClass};
 pub(crate) use people::telegram_url;
 pub use people::{About, Channel, MailSecurity, Notification, Person};
 pub use route::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping};
@@ -76,26 +77,6 @@ pub struct Station {
     /// Kind of air station; air stations only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub air_type: Option<AirType>,
-}
-
-/// The class a river or lake is managed for (PP 22/2021, Lampiran VI).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WaterClass {
-    /// 1 to 4.
-    pub class: u8,
-    /// The decree that assigns it, or on which assumption it stands.
-    pub source: Text,
-}
-
-/// How far the values of an air station may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AirType {
-    /// Reference-grade monitors: their index is official.
-    Reference,
-    /// Low-cost sensors: an index from them is shown as indicative.
-    Lcs,
 }
 
 pub(crate) fn default_time_zone() -> String {

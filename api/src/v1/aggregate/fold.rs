@@ -1,5 +1,6 @@
 //! From observations in order of time to one summary per bucket, in memory that does not grow.
 
+use bakau_answers::Statistic;
 use bakau_model::{Decimal, Flag, UtcMillis};
 use bakau_registry::Datastream;
 use bakau_store::{Hour, Sum};
@@ -41,13 +42,13 @@ impl Kind {
         }
     }
 
-    /// The stable key in answers.
-    pub(crate) const fn key(self) -> &'static str {
+    /// What answers call it.
+    pub(crate) const fn statistic(self) -> Statistic {
         match self {
-            Self::Mean => "mean",
-            Self::Direction => "vector_mean",
-            Self::Sum | Self::Counted => "sum",
-            Self::Energy => "energy_mean",
+            Self::Mean => Statistic::Mean,
+            Self::Direction => Statistic::VectorMean,
+            Self::Sum | Self::Counted => Statistic::Sum,
+            Self::Energy => Statistic::EnergyMean,
         }
     }
 }

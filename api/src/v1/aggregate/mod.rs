@@ -11,12 +11,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
+use bakau_answers::{Aggregates, Bucket, BucketLabel, Summed};
 use bakau_model::{DAY_MS, DatastreamId};
 use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
-use serde_json::json;
 
 pub(crate) use self::hours::summaries as from_hours;
 use self::{
@@ -147,31 +147,31 @@ impl Answer<'_> {
     fn json(&self) -> Result<Bytes, ApiError> {
         let bucket = |summary: &Summary| {
             let (mean, sum) = self.mean_and_sum(summary);
-            json!({
-                "start": answer::time(summary.bucket.start),
-                "start_local": local(summary.bucket.start, &self.zone),
-                "end": answer::time(summary.bucket.end),
-                "mean": mean,
-                "sum": sum,
-                "min": summary.min,
-                "max": summary.max,
-                "count": summary.count,
-                "expected": summary.expected,
-                "completeness": summary.completeness(),
-            })
+            Bucket {
+                start: summary.bucket.start.into(),
+                start_local: local(summary.bucket.start, &self.zone),
+                end: summary.bucket.end.into(),
+                mean,
+                sum,
+                min: summary.min,
+                max: summary.max,
+                count: summary.count,
+                expected: summary.expected,
+                completeness: summary.completeness(),
+            }
         };
-        let value = json!({
-            "datastream": self.datastream.name,
-            "unit": self.datastream.unit,
-            "step": self.plan.step.word(),
-            "tz": self.zone_name,
-            "label": "start",
-            "statistic": self.plan.kind.key(),
-            "interval_s": self.plan.interval_ms / 1_000,
-            "flags": if self.plan.good_only { "good" } else { "usable" },
-            "buckets": self.summaries.iter().map(bucket).collect::<Vec<_>>(),
-        });
-        serde_json::to_vec(&value).map(Bytes::from).map_err(|error| ApiError::defect(error.to_string()))
+        let told = Aggregates {
+            datastream: self.datastream.name.clone(),
+            unit: self.datastream.unit.clone(),
+            step: self.plan.step.word().to_owned(),
+            tz: self.zone_name.to_owned(),
+            label: BucketLabel::Start,
+            statistic: self.plan.kind.statistic(),
+            interval_s: self.plan.interval_ms / 1_000,
+            flags: if self.plan.good_only { Summed::Good } else { Summed::Usable },
+            buckets: self.summaries.iter().map(bucket).collect(),
+        };
+        serde_json::to_vec(&told).map(Bytes::from).map_err(|error| ApiError::defect(error.to_string()))
     }
 
     /// A sum has a mean as well; other statistics have no sum that means anything.
@@ -200,7 +200,7 @@ impl Answer<'_> {
                 &local(summary.bucket.start, &self.zone),
                 &summary.bucket.end.to_string(),
                 unit.as_str(),
-                self.plan.kind.key(),
+                self.plan.kind.statistic().key(),
                 &cell(mean),
                 &cell(sum),
                 &cell(summary.min),

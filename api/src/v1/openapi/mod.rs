@@ -1,12 +1,10 @@
 //! `GET /api/v1/openapi.json`: the whole HTTP side as an OpenAPI 3.1 document, made from the table of routes.
 //!
-//! By hand rather than by macros: most answers are written from values of other rooms, so macros would describe types
-//! that nobody serialises. A test compares the document with the router, with what each handler accepts and with what
-//! it really answers.
+//! The form of answers is derived from their types in `bakau-answers`. A test compares the document with the router, with what each handler accepts and
+//! with what it really answers.
 
 mod example;
-pub(crate) mod operations;
-mod schema;
+pub(crate) mod parameters;
 mod schemas;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -15,11 +13,13 @@ use axum::{
     http::{HeaderMap, Uri, header},
     response::Response,
 };
+use bakau_answers::Readiness;
 use bakau_model::Language;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use self::operations::{Body, Form, Operation, Parameter, Tag, operation, parameter};
+use self::parameters::{Form, Parameter, parameter};
+pub(crate) use self::schemas::Answer;
 use crate::{
     http::{
         answer,
@@ -28,7 +28,8 @@ use crate::{
         layers::PROBLEM_JSON,
         query::Params,
     },
-    router::{Access, ROUTES, RouteInfo},
+    pages::{link::LinkFields, views::AcknowledgeFields},
+    routes::{Access, Body, ROUTES, RouteInfo, Tag},
 };
 
 /// Problems that any route can answer with.
@@ -58,10 +59,13 @@ fn document() -> Value {
     let english = texts(Language::En);
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for route in &ROUTES {
-        let Some(operation) = operation(route.method, route.path) else { continue };
         let methods = paths.entry(route.path).or_default();
-        methods.insert(route.method.to_lowercase(), operation_value(route, operation));
+        methods.insert(route.method.to_lowercase(), operation_value(route));
     }
+    let answers = ROUTES.iter().flat_map(|route| route.bodies).filter_map(|body| match body {
+        Body::Json(answer) => Some(*answer),
+        Body::Other(_) => None,
+    });
     let tag = |tag: Tag| json!({ "name": tag.key(), "description": english.text(tag_key(tag)) });
     json!({
         "openapi": "3.1.0",
@@ -75,7 +79,7 @@ fn document() -> Value {
         "tags": Tag::ALL.map(tag),
         "paths": paths,
         "components": {
-            "schemas": schemas::all(),
+            "schemas": schemas::all(answers),
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": english.text("reference_token") },
                 "basic": { "type": "http", "scheme": "basic", "description": english.text("reference_basic") },
@@ -96,8 +100,8 @@ pub(crate) const fn tag_key(tag: Tag) -> &'static str {
 }
 
 /// What a route does, for people.
-pub(crate) fn summary(operation: &Operation, language: Language) -> String {
-    texts(language).fill(&format!("route_{}", operation.key), &[])
+pub(crate) fn summary(route: &RouteInfo, language: Language) -> String {
+    texts(language).fill(&format!("route_{}", route.key), &[])
 }
 
 /// What a parameter is for, for people.
@@ -105,34 +109,34 @@ pub(crate) fn meaning(parameter: &Parameter, language: Language) -> String {
     texts(language).fill(&format!("param_{}", parameter.key), &[])
 }
 
-fn operation_value(route: &RouteInfo, operation: &Operation) -> Value {
-    let parameters = operation.parameters.iter().filter_map(|key| parameter(key)).map(parameter_value);
+fn operation_value(route: &RouteInfo) -> Value {
+    let parameters = route.parameters.iter().filter_map(|key| parameter(key)).map(parameter_value);
     let mut value = json!({
-        "operationId": operation.key,
-        "summary": summary(operation, Language::En),
-        "tags": [operation.tag.key()],
+        "operationId": route.key,
+        "summary": summary(route, Language::En),
+        "tags": [route.tag.key()],
         "parameters": parameters.collect::<Vec<_>>(),
-        "responses": responses(route, operation),
+        "responses": responses(route),
         "security": security(route.access),
     });
     if route.method == "POST" {
-        let (kind, schema) = body_of(route, operation);
+        let (kind, schema) = body_of(route);
         value["requestBody"] = json!({ "required": true, "content": { kind: { "schema": schema } } });
     }
     value
 }
 
 /// What a write expects.
-fn body_of(route: &RouteInfo, operation: &Operation) -> (&'static str, Value) {
+fn body_of(route: &RouteInfo) -> (&'static str, Value) {
     let form = "application/x-www-form-urlencoded";
     if !route.page {
-        return ("application/json", schema::named("Acknowledgement"));
+        return ("application/json", Answer::ACKNOWLEDGEMENT.reference());
     }
     // A signed link is the right by itself, and it knows who it was made for.
-    if operation.parameters.contains(&"link_token") {
-        return (form, schema::object([("?note", schema::text())]));
+    if route.parameters.contains(&"link_token") {
+        return (form, schemas::inline::<LinkFields>());
     }
-    (form, schema::object([("name", schema::text()), ("?note", schema::text()), ("token", schema::text())]))
+    (form, schemas::inline::<AcknowledgeFields>())
 }
 
 /// An empty requirement means that the token is not needed unless reading is closed.
@@ -145,14 +149,18 @@ fn security(access: Access) -> Value {
     }
 }
 
+/// Any text.
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
 fn parameter_value(parameter: &Parameter) -> Value {
     let mut schema = match parameter.form {
-        Form::Text => schema::text(),
-        Form::Time => schema::time(),
-        Form::Words(words) => schema::words(words),
+        Form::Text | Form::Flags => text(),
+        Form::Time => json!({ "type": "string", "format": "date-time" }),
+        Form::Words(words) => json!({ "type": "string", "enum": words }),
         Form::Number(least, most) if most == u64::MAX => json!({ "type": "integer", "minimum": least }),
         Form::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
-        Form::Flags => schema::text(),
     };
     if let Form::Flags = parameter.form {
         let word = "(good|not_evaluated|suspect|fail|missing|usable|all)";
@@ -175,16 +183,16 @@ fn parameter_value(parameter: &Parameter) -> Value {
 }
 
 /// Every problem a route can answer with, by status.
-pub(crate) fn problems(route: &RouteInfo, operation: &Operation) -> BTreeMap<u16, Vec<ProblemType>> {
-    let mut found: Vec<ProblemType> = operation.problems.to_vec();
+pub(crate) fn problems(route: &RouteInfo) -> BTreeMap<u16, Vec<ProblemType>> {
+    let mut found: Vec<ProblemType> = route.problems.to_vec();
     found.extend(EVERYWHERE);
     if route.access != Access::Open {
         found.extend(CLOSED);
     }
-    if operation.parameters.iter().filter_map(|key| parameter(key)).any(|parameter| !parameter.in_path) {
+    if route.parameters.iter().filter_map(|key| parameter(key)).any(|parameter| !parameter.in_path) {
         found.push(ProblemType::InvalidParameter);
     }
-    if route.path.starts_with("/assets/") || route.path.starts_with("/problems/") || operation.key == "quarantine_row" {
+    if route.path.starts_with("/assets/") || route.path.starts_with("/problems/") || route.key == "quarantine_row" {
         found.push(ProblemType::RouteNotFound);
     }
     let mut by_status: BTreeMap<u16, Vec<ProblemType>> = BTreeMap::new();
@@ -194,29 +202,29 @@ pub(crate) fn problems(route: &RouteInfo, operation: &Operation) -> BTreeMap<u16
     by_status
 }
 
-fn responses(route: &RouteInfo, operation: &Operation) -> Value {
+fn responses(route: &RouteInfo) -> Value {
     let mut responses = Map::new();
-    let content: Map<String, Value> = operation.bodies.iter().map(|body| content(*body)).collect();
+    let content: Map<String, Value> = route.bodies.iter().map(|body| content(*body)).collect();
     let found = if route.page && route.method == "POST" { "303" } else { "200" };
     let english = texts(Language::En);
-    let mut success = json!({ "description": summary(operation, Language::En) });
+    let mut success = json!({ "description": summary(route, Language::En) });
     if found == "200" {
         success["content"] = Value::Object(content);
     }
     responses.insert(found.to_owned(), success);
-    if operation.key == "readyz" {
-        let body = json!({ "application/json": { "schema": schema::named("Readiness") } });
+    if route.key == "readyz" {
+        let body = json!({ "application/json": { "schema": Answer::of::<Readiness>().reference() } });
         responses
             .insert("503".to_owned(), json!({ "description": english.text("reference_not_ready"), "content": body }));
     }
-    if operation.conditional {
+    if route.conditional {
         responses.insert("304".to_owned(), json!({ "description": english.text("reference_not_modified") }));
     }
     let kind = if route.page { "text/html" } else { PROBLEM_JSON };
-    for (status, problems) in problems(route, operation) {
+    for (status, problems) in problems(route) {
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key()).collect();
         let titles: Vec<&str> = problems.iter().map(|problem| problem.title(Language::En)).collect();
-        let schema = if route.page { schema::text() } else { schema::named("Problem") };
+        let schema = if route.page { text() } else { Answer::PROBLEM.reference() };
         let response = json!({
             "description": titles.join("; "),
             "content": { kind: { "schema": schema } },
@@ -229,15 +237,15 @@ fn responses(route: &RouteInfo, operation: &Operation) -> Value {
 
 fn content(body: Body) -> (String, Value) {
     match body {
-        Body::Json(name) => {
-            let mut media = json!({ "schema": schema::named(name) });
-            if let Some(example) = example::of(name) {
+        Body::Json(answer) => {
+            let mut media = json!({ "schema": answer.reference() });
+            if let Some(example) = example::of(&(answer.name)()) {
                 media["example"] = example.clone();
             }
             ("application/json".to_owned(), media)
         }
         Body::Other(kind) => {
-            let schema = if kind == "application/json" { json!({ "type": "object" }) } else { schema::text() };
+            let schema = if kind == "application/json" { json!({ "type": "object" }) } else { text() };
             (kind.to_owned(), json!({ "schema": schema }))
         }
     }

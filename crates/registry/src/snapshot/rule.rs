@@ -1,32 +1,11 @@
 //! Rules: which condition of what raises alerts.
 
 use bakau_model::{
-    ChannelId, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text, words,
+    AlertKind, ChannelId, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text,
 };
 use serde::{Deserialize, Serialize};
 
-words! {
-    /// Which way a threshold is crossed.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-    pub serde enum Direction {
-        /// High values are bad.
-        Above => "above",
-        /// Low values are bad.
-        Below => "below",
-        /// Both are.
-        Outside => "outside",
-    }
-}
-
-/// Raise and clear value of one level, in the parameter's canonical unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Threshold {
-    /// At or beyond this value the level holds.
-    pub raise: f64,
-    /// Back behind this value the level ends; between the two nothing changes.
-    pub clear: f64,
-}
+pub use bakau_model::{Direction, Threshold};
 
 /// The thresholds of one level: the high one for *above*, the low one for *below*, both for *outside*.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -102,6 +81,16 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// What alerts of it are about.
+    #[must_use]
+    pub const fn kind(&self) -> AlertKind {
+        match self {
+            Self::Threshold { .. } => AlertKind::Threshold,
+            Self::Silence(_) => AlertKind::Silence,
+            Self::SourceDown(_) => AlertKind::SourceDown,
+        }
+    }
+
     /// The thresholds of a level; none for *normal* and for conditions without thresholds.
     #[must_use]
     pub fn band(&self, level: Level) -> Option<Band> {

@@ -1,0 +1,339 @@
+//! The table of contents: every address with its method, who may use it, who answers, and what it takes and answers.
+//!
+//! Router, document and page are made from it. It is a table rather than attributes on handlers, because summaries and
+//! meanings of parameters come from the message files in two languages, and problems, pages and access belong to a route
+//! as much as its answer does.
+
+use axum::routing::{MethodRouter, get, post};
+use bakau_answers::{
+    Aggregates, Alert, AlertDetail, AlertList, DatastreamList, LatestList, Ledger, ObservationPage, QuarantineList,
+    QuarantineRow, Readiness, RuleDetail, RuleList, SettledHistory, SourceList, StationDetail, StationList, Status,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    http::error::ProblemType,
+    live::events,
+    pages::{charts, link, reference, status_page, views},
+    state::AppState,
+    v1::{
+        aggregate, alerts, catalogue, health, latest, ledger, observations,
+        openapi::{self, Answer},
+        quarantine, rules, station, status,
+    },
+};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, always.
+    Open,
+    /// Everybody, unless reading is closed by configuration.
+    Read,
+    /// Holders of the admin token, because payloads or people are shown.
+    Payloads,
+    /// Holders of the admin token, because something is changed.
+    Write,
+}
+
+bakau_model::words! {
+    /// Groups of routes, in the order documents list them.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Tag {
+        /// What is registered.
+        Registry => "registry",
+        /// Values: present, past and summed up.
+        Values => "values",
+        /// Alerts and rules.
+        Alerts => "alerts",
+        /// Bakau itself.
+        Operation => "operation",
+        /// Pages and pictures for people.
+        Pages => "pages",
+    }
+}
+
+/// One thing a successful answer may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Body {
+    /// JSON of a type.
+    Json(Answer),
+    /// Another media type.
+    Other(&'static str),
+}
+
+/// A route.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteInfo {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path, with `{placeholders}`.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// Whether it answers with a page for people (problems, too).
+    pub page: bool,
+    pub(crate) handler: fn() -> MethodRouter<AppState>,
+    /// Unique; its message key is `route_` and this.
+    pub(crate) key: &'static str,
+    pub(crate) tag: Tag,
+    /// Keys of parameters.
+    pub(crate) parameters: &'static [&'static str],
+    pub(crate) bodies: &'static [Body],
+    /// Whether it answers 304 to a client that has the content already.
+    pub(crate) conditional: bool,
+    /// Problems of its own, beside those every route can have.
+    pub(crate) problems: &'static [ProblemType],
+}
+
+const fn route(
+    path: &'static str,
+    key: &'static str,
+    tag: Tag,
+    access: Access,
+    handler: fn() -> MethodRouter<AppState>,
+) -> RouteInfo {
+    RouteInfo {
+        method: "GET",
+        path,
+        access,
+        page: false,
+        handler,
+        key,
+        tag,
+        parameters: &[],
+        bodies: &[],
+        conditional: false,
+        problems: &[],
+    }
+}
+
+impl RouteInfo {
+    const fn post(mut self) -> Self {
+        self.method = "POST";
+        self
+    }
+
+    const fn page(mut self) -> Self {
+        self.page = true;
+        self
+    }
+
+    const fn takes(mut self, parameters: &'static [&'static str]) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    const fn answers(mut self, bodies: &'static [Body]) -> Self {
+        self.bodies = bodies;
+        self
+    }
+
+    const fn tagged(mut self) -> Self {
+        self.conditional = true;
+        self
+    }
+
+    const fn fails(mut self, problems: &'static [ProblemType]) -> Self {
+        self.problems = problems;
+        self
+    }
+}
+
+const fn json<T: ToSchema>() -> Body {
+    Body::Json(Answer::of::<T>())
+}
+
+const CSV: Body = Body::Other("text/csv");
+const HTML: &[Body] = &[Body::Other("text/html")];
+const NO_STATION: &[ProblemType] = &[ProblemType::StationNotFound];
+const NO_HISTORY: &[ProblemType] = &[ProblemType::DatastreamNotFound, ProblemType::StoreUnavailable];
+const NO_ALERTS: &[ProblemType] = &[ProblemType::AlertsUnavailable];
+const NO_ALERT: &[ProblemType] = &[ProblemType::AlertNotFound, ProblemType::AlertsUnavailable];
+const NO_SPOOL: &[ProblemType] = &[ProblemType::SpoolUnavailable];
+const NOT_TAKEN: &[ProblemType] = &[
+    ProblemType::AlertNotFound,
+    ProblemType::AlreadyAcknowledged,
+    ProblemType::AlertClosed,
+    ProblemType::InvalidBody,
+    ProblemType::BodyTooLarge,
+    ProblemType::BodyTooSlow,
+    ProblemType::UnsupportedMediaType,
+    ProblemType::AlertsUnavailable,
+];
+
+/// Every route, in the order documents list them.
+pub const ROUTES: [RouteInfo; 34] = [
+    route("/api/v1/stations", "stations", Tag::Registry, Access::Read, || get(catalogue::stations))
+        .takes(&["lang"])
+        .answers(&[json::<StationList>()])
+        .tagged(),
+    route("/api/v1/stations/{id}", "station", Tag::Registry, Access::Read, || get(station::station))
+        .takes(&["station_id", "lang"])
+        .answers(&[json::<StationDetail>()])
+        .tagged()
+        .fails(NO_STATION),
+    route("/api/v1/datastreams", "datastreams", Tag::Registry, Access::Read, || get(catalogue::datastreams))
+        .takes(&["station", "lang"])
+        .answers(&[json::<DatastreamList>()])
+        .tagged()
+        .fails(NO_STATION),
+    route("/api/v1/latest", "latest", Tag::Values, Access::Read, || get(latest::latest))
+        .takes(&["station", "lang"])
+        .answers(&[json::<LatestList>()])
+        .tagged()
+        .fails(NO_STATION),
+    route("/api/v1/observations", "observations", Tag::Values, Access::Read, || get(observations::observations))
+        .takes(&["datastream", "from", "to", "flags", "rows", "cursor", "format", "local", "lang"])
+        .answers(&[json::<ObservationPage>(), CSV])
+        .tagged()
+        .fails(&[ProblemType::DatastreamNotFound, ProblemType::InvalidCursor, ProblemType::StoreUnavailable]),
+    route("/api/v1/aggregates", "aggregates", Tag::Values, Access::Read, || get(aggregate::aggregates))
+        .takes(&["datastream", "from", "to", "step", "tz", "good", "format", "lang"])
+        .answers(&[json::<Aggregates>(), CSV])
+        .tagged()
+        .fails(NO_HISTORY),
+    route("/api/v1/alerts", "alerts", Tag::Alerts, Access::Read, || get(alerts::list))
+        .takes(&[
+            "active",
+            "station",
+            "agency",
+            "of_datastream",
+            "kind",
+            "level",
+            "from",
+            "to",
+            "before_alert",
+            "alerts",
+            "lang",
+        ])
+        .answers(&[json::<AlertList>()])
+        .fails(NO_ALERTS),
+    route("/api/v1/alerts/settled", "settled", Tag::Alerts, Access::Read, || get(alerts::settled))
+        .takes(&["rule", "of_datastream", "from", "to", "lang"])
+        .answers(&[json::<SettledHistory>()])
+        .fails(&[ProblemType::DatastreamNotFound, ProblemType::StoreUnavailable, ProblemType::AlertsUnavailable]),
+    route("/api/v1/alerts/{id}", "alert", Tag::Alerts, Access::Read, || get(alerts::one))
+        .takes(&["alert_id", "lang"])
+        .answers(&[json::<AlertDetail>()])
+        .fails(NO_ALERT),
+    route("/api/v1/alerts/{id}/acknowledge", "acknowledge", Tag::Alerts, Access::Write, || post(alerts::acknowledge))
+        .post()
+        .takes(&["alert_id", "lang"])
+        .answers(&[json::<Alert>()])
+        .fails(NOT_TAKEN),
+    route("/api/v1/rules", "rules", Tag::Alerts, Access::Read, || get(rules::list))
+        .takes(&["lang"])
+        .answers(&[json::<RuleList>()])
+        .tagged(),
+    route("/api/v1/rules/{id}", "rule", Tag::Alerts, Access::Read, || get(rules::one))
+        .takes(&["rule_id", "lang"])
+        .answers(&[json::<RuleDetail>()])
+        .tagged()
+        .fails(&[ProblemType::RuleNotFound]),
+    route("/api/v1/quarantine", "quarantine", Tag::Operation, Access::Payloads, || get(quarantine::list))
+        .takes(&["before_row", "quarantined", "lang"])
+        .answers(&[json::<QuarantineList>()])
+        .fails(NO_SPOOL),
+    route("/api/v1/quarantine/{id}", "quarantine_row", Tag::Operation, Access::Payloads, || get(quarantine::one))
+        .takes(&["quarantine_id", "lang"])
+        .answers(&[json::<QuarantineRow>()])
+        .fails(NO_SPOOL),
+    route("/api/v1/ledger", "ledger", Tag::Operation, Access::Read, || get(ledger::ledger))
+        .takes(&["from", "to", "lang"])
+        .answers(&[json::<Ledger>()])
+        .fails(&[ProblemType::StoreUnavailable, ProblemType::SpoolUnavailable]),
+    route("/api/v1/sources", "sources", Tag::Operation, Access::Read, || get(health::sources))
+        .takes(&["lang"])
+        .answers(&[json::<SourceList>()]),
+    route("/api/v1/status", "status", Tag::Operation, Access::Read, || get(status::status))
+        .takes(&["lang"])
+        .answers(&[json::<Status>()]),
+    route("/api/v1/events", "events", Tag::Values, Access::Read, || get(events::events))
+        .takes(&["station", "after", "lang"])
+        .answers(&[Body::Other("text/event-stream")])
+        .fails(NO_STATION),
+    route("/api/v1/openapi.json", "openapi", Tag::Registry, Access::Open, || get(openapi::openapi))
+        .takes(&["lang"])
+        .answers(&[Body::Other("application/json")])
+        .tagged(),
+    route("/charts/{station}/{file}", "chart", Tag::Pages, Access::Read, || get(charts::chart))
+        .takes(&["chart_station", "chart_file", "range", "from", "to", "width", "height", "theme", "lang"])
+        .answers(&[Body::Other("image/svg+xml"), Body::Other("image/png")])
+        .tagged()
+        .fails(&[
+            ProblemType::StationNotFound,
+            ProblemType::DatastreamNotFound,
+            ProblemType::RangeTooLarge,
+            ProblemType::StoreUnavailable,
+        ]),
+    route("/", "page_overview", Tag::Pages, Access::Read, || get(views::overview))
+        .page()
+        .takes(&["lang"])
+        .answers(HTML),
+    route("/stations/{id}", "page_station", Tag::Pages, Access::Read, || get(views::station))
+        .page()
+        .takes(&["station_id", "window", "lang"])
+        .answers(HTML)
+        .fails(&[ProblemType::StationNotFound, ProblemType::AlertsUnavailable]),
+    route("/alerts", "page_alerts", Tag::Pages, Access::Read, || get(views::alerts))
+        .page()
+        .takes(&["all", "before_alert", "lang"])
+        .answers(HTML)
+        .fails(NO_ALERTS),
+    route("/alerts/{id}", "page_alert", Tag::Pages, Access::Read, || get(views::alert))
+        .page()
+        .takes(&["alert_id", "lang"])
+        .answers(HTML)
+        .fails(NO_ALERT),
+    route("/alerts/{id}/acknowledge", "page_acknowledge", Tag::Pages, Access::Write, || post(views::acknowledge))
+        .post()
+        .page()
+        .takes(&["alert_id", "lang"])
+        .answers(HTML)
+        .fails(NOT_TAKEN),
+    route("/status", "page_status", Tag::Pages, Access::Read, || get(status_page::status))
+        .page()
+        .takes(&["lang"])
+        .answers(HTML),
+    route("/api", "page_reference", Tag::Pages, Access::Open, || get(reference::page))
+        .page()
+        .takes(&["lang"])
+        .answers(HTML),
+    route("/a/{token}", "page_link", Tag::Pages, Access::Open, || get(link::show))
+        .page()
+        .takes(&["link_token", "lang"])
+        .answers(HTML)
+        .fails(NO_ALERT),
+    route("/a/{token}", "page_link_acknowledge", Tag::Pages, Access::Open, || post(link::acknowledge))
+        .post()
+        .page()
+        .takes(&["link_token", "lang"])
+        .answers(HTML)
+        .fails(&[
+            ProblemType::AlertNotFound,
+            ProblemType::InvalidBody,
+            ProblemType::BodyTooLarge,
+            ProblemType::BodyTooSlow,
+            ProblemType::AlertsUnavailable,
+        ]),
+    route("/assets/{name}", "asset_file", Tag::Pages, Access::Open, || get(views::asset))
+        .takes(&["asset"])
+        .answers(&[Body::Other("text/css")])
+        .tagged(),
+    route("/problems/{key}", "problem", Tag::Operation, Access::Open, || get(views::problem_type))
+        .takes(&["problem_key"])
+        .answers(&[json::<bakau_answers::ProblemType>()]),
+    route("/healthz", "healthz", Tag::Operation, Access::Open, || get(health::healthz))
+        .answers(&[Body::Other("text/plain")]),
+    route("/readyz", "readyz", Tag::Operation, Access::Open, || get(health::readyz))
+        .takes(&["lang"])
+        .answers(&[json::<Readiness>()]),
+    route("/metrics", "metrics", Tag::Operation, Access::Read, || get(health::prometheus_text))
+        .answers(&[Body::Other("text/plain")]),
+];
+
+/// Whether problems of this route are told by a page.
+pub(crate) fn is_page(path: &str) -> bool {
+    ROUTES.iter().any(|route| route.page && route.path == path)
+}
