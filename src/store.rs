@@ -7,7 +7,7 @@ mod section;
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use bakau_model::{Language, Secret, StoreKind};
+use bakau_model::{Language, StoreKind};
 use bakau_registry::Registry;
 use bakau_store::{copy::Transfer, embedded::EmbeddedStore};
 
@@ -63,7 +63,7 @@ fn open_influx(
     use bakau_store::influx::{InfluxConfig, InfluxStore, Timeouts};
 
     let section::Influx { url, org, bucket, authority, connect, total } = section.influx()?;
-    let (token, timeouts) = (Secret::new(section.token()?), Timeouts { connect, total });
+    let (token, timeouts) = (bakau_model::Secret::new(section.token()?), Timeouts { connect, total });
     let influx = InfluxConfig { url, org, bucket, token, authority, timeouts };
     let snapshots = registry.watch();
     let names = Arc::new(move |number: DatastreamId| {

@@ -50,8 +50,8 @@ pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language)
             client = client.add_root_certificate(certificate);
         }
     }
-    let url = settings.url.trim_end_matches('/');
-    let server = Server { url, org: &settings.org, bucket: &settings.bucket, client: client.build()? };
+    let (url, client) = (settings.url.trim_end_matches('/'), client.build()?);
+    let server = Server { url, org: &settings.org, bucket: &settings.bucket, client };
     let own = own_token(section)?;
     let admin = plan.admin_token_env.as_deref().map(token_of).transpose()?;
     let Some(asking) = admin.as_ref().or(own.as_ref()) else { bail!("{}", words.text("init_no_token")) };
@@ -68,14 +68,11 @@ pub(crate) async fn run(section: &StoreSection, plan: &Plan, language: Language)
         }
     };
     if let Some(mapping) = server.mapped_elsewhere(asking, &bucket).await? {
-        let names = [("bucket", server.bucket), ("mapping", mapping.as_str())];
-        bail!("{}", words.fill("init_mapping", &names));
+        bail!("{}", words.fill("init_mapping", &[("bucket", server.bucket), ("mapping", mapping.as_str())]));
     }
     if bucket.retention_s != 0 {
-        eprintln!(
-            "{}",
-            words.fill("init_retention", &[("hours", &(bucket.retention_s / u64::from(HOUR_S)).to_string())])
-        );
+        let hours = (bucket.retention_s / u64::from(HOUR_S)).to_string();
+        eprintln!("{}", words.fill("init_retention", &[("hours", &hours)]));
     }
     if let Some(own) = &own
         && server.may_read_and_write(own).await?
