@@ -62,6 +62,8 @@ impl Follower {
     ) -> Self {
         let Loaded { cursor, waiting, ahead } = loaded;
         let snapshot = Arc::clone(&snapshots.borrow());
+        // Whoever listened before the table was filled hears what is in it.
+        let changed = table.shared.entries.read().keys().copied().collect();
         let me = Self {
             table,
             store,
@@ -75,7 +77,7 @@ impl Follower {
             asking: JoinSet::new(),
             seen: cursor,
             refused: (0, true),
-            changed: BTreeSet::new(),
+            changed,
         };
         for stored in ahead {
             let mut observations: Vec<_> = stored.iter().map(|stored| stored.observation).collect();

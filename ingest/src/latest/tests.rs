@@ -50,7 +50,8 @@ async fn store_spool_and_live_tail_come_together_without_a_gap() {
         clock_at(i64::MAX / 2),
         stop.clone(),
     ));
-    assert_eq!(&*announced.recv().await.unwrap(), [DatastreamId::new(2), DatastreamId::new(3)]);
+    let everything = [1, 2, 3].map(DatastreamId::new);
+    assert_eq!(&*announced.recv().await.unwrap(), everything, "what was loaded, too");
     assert_eq!((value(&table, 1), value(&table, 2), value(&table, 3)), (Some(1.0), Some(22.0), Some(3.0)));
 
     house.spool(&[observation(1, 3_000, 3, 111.0)]);
