@@ -168,16 +168,12 @@ fn epoch(written: &str, spec: TimeSpec) -> PayloadTime {
         let detail = format!("\"{}\" is no number of {unit} since 1970{}", quote(written), written_out(written, spec));
         return PayloadTime::Invalid(detail);
     };
-    let shown = quote(written);
+    // Every message comes through here: what is said of a wrong time is worked out only where there is one.
+    let refused = |why: String| PayloadTime::Invalid(format!("{} {unit} since 1970 {why}", quote(written)));
     match (showable(number * millis_per_unit), looks_like(number)) {
-        (Some(at), Some((other, _))) if other != unit => {
-            PayloadTime::Invalid(format!("{shown} {unit} since 1970 are {at}{}", hint(number, spec)))
-        }
+        (Some(at), Some((other, _))) if other != unit => refused(format!("are {at}{}", hint(number, spec))),
         (Some(at), _) => PayloadTime::Device(at),
-        (None, _) => {
-            let looks = hint(number, spec);
-            PayloadTime::Invalid(format!("{shown} {unit} since 1970 lie outside the years -9999 to 9999{looks}"))
-        }
+        (None, _) => refused(format!("lie outside the years -9999 to 9999{}", hint(number, spec))),
     }
 }
 
