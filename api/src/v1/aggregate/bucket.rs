@@ -62,11 +62,15 @@ impl Step {
 
     /// The bucket an instant is in; `None` at the ends of the calendar.
     pub(crate) fn bucket_of(self, at: UtcMillis, zone: &TimeZone) -> Option<Bucket> {
-        let local = at.to_jiff()?.to_zoned(zone.clone());
+        let today = at.to_jiff()?.to_zoned(zone.clone()).date();
+        let tomorrow = today.tomorrow().ok()?;
+        // Where a clock goes back over midnight (Newfoundland until 2011) the end of a day comes twice: the new day has begun
+        // all the same.
+        let date = if start_of(tomorrow, zone)? <= at { tomorrow } else { today };
         let (first, next) = match self {
-            Self::Fixed { .. } | Self::Day => (local.date(), local.date().tomorrow().ok()?),
-            Self::Month => (local.date().first_of_month(), local.date().last_of_month().tomorrow().ok()?),
-            Self::Year => (local.date().first_of_year(), local.date().last_of_year().tomorrow().ok()?),
+            Self::Fixed { .. } | Self::Day => (date, date.tomorrow().ok()?),
+            Self::Month => (date.first_of_month(), date.last_of_month().tomorrow().ok()?),
+            Self::Year => (date.first_of_year(), date.last_of_year().tomorrow().ok()?),
         };
         let (start, end) = (start_of(first, zone)?, start_of(next, zone)?);
         // A zone that skipped a civil day (Samoa in 2011) gives it no length; the instant is in the day it belongs to.
@@ -142,6 +146,15 @@ mod tests {
 
     fn at(text: &str) -> UtcMillis {
         UtcMillis::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_day_whose_end_comes_twice_has_ended_the_first_time() {
+        let newfoundland = zone("America/St_Johns").unwrap();
+        let second = Step::Day.bucket_of(at("2002-10-27T03:29:59Z"), &newfoundland).unwrap();
+        assert_eq!(second, Bucket { start: at("2002-10-27T02:30:00Z"), end: at("2002-10-28T03:30:00Z") });
+        let before = Step::Day.bucket_of(at("2002-10-27T02:29:59Z"), &newfoundland).unwrap();
+        assert_eq!(before.end, second.start);
     }
 
     #[test]
