@@ -1,5 +1,5 @@
 //! How people are told things, in either language: message files ([`texts!`]), numbers, sizes, spans of time and local times
-//! ([`format`]), and texts made safe to stand in markup ([`escape`]).
+//! ([`mod@format`]), and texts made safe to stand in markup ([`escape`]).
 //!
 //! Every room that tells people something has message files of its own and takes everything else from here, so that a page,
 //! a notice and the command line write the same number alike. Pure.
