@@ -16,7 +16,7 @@ use crate::{
     NoticeKind,
     db::DueNotice,
     engine::{Reason, RuleSet, Subject, Transition, WatchedRule},
-    facts::Facts,
+    message::facts::Facts,
 };
 
 pub(crate) const DATASTREAM: DatastreamId = DatastreamId::new(7);
@@ -73,7 +73,7 @@ pub(crate) fn observation(minutes: i64, value: f64) -> Observation {
 pub(crate) fn facts(from: Level, to: Level, reason: Reason, value: f64, limit: Option<f64>) -> Facts {
     let rule = do_rule(0);
     let transition = Transition {
-        alert: crate::id::of(&rule.id, &SUBJECT, minute(130)),
+        alert: crate::engine::id::of(&rule.id, &SUBJECT, minute(130)),
         sequence: 1,
         rule: Arc::new(rule),
         rule_revision: 12,

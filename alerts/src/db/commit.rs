@@ -12,8 +12,8 @@ use super::{Db, DbError, Outcome, optional_person, read::alert_views};
 use crate::{
     AlertId, AlertView, NoticeKind, NoticeState,
     engine::{Mute, Reason, Remembered, Reminder, Requester, SlotKey, Subject, WaitingKey},
-    facts::Facts,
-    routes::Recipient,
+    message::facts::Facts,
+    recipients::routes::Recipient,
 };
 
 /// Everything since the last commit.

@@ -1,7 +1,7 @@
 //! The key that signs the links in messages: made at the first start, kept with the alerts it opens.
 
 use super::{Db, DbError};
-use crate::link::LinkKey;
+use crate::delivery::link::LinkKey;
 
 impl Db {
     /// The key of this installation.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Db, DbError, optional_person, read::acknowledgement, time};
-use crate::{Acknowledgement, AlertId, NoticeKind, NoticeState, escalate::Way, facts::Facts};
+use crate::{Acknowledgement, AlertId, NoticeKind, NoticeState, delivery::escalate::Way, message::facts::Facts};
 
 /// The next notice of one alert for one recipient; later ones wait for it, so that nobody reads of a level after the
 /// one that followed it.

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{Db, DbError, level, optional_person, optional_time, rule_id, time};
 use crate::{
     Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState,
-    NoticeView, OutboxView, TransitionView, engine::Reason, facts::Facts,
+    NoticeView, OutboxView, TransitionView, engine::Reason, message::facts::Facts,
 };
 
 const ALERTS: &str =

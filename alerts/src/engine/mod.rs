@@ -6,6 +6,8 @@
 
 mod ahead;
 mod behind;
+mod covering;
+pub(crate) mod id;
 mod index;
 mod life;
 mod machine;
@@ -386,7 +388,7 @@ impl Slot {
     /// Keeps the record of the open alert in step with its level, and tells the change.
     fn tell(&mut self, told: &Told, decided: &Decided, mutes: &BTreeMap<RuleId, Mute>) -> Effect {
         let open = self.state.alert.get_or_insert_with(|| OpenAlert {
-            id: crate::id::of(&self.key.rule, &self.key.subject, told.onset),
+            id: id::of(&self.key.rule, &self.key.subject, told.onset),
             sequence: 0,
             acknowledged: None,
             told_unconfirmed: false,

@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use bakau_model::{DatastreamId, SourceName, StationId};
 use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
 
-use super::{Limits, Subject, WatchedRule};
-use crate::covering::find_uncovered;
+use super::{Limits, Subject, WatchedRule, covering::find_uncovered};
 
 /// All rules at one registry revision.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -7,7 +7,7 @@ use bakau_quality::Stream;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::Runner;
-use crate::warm::{self, Open};
+use crate::runner::warm::{self, Open};
 
 /// Rules wait this long for the memory of quality control after a start, and no longer.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     NoticeState,
-    channel::webhook,
+    delivery::channel::webhook,
     testing::{do_rule, set_waspada},
 };
 

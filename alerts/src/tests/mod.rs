@@ -172,7 +172,7 @@ async fn cursor_reaches(reader: &SpoolReader, seq: Seq) {
 }
 
 fn onset_id(minutes: i64) -> AlertId {
-    crate::id::of(&testing::do_rule(0).id, &testing::SUBJECT, at(minutes))
+    crate::engine::id::of(&testing::do_rule(0).id, &testing::SUBJECT, at(minutes))
 }
 
 fn at(minutes: i64) -> UtcMillis {

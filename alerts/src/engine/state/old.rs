@@ -177,7 +177,7 @@ mod tests {
                 last,
             },
             alert: Some(OpenAlert2 {
-                id: crate::id::of(&rule.id, &crate::testing::SUBJECT, minute(0)),
+                id: crate::engine::id::of(&rule.id, &crate::testing::SUBJECT, minute(0)),
                 sequence: 1,
                 acknowledged: Some(Level::Waspada),
                 told_at: minute(10),

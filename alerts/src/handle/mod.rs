@@ -1,5 +1,7 @@
 //! The handle the rest of the platform holds.
 
+pub(crate) mod acknowledge;
+
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -14,15 +16,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
     OutboxView, Secrets, SettledQuery,
-    channel::webhook,
     db::{Command, Db, Outcome},
-    deliver::Courier,
+    delivery::{channel::webhook, deliver::Courier, link::LinkKey, outbox::Outbox},
     engine::{Refusal, datastreams},
-    history,
-    link::LinkKey,
-    outbox::Outbox,
-    reserve::Reserve,
-    runner::{Runner, Setup, Shared},
+    runner::{Runner, Setup, Shared, reserve::Reserve},
+    settled::history,
 };
 
 /// How long a person's request waits for the engine.

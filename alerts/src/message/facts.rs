@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AlertId, AlertKind,
-    concerned::Concerned,
     engine::{Reason, Subject, Transition},
-    routes::Matter,
+    recipients::{concerned::Concerned, routes::Matter},
 };
 
 /// The facts of one transition, as stored in the decision log.

@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 
 use crate::{
     engine::Reason,
-    facts::{Facts, SubjectFacts},
+    message::facts::{Facts, SubjectFacts},
 };
 
 texts! {
     /// The texts of this room in one language.
-    pub(crate) fn messages = "../messages/id.toml", "../messages/en.toml";
+    pub(crate) fn messages = "../../messages/id.toml", "../../messages/en.toml";
 }
 
 /// What happened, in both languages.

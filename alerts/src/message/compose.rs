@@ -7,10 +7,12 @@ use bakau_text::{Messages, escape, escape_quoted};
 
 use crate::{
     Acknowledgement, NoticeKind,
-    channel::{email::CHART_CID, telegram},
+    delivery::channel::{email::CHART_CID, telegram},
     engine::Reason,
-    facts::Facts,
-    message::{self, messages},
+    message::{
+        facts::Facts,
+        text::{self, messages},
+    },
 };
 
 /// What is known of a notice besides its facts.
@@ -72,7 +74,7 @@ pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
         technical: facts.kind.is_technical(),
         badge,
         preface,
-        sentence: message::sentence(facts, language),
+        sentence: text::sentence(facts, language),
         lines: lines(facts, about, words),
         links: links(facts, about, words),
         footer: words.fill("footer", &[("person", about.person)]),
@@ -203,7 +205,7 @@ const fn subject_key(kind: NoticeKind) -> &'static str {
 
 /// `AWAS`, `DITUTUP`, `Data terputus (SIAGA)`: what happened, in a word.
 fn badge(facts: &Facts, words: &Messages) -> String {
-    let level = words.text(message::level_key(facts.level));
+    let level = words.text(text::level_key(facts.level));
     match (facts.reason, facts.kind.is_technical()) {
         (Reason::RuleChanged | Reason::RuleRemoved | Reason::StateLost, _) => words.text("badge_closed").to_owned(),
         (Reason::Unconfirmed, _) => words.fill("badge_unconfirmed", &[("level", level)]),
@@ -221,11 +223,11 @@ fn badge(facts: &Facts, words: &Messages) -> String {
 /// `Oksigen terlarut 0,42 mg/L · BeeJay Bakau`.
 fn headline(facts: &Facts, language: Language, words: &Messages) -> String {
     let station = facts.station().map(|station| station.name.get(language));
-    let source = facts.source().map(|source| message::source_name(source, words));
+    let source = facts.source().map(|source| text::source_name(source, words));
     let place = station.map(str::to_owned).or(source).unwrap_or_default();
     let Some(parameter) = facts.parameter() else { return place };
     let name = parameter.name.get(language);
-    match message::measure(facts, facts.value, language) {
+    match text::measure(facts, facts.value, language) {
         Some(value) => format!("{name} {value} · {place}"),
         None => format!("{name} · {place}"),
     }
@@ -237,22 +239,22 @@ fn lines(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
     let mut line = |key: &str, value: Option<String>| {
         lines.extend(value.filter(|value| !value.is_empty()).map(|value| (words.text(key).to_owned(), value)));
     };
-    let moment = |at| message::moment(facts, at, language);
+    let moment = |at| text::moment(facts, at, language);
     let ended = facts.level == Level::Normal;
-    line("line_value", message::measure(facts, facts.value, language));
-    line("line_worst", message::measure(facts, facts.worst.filter(|_| ended), language));
-    line("line_limit", message::measure(facts, facts.limit, language));
+    line("line_value", text::measure(facts, facts.value, language));
+    line("line_worst", text::measure(facts, facts.worst.filter(|_| ended), language));
+    line("line_limit", text::measure(facts, facts.limit, language));
     line("line_source", Some(facts.rule.source.get(language).to_owned()));
     line("line_station", facts.station().map(|station| format!("{} ({})", station.name.get(language), station.id)));
     line("line_agency", facts.agency.as_ref().map(|agency| agency.name.get(language).to_owned()));
-    line("line_since", Some(message::onset(facts, language)));
+    line("line_since", Some(text::onset(facts, language)));
     line("line_duration", ended.then(|| since(facts, about, words)));
-    line("line_peak", ended.then(|| words.text(message::level_key(facts.peak)).to_owned()));
+    line("line_peak", ended.then(|| words.text(text::level_key(facts.peak)).to_owned()));
     line(
         "line_acknowledged",
         about.acknowledged.map(|taken| {
             let time = moment(taken.at);
-            let level = words.text(message::level_key(taken.level));
+            let level = words.text(text::level_key(taken.level));
             let line = words.fill("acknowledged", &[("time", &time), ("level", level), ("name", &taken.by)]);
             taken.note.as_ref().map_or(line.clone(), |note| format!("{line}: {note}"))
         }),
@@ -264,7 +266,7 @@ fn lines(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
 fn reminder(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
     let duration = since(facts, about, words);
     let Some(taken) = about.acknowledged else { return words.fill("reminder", &[("duration", &duration)]) };
-    let [level, before] = [facts.level, taken.level].map(|level| words.text(message::level_key(level)));
+    let [level, before] = [facts.level, taken.level].map(|level| words.text(text::level_key(level)));
     let values = [("duration", duration.as_str()), ("level", level), ("before", before), ("name", &taken.by)];
     words.fill("reminder_higher", &values)
 }
@@ -321,7 +323,7 @@ mod tests {
     use super::*;
     use crate::{
         AlertKind,
-        facts::SubjectFacts,
+        message::facts::SubjectFacts,
         testing::{facts, minute},
     };
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bakau_model::{ChannelId, PersonId};
 use bakau_registry::{Person, Snapshot};
 
-use crate::{facts::Facts, routes};
+use crate::{message::facts::Facts, recipients::routes};
 
 /// A person and a way to reach them.
 pub(crate) type Way = (PersonId, ChannelId);

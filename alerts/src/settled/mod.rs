@@ -6,6 +6,8 @@
 //! its arrival is from a clock that is ahead, and suspect. It is about values: silences are in the decision log only, because
 //! they are about what was *not* there when.
 
+pub(crate) mod history;
+
 use bakau_model::{DatastreamName, Flag, Level, Observation, QualityTest, RuleId, UtcMillis};
 use bakau_quality::{Sample, Stream};
 use bakau_registry::{Datastream, Rule};
@@ -184,7 +186,7 @@ impl<'a> Settler<'a> {
 
     fn episode(&self, excursion: &Excursion, end: Option<UtcMillis>) -> Episode {
         Episode {
-            id: crate::id::of(&self.rule.id, &Subject::Datastream(self.datastream.number), excursion.onset),
+            id: crate::engine::id::of(&self.rule.id, &Subject::Datastream(self.datastream.number), excursion.onset),
             rule: self.rule.id.clone(),
             datastream: self.datastream.name.clone(),
             onset: excursion.onset,

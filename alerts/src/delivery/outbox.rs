@@ -2,7 +2,7 @@
 //!
 //! The outbox is rows, so a restart loses nothing; a notice whose answer was not recorded is sent again under the
 //! same idempotency key. A slow receiver holds up only its own channel, what waits for one that was away follows the first
-//! notice that gets through, and a recipient who is not reached is replaced by others ([`crate::escalate`]).
+//! notice that gets through, and a recipient who is not reached is replaced by others ([`crate::delivery::escalate`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,13 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     NoticeState,
-    channel::{Answer, Verdict, classify},
     db::{Attempt, Backlog, Db, DbError, DueNotice, Escalation, Head, Unreached},
-    deliver::Courier,
-    escalate,
+    delivery::{
+        channel::{Answer, Verdict, classify},
+        deliver::Courier,
+        escalate,
+        pace::Pace,
+        retry::{RetryPolicy, Tried},
+    },
     metrics::METRICS,
-    pace::Pace,
-    retry::{RetryPolicy, Tried},
 };
 
 /// Notices of one channel on their way at once.

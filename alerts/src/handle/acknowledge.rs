@@ -3,7 +3,7 @@
 use bakau_model::{Language, Level, Principal, Text};
 use bakau_registry::Person;
 
-use crate::{AlertView, Alerts, AlertsError, link::Grant, message};
+use crate::{AlertView, Alerts, AlertsError, delivery::link::Grant, message::text};
 
 /// A link that was made here, and what it is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,9 +38,9 @@ impl Alerts {
             language: person.language,
             expired: self.is_expired(&grant),
             alert,
-            sentence: message::both(&facts),
-            subject: message::subjects(&facts),
-            time_zone: message::zone(&facts).to_owned(),
+            sentence: text::both(&facts),
+            subject: text::subjects(&facts),
+            time_zone: text::zone(&facts).to_owned(),
         })
     }
 

@@ -8,16 +8,20 @@ use bytes::Bytes;
 
 use crate::{
     ChartSource, Secrets,
-    channel::{
-        Answer,
-        email::{self, Letter, MailServer},
-        telegram::Bot,
-        webhook,
-    },
-    chart,
-    compose::{Circumstances, Links, Message, compose},
     db::DueNotice,
-    link::{Grant, LinkKey, VALID_MS},
+    delivery::{
+        channel::{
+            Answer,
+            email::{self, Letter, MailServer},
+            telegram::Bot,
+            webhook,
+        },
+        link::{Grant, LinkKey, VALID_MS},
+    },
+    message::{
+        chart,
+        compose::{Circumstances, Links, Message, compose},
+    },
 };
 use bakau_model::Level;
 

@@ -12,9 +12,11 @@ use bakau_model::{ChannelId, Level, PerLevel, PersonId, RuleId, SourceName, Stat
 use bakau_registry::{Condition, Rule, Snapshot};
 
 use crate::{
-    concerned::Concerned,
     engine::{Subject, Uncovered, WatchedRule},
-    routes::{Matter, recipients},
+    recipients::{
+        concerned::Concerned,
+        routes::{Matter, recipients},
+    },
 };
 
 /// Who gets a message, whatever the way.

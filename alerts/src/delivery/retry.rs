@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bakau_model::{Backoff, HOUR_MS, Level, MINUTE_MS, UtcMillis};
 
-use crate::{NoticeState, channel::Verdict};
+use crate::{NoticeState, delivery::channel::Verdict};
 
 /// Waits between attempts double up to a limit that depends on how urgent the notice is.
 #[derive(Debug, Clone, Copy, PartialEq)]

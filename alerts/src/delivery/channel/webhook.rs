@@ -14,7 +14,12 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use super::Answer;
-use crate::{AlertId, AlertKind, NoticeKind, db::DueNotice, engine::Reason, facts::RuleFacts, message};
+use crate::{
+    AlertId, AlertKind, NoticeKind,
+    db::DueNotice,
+    engine::Reason,
+    message::{facts::RuleFacts, text},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -129,7 +134,7 @@ pub(crate) fn render(notice: &DueNotice, public_url: Option<&str>) -> Result<Str
         observed_at: facts.observed_at.to_string(),
         decided_at: facts.decided_at.to_string(),
         rule: &facts.rule,
-        text: message::both(facts),
+        text: text::both(facts),
     })
 }
 

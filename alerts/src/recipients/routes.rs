@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bakau_model::{ChannelId, Level, PersonId};
 use bakau_registry::{About, Channel, Notification, Person, Rule, Snapshot};
 
-use crate::concerned::Concerned;
+use crate::recipients::concerned::Concerned;
 
 /// What people are chosen by.
 #[derive(Debug, Clone, Copy)]

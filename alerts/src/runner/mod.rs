@@ -8,7 +8,11 @@ mod ahead;
 mod commit;
 mod forgotten;
 mod refused;
+pub(crate) mod reserve;
 mod rules;
+pub(crate) mod sources;
+mod through;
+mod warm;
 mod warm_up;
 
 use std::{sync::Arc, time::Duration};
@@ -30,11 +34,10 @@ use crate::{
     AlertView, Sources,
     db::{Command, Commit, Db, Decision, Loaded, Outcome, StoredCommand},
     engine::{Ahead, Effect, Engine, Input, Mute, Requester, SourceView, Subject, Transition},
-    facts::Facts,
+    message::facts::Facts,
     metrics::METRICS,
-    reserve::Reserve,
-    routes::recipients,
-    through::{self, Through},
+    recipients::routes::recipients,
+    runner::{reserve::Reserve, through::Through},
 };
 
 /// Observations per read: some milliseconds of work, so that a decision never waits long for its commit.

@@ -6,8 +6,8 @@ use bakau_model::{DatastreamId, SourceName, StationId};
 use bakau_registry::{Route, Snapshot, Station};
 
 use crate::{
-    concerned::Concerned,
     engine::{Engine, Origin, Subject},
+    recipients::concerned::Concerned,
 };
 
 /// Datastream numbers up to here are remembered; the registry counts up from 1, so only a damaged one exceeds it.
