@@ -1,5 +1,7 @@
 //! What can go wrong, in kinds callers branch on.
 
+use bakau_sqlite::Failure;
+
 /// What a caller can do about a [`SpoolError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpoolErrorKind {
@@ -49,20 +51,31 @@ impl SpoolError {
 
 impl From<rusqlite::Error> for SpoolError {
     fn from(source: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
-        let kind = match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => SpoolErrorKind::Full,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SpoolErrorKind::Corrupt,
-            _ => SpoolErrorKind::Unavailable,
-        };
-        let advice = match kind {
-            SpoolErrorKind::Full => "the disk of the spool is full; free space there, nothing was written",
-            SpoolErrorKind::Corrupt => "the spool file is damaged; run `bakau verify` and restore it from a backup",
-            SpoolErrorKind::NewerFormat
-            | SpoolErrorKind::Refused
-            | SpoolErrorKind::InvalidDraft
-            | SpoolErrorKind::Unavailable => "the spool could not be read or written; check its disk and permissions",
+        let (kind, advice) = match Failure::of(&source) {
+            Failure::Full => {
+                (SpoolErrorKind::Full, "the disk of the spool is full; free space there, nothing was written")
+            }
+            Failure::Damaged => {
+                (SpoolErrorKind::Corrupt, "the spool file is damaged; run `bakau verify` and restore it from a backup")
+            }
+            Failure::Passing | Failure::Other => {
+                (SpoolErrorKind::Unavailable, "the spool could not be read or written; check its disk and permissions")
+            }
         };
         Self { kind, message: format!("{advice} ({source})"), source: Some(Box::new(source)) }
+    }
+}
+
+impl From<bakau_sqlite::Error> for SpoolError {
+    fn from(error: bakau_sqlite::Error) -> Self {
+        use bakau_sqlite::Error;
+        let kind = match error {
+            Error::Sqlite { cause, .. } => return cause.into(),
+            Error::Folder { cause, .. } => return Self::io("making its directory durable", cause),
+            Error::NewerFormat { .. } => SpoolErrorKind::NewerFormat,
+            Error::OlderFormat { .. } | Error::Foreign { .. } | Error::NoLog { .. } => SpoolErrorKind::Refused,
+            Error::Thread(_) | Error::Closed => SpoolErrorKind::Unavailable,
+        };
+        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
     }
 }

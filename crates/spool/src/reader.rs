@@ -12,7 +12,8 @@ use crate::{
     blob::{BlobError, BlobKind},
     envelopes, ledger,
     metrics::METRICS,
-    observations, quarantine, schema,
+    observations, quarantine,
+    schema::SPOOL,
     shared::Shared,
     verify,
 };
@@ -38,7 +39,7 @@ impl SpoolReader {
     /// # Errors
     /// `Refused` for an older format or another program's file, `NewerFormat`, `Corrupt`, `Unavailable`.
     pub fn open(path: &Path) -> Result<Self, SpoolError> {
-        let (consumers, pages) = (schema::open_reader(path)?, schema::open_reader(path)?);
+        let (consumers, pages) = (SPOOL.open_reader(path)?, SPOOL.open_reader(path)?);
         let last = consumers.query_row("SELECT coalesce(max(seq), 0) FROM batch", [], |row| row.get(0))?;
         Ok(Self::new(Arc::new(Shared::new(path, Seq::new(last), consumers, pages))))
     }

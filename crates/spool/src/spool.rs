@@ -15,7 +15,7 @@ use crate::{
     metrics::METRICS,
     observations, quarantine,
     raw::{self, RawWriter},
-    schema,
+    schema::{self, SPOOL},
     shared::Shared,
 };
 
@@ -85,11 +85,11 @@ impl Spool {
 
     pub(crate) fn open_with(config: &SpoolConfig, window: usize) -> Result<(Self, SpoolReader), SpoolError> {
         let lock = schema::lock(&config.path)?;
-        let connection = schema::open_writer(&config.path)?;
+        let connection = SPOOL.open_writer(&config.path)?;
         let last = newest_position(&connection)?;
         let oldest = position_before(&connection, Seq::START)?.unwrap_or(last);
-        let consumers = schema::open_reader(&config.path)?;
-        let pages = schema::open_reader(&config.path)?;
+        let consumers = SPOOL.open_reader(&config.path)?;
+        let pages = SPOOL.open_reader(&config.path)?;
         let shared = Arc::new(Shared::new(&config.path, last.seq, consumers, pages));
         let reader = SpoolReader::new(Arc::clone(&shared));
         let mut raw = RawWriter::new(&config.path);

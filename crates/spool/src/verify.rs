@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use crate::{
     DamagedBatch, SpoolError, VerifyReport,
     blob::{BlobError, BlobKind},
-    envelopes, observations, raw, schema,
+    envelopes, observations, raw,
+    schema::{self, SPOOL},
 };
 
 /// Most damaged blobs named; the rest only show in the log of whoever reads them.
@@ -17,7 +18,7 @@ const DAMAGED_NAMED: usize = 1000;
 
 /// Checks the file at `path` on a connection of its own, one batch per statement, so that nobody waits.
 pub(crate) fn run(path: &Path) -> Result<VerifyReport, SpoolError> {
-    let connection = schema::open_reader(path)?;
+    let connection = SPOOL.open_reader(path)?;
     let mut report = VerifyReport::default();
     let mut seq = None;
     while let Some(next) = check_after(&connection, seq, &mut report)? {
