@@ -3,14 +3,18 @@
 use std::{path::Path, sync::Arc};
 
 use bakau_model::{Language, Principal, UtcMillis};
-use sqlx::SqlitePool;
+use bakau_sqlite::{Readers, Writer};
+use rusqlite::Connection;
 use tokio::sync::{Mutex, watch};
 
 use crate::{
     Catalogue, Plan, Snapshot,
     catalogue::messages,
-    database::{self, AuditRow, RegistryError},
+    database::{self, AuditRow, REGISTRY, RegistryError},
 };
+
+/// Questions answered at the same time: those of pages and of the poller.
+const READERS: u32 = 2;
 
 /// The setting under which the hash of the admin token is kept.
 const ADMIN_TOKEN: &str = "admin_token_sha256";
@@ -23,7 +27,8 @@ pub struct Registry {
 
 #[derive(Debug)]
 struct Inner {
-    pool: SqlitePool,
+    writer: Writer,
+    readers: Readers,
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// Held while reading, so that an older snapshot never replaces a newer one.
     reading: Mutex<()>,
@@ -35,10 +40,11 @@ impl Registry {
     /// # Errors
     /// When the file cannot be opened, is something else, is damaged or was written by a newer version.
     pub async fn open(path: &Path) -> Result<Self, RegistryError> {
-        let pool = database::open(path).await?;
-        let snapshot = database::load(&pool).await?.snapshot()?;
+        let writer = Writer::start("registry-db", REGISTRY.open_writer(path)?, None)?;
+        let readers = Readers::new(&REGISTRY, path, READERS);
+        let snapshot = readers.run(database::load).await?.snapshot()?;
         let (snapshots, _) = watch::channel(Arc::new(snapshot));
-        Ok(Self { inner: Arc::new(Inner { pool, snapshots, reading: Mutex::new(()) }) })
+        Ok(Self { inner: Arc::new(Inner { writer, readers, snapshots, reading: Mutex::new(()) }) })
     }
 
     /// What applying a catalogue would change. Without `prune`, what is in no file stays; with it, it is removed, and
@@ -59,19 +65,8 @@ impl Registry {
     /// # Errors
     /// When something else was applied since the plan was made, or the database fails; nothing is written then.
     pub async fn apply(&self, plan: Plan, by: &Principal, now: UtcMillis) -> Result<u64, RegistryError> {
-        let (mut tx, current) = database::begin_change(&self.inner.pool).await?;
-        if current != plan.base_revision() {
-            return Err(RegistryError::Stale { planned: plan.base_revision(), current });
-        }
-        if plan.is_empty() {
-            return Ok(current);
-        }
-        let revision = current + 1;
-        database::write(&mut tx, &plan.writes, revision).await?;
-        let language = Language::default();
-        let (summary, difference) = (plan.summary(language), plan.render(language));
-        let row = AuditRow { revision, at: now, by: by.clone(), summary, difference };
-        database::end_change(tx, &row).await?;
+        let by = by.clone();
+        let revision = self.inner.writer.run(move |connection| apply(connection, &plan, by, now)).await?;
         self.refresh_after_change().await;
         Ok(revision)
     }
@@ -95,11 +90,11 @@ impl Registry {
     /// When the database fails or is damaged; the last good snapshot stays.
     pub async fn refresh(&self) -> Result<bool, RegistryError> {
         let _reading = self.inner.reading.lock().await;
-        let in_file = database::revision(&mut *self.inner.pool.acquire().await.map_err(RegistryError::from)?).await?;
+        let in_file = self.inner.readers.run(database::revision).await?;
         if in_file == self.snapshot().revision {
             return Ok(false);
         }
-        let snapshot = database::load(&self.inner.pool).await?.snapshot()?;
+        let snapshot = self.inner.readers.run(database::load).await?.snapshot()?;
         tracing::info!(revision = snapshot.revision, "registry changed");
         self.inner.snapshots.send_replace(Arc::new(snapshot));
         Ok(true)
@@ -110,7 +105,7 @@ impl Registry {
     /// # Errors
     /// When the database fails.
     pub async fn admin_token_hash(&self) -> Result<Option<[u8; 32]>, RegistryError> {
-        let stored = database::setting(&self.inner.pool, ADMIN_TOKEN).await?;
+        let stored = self.inner.readers.run(|connection| database::setting(connection, ADMIN_TOKEN)).await?;
         Ok(stored.and_then(|bytes| bytes.try_into().ok()))
     }
 
@@ -124,12 +119,8 @@ impl Registry {
         by: &Principal,
         now: UtcMillis,
     ) -> Result<(), RegistryError> {
-        let (mut tx, current) = database::begin_change(&self.inner.pool).await?;
-        database::set(&mut tx, ADMIN_TOKEN, &hash).await?;
-        let summary = messages(Language::default()).text("summary_admin_token").to_owned();
-        let difference = format!("~ {ADMIN_TOKEN}");
-        let row = AuditRow { revision: current + 1, at: now, by: by.clone(), summary, difference };
-        database::end_change(tx, &row).await?;
+        let by = by.clone();
+        self.inner.writer.run(move |connection| set_admin_token_hash(connection, hash, by, now)).await?;
         self.refresh_after_change().await;
         Ok(())
     }
@@ -146,6 +137,36 @@ impl Registry {
     /// # Errors
     /// When the database fails.
     pub async fn audit(&self, limit: u32) -> Result<Vec<AuditRow>, RegistryError> {
-        database::audit(&self.inner.pool, limit).await
+        self.inner.readers.run(move |connection| database::audit(connection, limit)).await
     }
+}
+
+/// Writes a plan and its audit row in one transaction; gives the revision.
+fn apply(connection: &mut Connection, plan: &Plan, by: Principal, now: UtcMillis) -> Result<u64, RegistryError> {
+    let (transaction, current) = database::begin_change(connection)?;
+    if current != plan.base_revision() {
+        return Err(RegistryError::Stale { planned: plan.base_revision(), current });
+    }
+    if plan.is_empty() {
+        return Ok(current);
+    }
+    let revision = current + 1;
+    database::write(&transaction, &plan.writes, revision)?;
+    let language = Language::default();
+    let (summary, difference) = (plan.summary(language), plan.render(language));
+    database::end_change(transaction, &AuditRow { revision, at: now, by, summary, difference })?;
+    Ok(revision)
+}
+
+fn set_admin_token_hash(
+    connection: &mut Connection,
+    hash: [u8; 32],
+    by: Principal,
+    now: UtcMillis,
+) -> Result<(), RegistryError> {
+    let (transaction, current) = database::begin_change(connection)?;
+    database::set(&transaction, ADMIN_TOKEN, &hash)?;
+    let summary = messages(Language::default()).text("summary_admin_token").to_owned();
+    let difference = format!("~ {ADMIN_TOKEN}");
+    database::end_change(transaction, &AuditRow { revision: current + 1, at: now, by, summary, difference })
 }

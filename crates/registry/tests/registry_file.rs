@@ -5,6 +5,8 @@ use std::path::Path;
 
 use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Principal, StationId, UtcMillis};
 use bakau_registry::{Catalogue, CatalogueFile, Plan, Registry, RegistryError, demo_catalogue, token};
+use bakau_sqlite::Error;
+use rusqlite::Connection;
 
 const NOW: UtcMillis = UtcMillis::new(1_700_000_000_000);
 
@@ -315,24 +317,42 @@ async fn a_newer_file_and_a_foreign_file_are_refused_with_a_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("registry.db");
     drop(Registry::open(&path).await.unwrap());
-    let set = |path: &Path, sql: &'static str| {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        async move {
-            use sqlx::{ConnectOptions, Connection};
-            let mut connection = options.connect().await.unwrap();
-            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
-        }
-    };
-    set(&path, "PRAGMA user_version = 99").await;
+    let set = |path: &Path, sql| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    set(&path, "PRAGMA user_version = 99");
     let refused = Registry::open(&path).await.unwrap_err();
-    assert!(matches!(refused, RegistryError::NewerFormat { found: 99, .. }), "{refused}");
+    assert!(matches!(refused, RegistryError::File(Error::NewerFormat { found: 99, .. })), "{refused}");
     assert!(refused.to_string().contains("was written by a newer version of Bakau (format 99"), "{refused}");
 
     let foreign = directory.path().join("foreign.db");
-    set(&foreign, "CREATE TABLE songs (title TEXT)").await;
+    set(&foreign, "CREATE TABLE songs (title TEXT)");
     let refused = Registry::open(&foreign).await.unwrap_err();
-    assert!(matches!(refused, RegistryError::NotARegistry { .. }), "{refused}");
+    assert!(matches!(refused, RegistryError::File(Error::Foreign { .. })), "{refused}");
+}
+
+#[tokio::test]
+async fn a_registry_of_the_first_format_is_read_as_it_was_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Connection::open(directory.path().join("registry.db")).unwrap();
+    old.execute_batch(include_str!("old/registry-1.sql")).unwrap();
+    drop(old);
+    let registry = open(directory.path()).await;
+    let snapshot = registry.snapshot();
+    let oxygen = snapshot.datastream(&name("mlg-01/do")).unwrap();
+    assert_eq!(
+        (snapshot.revision, oxygen.number, oxygen.name.to_string()),
+        (4, DatastreamId::new(1), "mlg-01/do@50cm".to_owned())
+    );
+    assert_eq!((oxygen.unit.as_str(), oxygen.interval_ms), ("mg/L", 30_000));
+    assert_eq!(snapshot.deployments[&oxygen.number][0].number, DeploymentId::new(1));
+    assert_eq!(snapshot.rules["oxygen"].datastream(), Some(&oxygen.name));
+    assert!(registry.admin_token_hash().await.unwrap().is_some());
+    let audit = registry.audit(10).await.unwrap();
+    assert_eq!(audit.iter().map(|row| row.revision).collect::<Vec<_>>(), [4, 3, 2, 1]);
+    assert_eq!(audit[2].difference, "~ rule oxygen: siaga.low.raise 2.1 -> 1.8");
+    apply(&registry, PH, false).await;
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.datastream(&name("mlg-01/ph")).unwrap().number, DatastreamId::new(2));
+    assert_eq!(snapshot.revision, 5);
 }
 
 #[tokio::test]
