@@ -14,6 +14,7 @@ mod kill;
 mod levels;
 mod line;
 mod mail;
+mod metrics;
 mod missing;
 mod mosquitto;
 mod open_pages;

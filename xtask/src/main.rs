@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything developers and CI run, under one name.
 
+mod beside;
 mod check;
 mod glossary;
 mod influxd;
@@ -12,8 +13,10 @@ mod tree;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+
+use crate::beside::Beside;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "What developers and CI run")]
@@ -49,6 +52,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Installs or builds what the tests need from outside; `test` and `ci` do it by themselves.
+    Tools,
     /// What CI runs: check, then test.
     Ci,
 }
@@ -58,8 +63,7 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Check => check::all(&root),
         Task::Test { filter } => {
-            tools::ensure_for_tests(&root)?;
-            influxd::ensure(&root)?;
+            ensure_tools(&root)?;
             run::tests(&root, filter.as_deref())
         }
         Task::Drill { name, long } => {
@@ -70,17 +74,25 @@ fn main() -> Result<()> {
             ensure_for(&root, &name)?;
             run::bench(&root, &name, section.as_deref(), quick)
         }
+        Task::Tools => ensure_tools(&root),
         Task::Ci => {
-            tools::ensure_for_tests(&root)?;
-            influxd::ensure(&root)?;
-            check::all(&root)?;
+            // The first time influxd is built, which takes longer than all checks.
+            let me = std::env::current_exe().context("could not find the program itself")?;
+            let tools = Beside::start(&root, "tools", &me, &["tools"])?;
+            let checked = check::all(&root);
+            tools.finish()?;
+            checked?;
             run::tests(&root, None)
         }
     }
 }
 
+fn ensure_tools(root: &Path) -> Result<()> {
+    tools::ensure_for_tests(root)?;
+    influxd::ensure(root)
+}
+
 /// What a drill or benchmark of this name starts.
 fn ensure_for(root: &Path, name: &str) -> Result<()> {
-    tools::ensure_for_tests(root)?;
-    if name == "influx" { influxd::ensure(root) } else { Ok(()) }
+    if name == "influx" { ensure_tools(root) } else { tools::ensure_for_tests(root) }
 }

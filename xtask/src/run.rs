@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::beside::Beside;
+
 /// The folder of the workspace, wherever cargo was called.
 pub(crate) fn workspace_root() -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -27,18 +29,24 @@ pub(crate) fn run(root: &Path, program: &str, arguments: &[&str]) -> Result<()> 
 /// Series beside the project, whose terms allow no copy in it (tests/data/README.md); tests that need them are ignored.
 const MEASURED_FILES: [&str; 2] = ["nerrs_apacpwq.csv.gz", "air_marylebone_hourly.csv.gz"];
 
-/// Every test of the workspace, those that need measured series included where these are at hand. System tests drive the real binary; building all targets in one go makes it with the same
-/// features as the tests, so that nothing is compiled twice.
+/// Every test of the workspace, those that need measured series included where these are at hand.
+///
+/// System tests drive the real binary; building all targets in one go makes it with the same features as the tests, so that
+/// nothing is compiled twice. They mostly wait for programs and links, so they run beside all others.
 pub(crate) fn tests(root: &Path, filter: Option<&str>) -> Result<()> {
     run(root, "cargo", &["build", "--locked", "--workspace", "--all-targets"])?;
-    let mut arguments = vec!["test", "--locked", "--workspace"];
-    arguments.extend(filter);
+    let mut last: Vec<&str> = filter.into_iter().collect();
     if MEASURED_FILES.iter().all(|file| root.join("../shared/data").join(file).is_file()) {
-        arguments.extend(["--", "--include-ignored"]);
+        last.extend(["--", "--include-ignored"]);
     } else {
         println!("ignored: tests of measured series, because ../shared/data is not at hand");
     }
-    run(root, "cargo", &arguments)
+    // `--package bakau-tests` alone would build with fewer features than were just built.
+    let system = [&["test", "--locked", "--workspace", "--test", "system"], &last[..]].concat();
+    let system = Beside::start(root, "system-tests", Path::new("cargo"), &system)?;
+    let others = [&["test", "--locked", "--workspace", "--exclude", "bakau-tests"], &last[..]].concat();
+    let others = run(root, "cargo", &others);
+    system.finish().and(others)
 }
 
 pub(crate) fn drill(root: &Path, name: &str, long: bool) -> Result<()> {
