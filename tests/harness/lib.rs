@@ -9,6 +9,7 @@ pub mod browser;
 pub mod catalogue;
 pub mod certificates;
 pub mod checker;
+pub mod clients;
 pub mod device;
 pub mod disk;
 pub mod house;

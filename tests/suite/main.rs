@@ -1,6 +1,7 @@
 //! System tests: the real binary, real mosquitto, real MQTT clients, a real webhook receiver.
 
 mod browser;
+mod clients;
 mod clocks;
 mod commands;
 mod counters;

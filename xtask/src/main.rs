@@ -2,6 +2,7 @@
 
 mod beside;
 mod check;
+mod clients;
 mod glossary;
 mod influxd;
 mod layers;

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::run;
+use crate::{clients, run::run};
 
 /// (program, Debian package, why).
 const NEEDED: &[(&str, &str, &str)] = &[
@@ -17,6 +17,9 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("clang", "clang", "compiles a part of influxd"),
     ("protoc", "protobuf-compiler", "compiles a part of influxd"),
     ("pkg-config", "pkg-config", "finds a part of influxd"),
+    ("java", "default-jre-headless", "runs openapi-generator, version 17 or newer"),
+    ("mvn", "maven", "fetches openapi-generator"),
+    ("python3", "python3-venv", "runs a Python client of the API"),
 ];
 
 /// Whether a program is in one of the folders where system programs live.
@@ -37,7 +40,8 @@ fn is_root() -> bool {
 /// When something is missing and cannot be installed; the message names it and the command that installs it.
 pub(crate) fn ensure_for_tests(root: &Path) -> Result<()> {
     ensure_packages()?;
-    ensure_browser_scripts(root)
+    ensure_browser_scripts(root)?;
+    clients::ensure(root)
 }
 
 fn ensure_packages() -> Result<()> {

@@ -159,7 +159,10 @@ fn parameter_value(parameter: &Parameter) -> Value {
         Form::Text | Form::Flags => text(),
         Form::Time => json!({ "type": "string", "format": "date-time" }),
         Form::Words(words) => json!({ "type": "string", "enum": words }),
-        Form::Number(least, most) if most == u64::MAX => json!({ "type": "integer", "minimum": least }),
+        // Without a format clients take 32 bits.
+        Form::Number(least, most) if most == u64::MAX => {
+            json!({ "type": "integer", "format": "int64", "minimum": least })
+        }
         Form::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
     };
     if let Form::Flags = parameter.form {

@@ -1,0 +1,3 @@
+module bakau.test/read
+
+go 1.23
