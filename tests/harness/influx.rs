@@ -12,6 +12,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use influxdb2::{
+    api::{buckets::ListBucketsRequest, write::TimestampPrecision},
+    models::{PostBucketRequest, Query, Status},
+};
+use influxdb2_structmap::value::Value as FluxValue;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -142,10 +147,7 @@ impl Influx {
             Ok(log.port)
         };
         self.port = wait::until("influxd to listen", PATIENCE, listens).await.with_context(|| self.log_tail())?;
-        let answers = async || {
-            let health = self.client.get(self.url("/health")).send().await?;
-            Ok(health.status().is_success().then_some(()))
-        };
+        let answers = async || Ok((self.stranger().health().await?.status == Status::Pass).then_some(()));
         wait::until("influxd to be healthy", PATIENCE, answers).await.with_context(|| self.log_tail())
     }
 
@@ -223,14 +225,41 @@ impl Influx {
         Ok(found["orgs"][0]["id"].as_str().context("the organization has an id")?.to_owned())
     }
 
+    /// A client that shares no code with Bakau, for what somebody else does.
+    #[must_use]
+    pub fn stranger(&self) -> influxdb2::Client {
+        influxdb2::Client::new(self.url(""), ORG, ADMIN_TOKEN)
+    }
+
     /// Makes a bucket that keeps everything; gives its id.
     ///
     /// # Errors
     /// When it is there already.
     pub async fn make_bucket(&self, name: &str) -> Result<String> {
-        let bucket = json!({ "orgID": self.org_id().await?, "name": name, "retentionRules": [] });
-        let made = self.ask(reqwest::Method::POST, "/api/v2/buckets", Some(&bucket)).await?;
-        Ok(made["id"].as_str().context("the bucket has an id")?.to_owned())
+        let client = self.stranger();
+        client.create_bucket(Some(PostBucketRequest::new(self.org_id().await?, name.to_owned()))).await?;
+        let named = ListBucketsRequest { name: Some(name.to_owned()), ..ListBucketsRequest::default() };
+        let mut found = client.list_buckets(Some(named)).await?.buckets;
+        found.pop().and_then(|bucket| bucket.id).context("the bucket has an id")
+    }
+
+    /// How many points of Bakau from one instant (RFC 3339) until before another have a value that can be used, as the server
+    /// counts by value and flag.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn count_usable(&self, from: &str, to: &str) -> Result<i64> {
+        let flux = format!(
+            "from(bucket: \"{BUCKET}\") |> range(start: {from}, stop: {to})
+             |> filter(fn: (r) => r._field == \"value\" or r._field == \"flag\")
+             |> pivot(rowKey: [\"_time\"], columnKey: [\"_field\"], valueColumn: \"_value\")
+             |> filter(fn: (r) => r.flag != 4 and r.flag != 9) |> group() |> count(column: \"value\")"
+        );
+        let found = self.stranger().query_raw(Some(Query::new(flux))).await?;
+        match found.first().and_then(|record| record.values.get("value")) {
+            Some(FluxValue::Long(count)) => Ok(*count),
+            other => bail!("influxd counts {other:?}"),
+        }
     }
 
     /// Makes a token that may do `actions` (`read`, `write`) with all buckets.
@@ -271,13 +300,8 @@ impl Influx {
     /// # Errors
     /// When they are refused.
     pub async fn write(&self, bucket: &str, lines: &str) -> Result<()> {
-        let url = self.url(&format!("/api/v2/write?org={ORG}&bucket={bucket}&precision=ms"));
-        let request = self.client.post(url).header("Authorization", format!("Token {ADMIN_TOKEN}"));
-        let answer = request.body(lines.to_owned()).send().await?;
-        if answer.status().as_u16() != 204 {
-            bail!("influxd refuses lines: {}", answer.text().await?);
-        }
-        Ok(())
+        let (client, lines) = (self.stranger(), lines.to_owned());
+        Ok(client.write_line_protocol_with_precision(ORG, bucket, lines, TimestampPrecision::Milliseconds).await?)
     }
 
     /// The answer to a Flux query as CSV without annotations.

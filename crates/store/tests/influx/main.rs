@@ -1,6 +1,6 @@
 //! The InfluxDB backend against a real influxd: conformance, refused points, crashes.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
 mod apart;
@@ -17,6 +17,7 @@ mod points;
 mod ranges;
 mod scripted;
 mod server;
+mod stranger;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -92,5 +93,7 @@ impl conformance::Fixture for Files {
 
 #[tokio::test]
 async fn it_passes_the_conformance_suite() {
-    conformance::run(&Files::new().await).await;
+    let files = Files::new().await;
+    conformance::run(&files).await;
+    stranger::finds_what_the_stores_have(&files).await;
 }

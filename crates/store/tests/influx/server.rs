@@ -8,6 +8,10 @@ use std::{
 };
 
 use bakau_store::influx::{InfluxConfig, Timeouts};
+use influxdb2::{
+    api::{organization::ListOrganizationRequest, write::TimestampPrecision},
+    models::PostBucketRequest,
+};
 
 const TOKEN: &str = "token-of-a-test";
 
@@ -142,14 +146,17 @@ impl Influxd {
         InfluxConfig { url, org, bucket: bucket.to_owned(), token, authority: None, timeouts: Timeouts::default() }
     }
 
+    /// A client that is not ours.
+    pub(crate) fn stranger(&self) -> influxdb2::Client {
+        influxdb2::Client::new(self.url.as_str(), "test", TOKEN)
+    }
+
     pub(crate) async fn make_bucket(&self, name: &str) {
-        let auth = format!("Token {TOKEN}");
-        let found = self.client.get(format!("{}/api/v2/orgs?org=test", self.url)).header("Authorization", &auth);
-        let found: serde_json::Value = found.send().await.unwrap().json().await.unwrap();
-        let bucket = serde_json::json!({ "orgID": found["orgs"][0]["id"], "name": name, "retentionRules": [] });
-        let made = self.client.post(format!("{}/api/v2/buckets", self.url)).header("Authorization", &auth);
-        let made = made.json(&bucket).send().await.unwrap();
-        assert_eq!(made.status().as_u16(), 201);
+        let client = self.stranger();
+        let wanted = ListOrganizationRequest { org: Some("test".to_owned()), ..ListOrganizationRequest::default() };
+        let found = client.list_organizations(wanted).await.unwrap();
+        let org = found.orgs[0].id.clone().unwrap();
+        client.create_bucket(Some(PostBucketRequest::new(org, name.to_owned()))).await.unwrap();
     }
 
     /// Asks a question as somebody else would; the answer is CSV without annotations.
@@ -182,9 +189,9 @@ impl Influxd {
 
     /// Writes lines as somebody else would.
     pub(crate) async fn intrude(&self, bucket: &str, lines: &str) {
-        let url = format!("{}/api/v2/write?org=test&bucket={bucket}&precision=ms", self.url);
-        let request = self.client.post(url).header("Authorization", format!("Token {TOKEN}"));
-        let answer = request.body(lines.to_owned()).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 204);
+        let (client, lines) = (self.stranger(), lines.to_owned());
+        let written =
+            client.write_line_protocol_with_precision("test", bucket, lines, TimestampPrecision::Milliseconds);
+        written.await.unwrap();
     }
 }
