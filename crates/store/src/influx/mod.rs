@@ -4,61 +4,39 @@
 //! Until then readers may see a part of the new values. After a crash or a failure the pending body is sent again
 //! before anything else: points overwrite themselves, so nothing is lost or counted twice.
 
-mod ahead;
-mod answer;
-mod apart;
-mod erased;
-mod hours;
 mod http;
-mod influxql;
 mod journal;
-mod mapping;
-mod msgpack;
-mod pending;
 mod point;
-mod send;
-mod series;
+mod read;
 mod transfer;
 mod verify;
+mod write;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    ops::ControlFlow,
-    path::Path,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, DatastreamName, LedgerKey, Seq, UtcMillis};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use self::{
-    ahead::Ahead,
-    http::Server,
-    journal::{Asked, Intent},
-    pending::Pending,
-    point::Wanted,
-    series::{Grown, Series},
-};
 pub use self::{
-    answer::{Answered, Hold, Next, decide},
-    http::{InfluxConfig, Timeouts},
+    http::{
+        InfluxConfig, Timeouts,
+        answer::{Answered, Hold, Next, decide},
+    },
     point::{INSTANTS, MEASUREMENT, MISSING, Unfit, encode, series_key},
 };
+use self::{
+    http::{Server, mapping},
+    journal::{hours, intent::Asked, series::Grown, window},
+};
 use crate::{
-    Hour, RangeQuery, Reflagged, RefusedPoint, SeriesPoint, Store, StoreCounts, StoreError, StoreErrorKind,
-    StoreVerify, StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt,
+    Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
+    StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt,
     copy::tables,
-    embedded::{Readers, read},
+    embedded::{Readers, read as rows},
     metrics,
 };
-
-/// Inexact hours this close are read together, and reads at most for one question.
-const JOINED_HOURS: usize = 24;
-const MAX_RUNS: usize = 16;
 
 /// How a datastream is called: asked once, when its first value is written.
 pub type Names = Arc<dyn Fn(DatastreamId) -> Option<DatastreamName> + Send + Sync>;
@@ -118,156 +96,6 @@ impl InfluxStore {
     /// When the journal cannot be read.
     pub async fn refused(&self, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
         self.0.readers.run(move |connection| tables::quarantine(connection, None, limit)).await
-    }
-}
-
-impl Inner {
-    /// Sends what the journal says is not confirmed yet.
-    async fn finish(&self, connection: &Arc<Mutex<Connection>>, pending: Pending) -> Result<WriteReceipt, StoreError> {
-        let refused = send::send(&self.server, pending.body).await?;
-        if !refused.is_empty() {
-            tracing::error!(points = refused.len(), reason = refused[0].reason, "points refused by influxdb");
-        }
-        let receipt = pending.receipt;
-        on(connection, move |connection| pending::confirm(connection, receipt.cursor, &refused)).await?;
-        Ok(receipt)
-    }
-
-    async fn write_all(&self, asked: Arc<Asked>) -> Result<WriteReceipt, StoreError> {
-        let connection = self.writer.lock().await;
-        let mut counts = StoreCounts::default();
-        if let Some(pending) = on(&connection, |connection| pending::pending(connection)).await? {
-            counts += self.finish(&connection, pending).await?.counts;
-        }
-        self.bring_numbers_back(&connection).await?;
-        let mut intent = self.intend(&connection, &asked, None).await?;
-        if let Intent::Unknown(unknown) = intent {
-            let loaded = self.load(unknown).await?;
-            intent = self.intend(&connection, &asked, Some(loaded)).await?;
-        }
-        let cursor = match intent {
-            Intent::Decided(pending) => {
-                let receipt = self.finish(&connection, pending).await?;
-                counts += receipt.counts;
-                receipt.cursor
-            }
-            Intent::Nothing | Intent::Unknown(_) => {
-                on(&connection, |connection| crate::embedded::write::read_cursor(connection)).await?
-            }
-        };
-        Ok(WriteReceipt { counts, cursor })
-    }
-
-    /// Finishes what the migration of the journal left to do, before anything new is decided on top of it.
-    async fn bring_numbers_back(&self, connection: &Arc<Mutex<Connection>>) -> Result<(), StoreError> {
-        while let Some(mut erased) = on(connection, |connection| erased::next(connection)).await? {
-            let loaded = self.load(std::mem::take(&mut erased.unknown)).await?;
-            let decided = on(connection, move |connection| erased::bring_back(connection, &erased, &loaded)).await?;
-            if let Some(pending) = decided {
-                self.finish(connection, pending).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn intend(
-        &self,
-        connection: &Arc<Mutex<Connection>>,
-        asked: &Arc<Asked>,
-        loaded: Option<Vec<StoredObservation>>,
-    ) -> Result<Intent, StoreError> {
-        let (names, grown, asked) = (Arc::clone(&self.names), Arc::clone(&self.grown), Arc::clone(asked));
-        on(connection, move |connection| {
-            let name = |datastream| names(datastream).map(|name| parts(&name));
-            journal::intend(connection, &asked, loaded.as_deref(), &name, &mut grown.lock())
-        })
-        .await
-    }
-
-    /// What the server holds at these instants.
-    async fn load(&self, unknown: Vec<(Series, BTreeSet<i64>)>) -> Result<Vec<StoredObservation>, StoreError> {
-        let mut loaded = Vec::new();
-        for (series, instants) in unknown {
-            let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { continue };
-            let (first, last) = (UtcMillis::new(first), UtcMillis::new(last));
-            let query = RangeQuery {
-                datastream: series.datastream,
-                from: first,
-                to: last.saturating_add(1),
-                after: None,
-                limit: usize::MAX,
-                newest_first: false,
-            };
-            let mut reading = self.read::<StoredObservation>(&query);
-            while let Some(values) = reading.next().await? {
-                loaded.extend(values.into_iter().filter(|row| instants.contains(&row.observation.observed_at.get())));
-            }
-        }
-        Ok(loaded)
-    }
-
-    /// The values of a range as the server has them.
-    fn read<T: Wanted>(&self, query: &RangeQuery) -> Ahead<'_, T> {
-        Ahead::new(self, query)
-    }
-
-    /// Shows the values of a range where it may block, until `visit` breaks off.
-    async fn visit<T: Wanted>(
-        &self,
-        query: &RangeQuery,
-        mut visit: impl FnMut(&T) -> ControlFlow<()> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let mut reading = self.read::<T>(query);
-        while let Some(values) = reading.next().await? {
-            let visiting = tokio::task::spawn_blocking(move || {
-                let flow = values.iter().try_for_each(&mut visit);
-                (visit, flow)
-            });
-            let flow;
-            (visit, flow) = visiting.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
-            if flow.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Inner {
-    /// The hours with those that are inexact summed up again from the server's values; `None` when they lie so far
-    /// scattered that reading everything is no slower.
-    async fn exact(&self, of: DatastreamId, mut found: Vec<(Hour, bool)>) -> Result<Option<Vec<Hour>>, StoreError> {
-        let mut runs: Vec<(usize, usize)> = Vec::new();
-        for (n, _) in found.iter().enumerate().filter(|(_, (_, exact))| !exact) {
-            match runs.last_mut() {
-                Some((_, end)) if n - *end < JOINED_HOURS => *end = n,
-                _ => runs.push((n, n)),
-            }
-        }
-        if MAX_RUNS < runs.len() {
-            return Ok(None);
-        }
-        for (first, last) in runs {
-            let hours = &mut found[first..=last];
-            hours.iter_mut().for_each(|(hour, _)| *hour = Hour::empty(hour.start));
-            let (Some((start, _)), Some((end, _))) = (hours.first(), hours.last()) else { continue };
-            // The value before matters when it is less than an hour away.
-            let (from, to) = (start.start.saturating_add(-Hour::MS), end.start.saturating_add(Hour::MS));
-            let query = RangeQuery { datastream: of, from, to, after: None, limit: usize::MAX, newest_first: false };
-            let mut previous = None;
-            let mut reading = self.read::<SeriesPoint>(&query);
-            while let Some(points) = reading.next().await? {
-                for point in points.into_iter().filter(|point| point.flag.is_usable()) {
-                    let (at, Some(value)) = (point.observed_at, point.value) else { continue };
-                    let hour = UtcMillis::new(Hour::start_of(at.get()));
-                    if let Ok(place) = hours.binary_search_by_key(&hour, |(hour, _)| hour.start) {
-                        hours[place].0.add(at, value, previous);
-                    }
-                    previous = Some(at);
-                }
-            }
-        }
-        Ok(Some(found.into_iter().map(|(hour, _)| hour).collect()))
     }
 }
 
@@ -337,25 +165,25 @@ impl Store for InfluxStore {
     }
 
     async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
-        self.0.readers.run(read::latest).await
+        self.0.readers.run(rows::latest).await
     }
 
     async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
-        self.0.readers.run(move |connection| journal::extent(connection, datastream)).await
+        self.0.readers.run(move |connection| window::extent(connection, datastream)).await
     }
 
     async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
         let query = query.clone();
-        self.0.readers.run(move |connection| read::superseded(connection, &query)).await
+        self.0.readers.run(move |connection| rows::superseded(connection, &query)).await
     }
 
     async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
         let query = query.clone();
-        self.0.readers.run(move |connection| read::reflagged(connection, &query)).await
+        self.0.readers.run(move |connection| rows::reflagged(connection, &query)).await
     }
 
     async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
-        self.0.readers.run(move |connection| read::ledger(connection, from, to)).await
+        self.0.readers.run(move |connection| rows::ledger(connection, from, to)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

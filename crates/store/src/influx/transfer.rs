@@ -9,12 +9,16 @@ use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::{
-    InfluxStore, Inner, apart,
-    hours::{self, Adding, Before},
-    influxql, journal, on, parts,
+    InfluxStore, Inner,
+    journal::{
+        apart,
+        hours::{self, Adding, Before},
+        series::{self, Series},
+    },
+    on, parts,
     point::{encode, series_key},
-    send,
-    series::{self, Series},
+    read::influxql,
+    write::send,
 };
 use crate::{
     RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
@@ -94,8 +98,7 @@ impl Inner {
     async fn visible(&self, points: &[RefusedPoint]) -> Result<BTreeSet<(DatastreamId, UtcMillis)>, StoreError> {
         let points = points.to_vec();
         let named = self.readers.run(move |connection| {
-            let key =
-                |point: &RefusedPoint| Ok(journal::datastream_of(connection, point)?.zip(Some(point.observed_at)));
+            let key = |point: &RefusedPoint| Ok(series::datastream_of(connection, point)?.zip(Some(point.observed_at)));
             points.iter().map(key).collect::<Result<Vec<_>, StoreError>>()
         });
         let mut found = BTreeSet::new();
@@ -125,7 +128,7 @@ impl Inner {
                 refused.push(apart(observation.observed_at, unfit.to_string(), format!("{:?}", observation.value)));
             }
         }
-        for point in send::send(&self.server, body.into()).await? {
+        for point in send(&self.server, body.into()).await? {
             let at = point.line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
             refused.push(apart(UtcMillis::new(at), point.reason, point.line));
         }
@@ -160,7 +163,7 @@ fn keep(
         }
         Step::Quarantine(points) => {
             for point in points {
-                if let Some(datastream) = journal::datastream_of(transaction, point)? {
+                if let Some(datastream) = series::datastream_of(transaction, point)? {
                     count_apart(transaction, datastream, point, visible)?;
                 }
                 tables::put_quarantine(transaction, std::slice::from_ref(point))?;

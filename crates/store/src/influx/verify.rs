@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bakau_model::UtcMillis;
 use rusqlite::Connection;
 
-use super::{Inner, apart, mapping, point::series_key, series};
+use super::{
+    Inner,
+    http::mapping,
+    journal::{apart, series},
+    point::series_key,
+};
 use crate::{
     Hour, RangeQuery, StoreError, StoreVerify, StoredObservation,
     embedded::verify::{Problems, check_pages, check_rows},

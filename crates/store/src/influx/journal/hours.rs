@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 use crate::{Hour, StoreError, StoredObservation, Sum};
 
 /// The trigger sees every correction and every verdict; 4 and 9 are the flags that make a value unusable.
-pub(super) const TABLES: &str = "
+pub(crate) const TABLES: &str = "
     CREATE TABLE hours (
         datastream INTEGER NOT NULL,
         hour INTEGER NOT NULL,
@@ -37,14 +37,14 @@ pub(super) const TABLES: &str = "
 
 /// The newest values of a datastream before a write.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Before {
+pub(crate) struct Before {
     newest: Option<i64>,
     usable: Option<i64>,
 }
 
 impl Before {
     /// As far as `recent` tells.
-    pub(super) fn read(connection: &Connection, datastream: u32) -> Result<Self, StoreError> {
+    pub(crate) fn read(connection: &Connection, datastream: u32) -> Result<Self, StoreError> {
         let mut newest_first = connection.prepare_cached(
             "SELECT observed_at, flag NOT IN (4, 9) FROM recent WHERE datastream = ?1 ORDER BY observed_at DESC",
         )?;
@@ -63,7 +63,7 @@ impl Before {
 
 /// Adds the new values of a write, keeping what rounding loses of a sum (the error of a sum of two, after Knuth);
 /// values come by datastream and in order of time.
-pub(super) struct Adding<'t> {
+pub(crate) struct Adding<'t> {
     add: CachedStatement<'t>,
     spoil: CachedStatement<'t>,
     open: Option<Open>,
@@ -78,7 +78,7 @@ struct Open {
 }
 
 impl<'t> Adding<'t> {
-    pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+    pub(crate) fn new(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
         let add = transaction.prepare_cached(
             "INSERT INTO hours (datastream, hour, stored, usable, total, lost, least, greatest, last_at, gap, exact)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
@@ -96,7 +96,7 @@ impl<'t> Adding<'t> {
     }
 
     /// Adds a new key with the value that it has after the write.
-    pub(super) fn put(&mut self, before: &mut Before, row: &StoredObservation) -> Result<(), StoreError> {
+    pub(crate) fn put(&mut self, before: &mut Before, row: &StoredObservation) -> Result<(), StoreError> {
         let observation = &row.observation;
         let (datastream, at) = (observation.datastream.get(), observation.observed_at.get());
         if self
@@ -119,7 +119,7 @@ impl<'t> Adding<'t> {
     }
 
     /// Stores the hour that is open.
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
         let Some(Open { datastream, stored, exact, sums }) = self.open.take() else { return Ok(()) };
         let (start, any) = (sums.start.get(), 0 < sums.usable);
         let (least, greatest) = (any.then_some(sums.min), any.then_some(sums.max));
@@ -136,7 +136,7 @@ impl<'t> Adding<'t> {
 }
 
 /// Makes an hour of a datastream inexact, and the one behind it.
-pub(super) fn spoil(transaction: &Transaction<'_>, datastream: u32, at: i64) -> Result<(), StoreError> {
+pub(crate) fn spoil(transaction: &Transaction<'_>, datastream: u32, at: i64) -> Result<(), StoreError> {
     let mut spoil = transaction
         .prepare_cached("UPDATE hours SET exact = 0 WHERE datastream = ?1 AND hour BETWEEN ?2 AND ?2 + 3600000")?;
     spoil.execute((datastream, Hour::start_of(at)))?;
@@ -144,7 +144,7 @@ pub(super) fn spoil(transaction: &Transaction<'_>, datastream: u32, at: i64) -> 
 }
 
 /// Counts an instant that is in quarantine and nowhere else.
-pub(super) fn count(transaction: &Transaction<'_>, datastream: DatastreamId, at: i64) -> Result<(), StoreError> {
+pub(crate) fn count(transaction: &Transaction<'_>, datastream: DatastreamId, at: i64) -> Result<(), StoreError> {
     let mut add = transaction.prepare_cached(
         "INSERT INTO hours (datastream, hour, stored) VALUES (?1, ?2, 1)
          ON CONFLICT (datastream, hour) DO UPDATE SET stored = stored + 1",
@@ -154,7 +154,7 @@ pub(super) fn count(transaction: &Transaction<'_>, datastream: DatastreamId, at:
 }
 
 /// The hours of a range, each with whether it is exact.
-pub(super) fn read(
+pub(crate) fn read(
     connection: &Connection,
     datastream: DatastreamId,
     from: UtcMillis,

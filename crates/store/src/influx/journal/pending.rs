@@ -6,7 +6,11 @@ use bakau_model::Seq;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{apart, hours, point, send::Refused, series::all_series};
+use super::{
+    super::{point, write::Refused},
+    apart, hours,
+    series::all_series,
+};
 use crate::{
     StoreCounts, StoreError, WriteReceipt,
     embedded::{read::counts, write::write_cursor},
@@ -14,14 +18,14 @@ use crate::{
 
 /// What the server has yet to confirm.
 #[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) receipt: WriteReceipt,
+pub(crate) struct Pending {
+    pub(crate) receipt: WriteReceipt,
     /// Lines of line protocol.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// What is not confirmed yet.
-pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
+pub(crate) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq, stored, duplicate, corrected, ignored_missing, body FROM pending")?;
     let found = statement.query_row([], |row| {
@@ -32,7 +36,7 @@ pub(super) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreE
 }
 
 /// Stores what the server has yet to confirm, in the transaction that decided it.
-pub(super) fn put_pending(
+pub(crate) fn put_pending(
     transaction: &Transaction<'_>,
     receipt: WriteReceipt,
     body: String,
@@ -47,7 +51,7 @@ pub(super) fn put_pending(
 }
 
 /// After 204: the cursor moves, the body goes, refused points are kept.
-pub(super) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refused]) -> Result<(), StoreError> {
+pub(crate) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refused]) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let series = if refused.is_empty() { Vec::new() } else { all_series(&transaction)? };
     let numbers: BTreeMap<_, _> = series

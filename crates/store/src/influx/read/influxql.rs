@@ -1,11 +1,15 @@
 //! Ranges of one series, asked in InfluxQL: it joins the fields and reads backwards without sorting.
 
 use super::{
-    answer::{Hold, Next, decide},
-    http::{Server, away},
-    mapping,
+    super::{
+        http::{
+            Server,
+            answer::{Hold, Next, decide},
+            away, mapping,
+        },
+        point::{INSTANTS, MEASUREMENT, Wanted},
+    },
     msgpack::{Answer, Broken, Row},
-    point::{INSTANTS, MEASUREMENT, Wanted},
 };
 use crate::{StoreError, StoreErrorKind, StoredObservation};
 
@@ -14,13 +18,13 @@ const CHUNK_ROWS: usize = 10_000;
 
 /// A part of one series; both ends inclusive.
 #[derive(Debug, Clone)]
-pub(super) struct SeriesRange {
-    pub(super) station: String,
-    pub(super) parameter: String,
-    pub(super) first: i64,
-    pub(super) last: i64,
-    pub(super) newest_first: bool,
-    pub(super) limit: usize,
+pub(crate) struct SeriesRange {
+    pub(crate) station: String,
+    pub(crate) parameter: String,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) newest_first: bool,
+    pub(crate) limit: usize,
 }
 
 impl SeriesRange {
@@ -59,7 +63,7 @@ fn unusable(what: Broken) -> StoreError {
 
 /// The rows of a range, as they come.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     body: reqwest::Response,
     answer: Answer,
     ready: Vec<Row>,
@@ -67,14 +71,14 @@ pub(super) struct Rows {
 }
 
 /// Whether the bucket has any observation.
-pub(super) async fn has_points(server: &Server) -> Result<bool, StoreError> {
+pub(crate) async fn has_points(server: &Server) -> Result<bool, StoreError> {
     let (fields, (first, last)) = (select::<StoredObservation>(), INSTANTS);
     let text = format!("{fields} WHERE time >= {}ms AND time <= {}ms LIMIT 1", first.get(), last.get());
     Ok(question::<StoredObservation>(server, text).await?.next().await?.is_some_and(|rows| !rows.is_empty()))
 }
 
 /// Asks for a range.
-pub(super) async fn ask<T: Wanted>(server: &Server, range: &SeriesRange) -> Result<Rows, StoreError> {
+pub(crate) async fn ask<T: Wanted>(server: &Server, range: &SeriesRange) -> Result<Rows, StoreError> {
     question::<T>(server, range.text::<T>()).await
 }
 
@@ -101,7 +105,7 @@ async fn question<T: Wanted>(server: &Server, text: String) -> Result<Rows, Stor
 
 impl Rows {
     /// The next rows, some thousands at most; `None` once all have come.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
         while !self.ended && self.ready.len() < CHUNK_ROWS {
             // A body that ends early is an error of the client or of the chunk it ends in, never the end.
             match self.body.chunk().await.map_err(away)? {

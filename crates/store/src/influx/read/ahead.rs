@@ -9,13 +9,17 @@ use bakau_model::{DatastreamId, UtcMillis};
 use tokio::task::JoinHandle;
 
 use super::{
-    Inner,
-    http::Server,
+    super::{
+        Inner,
+        http::Server,
+        journal::{
+            series::Series,
+            window::{self, Window},
+        },
+        point::Wanted,
+    },
     influxql::{self, SeriesRange},
-    journal::{self, Window},
     msgpack::Row,
-    point::Wanted,
-    series::Series,
 };
 use crate::{RangeQuery, StoreError, StoreErrorKind, metrics};
 
@@ -29,7 +33,7 @@ const WINDOW_VALUES: usize = 25_000;
 const MOST_VALUES: usize = 2 * WINDOW_VALUES;
 
 /// The values of a range, in reading order.
-pub(super) struct Ahead<'s, T> {
+pub(crate) struct Ahead<'s, T> {
     store: &'s Inner,
     /// Behind `after` nothing is asked for yet.
     query: RangeQuery,
@@ -63,12 +67,12 @@ struct Found<T> {
 }
 
 impl<'s, T: Wanted> Ahead<'s, T> {
-    pub(super) fn new(store: &'s Inner, query: &RangeQuery) -> Self {
+    pub(crate) fn new(store: &'s Inner, query: &RangeQuery) -> Self {
         Self { store, query: query.clone(), over: false, left: query.limit, under_way: VecDeque::new() }
     }
 
     /// The next values, some ten thousands at most; `None` once all have come.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<T>>, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>, StoreError> {
         self.ask().await?;
         let Some(mut asked) = self.under_way.pop_front().filter(|_| self.left != 0) else { return Ok(None) };
         let read = (&mut asked.reading).await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
@@ -93,7 +97,7 @@ impl<'s, T: Wanted> Ahead<'s, T> {
                 break;
             }
             let (query, most) = (self.query.clone(), wanted.min(WINDOW_VALUES));
-            let window = self.store.readers.run(move |connection| journal::window(connection, &query, most)).await?;
+            let window = self.store.readers.run(move |connection| window::window(connection, &query, most)).await?;
             let Some(Window { series: Series { station, parameter, .. }, first, last, next }) = window else {
                 self.over = true;
                 break;

@@ -9,9 +9,9 @@ use bakau_model::{DAY_MS, DatastreamId, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
+    super::point::{encode, series_key},
     hours,
     pending::{Pending, put_pending},
-    point::{encode, series_key},
     series::{self, Series},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 
 /// Keys whose last replaced version is a number: their current one, which may be on the server alone, may be a missing
 /// value. `until` is when that counts as replaced, as in the migration of the embedded store.
-pub(super) const TABLES: &str = "
+pub(crate) const TABLES: &str = "
     UPDATE copying SET source = 9223372036854775807;
     CREATE TABLE erased (
         datastream INTEGER NOT NULL,
@@ -48,10 +48,10 @@ const TOGETHER_MS: i64 = DAY_MS;
 
 /// Some keys of the list.
 #[derive(Debug)]
-pub(super) struct Erased {
+pub(crate) struct Erased {
     keys: Vec<Key>,
     /// What only the server knows.
-    pub(super) unknown: Vec<(Series, BTreeSet<i64>)>,
+    pub(crate) unknown: Vec<(Series, BTreeSet<i64>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ struct Key {
 }
 
 /// The next keys of the list; `None` at its end.
-pub(super) fn next(connection: &Connection) -> Result<Option<Erased>, StoreError> {
+pub(crate) fn next(connection: &Connection) -> Result<Option<Erased>, StoreError> {
     let mut list = connection.prepare_cached(
         "SELECT datastream, observed_at, until FROM erased ORDER BY datastream, observed_at LIMIT ?1",
     )?;
@@ -87,7 +87,7 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Erased>, StoreError
 
 /// Brings the numbers back of those keys that have none now, and takes the keys off the list: one transaction. Gives the
 /// lines for the server, where there are any.
-pub(super) fn bring_back(
+pub(crate) fn bring_back(
     connection: &mut Connection,
     Erased { keys, .. }: &Erased,
     loaded: &[StoredObservation],

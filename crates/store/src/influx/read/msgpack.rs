@@ -6,7 +6,7 @@
 
 use bakau_model::UtcMillis;
 
-use super::point::{Fields, INCREMENT, RawPoint, TESTS};
+use super::super::point::{Fields, INCREMENT, RawPoint, TESTS};
 
 /// Texts of an answer are names of columns and messages.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -20,7 +20,7 @@ const MAX_WHOLE: usize = 4;
 
 /// Why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// The server says so itself.
     #[error("InfluxDB could not answer: {0}")]
     Said(String),
@@ -34,7 +34,7 @@ pub(super) enum Broken {
 
 /// A row of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Row {
+pub(crate) enum Row {
     /// All fields that were asked for.
     Whole(RawPoint),
     /// A point without some of them.
@@ -43,7 +43,7 @@ pub(super) enum Row {
 
 impl Row {
     /// The instant of the point.
-    pub(super) const fn at(&self) -> UtcMillis {
+    pub(crate) const fn at(&self) -> UtcMillis {
         match self {
             Self::Whole(point) => point.at,
             Self::Torn(at) => *at,
@@ -286,7 +286,7 @@ enum Part {
 
 /// Takes an answer in pieces and gives its rows.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     fields: Fields,
     bytes: Vec<u8>,
     part: Part,
@@ -294,12 +294,12 @@ pub(super) struct Answer {
 
 impl Answer {
     /// The answer to a question for these fields.
-    pub(super) const fn new(fields: Fields) -> Self {
+    pub(crate) const fn new(fields: Fields) -> Self {
         Self { fields, bytes: Vec::new(), part: Part::Between { more: true } }
     }
 
     /// Takes the next piece and adds the rows that are whole now.
-    pub(super) fn push(&mut self, piece: &[u8], rows: &mut Vec<Row>) -> Result<(), Broken> {
+    pub(crate) fn push(&mut self, piece: &[u8], rows: &mut Vec<Row>) -> Result<(), Broken> {
         self.bytes.extend_from_slice(piece);
         let mut done = 0;
         let stopped = loop {
@@ -330,7 +330,7 @@ impl Answer {
     }
 
     /// Whether everything has come, when nothing more comes.
-    pub(super) fn finish(&self) -> Result<(), Broken> {
+    pub(crate) fn finish(&self) -> Result<(), Broken> {
         if self.bytes.is_empty() && self.part == (Part::Between { more: false }) { Ok(()) } else { Err(Broken::Early) }
     }
 }

@@ -65,7 +65,7 @@ impl Answered {
 }
 
 /// The beginning of a text, as much of it as is kept.
-pub(super) fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text.char_indices().take_while(|(at, _)| *at < KEPT_BYTES).map(|(_, c)| c).collect()
 }
 
@@ -106,7 +106,7 @@ bakau_model::words! {
 }
 
 impl Hold {
-    pub(super) const fn sentence(self) -> &'static str {
+    pub(crate) const fn sentence(self) -> &'static str {
         match self {
             Self::Token => "InfluxDB does not accept the token: it is wrong or was revoked",
             Self::Right => "the token may not write into the bucket",

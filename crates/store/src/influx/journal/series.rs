@@ -6,26 +6,26 @@ use bakau_model::DatastreamId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{
+    super::point::{Unfit, series_key},
     hours::Before,
-    point::{self, Unfit},
 };
-use crate::{StoreError, StoreErrorKind};
+use crate::{RefusedPoint, StoreError, StoreErrorKind};
 
 /// Rows of a datastream kept in `recent` at least, and as many more before it is cut back: repeats and verdicts about a
 /// spike concern the last few.
-pub(super) const KEPT_ROWS: usize = 32;
+pub(crate) const KEPT_ROWS: usize = 32;
 
 /// Station and parameter (with qualifier) under which a datastream is written, fixed at its first value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Series {
-    pub(super) datastream: DatastreamId,
-    pub(super) station: String,
-    pub(super) parameter: String,
-    pub(super) first_at: i64,
+pub(crate) struct Series {
+    pub(crate) datastream: DatastreamId,
+    pub(crate) station: String,
+    pub(crate) parameter: String,
+    pub(crate) first_at: i64,
     /// From here on `recent` has every row.
-    pub(super) floor: i64,
+    pub(crate) floor: i64,
     /// Whether a point was ever given an increment.
-    pub(super) counted: bool,
+    pub(crate) counted: bool,
 }
 
 impl Series {
@@ -40,41 +40,52 @@ impl Series {
 const SERIES: &str = "SELECT datastream, station, parameter, first_at, floor, counted FROM series";
 
 /// Every series.
-pub(super) fn all_series(connection: &Connection) -> Result<Vec<Series>, StoreError> {
+pub(crate) fn all_series(connection: &Connection) -> Result<Vec<Series>, StoreError> {
     let mut statement = connection.prepare(SERIES)?;
     let found = statement.query_map([], Series::read)?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// The series of one datastream.
-pub(super) fn series(connection: &Connection, of: DatastreamId) -> Result<Option<Series>, StoreError> {
+pub(crate) fn series(connection: &Connection, of: DatastreamId) -> Result<Option<Series>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("{SERIES} WHERE datastream = ?1"))?;
     Ok(statement.query_row([of.get()], Series::read).optional()?)
 }
 
+/// The datastream of a point in quarantine.
+pub(crate) fn datastream_of(connection: &Connection, point: &RefusedPoint) -> Result<Option<DatastreamId>, StoreError> {
+    if let Some(number) = point.datastream() {
+        return Ok(Some(number));
+    }
+    let named = all_series(connection)?
+        .into_iter()
+        .find(|series| series_key(&series.station, &series.parameter).is_ok_and(|key| key == point.series));
+    Ok(named.map(|series| series.datastream))
+}
+
 /// New rows of each datastream since its part of `recent` was cut back, as far as this process knows.
-pub(super) type Grown = HashMap<u32, usize>;
+pub(crate) type Grown = HashMap<u32, usize>;
 
 /// The keys of each datastream together.
-pub(super) fn by_datastream(touched: &[(u32, i64)]) -> impl Iterator<Item = &[(u32, i64)]> {
+pub(crate) fn by_datastream(touched: &[(u32, i64)]) -> impl Iterator<Item = &[(u32, i64)]> {
     touched.chunk_by(|a, b| a.0 == b.0)
 }
 
 /// A datastream that a write touches.
-pub(super) struct Known {
-    pub(super) series: Series,
+pub(crate) struct Known {
+    pub(crate) series: Series,
     /// Measurement and tags.
-    pub(super) key: Result<String, Unfit>,
-    pub(super) before: Before,
+    pub(crate) key: Result<String, Unfit>,
+    pub(crate) before: Before,
     /// How many new values there are, and the first of them.
-    pub(super) new: (usize, i64),
+    pub(crate) new: (usize, i64),
     /// Whether any point of the series has an increment now.
-    pub(super) counted: bool,
+    pub(crate) counted: bool,
 }
 
 impl Known {
     /// Notes the first value, and cuts `recent` back now and then: each time would cost as much as the values.
-    pub(super) fn keep(&self, transaction: &Transaction<'_>, grown: &mut Grown) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, transaction: &Transaction<'_>, grown: &mut Grown) -> Result<(), StoreError> {
         let (datastream, (count, first)) = (self.series.datastream.get(), self.new);
         if first < self.series.first_at {
             let mut note = transaction.prepare_cached("UPDATE series SET first_at = ?2 WHERE datastream = ?1")?;
@@ -95,18 +106,18 @@ impl Known {
 }
 
 /// Gives new datastreams their series.
-pub(super) struct Names<'a> {
-    pub(super) transaction: &'a Transaction<'a>,
-    pub(super) name: &'a dyn Fn(DatastreamId) -> Option<(String, String)>,
+pub(crate) struct Names<'a> {
+    pub(crate) transaction: &'a Transaction<'a>,
+    pub(crate) name: &'a dyn Fn(DatastreamId) -> Option<(String, String)>,
 }
 
 impl Names<'_> {
     /// What is known of each datastream before the write.
-    pub(super) fn ensure(&self, touched: &[(u32, i64)]) -> Result<Vec<Known>, StoreError> {
+    pub(crate) fn ensure(&self, touched: &[(u32, i64)]) -> Result<Vec<Known>, StoreError> {
         let datastreams = by_datastream(touched).filter_map(|keys| keys.first()).map(|key| key.0);
         let known = datastreams.map(|datastream| {
             let series = self.ensure_one(DatastreamId::new(datastream))?;
-            let key = point::series_key(&series.station, &series.parameter);
+            let key = series_key(&series.station, &series.parameter);
             let (before, counted) = (Before::read(self.transaction, datastream)?, series.counted);
             Ok(Known { series, key, before, new: (0, i64::MAX), counted })
         });
@@ -135,7 +146,7 @@ impl Names<'_> {
 }
 
 /// The series of a datastream, made where there is none.
-pub(super) fn ensure_series(
+pub(crate) fn ensure_series(
     connection: &mut Connection,
     datastream: DatastreamId,
     name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
@@ -147,7 +158,7 @@ pub(super) fn ensure_series(
 }
 
 /// Keeps `recent` small: only the newest rows of a datastream, without gaps from the floor on.
-pub(super) fn prune(transaction: &Transaction<'_>, datastream: u32) -> Result<(), StoreError> {
+pub(crate) fn prune(transaction: &Transaction<'_>, datastream: u32) -> Result<(), StoreError> {
     let mut floor = transaction.prepare_cached(
         "UPDATE series SET floor = max(floor, ifnull((SELECT observed_at FROM recent WHERE datastream = ?1
          ORDER BY observed_at DESC LIMIT 1 OFFSET ?2), floor)) WHERE datastream = ?1",

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::http::Server;
+use super::Server;
 use crate::{StoreError, StoreErrorKind};
 
 /// A mapping can be made at any time; this often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
-pub(super) fn database(bucket: &str) -> (&str, &str) {
+pub(crate) fn database(bucket: &str) -> (&str, &str) {
     bucket.split_once('/').unwrap_or((bucket, "autogen"))
 }
 
@@ -22,7 +22,7 @@ pub(super) fn database(bucket: &str) -> (&str, &str) {
 ///
 /// # Errors
 /// When the name of the bucket leads elsewhere. What a server does not tell is no error: the question itself will be.
-pub(super) async fn check(server: &Server) -> Result<(), StoreError> {
+pub(crate) async fn check(server: &Server) -> Result<(), StoreError> {
     let is_due = server.mapped.lock().is_none_or(|at| LOOK_EVERY <= at.elapsed());
     if is_due { look(server).await } else { Ok(()) }
 }
@@ -31,7 +31,7 @@ pub(super) async fn check(server: &Server) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// As for [`check`].
-pub(super) async fn look(server: &Server) -> Result<(), StoreError> {
+pub(crate) async fn look(server: &Server) -> Result<(), StoreError> {
     let (org, bucket) = (server.config.org.as_str(), server.config.bucket.as_str());
     let (database, policy) = database(bucket);
     let mapped = server.told("/api/v2/dbrps", &[("org", org), ("db", database), ("rp", policy)]).await;

@@ -8,14 +8,14 @@ use bakau_model::{DatastreamId, Observation};
 use rusqlite::{Connection, Transaction, params};
 
 use super::{
+    super::point::{self, Unfit},
     hours,
-    point::{self, Unfit},
     series::{Known, by_datastream},
 };
 use crate::{RefusedPoint, StoreError, embedded::write::Group};
 
 /// Keeps a point; whether it is new here. A later number replaces what is kept of its instant, a missing value nothing.
-pub(super) fn keep(
+pub(crate) fn keep(
     transaction: &Transaction<'_>,
     series: &str,
     at: i64,
@@ -41,7 +41,7 @@ fn has_number(line: &str) -> bool {
 
 /// Instants of a datastream in quarantine, ends inclusive. The server may have a value of each or not: another one of the
 /// same instant may have been taken.
-pub(super) fn instants(
+pub(crate) fn instants(
     connection: &Connection,
     datastream: DatastreamId,
     key: &str,
@@ -54,7 +54,7 @@ pub(super) fn instants(
 }
 
 /// The keys of a write that are in quarantine.
-pub(super) fn among(
+pub(crate) fn among(
     transaction: &Transaction<'_>,
     touched: &[(u32, i64)],
     known: &[Known],
@@ -93,7 +93,7 @@ fn keep_unfit(
 }
 
 /// Values that cannot become points go to quarantine and count as stored there.
-pub(super) fn leave_out_unfit(
+pub(crate) fn leave_out_unfit(
     transaction: &Transaction<'_>,
     group: &mut Group<'_>,
     known: &[Known],

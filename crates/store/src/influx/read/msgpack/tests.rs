@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{super::point::Wanted, *};
+use super::{super::super::point::Wanted, *};
 use crate::StoredObservation;
 
 /// What InfluxDB 2.7.12 sends for some points, the first of which has no `lag` and the second no `tests`.

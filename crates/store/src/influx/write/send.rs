@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{
+use super::super::http::{
+    Server,
     answer::{Answered, Next, bounded, decide},
-    http::Server,
 };
 use crate::{StoreError, StoreErrorKind};
 
@@ -13,16 +13,16 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// A line that the server does not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) line: String,
-    pub(super) reason: String,
+pub(crate) struct Refused {
+    pub(crate) line: String,
+    pub(crate) reason: String,
 }
 
 /// Sends a body, whose lines all end with a line feed, and returns what is not wanted of it; everything else is stored
 /// then.
 ///
 /// After an error nobody knows how much is stored: send the same body again, points overwrite themselves.
-pub(super) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, StoreError> {
+pub(crate) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, StoreError> {
     let mut refused = Vec::new();
     // Pieces still to be sent, the next one last; a piece is halved from the left.
     let mut pieces = cut(body, PIECE_BYTES);

@@ -1,5 +1,8 @@
 //! Where the server is and how it is spoken to.
 
+pub(crate) mod answer;
+pub(crate) mod mapping;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -10,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::answer::Answered;
+use self::answer::Answered;
 use crate::{StoreError, StoreErrorKind};
 
 /// An answer to a write names bad lines, one about the server is short; more is not read.
@@ -50,11 +53,11 @@ impl Default for Timeouts {
 
 /// A server and the client that speaks to it.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
-    pub(super) config: InfluxConfig,
-    pub(super) client: reqwest::Client,
+pub(crate) struct Server {
+    pub(crate) config: InfluxConfig,
+    pub(crate) client: reqwest::Client,
     /// When the name of the bucket was last seen to lead to it.
-    pub(super) mapped: Arc<Mutex<Option<Instant>>>,
+    pub(crate) mapped: Arc<Mutex<Option<Instant>>>,
 }
 
 fn wrong(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
@@ -62,12 +65,12 @@ fn wrong(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreErr
 }
 
 /// A failure on the way; the address is left out, for it may carry a password.
-pub(super) fn away(error: reqwest::Error) -> StoreError {
+pub(crate) fn away(error: reqwest::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, error.without_url())
 }
 
 impl Server {
-    pub(super) fn new(config: InfluxConfig) -> Result<Self, StoreError> {
+    pub(crate) fn new(config: InfluxConfig) -> Result<Self, StoreError> {
         let address = reqwest::Url::parse(&config.url).map_err(wrong)?;
         if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
             return Err(wrong("the address of InfluxDB does not begin with http:// or https://"));
@@ -83,16 +86,16 @@ impl Server {
         Ok(Self { client: client.build().map_err(wrong)?, config, mapped: Arc::default() })
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.config.url.trim_end_matches('/'))
     }
 
-    pub(super) fn authorization(&self) -> String {
+    pub(crate) fn authorization(&self) -> String {
         format!("Token {}", self.config.token.expose())
     }
 
     /// Sends lines of line protocol.
-    pub(super) async fn write(&self, lines: Bytes) -> Result<Answered, StoreError> {
+    pub(crate) async fn write(&self, lines: Bytes) -> Result<Answered, StoreError> {
         let to = [("org", self.config.org.as_str()), ("bucket", self.config.bucket.as_str()), ("precision", "ms")];
         let request = self.client.post(self.url("/api/v2/write")).query(&to).timeout(self.config.timeouts.total);
         let request = request.header("Authorization", self.authorization()).body(lines);
@@ -105,7 +108,7 @@ impl Server {
     }
 
     /// A JSON answer to a question about the server itself; `None` where it does not say, or not soon.
-    pub(super) async fn told(&self, path: &str, about: &[(&str, &str)]) -> Option<Value> {
+    pub(crate) async fn told(&self, path: &str, about: &[(&str, &str)]) -> Option<Value> {
         let request = self.client.get(self.url(path)).query(about).timeout(self.config.timeouts.connect);
         let mut answer = request.header("Authorization", self.authorization()).send().await.ok()?;
         if answer.status() != reqwest::StatusCode::OK {
