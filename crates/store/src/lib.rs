@@ -17,6 +17,7 @@ mod hour;
 pub mod influx;
 mod metrics;
 mod retry;
+mod sqlite;
 mod sum;
 mod types;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bakau_model::{DatastreamId, Observation, TestResults, UtcMillis};
 
 use super::{CopyError, CopyEvent, PAGE_LINES, Slice, Transfer, each_slice};
-use crate::{Hour, StoreCounts, StoreError, StoreVerify, embedded::read::tests_column};
+use crate::{Hour, StoreCounts, StoreError, StoreVerify, sqlite::row::tests_column};
 
 /// How much there is of something, and a checksum over it that does not depend on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,6 @@
 
 mod compare;
 mod plan;
-pub(crate) mod tables;
 
 use std::ops::ControlFlow;
 

@@ -4,34 +4,30 @@
 //! in WAL mode, so readers see the last commit and never wait for the writer. `synchronous` is NORMAL: power loss may
 //! take the last commits, but rows, ledger and cursor go together and the spool still has the batches.
 
-pub(crate) mod read;
-pub(crate) mod schema;
-mod table;
+mod read;
+mod schema;
 mod transfer;
-pub(crate) mod verify;
-pub(crate) mod write;
+mod verify;
+mod write;
 
 use std::{
     collections::BTreeMap,
     fmt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, LedgerKey, Seq, UtcMillis};
-use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    Verdict, Visit, VisitPoint, WriteReceipt, copy::tables, metrics,
+    Verdict, Visit, VisitPoint, WriteReceipt, metrics,
+    sqlite::{copying, cursor::read_cursor, ledger, readers::Readers, values, versions},
 };
-
-/// Reading connections: pages and exports read at the same time on a small machine with two to four cores.
-const READERS: usize = 4;
 
 /// Writes that may wait for the writer thread, so that abandoned calls cannot pile up.
 const WAITING_WRITES: usize = 2;
@@ -59,7 +55,7 @@ impl EmbeddedStore {
     /// When the file cannot be opened, belongs to another program, is damaged or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = schema::open_writer(path)?;
-        tables::refuse_unfinished(&connection)?;
+        copying::refuse_unfinished(&connection)?;
         Self::with(connection, path)
     }
 
@@ -72,7 +68,7 @@ impl EmbeddedStore {
     }
 
     fn with(connection: Connection, path: &Path) -> Result<Self, StoreError> {
-        metrics::at_cursor(write::read_cursor(&connection)?);
+        metrics::at_cursor(read_cursor(&connection)?);
         let (writer, jobs) = mpsc::channel();
         let thread = std::thread::Builder::new().name("bakau-store".to_owned());
         let spawned = thread.spawn(move || run_writer(connection, &jobs));
@@ -140,44 +136,6 @@ fn checkpoint(connection: &Connection) {
     }
 }
 
-// === the readers ===
-
-/// Connections that only read: opened when needed, kept for the next question.
-pub(crate) struct Readers {
-    path: PathBuf,
-    slots: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
-}
-
-impl Readers {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), slots: Arc::new(Semaphore::new(READERS)), idle: Arc::default() }
-    }
-
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| stopped())?;
-        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
-        let answering = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            let kept = idle.lock().pop();
-            let connection = match kept {
-                Some(connection) => connection,
-                None => schema::open_reader(&path)?,
-            };
-            let answer = ask(&connection);
-            // After an error a fresh connection is tried next time.
-            if answer.is_ok() {
-                idle.lock().push(connection);
-            }
-            answer
-        });
-        answering.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?
-    }
-}
-
 // === impl Store ===
 
 #[async_trait]
@@ -188,7 +146,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn cursor(&self) -> Result<Seq, StoreError> {
-        self.readers.run(write::read_cursor).await
+        self.readers.run(read_cursor).await
     }
 
     async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
@@ -207,7 +165,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
-        self.readers.run(read::latest).await
+        self.readers.run(values::latest).await
     }
 
     async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
@@ -216,16 +174,16 @@ impl Store for EmbeddedStore {
 
     async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
         let query = query.clone();
-        self.readers.run(move |connection| read::superseded(connection, &query)).await
+        self.readers.run(move |connection| versions::superseded(connection, &query)).await
     }
 
     async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
         let query = query.clone();
-        self.readers.run(move |connection| read::reflagged(connection, &query)).await
+        self.readers.run(move |connection| versions::reflagged(connection, &query)).await
     }
 
     async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
-        self.readers.run(move |connection| read::ledger(connection, from, to)).await
+        self.readers.run(move |connection| ledger::ledger(connection, from, to)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

@@ -7,13 +7,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{EmbeddedStore, checkpoint};
 use crate::{
     RefusedPoint, StoreCounts, StoreError,
-    copy::{Place, Step, Transfer, Unfinished, tables},
+    copy::{Place, Step, Transfer, Unfinished},
+    sqlite::{copying, ledger, quarantine, values, versions},
 };
 
 #[async_trait]
 impl Transfer for EmbeddedStore {
     async fn datastreams(&self) -> Result<Vec<DatastreamId>, StoreError> {
-        self.readers.run(tables::datastreams).await
+        self.readers.run(values::datastreams).await
     }
 
     async fn quarantine(
@@ -21,7 +22,7 @@ impl Transfer for EmbeddedStore {
         after: Option<(String, UtcMillis)>,
         limit: usize,
     ) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.readers.run(move |connection| tables::quarantine(connection, after.as_ref(), limit)).await
+        self.readers.run(move |connection| quarantine::quarantine(connection, after.as_ref(), limit)).await
     }
 
     async fn ledger_lines(
@@ -29,11 +30,11 @@ impl Transfer for EmbeddedStore {
         after: Option<LedgerKey>,
         limit: usize,
     ) -> Result<Vec<(LedgerKey, StoreCounts)>, StoreError> {
-        self.readers.run(move |connection| tables::ledger_lines(connection, after.as_ref(), limit)).await
+        self.readers.run(move |connection| ledger::ledger_lines(connection, after.as_ref(), limit)).await
     }
 
     async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError> {
-        self.readers.run(tables::unfinished).await
+        self.readers.run(copying::unfinished).await
     }
 
     async fn take(&self, step: Step) -> Result<(), StoreError> {
@@ -44,17 +45,17 @@ impl Transfer for EmbeddedStore {
 fn take(connection: &mut Connection, step: &Step) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match step {
-        Step::Begin { source } => tables::begin(&transaction, *source)?,
+        Step::Begin { source } => copying::begin(&transaction, *source)?,
         Step::Values(slice) => {
-            tables::put_values(&transaction, &slice.values)?;
-            tables::put_versions(&transaction, &slice.superseded, &slice.reflagged)?;
+            values::put_values(&transaction, &slice.values)?;
+            versions::put_versions(&transaction, &slice.superseded, &slice.reflagged)?;
         }
-        Step::Quarantine(points) => tables::put_quarantine(&transaction, points)?,
-        Step::Ledger(lines) => tables::put_ledger(&transaction, lines)?,
-        Step::End { cursor } => tables::end(&transaction, *cursor)?,
+        Step::Quarantine(points) => quarantine::put_quarantine(&transaction, points)?,
+        Step::Ledger(lines) => ledger::put_ledger(&transaction, lines)?,
+        Step::End { cursor } => copying::end(&transaction, *cursor)?,
     }
     if let Some(place) = Place::after(step) {
-        tables::at_place(&transaction, &place)?;
+        copying::at_place(&transaction, &place)?;
     }
     transaction.commit()?;
     if matches!(step, Step::End { .. }) {

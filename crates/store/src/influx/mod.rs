@@ -32,10 +32,8 @@ use self::{
 };
 use crate::{
     Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
-    StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt,
-    copy::tables,
-    embedded::{Readers, read as rows},
-    metrics,
+    StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt, metrics,
+    sqlite::{copying, cursor::read_cursor, ledger, quarantine, readers::Readers, values, versions},
 };
 
 /// How a datastream is called: asked once, when its first value is written.
@@ -70,7 +68,7 @@ impl InfluxStore {
     /// When the journal cannot be opened or the settings make no sense.
     pub fn open(journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
         let connection = journal::open(journal)?;
-        tables::refuse_unfinished(&connection)?;
+        copying::refuse_unfinished(&connection)?;
         Self::with(connection, journal, config, names)
     }
 
@@ -84,7 +82,7 @@ impl InfluxStore {
 
     fn with(connection: Connection, journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
         let server = Server::new(config)?;
-        metrics::at_cursor(crate::embedded::write::read_cursor(&connection)?);
+        metrics::at_cursor(read_cursor(&connection)?);
         let writer = tokio::sync::Mutex::new(Arc::new(Mutex::new(connection)));
         let readers = Readers::new(journal);
         Ok(Self(Arc::new(Inner { server, names, writer, grown: Arc::default(), readers, failure: Mutex::new(None) })))
@@ -95,7 +93,7 @@ impl InfluxStore {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn refused(&self, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.0.readers.run(move |connection| tables::quarantine(connection, None, limit)).await
+        self.0.readers.run(move |connection| quarantine::quarantine(connection, None, limit)).await
     }
 }
 
@@ -135,7 +133,7 @@ impl Store for InfluxStore {
     }
 
     async fn cursor(&self) -> Result<Seq, StoreError> {
-        self.0.readers.run(crate::embedded::write::read_cursor).await
+        self.0.readers.run(read_cursor).await
     }
 
     async fn observations(&self, query: &RangeQuery) -> Result<Vec<StoredObservation>, StoreError> {
@@ -165,7 +163,7 @@ impl Store for InfluxStore {
     }
 
     async fn latest(&self) -> Result<Vec<StoredObservation>, StoreError> {
-        self.0.readers.run(rows::latest).await
+        self.0.readers.run(values::latest).await
     }
 
     async fn extent(&self, datastream: DatastreamId) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
@@ -174,16 +172,16 @@ impl Store for InfluxStore {
 
     async fn superseded(&self, query: &RangeQuery) -> Result<Vec<Superseded>, StoreError> {
         let query = query.clone();
-        self.0.readers.run(move |connection| rows::superseded(connection, &query)).await
+        self.0.readers.run(move |connection| versions::superseded(connection, &query)).await
     }
 
     async fn reflagged(&self, query: &RangeQuery) -> Result<Vec<Reflagged>, StoreError> {
         let query = query.clone();
-        self.0.readers.run(move |connection| rows::reflagged(connection, &query)).await
+        self.0.readers.run(move |connection| versions::reflagged(connection, &query)).await
     }
 
     async fn ledger(&self, from: UtcMillis, to: UtcMillis) -> Result<BTreeMap<LedgerKey, StoreCounts>, StoreError> {
-        self.0.readers.run(move |connection| rows::ledger(connection, from, to)).await
+        self.0.readers.run(move |connection| ledger::ledger(connection, from, to)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TestResults, Ti
 
 use crate::{
     SeriesPoint, StoredObservation,
-    embedded::read::{flag_of, increment, verdict},
+    sqlite::row::{flag_of, increment, verdict},
 };
 
 /// The one measurement.

@@ -22,13 +22,14 @@ use super::{
 };
 use crate::{
     RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
-    copy::{Place, Slice, Step, Transfer, Unfinished, tables},
+    copy::{Place, Slice, Step, Transfer, Unfinished},
+    sqlite::{copying, ledger, quarantine, values, versions},
 };
 
 #[async_trait]
 impl Transfer for InfluxStore {
     async fn datastreams(&self) -> Result<Vec<DatastreamId>, StoreError> {
-        self.0.readers.run(tables::datastreams).await
+        self.0.readers.run(values::datastreams).await
     }
 
     async fn quarantine(
@@ -36,7 +37,7 @@ impl Transfer for InfluxStore {
         after: Option<(String, UtcMillis)>,
         limit: usize,
     ) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.0.readers.run(move |connection| tables::quarantine(connection, after.as_ref(), limit)).await
+        self.0.readers.run(move |connection| quarantine::quarantine(connection, after.as_ref(), limit)).await
     }
 
     async fn ledger_lines(
@@ -44,11 +45,11 @@ impl Transfer for InfluxStore {
         after: Option<LedgerKey>,
         limit: usize,
     ) -> Result<Vec<(LedgerKey, StoreCounts)>, StoreError> {
-        self.0.readers.run(move |connection| tables::ledger_lines(connection, after.as_ref(), limit)).await
+        self.0.readers.run(move |connection| ledger::ledger_lines(connection, after.as_ref(), limit)).await
     }
 
     async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError> {
-        self.0.readers.run(tables::unfinished).await
+        self.0.readers.run(copying::unfinished).await
     }
 
     async fn take(&self, step: Step) -> Result<(), StoreError> {
@@ -76,7 +77,7 @@ impl Transfer for InfluxStore {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             keep(&transaction, &step, &refused, &visible)?;
             if let Some(place) = Place::after(&step) {
-                tables::at_place(&transaction, &place)?;
+                copying::at_place(&transaction, &place)?;
             }
             Ok(transaction.commit()?)
         })
@@ -87,7 +88,7 @@ impl Transfer for InfluxStore {
 impl Inner {
     /// Values of somebody else in the bucket would look like ours afterwards.
     async fn refuse_strangers(&self) -> Result<(), StoreError> {
-        if self.readers.run(tables::unfinished).await?.is_none() && influxql::has_points(&self.server).await? {
+        if self.readers.run(copying::unfinished).await?.is_none() && influxql::has_points(&self.server).await? {
             let message = "the bucket has observations already: name an empty one";
             return Err(StoreError::new(StoreErrorKind::Other, message));
         }
@@ -150,13 +151,13 @@ fn keep(
 ) -> Result<(), StoreError> {
     match step {
         Step::Begin { source } => {
-            tables::begin(transaction, *source)?;
+            copying::begin(transaction, *source)?;
             Ok(transaction
                 .execute_batch("DELETE FROM series; DELETE FROM hours; DELETE FROM pending; DELETE FROM erased;")?)
         }
         Step::Values(slice) => {
-            tables::put_quarantine(transaction, refused)?;
-            tables::put_versions(transaction, &slice.superseded, &slice.reflagged)?;
+            quarantine::put_quarantine(transaction, refused)?;
+            versions::put_versions(transaction, &slice.superseded, &slice.reflagged)?;
             keep_values(transaction, slice)?;
             let number = slice.datastream.get();
             refused.iter().try_for_each(|point| hours::spoil(transaction, number, point.observed_at.get()))
@@ -166,12 +167,12 @@ fn keep(
                 if let Some(datastream) = series::datastream_of(transaction, point)? {
                     count_apart(transaction, datastream, point, visible)?;
                 }
-                tables::put_quarantine(transaction, std::slice::from_ref(point))?;
+                quarantine::put_quarantine(transaction, std::slice::from_ref(point))?;
             }
             Ok(())
         }
-        Step::Ledger(lines) => tables::put_ledger(transaction, lines),
-        Step::End { cursor } => tables::end(transaction, *cursor),
+        Step::Ledger(lines) => ledger::put_ledger(transaction, lines),
+        Step::End { cursor } => copying::end(transaction, *cursor),
     }
 }
 
@@ -183,7 +184,7 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
     rows.iter().try_for_each(|row| hours.put(&mut before, row))?;
     hours.flush()?;
     let newest = &rows[rows.len().saturating_sub(series::KEPT_ROWS)..];
-    tables::put_values(transaction, newest)?;
+    values::put_values(transaction, newest)?;
     let floor = newest.first().filter(|_| newest.len() < rows.len()).map(|row| row.observation.observed_at.get());
     transaction.execute(
         "UPDATE series SET first_at = min(first_at, ?2), floor = max(floor, ifnull(?3, floor)),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Hour, RangeQuery, StoreError, StoreVerify, StoredObservation,
-    embedded::verify::{Problems, check_pages, check_rows},
+    sqlite::verify::{Problems, check_pages, check_rows},
 };
 
 /// Rows by hour.

@@ -12,7 +12,7 @@ use super::{
     hours,
     series::{Known, by_datastream},
 };
-use crate::{RefusedPoint, StoreError, embedded::write::Group};
+use crate::{RefusedPoint, StoreError, sqlite::write::Group};
 
 /// Keeps a point; whether it is new here. A later number replaces what is kept of its instant, a missing value nothing.
 pub(crate) fn keep(

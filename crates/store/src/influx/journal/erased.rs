@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     StoreCounts, StoreError, StoredObservation, Superseded, WriteReceipt,
-    copy::tables,
-    embedded::{
-        read::{COLUMNS, RawRow},
-        write::read_cursor,
+    sqlite::{
+        cursor::read_cursor,
+        row::{COLUMNS, RawRow},
+        values, versions,
     },
 };
 
@@ -93,7 +93,7 @@ pub(crate) fn bring_back(
     loaded: &[StoredObservation],
 ) -> Result<Option<Pending>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tables::add_values(&transaction, loaded)?;
+    values::add_values(&transaction, loaded)?;
     let (mut body, mut numbers) = (String::new(), 0_usize);
     for of in keys.chunk_by(|a, b| a.datastream == b.datastream) {
         let Some(&Key { datastream, .. }) = of.first() else { continue };
@@ -161,7 +161,7 @@ fn keep(
     let received = observation.received_at.max(back.observation.received_at);
     let recorded_at = UtcMillis::new(key.until).max(received.saturating_add(1));
     let replaced = Superseded { observation, revision, tests, increment, recorded_at };
-    tables::put_versions(transaction, &[replaced], &[])?;
-    tables::put_values(transaction, &[back])?;
+    versions::put_versions(transaction, &[replaced], &[])?;
+    values::put_values(transaction, &[back])?;
     hours::spoil(transaction, key.datastream, key.observed_at)
 }

@@ -14,10 +14,12 @@ use super::{
 };
 use crate::{
     RefusedPoint, StoreError, StoredObservation, Verdict, WriteReceipt,
-    copy::tables,
-    embedded::{
-        read::{COLUMNS, RawRow},
-        write::{Group, add_to_ledger, read_cursor, verdict_key, write_rows},
+    sqlite::{
+        cursor::read_cursor,
+        ledger::add_to_ledger,
+        row::{COLUMNS, RawRow},
+        values,
+        write::{Group, verdict_key, write_rows},
     },
 };
 
@@ -69,7 +71,7 @@ pub(crate) fn intend(
         None if !unknown.is_empty() => return Ok(Intent::Unknown(unknown)),
         None => {}
         // Rows from the server, so that the decision finds them where it looks.
-        Some(loaded) => tables::add_values(&transaction, loaded)?,
+        Some(loaded) => values::add_values(&transaction, loaded)?,
     }
     apart::leave_out_unfit(&transaction, &mut group, &known)?;
     let mut fresh = Vec::with_capacity(group.order.len());

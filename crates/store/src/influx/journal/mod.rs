@@ -19,7 +19,10 @@ use rusqlite::Connection;
 
 use crate::{
     StoreError,
-    embedded::schema::{BUSY_TIMEOUT, Format, IGNORED_MISSING, INCREMENTS, TABLES, keep_in_memory},
+    sqlite::{
+        format::{BUSY_TIMEOUT, Format, keep_in_memory},
+        tables::{IGNORED_MISSING, INCREMENTS, TABLES},
+    },
 };
 
 /// "BkIn".

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     StoreCounts, StoreError, WriteReceipt,
-    embedded::{read::counts, write::write_cursor},
+    sqlite::{cursor::write_cursor, ledger::counts},
 };
 
 /// What the server has yet to confirm.

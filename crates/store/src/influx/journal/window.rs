@@ -7,7 +7,7 @@ use super::{
     super::point::INSTANTS,
     series::{Series, series},
 };
-use crate::{Hour, RangeQuery, StoreError, embedded::read::bounds};
+use crate::{Hour, RangeQuery, StoreError, sqlite::values::bounds};
 
 /// A part of a range that holds about as many values as were asked for; both ends inclusive.
 #[derive(Debug, Clone)]

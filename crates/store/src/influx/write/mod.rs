@@ -17,7 +17,7 @@ use super::{
     },
     on, parts,
 };
-use crate::{StoreCounts, StoreError, StoredObservation, WriteReceipt};
+use crate::{StoreCounts, StoreError, StoredObservation, WriteReceipt, sqlite::cursor::read_cursor};
 
 impl Inner {
     /// Sends what the journal says is not confirmed yet.
@@ -49,9 +49,7 @@ impl Inner {
                 counts += receipt.counts;
                 receipt.cursor
             }
-            Intent::Nothing | Intent::Unknown(_) => {
-                on(&connection, |connection| crate::embedded::write::read_cursor(connection)).await?
-            }
+            Intent::Nothing | Intent::Unknown(_) => on(&connection, |connection| read_cursor(connection)).await?,
         };
         Ok(WriteReceipt { counts, cursor })
     }

@@ -3,10 +3,10 @@
 use bakau_model::{Flag, Observation, TestResults};
 use rusqlite::{CachedStatement, OptionalExtension, Row, Transaction};
 
-use super::read::tests_column;
+use super::row::tests_column;
 use crate::{StoreError, StoredObservation, Verdict};
 
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The row of a new key.
     Stored(StoredObservation),
     Duplicate,
@@ -16,7 +16,7 @@ pub(super) enum Outcome {
 }
 
 /// The statements of one group. A new key takes one statement; only a known key takes the others.
-pub(super) struct Table<'t> {
+pub(crate) struct Table<'t> {
     insert: CachedStatement<'t>,
     find: CachedStatement<'t>,
     keep_old: CachedStatement<'t>,
@@ -28,7 +28,7 @@ pub(super) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn prepare(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+    pub(crate) fn prepare(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
         let insert = transaction.prepare_cached(
             "INSERT INTO recent (datastream, observed_at, value, flag, tests, deployment, time_source, received_at,
              increment, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1) ON CONFLICT DO NOTHING",
@@ -64,7 +64,7 @@ impl<'t> Table<'t> {
     }
 
     /// Puts a value, with the verdict about it where there is one.
-    pub(super) fn put(&mut self, observation: &Observation, verdict: Option<&Verdict>) -> Result<Outcome, StoreError> {
+    pub(crate) fn put(&mut self, observation: &Observation, verdict: Option<&Verdict>) -> Result<Outcome, StoreError> {
         let value = storable(observation.value);
         let (flag, tests, increment) = match (value, verdict) {
             (None, _) => (Flag::Missing, TestResults::NONE, None),
@@ -93,7 +93,7 @@ impl<'t> Table<'t> {
     }
 
     /// Gives a stored value its verdict; a flag or an increment that this takes back is kept.
-    pub(super) fn judge(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    pub(crate) fn judge(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         let (datastream, observed_at) = (verdict.datastream.get(), verdict.observed_at.get());
         let (flag, tests) = (verdict.tests.aggregate(), tests_column(verdict.tests));
         let increment = storable(verdict.increment);
@@ -141,6 +141,6 @@ impl Held {
 ///
 /// SQLite keeps -0.0 as 0.0 and NaN as no value. Without the same change here, a repeated -0.0 would look like a
 /// correction for ever; values that are no finite number never get here from a decoder.
-pub(super) fn storable(value: Option<f64>) -> Option<f64> {
+pub(crate) fn storable(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite()).map(|value| value + 0.0)
 }
