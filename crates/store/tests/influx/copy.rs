@@ -9,7 +9,7 @@ use bakau_store::{
     influx::InfluxStore,
 };
 
-use super::{Files, measured::measured, names};
+use super::{Files, measured::Measured, names};
 
 fn embedded(folder: &tempfile::TempDir, name: &str) -> EmbeddedStore {
     EmbeddedStore::open(&folder.path().join(name)).unwrap()
@@ -20,11 +20,21 @@ async fn ledger(store: &dyn Transfer) -> Vec<(LedgerKey, bakau_store::StoreCount
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_measured_year_goes_over_and_back_with_its_history() {
+async fn a_year_of_weather_goes_over_and_back_with_its_history() {
+    goes_over_and_back(&Measured::weather(), 20_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ../shared/data"]
+async fn a_year_of_the_estuary_goes_over_and_back_with_its_history() {
+    goes_over_and_back(&Measured::estuary(), 100_000).await;
+}
+
+async fn goes_over_and_back(measured: &Measured, least: u64) {
     let files = Files::new().await;
     let folder = tempfile::tempdir().unwrap();
     let (first, influx, back) = (embedded(&folder, "first.db"), files.store().await, embedded(&folder, "back.db"));
-    measured().write(&first).await;
+    measured.write(&first).await;
     let there = copy(&first, &influx, &mut |_| {}).await.unwrap();
     assert_eq!((there.differences, there.inherited), (vec![], vec![]));
     let home = copy(&influx, &back, &mut |_| {}).await.unwrap();
@@ -32,7 +42,7 @@ async fn a_measured_year_goes_over_and_back_with_its_history() {
     assert_eq!(home.totals, there.totals);
     let (before, after) = (first.verify().await.unwrap(), back.verify().await.unwrap());
     assert_eq!(before, after);
-    assert!(20_000 < before.rows && 100 < before.superseded && 100 < before.reflagged, "{before:?}");
+    assert!(least < before.rows && 100 < before.superseded && 100 < before.reflagged, "{before:?}");
     for datastream in 1..=3 {
         let query = everything(datastream);
         assert_eq!(first.observations(&query).await.unwrap(), back.observations(&query).await.unwrap());
@@ -74,7 +84,7 @@ async fn a_point_that_changed_on_its_way_is_named_with_its_hour_and_the_copy_beg
 async fn replaced_values_that_vanished_from_an_embedded_target_are_named_with_their_hour() {
     let folder = tempfile::tempdir().unwrap();
     let (source, target) = (embedded(&folder, "source.db"), embedded(&folder, "target.db"));
-    measured().write(&source).await;
+    Measured::weather().write(&source).await;
     let intruder = rusqlite::Connection::open(folder.path().join("target.db")).unwrap();
     let mut report = move |event| {
         if let CopyEvent::Compared { index: 0, .. } = event {

@@ -7,7 +7,7 @@ use bakau_store::{
     Store, StoredObservation, conformance::everything, copy::copy, embedded::EmbeddedStore, influx::InfluxStore,
 };
 
-use super::{measured::measured, server::Influxd};
+use super::{measured::Measured, server::Influxd};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -160,10 +160,20 @@ fn name(datastream: DatastreamId) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_of_the_document_answers_what_it_promises() {
+    check_examples(Measured::weather()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ../shared/data"]
+async fn every_example_of_the_document_answers_what_it_promises_about_the_estuary() {
+    check_examples(Measured::estuary()).await;
+}
+
+async fn check_examples(measured: Measured) {
     let (influxd, folder) = (Influxd::start().await, tempfile::tempdir().unwrap());
     influxd.make_bucket("bakau").await;
     let source = EmbeddedStore::open(&folder.path().join("series.db")).unwrap();
-    measured().in_2026().write(&source).await;
+    measured.in_2026().write(&source).await;
     let names = Arc::new(|number| DatastreamName::new("prb-bjbr-01", &name(number)?, None).ok());
     let journal = folder.path().join("series-influx.db");
     let target = InfluxStore::open(&journal, influxd.config("bakau"), names).unwrap();

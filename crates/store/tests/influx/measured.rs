@@ -26,21 +26,20 @@ fn project(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// A year of the estuary where it is at hand, because its terms allow no copy in the project; else a year of weather.
-pub(crate) fn measured() -> Measured {
-    let estuary = project("../shared/data/nerrs_apacpwq.csv.gz");
-    if estuary.is_file() {
-        return Measured { file: estuary, columns: &["temp", "do_mgl", "ph"], days: 0 };
-    }
-    println!("the estuary is not at hand: a year of weather instead");
-    Measured {
-        file: project("tests/data/weather_jfk_2013_hourly.csv.gz"),
-        columns: &["temp", "humid", "pressure"],
-        days: 0,
-    }
-}
-
 impl Measured {
+    /// A year of weather by the hour.
+    pub(crate) fn weather() -> Self {
+        let file = project("tests/data/weather_jfk_2013_hourly.csv.gz");
+        Self { file, columns: &["temp", "humid", "pressure"], days: 0 }
+    }
+
+    /// A year of an estuary by the quarter of an hour. Its terms allow no copy in the project, so tests that need it are
+    /// ignored.
+    pub(crate) fn estuary() -> Self {
+        let file = project("../shared/data/nerrs_apacpwq.csv.gz");
+        Self { file, columns: &["temp", "do_mgl", "ph"], days: 0 }
+    }
+
     /// The same, as if its year had been 2026.
     pub(crate) fn in_2026(self) -> Self {
         let first = self.series()[0][0].0.div_euclid(DAY_MS);
