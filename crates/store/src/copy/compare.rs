@@ -69,7 +69,7 @@ impl Compared {
 type Hours = BTreeMap<i64, Totals>;
 
 /// Quarantined instants of each datastream that has some under its number.
-type Apart = BTreeMap<u32, BTreeSet<i64>>;
+type Quarantined = BTreeMap<u32, BTreeSet<i64>>;
 
 pub(super) async fn everything(
     source: &dyn Transfer,
@@ -79,14 +79,14 @@ pub(super) async fn everything(
 ) -> Result<Compared, CopyError> {
     let mut compared = Compared { datastreams: datastreams.len(), ..Compared::default() };
     let before = quarantine(source, CopyError::Source, &mut |_| {}).await?;
-    let mut apart = quarantine(target, CopyError::Target, &mut |_| compared.quarantined += 1).await?;
-    for (datastream, instants) in &mut apart {
+    let mut quarantined = quarantine(target, CopyError::Target, &mut |_| compared.quarantined += 1).await?;
+    for (datastream, instants) in &mut quarantined {
         instants.retain(|at| before.get(datastream).is_none_or(|known| !known.contains(at)));
         compared.newly_quarantined += instants.len() as u64;
     }
     let none = BTreeSet::new();
     for (index, &datastream) in datastreams.iter().enumerate() {
-        let left_out = apart.get(&datastream.get()).unwrap_or(&none);
+        let left_out = quarantined.get(&datastream.get()).unwrap_or(&none);
         let expected = hours(source, datastream, CopyError::Source, left_out).await?;
         let found = hours(target, datastream, CopyError::Target, &none).await?;
         let mut totals = Totals::default();
@@ -212,17 +212,17 @@ async fn quarantine(
     store: &dyn Transfer,
     failed: fn(StoreError) -> CopyError,
     each: &mut (dyn FnMut(&str) + Send),
-) -> Result<Apart, CopyError> {
-    let (mut apart, mut after) = (Apart::new(), None);
+) -> Result<Quarantined, CopyError> {
+    let (mut quarantined, mut after) = (Quarantined::new(), None);
     loop {
         let page = store.quarantine(after, PAGE_LINES).await.map_err(failed)?;
         for point in &page {
             each(&point.series);
             if let Some(datastream) = point.datastream() {
-                apart.entry(datastream.get()).or_default().insert(point.observed_at.get());
+                quarantined.entry(datastream.get()).or_default().insert(point.observed_at.get());
             }
         }
-        let Some(last) = page.last() else { return Ok(apart) };
+        let Some(last) = page.last() else { return Ok(quarantined) };
         after = Some((last.series.clone(), last.observed_at));
     }
 }

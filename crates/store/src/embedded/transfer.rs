@@ -8,7 +8,7 @@ use super::{EmbeddedStore, checkpoint};
 use crate::{
     RefusedPoint, StoreCounts, StoreError,
     copy::{Place, Step, Transfer, Unfinished},
-    sqlite::{copying, ledger, quarantine, values, versions},
+    sqlite::{copying, ledger, refused, values, versions},
 };
 
 #[async_trait]
@@ -22,7 +22,7 @@ impl Transfer for EmbeddedStore {
         after: Option<(String, UtcMillis)>,
         limit: usize,
     ) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.readers.run(move |connection| quarantine::quarantine(connection, after.as_ref(), limit)).await
+        self.readers.run(move |connection| refused::quarantine(connection, after.as_ref(), limit)).await
     }
 
     async fn ledger_lines(
@@ -50,7 +50,7 @@ fn take(connection: &mut Connection, step: &Step) -> Result<(), StoreError> {
             values::put_values(&transaction, &slice.values)?;
             versions::put_versions(&transaction, &slice.superseded, &slice.reflagged)?;
         }
-        Step::Quarantine(points) => quarantine::put_quarantine(&transaction, points)?,
+        Step::Quarantine(points) => refused::put_quarantine(&transaction, points)?,
         Step::Ledger(lines) => ledger::put_ledger(&transaction, lines)?,
         Step::End { cursor } => copying::end(&transaction, *cursor)?,
     }

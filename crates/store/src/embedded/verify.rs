@@ -80,9 +80,11 @@ fn check_sums(connection: &Connection, rows: u64, superseded: u64, problems: &mu
         connection.query_row("SELECT ifnull(sum(stored), 0), ifnull(sum(corrected), 0) FROM ledger", [], |row| {
             Ok((count(row, 0)?, count(row, 1)?))
         })?;
-    let apart: u64 = connection.query_row("SELECT count(*) FROM refused", [], |row| count(row, 0))?;
-    if stored != rows + apart {
-        problems.add(|| format!("the ledger says {stored} stored values, there are {rows} and {apart} in quarantine"));
+    let quarantined: u64 = connection.query_row("SELECT count(*) FROM refused", [], |row| count(row, 0))?;
+    if stored != rows + quarantined {
+        problems.add(|| {
+            format!("the ledger says {stored} stored values, there are {rows} and {quarantined} in quarantine")
+        });
     }
     // A number that came back by migration replaced the missing value at an instant at which nothing arrived.
     let brought_back: u64 = connection.query_row(

@@ -28,12 +28,12 @@ pub use self::{
 };
 use self::{
     http::{Server, mapping},
-    journal::{hours, intent::Asked, series::Grown, window},
+    journal::{hours, intent::WriteRequest, series::Grown, window},
 };
 use crate::{
     Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
     StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt, metrics,
-    sqlite::{copying, cursor::read_cursor, ledger, quarantine, readers::Readers, values, versions},
+    sqlite::{copying, cursor::read_cursor, ledger, readers::Readers, refused, values, versions},
 };
 
 /// How a datastream is called: asked once, when its first value is written.
@@ -93,7 +93,7 @@ impl InfluxStore {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn refused(&self, limit: usize) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.0.readers.run(move |connection| quarantine::quarantine(connection, None, limit)).await
+        self.0.readers.run(move |connection| refused::quarantine(connection, None, limit)).await
     }
 }
 
@@ -119,9 +119,9 @@ async fn on<T: Send + 'static>(
 impl Store for InfluxStore {
     async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
         let started = Instant::now();
-        let (inner, asked) = (Arc::clone(&self.0), Arc::new(Asked::new(batches.to_vec(), verdicts)));
+        let (inner, request) = (Arc::clone(&self.0), Arc::new(WriteRequest::new(batches.to_vec(), verdicts)));
         // A task of its own: an abandoned call must not leave the journal in the middle of a write.
-        let writing = tokio::spawn(async move { inner.write_all(asked).await });
+        let writing = tokio::spawn(async move { inner.write_all(request).await });
         let outcome = writing.await.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Unavailable, error)));
         *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.kind(), error.key(), error.to_string()));
         if let Ok(receipt) = &outcome

@@ -11,8 +11,8 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::{
     InfluxStore, Inner,
     journal::{
-        apart,
         hours::{self, Adding, Before},
+        quarantine,
         series::{self, Series},
     },
     on, parts,
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     RangeQuery, RefusedPoint, StoreCounts, StoreError, StoreErrorKind, StoredObservation,
     copy::{Place, Slice, Step, Transfer, Unfinished},
-    sqlite::{copying, ledger, quarantine, values, versions},
+    sqlite::{copying, ledger, refused, values, versions},
 };
 
 #[async_trait]
@@ -37,7 +37,7 @@ impl Transfer for InfluxStore {
         after: Option<(String, UtcMillis)>,
         limit: usize,
     ) -> Result<Vec<RefusedPoint>, StoreError> {
-        self.0.readers.run(move |connection| quarantine::quarantine(connection, after.as_ref(), limit)).await
+        self.0.readers.run(move |connection| refused::quarantine(connection, after.as_ref(), limit)).await
     }
 
     async fn ledger_lines(
@@ -117,7 +117,7 @@ impl Inner {
     /// Sends values; those that cannot be points, or that the server does not take, come back for the quarantine.
     async fn send_values(&self, series: &Series, rows: &[StoredObservation]) -> Result<Vec<RefusedPoint>, StoreError> {
         let (mut body, mut refused) = (String::with_capacity(rows.len() * 128), Vec::new());
-        let apart = |observed_at, reason, line| {
+        let refuse = |observed_at, reason, line| {
             let series = RefusedPoint::numbered(series.datastream);
             RefusedPoint { series, observed_at, reason, line }
         };
@@ -126,12 +126,12 @@ impl Inner {
             let encoded = key.as_ref().map_err(|unfit| *unfit).and_then(|key| encode(key, row, counted, &mut body));
             if let Err(unfit) = encoded {
                 let observation = &row.observation;
-                refused.push(apart(observation.observed_at, unfit.to_string(), format!("{:?}", observation.value)));
+                refused.push(refuse(observation.observed_at, unfit.to_string(), format!("{:?}", observation.value)));
             }
         }
         for point in send(&self.server, body.into()).await? {
             let at = point.line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
-            refused.push(apart(UtcMillis::new(at), point.reason, point.line));
+            refused.push(refuse(UtcMillis::new(at), point.reason, point.line));
         }
         Ok(refused)
     }
@@ -156,18 +156,18 @@ fn keep(
                 .execute_batch("DELETE FROM series; DELETE FROM hours; DELETE FROM pending; DELETE FROM erased;")?)
         }
         Step::Values(slice) => {
-            quarantine::put_quarantine(transaction, refused)?;
+            refused::put_quarantine(transaction, refused)?;
             versions::put_versions(transaction, &slice.superseded, &slice.reflagged)?;
             keep_values(transaction, slice)?;
             let number = slice.datastream.get();
-            refused.iter().try_for_each(|point| hours::spoil(transaction, number, point.observed_at.get()))
+            refused.iter().try_for_each(|point| hours::mark_inexact(transaction, number, point.observed_at.get()))
         }
         Step::Quarantine(points) => {
             for point in points {
                 if let Some(datastream) = series::datastream_of(transaction, point)? {
-                    count_apart(transaction, datastream, point, visible)?;
+                    count_quarantined(transaction, datastream, point, visible)?;
                 }
-                quarantine::put_quarantine(transaction, std::slice::from_ref(point))?;
+                refused::put_quarantine(transaction, std::slice::from_ref(point))?;
             }
             Ok(())
         }
@@ -195,7 +195,7 @@ fn keep_values(transaction: &Transaction<'_>, slice: &Slice) -> Result<(), Store
 }
 
 /// A point in quarantine is counted once in its hour: a value of the same instant was, and so was another such point.
-fn count_apart(
+fn count_quarantined(
     transaction: &Transaction<'_>,
     datastream: DatastreamId,
     point: &RefusedPoint,
@@ -204,7 +204,7 @@ fn count_apart(
     let at = point.observed_at.get();
     let series = series::series(transaction, datastream)?;
     let key = series.and_then(|series| series_key(&series.station, &series.parameter).ok()).unwrap_or_default();
-    let known = apart::instants(transaction, datastream, &key, (at, at))?;
+    let known = quarantine::instants(transaction, datastream, &key, (at, at))?;
     if known.is_empty() && !visible.contains(&(datastream, point.observed_at)) {
         hours::count(transaction, datastream, at)?;
     }

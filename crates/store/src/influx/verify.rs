@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{
     Inner,
     http::mapping,
-    journal::{apart, series},
+    journal::{quarantine, series},
     point::series_key,
 };
 use crate::{
@@ -23,7 +23,7 @@ type Hours = BTreeMap<i64, i64>;
 struct Held {
     series: series::Series,
     written: Hours,
-    apart: BTreeSet<i64>,
+    quarantined: BTreeSet<i64>,
 }
 
 /// What the journal says the server holds of each series.
@@ -38,7 +38,7 @@ pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
     mapping::look(&store.server).await?;
     let Expected { series, superseded, reflagged, mut problems } = store.readers.run(expected).await?;
     let mut rows = 0;
-    for Held { series, written, apart } in series {
+    for Held { series, written, quarantined } in series {
         let (from, to) = (UtcMillis::new(i64::MIN), UtcMillis::new(i64::MAX));
         let datastream = series.datastream;
         let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
@@ -48,7 +48,7 @@ pub(super) async fn verify(store: &Inner) -> Result<StoreVerify, StoreError> {
             rows += values.len() as u64;
             for row in values {
                 let at = row.observation.observed_at.get();
-                if apart.contains(&at) {
+                if quarantined.contains(&at) {
                     continue;
                 }
                 *visible.entry(Hour::start_of(at)).or_default() += 1;
@@ -82,13 +82,13 @@ fn expected(connection: &Connection) -> Result<Expected, StoreError> {
         let written = hours.query_map([series.datastream.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut written = written.collect::<Result<Hours, _>>()?;
         let key = series_key(&series.station, &series.parameter).unwrap_or_default();
-        let apart = apart::instants(connection, series.datastream, &key, (i64::MIN, i64::MAX))?;
-        for at in &apart {
+        let quarantined = quarantine::instants(connection, series.datastream, &key, (i64::MIN, i64::MAX))?;
+        for at in &quarantined {
             if let Some(count) = written.get_mut(&Hour::start_of(*at)) {
                 *count -= 1;
             }
         }
-        expected.push(Held { series, written, apart });
+        expected.push(Held { series, written, quarantined });
     }
     Ok(Expected { series: expected, superseded, reflagged, problems })
 }

@@ -122,9 +122,9 @@ async fn quarantine_goes_over_and_back_and_what_cannot_be_a_point_joins_it() {
     assert_eq!((there.totals.values, there.quarantined, there.newly_quarantined), (2, 1, 1));
     let home = copy(&influx, &back, &mut |_| {}).await.unwrap();
     assert_eq!((home.differences, home.inherited), (vec![], vec![]));
-    let apart = back.quarantine(None, usize::MAX).await.unwrap();
-    assert_eq!((apart.len(), apart[0].observed_at), (1, UtcMillis::new(i64::MAX - 5)));
-    assert!(apart[0].reason.contains("1677 to 2262"), "{apart:?}");
+    let quarantined = back.quarantine(None, usize::MAX).await.unwrap();
+    assert_eq!((quarantined.len(), quarantined[0].observed_at), (1, UtcMillis::new(i64::MAX - 5)));
+    assert!(quarantined[0].reason.contains("1677 to 2262"), "{quarantined:?}");
     let again = files.store().await;
     let compared = copy(&back, &again, &mut |_| {}).await.unwrap();
     assert_eq!((compared.differences, compared.inherited), (vec![], vec![]));

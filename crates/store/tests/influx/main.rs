@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
-mod apart;
 mod copy;
 mod erased;
 mod examples;
@@ -14,6 +13,7 @@ mod measured;
 #[path = "../old/mod.rs"]
 mod old;
 mod points;
+mod quarantine;
 mod ranges;
 mod scripted;
 mod server;

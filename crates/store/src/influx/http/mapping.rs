@@ -34,8 +34,8 @@ pub(crate) async fn check(server: &Server) -> Result<(), StoreError> {
 pub(crate) async fn look(server: &Server) -> Result<(), StoreError> {
     let (org, bucket) = (server.config.org.as_str(), server.config.bucket.as_str());
     let (database, policy) = database(bucket);
-    let mapped = server.told("/api/v2/dbrps", &[("org", org), ("db", database), ("rp", policy)]).await;
-    let found = server.told("/api/v2/buckets", &[("org", org), ("name", bucket)]).await;
+    let mapped = server.get_json("/api/v2/dbrps", &[("org", org), ("db", database), ("rp", policy)]).await;
+    let found = server.get_json("/api/v2/buckets", &[("org", org), ("name", bucket)]).await;
     let is_elsewhere = mapped.zip(found).is_some_and(|(mapped, found)| leads_elsewhere(&mapped, &found));
     *server.mapped.lock() = (!is_elsewhere).then(Instant::now);
     if is_elsewhere {

@@ -65,7 +65,7 @@ fn wrong(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreErr
 }
 
 /// A failure on the way; the address is left out, for it may carry a password.
-pub(crate) fn away(error: reqwest::Error) -> StoreError {
+pub(crate) fn unavailable(error: reqwest::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, error.without_url())
 }
 
@@ -99,7 +99,7 @@ impl Server {
         let to = [("org", self.config.org.as_str()), ("bucket", self.config.bucket.as_str()), ("precision", "ms")];
         let request = self.client.post(self.url("/api/v2/write")).query(&to).timeout(self.config.timeouts.total);
         let request = request.header("Authorization", self.authorization()).body(lines);
-        let mut answer = request.send().await.map_err(away)?;
+        let mut answer = request.send().await.map_err(unavailable)?;
         let header = |name| answer.headers().get(name).and_then(|text| text.to_str().ok()).map(str::to_owned);
         let (retry_after, date) = (header(reqwest::header::RETRY_AFTER), header(reqwest::header::DATE));
         let status = answer.status().as_u16();
@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// A JSON answer to a question about the server itself; `None` where it does not say, or not soon.
-    pub(crate) async fn told(&self, path: &str, about: &[(&str, &str)]) -> Option<Value> {
+    pub(crate) async fn get_json(&self, path: &str, about: &[(&str, &str)]) -> Option<Value> {
         let request = self.client.get(self.url(path)).query(about).timeout(self.config.timeouts.connect);
         let mut answer = request.header("Authorization", self.authorization()).send().await.ok()?;
         if answer.status() != reqwest::StatusCode::OK {
@@ -121,7 +121,7 @@ impl Server {
 /// The body of an answer, as much of it as is read at all.
 async fn beginning(answer: &mut reqwest::Response) -> Result<Vec<u8>, StoreError> {
     let mut text = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(away)? {
+    while let Some(piece) = answer.chunk().await.map_err(unavailable)? {
         text.extend_from_slice(&piece);
         if MAX_ANSWER_BYTES < text.len() {
             text.truncate(MAX_ANSWER_BYTES);

@@ -163,5 +163,5 @@ fn keep(
     let replaced = Superseded { observation, revision, tests, increment, recorded_at };
     versions::put_versions(transaction, &[replaced], &[])?;
     values::put_values(transaction, &[back])?;
-    hours::spoil(transaction, key.datastream, key.observed_at)
+    hours::mark_inexact(transaction, key.datastream, key.observed_at)
 }

@@ -65,7 +65,7 @@ impl Before {
 /// values come by datastream and in order of time.
 pub(crate) struct Adding<'t> {
     add: CachedStatement<'t>,
-    spoil: CachedStatement<'t>,
+    mark_inexact: CachedStatement<'t>,
     open: Option<Open>,
 }
 
@@ -91,8 +91,9 @@ impl<'t> Adding<'t> {
              greatest = max(ifnull(greatest, excluded.greatest), ifnull(excluded.greatest, greatest)),
              last_at = ifnull(excluded.last_at, last_at), gap = min(gap, excluded.gap), exact = exact AND excluded.exact",
         )?;
-        let spoil = transaction.prepare_cached("UPDATE hours SET exact = 0 WHERE datastream = ?1 AND hour = ?2")?;
-        Ok(Self { add, spoil, open: None })
+        let mark_inexact =
+            transaction.prepare_cached("UPDATE hours SET exact = 0 WHERE datastream = ?1 AND hour = ?2")?;
+        Ok(Self { add, mark_inexact, open: None })
     }
 
     /// Adds a new key with the value that it has after the write.
@@ -129,17 +130,17 @@ impl<'t> Adding<'t> {
         let row = params![datastream, start, stored, usable, sum, lost, least, greatest, last_at, gap_ms, exact];
         self.add.execute(row)?;
         if !exact {
-            self.spoil.execute((datastream, start + Hour::MS))?;
+            self.mark_inexact.execute((datastream, start + Hour::MS))?;
         }
         Ok(())
     }
 }
 
 /// Makes an hour of a datastream inexact, and the one behind it.
-pub(crate) fn spoil(transaction: &Transaction<'_>, datastream: u32, at: i64) -> Result<(), StoreError> {
-    let mut spoil = transaction
+pub(crate) fn mark_inexact(transaction: &Transaction<'_>, datastream: u32, at: i64) -> Result<(), StoreError> {
+    let mut mark_inexact = transaction
         .prepare_cached("UPDATE hours SET exact = 0 WHERE datastream = ?1 AND hour BETWEEN ?2 AND ?2 + 3600000")?;
-    spoil.execute((datastream, Hour::start_of(at)))?;
+    mark_inexact.execute((datastream, Hour::start_of(at)))?;
     Ok(())
 }
 

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
     super::point,
-    apart,
     hours::{self, Adding},
     pending::{Pending, put_pending},
+    quarantine,
     series::{Grown, Known, Names, Series, by_datastream},
 };
 use crate::{
@@ -25,13 +25,13 @@ use crate::{
 
 /// Batches and verdicts of a write, shared by its steps.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct WriteRequest {
     batches: Vec<Arc<Batch>>,
     /// In order of their keys.
     verdicts: Vec<Verdict>,
 }
 
-impl Asked {
+impl WriteRequest {
     pub(crate) fn new(batches: Vec<Arc<Batch>>, mut verdicts: Vec<Verdict>) -> Self {
         verdicts.sort_unstable_by_key(verdict_key);
         Self { batches, verdicts }
@@ -53,7 +53,7 @@ pub(crate) enum Intent {
 /// they were asked for.
 pub(crate) fn intend(
     connection: &mut Connection,
-    Asked { batches, verdicts }: &Asked,
+    WriteRequest { batches, verdicts }: &WriteRequest,
     loaded: Option<&[StoredObservation]>,
     name: &dyn Fn(DatastreamId) -> Option<(String, String)>,
     grown: &mut Grown,
@@ -73,7 +73,7 @@ pub(crate) fn intend(
         // Rows from the server, so that the decision finds them where it looks.
         Some(loaded) => values::add_values(&transaction, loaded)?,
     }
-    apart::leave_out_unfit(&transaction, &mut group, &known)?;
+    quarantine::leave_out_unfit(&transaction, &mut group, &known)?;
     let mut fresh = Vec::with_capacity(group.order.len());
     write_rows(&transaction, &mut group, verdicts, &mut |row, last_word| fresh.push((row, last_word)))?;
     let body = body(&transaction, &touched, &fresh, &mut known)?;
@@ -114,7 +114,7 @@ fn body(
     let mut find = transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM recent WHERE datastream = ?1 AND observed_at = ?2"))?;
     let mut body = String::with_capacity(touched.len() * 128);
-    let apart = apart::among(transaction, touched, known)?;
+    let quarantined = quarantine::among(transaction, touched, known)?;
     let (mut hours, mut fresh) = (Adding::new(transaction)?, fresh.iter().peekable());
     for (keys, Known { key, before, new, counted, .. }) in by_datastream(touched).zip(known) {
         for &(datastream, at) in keys {
@@ -130,10 +130,10 @@ fn body(
             if is_new.is_some() {
                 *new = (new.0 + 1, new.1.min(at));
             }
-            if is_new.is_some() && apart.contains(&(datastream, at)) {
+            if is_new.is_some() && quarantined.contains(&(datastream, at)) {
                 // Counted when it went to quarantine, without its value.
                 hours.flush()?;
-                hours::spoil(transaction, datastream, at)?;
+                hours::mark_inexact(transaction, datastream, at)?;
             } else if is_new.is_some() {
                 hours.put(before, &row)?;
             }
@@ -141,9 +141,15 @@ fn body(
                 key.as_ref().map_err(|unfit| *unfit).and_then(|key| point::encode(key, &row, *counted, &mut body));
             if let Err(unfit) = encoded {
                 let series = RefusedPoint::numbered(DatastreamId::new(datastream));
-                apart::keep(transaction, &series, at, &unfit.to_string(), &format!("{:?}", row.observation.value))?;
+                quarantine::keep(
+                    transaction,
+                    &series,
+                    at,
+                    &unfit.to_string(),
+                    &format!("{:?}", row.observation.value),
+                )?;
                 hours.flush()?;
-                hours::spoil(transaction, datastream, at)?;
+                hours::mark_inexact(transaction, datastream, at)?;
             }
         }
     }

@@ -5,11 +5,11 @@
 //! nearly always decided here. A write is one transaction with the body for the server as `pending`; the body stays
 //! until the server has said 204, and the visible cursor moves only then. `synchronous` is FULL: the intent comes first.
 
-pub(crate) mod apart;
 pub(crate) mod erased;
 pub(crate) mod hours;
 pub(crate) mod intent;
 pub(crate) mod pending;
+pub(crate) mod quarantine;
 pub(crate) mod series;
 pub(crate) mod window;
 

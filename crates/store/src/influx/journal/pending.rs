@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::{
     super::{point, write::Refused},
-    apart, hours,
+    hours, quarantine,
     series::all_series,
 };
 use crate::{
@@ -61,9 +61,9 @@ pub(crate) fn confirm(connection: &mut Connection, cursor: Seq, refused: &[Refus
     for Refused { line, reason } in refused {
         let key = line.split_once(" value=").map_or(line.as_str(), |(key, _)| key);
         let at: i64 = line.rsplit_once(' ').and_then(|(_, at)| at.parse().ok()).unwrap_or_default();
-        apart::keep(&transaction, key, at, reason, line)?;
+        quarantine::keep(&transaction, key, at, reason, line)?;
         if let Some(datastream) = numbers.get(key) {
-            hours::spoil(&transaction, datastream.get(), at)?;
+            hours::mark_inexact(&transaction, datastream.get(), at)?;
         }
     }
     write_cursor(&transaction, cursor)?;

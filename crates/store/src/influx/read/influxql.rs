@@ -5,7 +5,7 @@ use super::{
         http::{
             Server,
             answer::{Hold, Next, decide},
-            away, mapping,
+            mapping, unavailable,
         },
         point::{INSTANTS, MEASUREMENT, Wanted},
     },
@@ -90,7 +90,7 @@ async fn question<T: Wanted>(server: &Server, text: String) -> Result<Rows, Stor
     let request = server.client.post(server.url("/query")).query(&how).header("Accept", "application/x-msgpack");
     let request =
         request.header("Authorization", server.authorization()).header("Content-Type", "application/vnd.influxql");
-    let body = request.body(text).send().await.map_err(away)?;
+    let body = request.body(text).send().await.map_err(unavailable)?;
     let status = body.status().as_u16();
     if status != 200 {
         return Err(match decide(status) {
@@ -108,7 +108,7 @@ impl Rows {
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
         while !self.ended && self.ready.len() < CHUNK_ROWS {
             // A body that ends early is an error of the client or of the chunk it ends in, never the end.
-            match self.body.chunk().await.map_err(away)? {
+            match self.body.chunk().await.map_err(unavailable)? {
                 Some(piece) => self.answer.push(&piece, &mut self.ready).map_err(unusable)?,
                 None => {
                     self.answer.finish().map_err(unusable)?;

@@ -1,14 +1,14 @@
 //! Values of the server: ranges, single instants, and hours that the journal does not know exactly.
 
-mod ahead;
 pub(crate) mod influxql;
 mod msgpack;
+mod prefetch;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use bakau_model::{DatastreamId, UtcMillis};
 
-pub(crate) use self::ahead::Ahead;
+pub(crate) use self::prefetch::Prefetch;
 use super::{Inner, journal::series::Series, point::Wanted};
 use crate::{Hour, RangeQuery, SeriesPoint, StoreError, StoreErrorKind, StoredObservation};
 
@@ -43,8 +43,8 @@ impl Inner {
     }
 
     /// The values of a range as the server has them.
-    pub(crate) fn read<T: Wanted>(&self, query: &RangeQuery) -> Ahead<'_, T> {
-        Ahead::new(self, query)
+    pub(crate) fn read<T: Wanted>(&self, query: &RangeQuery) -> Prefetch<'_, T> {
+        Prefetch::new(self, query)
     }
 
     /// Shows the values of a range where it may block, until `visit` breaks off.

@@ -12,7 +12,7 @@ use super::{
     Inner,
     journal::{
         erased,
-        intent::{self, Asked, Intent},
+        intent::{self, Intent, WriteRequest},
         pending::{self, Pending},
     },
     on, parts,
@@ -31,17 +31,17 @@ impl Inner {
         Ok(receipt)
     }
 
-    pub(crate) async fn write_all(&self, asked: Arc<Asked>) -> Result<WriteReceipt, StoreError> {
+    pub(crate) async fn write_all(&self, request: Arc<WriteRequest>) -> Result<WriteReceipt, StoreError> {
         let connection = self.writer.lock().await;
         let mut counts = StoreCounts::default();
         if let Some(pending) = on(&connection, |connection| pending::pending(connection)).await? {
             counts += self.finish(&connection, pending).await?.counts;
         }
         self.bring_numbers_back(&connection).await?;
-        let mut intent = self.intend(&connection, &asked, None).await?;
+        let mut intent = self.intend(&connection, &request, None).await?;
         if let Intent::Unknown(unknown) = intent {
             let loaded = self.load(unknown).await?;
-            intent = self.intend(&connection, &asked, Some(loaded)).await?;
+            intent = self.intend(&connection, &request, Some(loaded)).await?;
         }
         let cursor = match intent {
             Intent::Decided(pending) => {
@@ -69,13 +69,13 @@ impl Inner {
     async fn intend(
         &self,
         connection: &Arc<Mutex<Connection>>,
-        asked: &Arc<Asked>,
+        request: &Arc<WriteRequest>,
         loaded: Option<Vec<StoredObservation>>,
     ) -> Result<Intent, StoreError> {
-        let (names, grown, asked) = (Arc::clone(&self.names), Arc::clone(&self.grown), Arc::clone(asked));
+        let (names, grown, request) = (Arc::clone(&self.names), Arc::clone(&self.grown), Arc::clone(request));
         on(connection, move |connection| {
             let name = |datastream| names(datastream).map(|name| parts(&name));
-            intent::intend(connection, &asked, loaded.as_deref(), &name, &mut grown.lock())
+            intent::intend(connection, &request, loaded.as_deref(), &name, &mut grown.lock())
         })
         .await
     }

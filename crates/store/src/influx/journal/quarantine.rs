@@ -66,8 +66,8 @@ pub(crate) fn among(
     for (keys, Known { series, key, .. }) in by_datastream(touched).zip(known) {
         let (Some(&(datastream, first)), Some(&(_, last))) = (keys.first(), keys.last()) else { continue };
         let key = key.as_deref().unwrap_or_default();
-        let apart = instants(transaction, series.datastream, key, (first, last))?;
-        found.extend(apart.into_iter().map(|at| (datastream, at)));
+        let quarantined = instants(transaction, series.datastream, key, (first, last))?;
+        found.extend(quarantined.into_iter().map(|at| (datastream, at)));
     }
     Ok(found)
 }

@@ -33,7 +33,7 @@ const WINDOW_VALUES: usize = 25_000;
 const MOST_VALUES: usize = 2 * WINDOW_VALUES;
 
 /// The values of a range, in reading order.
-pub(crate) struct Ahead<'s, T> {
+pub(crate) struct Prefetch<'s, T> {
     store: &'s Inner,
     /// Behind `after` nothing is asked for yet.
     query: RangeQuery,
@@ -41,18 +41,18 @@ pub(crate) struct Ahead<'s, T> {
     over: bool,
     /// Values that are still wanted.
     left: usize,
-    under_way: VecDeque<Asked<T>>,
+    under_way: VecDeque<Request<T>>,
 }
 
 /// A window that was asked for.
-struct Asked<T> {
+struct Request<T> {
     /// Values that it has, as far as counts by hour tell.
     expected: usize,
     limit: usize,
     reading: JoinHandle<Result<Found<T>, StoreError>>,
 }
 
-impl<T> Drop for Asked<T> {
+impl<T> Drop for Request<T> {
     fn drop(&mut self) {
         self.reading.abort();
     }
@@ -66,7 +66,7 @@ struct Found<T> {
     last: Option<UtcMillis>,
 }
 
-impl<'s, T: Wanted> Ahead<'s, T> {
+impl<'s, T: Wanted> Prefetch<'s, T> {
     pub(crate) fn new(store: &'s Inner, query: &RangeQuery) -> Self {
         Self { store, query: query.clone(), over: false, left: query.limit, under_way: VecDeque::new() }
     }
@@ -106,7 +106,7 @@ impl<'s, T: Wanted> Ahead<'s, T> {
             let (newest_first, limit) = (self.query.newest_first, wanted.min(MOST_VALUES));
             let range = SeriesRange { station, parameter, first, last, newest_first, limit };
             let reading = tokio::spawn(read(self.store.server.clone(), self.query.datastream, range));
-            self.under_way.push_back(Asked { expected: most, limit, reading });
+            self.under_way.push_back(Request { expected: most, limit, reading });
         }
         Ok(())
     }
