@@ -105,7 +105,7 @@ pub(crate) struct SourceSection {
     /// 1883, or 8883 with TLS, where not given.
     #[serde(default)]
     port: Option<u16>,
-    /// `v5` (MQTT 5) or `v4` (MQTT 3.1.1).
+    /// Version of MQTT: `5` or `3.1.1`.
     #[serde(default)]
     pub(crate) protocol: Protocol,
     /// Encrypted; the broker's certificate and name are always checked.

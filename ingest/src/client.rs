@@ -37,21 +37,22 @@ pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * DAY_S as u
 /// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
 pub const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
 
-/// Version of MQTT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// MQTT 3.1.1.
-    V4,
-    /// MQTT 5: reasons in words, and a session that ends when nobody came back for long.
-    #[default]
-    V5,
+bakau_model::words! {
+    /// Version of MQTT.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+    pub serde enum Protocol {
+        /// MQTT 3.1.1.
+        V311 => "3.1.1",
+        /// MQTT 5: reasons in words, and a session that ends when nobody came back for long.
+        #[default]
+        V5 => "5",
+    }
 }
 
 impl Protocol {
     const fn name(self) -> &'static str {
         match self {
-            Self::V4 => "MQTT 3.1.1",
+            Self::V311 => "MQTT 3.1.1",
             Self::V5 => "MQTT 5",
         }
     }

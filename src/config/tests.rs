@@ -71,12 +71,12 @@ fn tls_zones_and_public_addresses_are_checked_with_everything_else() {
 #[test]
 fn a_plain_address_that_others_reach_needs_a_word_and_tls_changes_the_usual_port() {
     let text = "[broker]\nlisten = \"0.0.0.0:1883\"\nallow_plaintext = true\ntime_zone = \"Asia/Jakarta\"\n\
-                [[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\nprotocol = \"v4\"\n";
+                [[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\nprotocol = \"3.1.1\"\n";
     let config = Config::parse(Path::new("bakau.toml"), text).unwrap();
     let broker = SourceName::new(crate::sources::BROKER_SOURCE).unwrap();
     assert_eq!(config.time_zones(&broker)[&broker], "Asia/Jakarta");
     let mut source = config.sources[0].clone();
-    assert_eq!((source.port(), source.protocol), (1883, Protocol::V4));
+    assert_eq!((source.port(), source.protocol), (1883, Protocol::V311));
     source.tls = true;
     assert_eq!(source.port(), 8883);
 }

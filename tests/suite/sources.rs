@@ -56,8 +56,8 @@ impl Rig {
         let configuration = "[http]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n\
                              accept_past_days = 20000\n"
             .to_owned()
-            + &source("lima", USERNAME, lima.port(), "protocol = \"v5\"")
-            + &source("tiga", USERNAME, tiga.port(), "protocol = \"v4\"")
+            + &source("lima", USERNAME, lima.port(), "protocol = \"5\"")
+            + &source("tiga", USERNAME, tiga.port(), "protocol = \"3.1.1\"")
             + &source("sandi", "bakau", tls_port, &tls);
         let mut text = catalogue::load(0);
         for source in SOURCES {

@@ -59,7 +59,7 @@ pub(crate) fn refused_v4(code: v4::ConnectReturnCode) -> Reason {
 /// The answer of a broker that knows only MQTT 3.1.1 to a CONNECT of version 5.
 pub(crate) fn refused_by_v4(code: u8) -> Reason {
     match code {
-        1 => Reason::lasting("the broker does not speak MQTT 5: set protocol = \"v4\" at this source"),
+        1 => Reason::lasting("the broker does not speak MQTT 5: set protocol = \"3.1.1\" at this source"),
         other => Reason::lasting(&format!("the broker refused the connection with MQTT 3.1.1 code {other}")),
     }
 }

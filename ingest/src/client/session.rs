@@ -233,7 +233,7 @@ impl<'c> Session<'c> {
             link.write(std::iter::once(ask)).await?;
         }
         // With MQTT 5 asking again costs nothing, with 3.1.1 it brings every retained message once more.
-        if self.subscribed && self.config.protocol == Protocol::V4 {
+        if self.subscribed && self.config.protocol == Protocol::V311 {
             self.show_connected();
             return Ok(());
         }

@@ -173,7 +173,7 @@ fn config(port: u16) -> ClientConfig {
     ClientConfig::new(SourceName::new("main").unwrap(), "127.0.0.1", port, vec!["bakau/#".to_owned()])
 }
 
-const VERSIONS: [Protocol; 2] = [Protocol::V4, Protocol::V5];
+const VERSIONS: [Protocol; 2] = [Protocol::V311, Protocol::V5];
 
 fn payloads(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|count| format!(r#"{{"do":{count}}}"#)).collect()

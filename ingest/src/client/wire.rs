@@ -131,7 +131,7 @@ impl Decoder for Codec {
             return Ok(None);
         }
         match self.protocol {
-            Protocol::V4 => match b4::v4::Packet::read(bytes, self.max_packet_bytes) {
+            Protocol::V311 => match b4::v4::Packet::read(bytes, self.max_packet_bytes) {
                 Ok(packet) => Ok(Some(from_v4(packet))),
                 Err(error) => Err(malformed(error.to_string())),
             },
@@ -166,7 +166,7 @@ impl Encoder<Outgoing> for Codec {
 
     fn encode(&mut self, packet: Outgoing, bytes: &mut BytesMut) -> Result<(), WireError> {
         let written = match self.protocol {
-            Protocol::V4 => to_v4(packet).write(bytes, usize::MAX).map_err(|error| error.to_string()),
+            Protocol::V311 => to_v4(packet).write(bytes, usize::MAX).map_err(|error| error.to_string()),
             Protocol::V5 => to_v5(packet).write(bytes, None).map_err(|error| error.to_string()),
         };
         written.map(drop).map_err(|reason| WireError::Malformed(self.protocol.name(), reason))
