@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     rooms.announce();
     let demo = DemoConfig { broker, credentials, seed: arguments.seed, ..DemoConfig::default() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // The stations say goodbye before the broker ends, as devices that are switched off do.
+    // The stations send DISCONNECT before the broker ends, as devices that are switched off do.
     let gone = CancellationToken::new();
     let told = gone.clone();
     tokio::spawn(async move {

@@ -2,7 +2,7 @@
 //!
 //! rumqttc's codecs read and write packets; the session's rules are here, because they decide what may be lost. Its event
 //! loop is not used: it would send acknowledgements one by one through a channel, refuses a PUBREL that the broker
-//! repeats after a reconnect, for ever, and keeps the MQTT 5 reason of a goodbye to itself.
+//! repeats after a reconnect, for ever, and keeps the MQTT 5 reason of a DISCONNECT to itself.
 //!
 //! - A message is acknowledged when the committer says that it is durable, and only on the connection that brought it.
 //! - Subscriptions are made when the broker has no session, and until it confirmed them once in this run; filters that

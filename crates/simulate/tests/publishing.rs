@@ -146,10 +146,10 @@ async fn whoever_ends_waits_until_the_broker_knows_it_or_its_last_will_would_cal
     stream.write_all(&[0x20, 2, 0, 0]).await.unwrap();
     assert_eq!(packet(&mut stream).await.unwrap().0 & 0xF0, 0x30);
     stop.cancel();
-    while packet(&mut stream).await.expect("a goodbye before the end").0 != 0xE0 {}
+    while packet(&mut stream).await.expect("a DISCONNECT before the end").0 != 0xE0 {}
     known.store(true, Ordering::Relaxed);
     drop(stream);
-    assert!(publishing.await.unwrap(), "it ended before the broker had read its goodbye");
+    assert!(publishing.await.unwrap(), "it ended before the broker had read its DISCONNECT");
 }
 
 fn drain(mut received: mpsc::UnboundedReceiver<Received>) -> Vec<Received> {

@@ -211,7 +211,7 @@ async fn carry<C: AsyncRead + AsyncWrite + Unpin>(
             at_boundary = finished;
         }
     }
-    say_goodbye(client, connection, at_boundary).await;
+    disconnect(client, connection, at_boundary).await;
 }
 
 fn violated(violation: Violation, connection: &Connection, shared: &Shared) {
@@ -309,7 +309,7 @@ async fn carry_on(
             return Ended::Violating(violation);
         }
         // rmqtt leaves the socket open after a DISCONNECT, and some clients wait for the server to close it.
-        if scanner.said_goodbye() {
+        if scanner.is_disconnected() {
             return Ended::ByClient;
         }
     }
@@ -332,7 +332,7 @@ async fn carry_back(from_inner: &mut (impl AsyncRead + Unpin), to_client: &mut (
 }
 
 /// Tells an MQTT 5 client why, and closes so that it can read it.
-async fn say_goodbye<C: AsyncRead + AsyncWrite + Unpin>(client: &mut C, connection: &Connection, at_boundary: bool) {
+async fn disconnect<C: AsyncRead + AsyncWrite + Unpin>(client: &mut C, connection: &Connection, at_boundary: bool) {
     if let Some(closing) = connection.closing() {
         tracing::debug!(peer = %connection.peer, epoch = connection.epoch, ?closing, "mqtt connection ended by server");
         if connection.is_v5() && at_boundary {

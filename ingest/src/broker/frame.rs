@@ -110,7 +110,7 @@ impl Scanner {
     }
 
     /// Whether the client has sent a complete DISCONNECT: nothing may follow it.
-    pub(super) fn said_goodbye(&self) -> bool {
+    pub(super) fn is_disconnected(&self) -> bool {
         self.disconnecting && matches!(self.state, State::Start)
     }
 
@@ -197,12 +197,12 @@ mod tests {
         let mut scanner = Scanner::new(LIMITS);
         scanner.feed(&connect(5));
         scanner.feed(&packet(PUBLISH, &[1; 5]));
-        assert!(!scanner.said_goodbye());
+        assert!(!scanner.is_disconnected());
         let disconnect = packet(DISCONNECT, &[0, 0]);
         scanner.feed(&disconnect[..3]);
-        assert!(!scanner.said_goodbye());
+        assert!(!scanner.is_disconnected());
         scanner.feed(&disconnect[3..]);
-        assert!(scanner.said_goodbye());
+        assert!(scanner.is_disconnected());
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Link {
         link.write(std::iter::once(Outgoing::Connect(opening(config)))).await?;
         match link.read().await? {
             Incoming::Accepted(accepted) => Ok((link, accepted)),
-            Incoming::Refused(reason) | Incoming::Goodbye(reason) => Err(reason.into()),
+            Incoming::Refused(reason) | Incoming::Disconnect(reason) => Err(reason.into()),
             Incoming::Publish(_)
             | Incoming::Release(_)
             | Incoming::SubAck { .. }

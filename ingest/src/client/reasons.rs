@@ -110,9 +110,9 @@ pub(crate) const fn subscription(code: SubscribeReasonCode) -> &'static str {
 }
 
 /// DISCONNECT reason codes of MQTT 5, section 3.14.2.1; 0 also stands for the one of MQTT 3.1.1, which gives none.
-pub(crate) fn goodbye(code: u8) -> Reason {
+pub(crate) fn of_disconnect(code: u8) -> Reason {
     match code {
-        0x00 | 0x04 => Reason::passing("the broker said goodbye"),
+        0x00 | 0x04 => Reason::passing("the broker ended the connection"),
         0x81 | 0x82 => Reason::passing("the broker saw a protocol error"),
         0x87 => Reason::lasting("the broker ended the connection: not authorized"),
         0x89 => Reason::passing("the broker is busy"),

@@ -308,7 +308,7 @@ impl<'c> Session<'c> {
                 self.settle().await;
                 Ok(())
             }
-            Incoming::Goodbye(reason) => Err(reason.into()),
+            Incoming::Disconnect(reason) => Err(reason.into()),
             Incoming::Accepted(_) | Incoming::Refused(_) | Incoming::Other => Ok(()),
         }
     }
@@ -427,7 +427,7 @@ impl<'c> Session<'c> {
         self.board.set_state(&self.config.name, state, self.clock.now());
     }
 
-    /// Acknowledges what is still on its way into the spool, then says goodbye.
+    /// Acknowledges what is still on its way into the spool, then sends DISCONNECT.
     async fn drain(&mut self, link: &mut Link) -> Result<(), LinkError> {
         let deadline = tokio::time::Instant::now() + DRAIN;
         while 0 < self.on_their_way {

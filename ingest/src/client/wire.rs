@@ -65,8 +65,8 @@ pub(crate) enum Incoming {
         granted: Qos,
     },
     UnsubAck,
-    /// MQTT 5: the broker says why it ends the connection.
-    Goodbye(reasons::Reason),
+    /// The broker ends the connection; MQTT 5 says why.
+    Disconnect(reasons::Reason),
     /// An answer to a ping, or something only clients send.
     Other,
 }
@@ -154,8 +154,8 @@ impl Decoder for Codec {
 fn short_v5(bytes: &[u8], header: usize, whole: usize) -> Option<Incoming> {
     let body = bytes.get(header..whole)?;
     match (bytes.first()? >> 4, body) {
-        (14, []) => Some(Incoming::Goodbye(reasons::goodbye(0))),
-        (14, [code]) => Some(Incoming::Goodbye(reasons::goodbye(*code))),
+        (14, []) => Some(Incoming::Disconnect(reasons::of_disconnect(0))),
+        (14, [code]) => Some(Incoming::Disconnect(reasons::of_disconnect(*code))),
         (2, [_, code]) => Some(Incoming::Refused(reasons::refused_by_v4(*code))),
         _ => None,
     }
@@ -239,7 +239,7 @@ fn from_v4(packet: b4::v4::Packet) -> Incoming {
             sub_ack(ack.pkid, outcomes)
         }
         Packet::UnsubAck(_) => Incoming::UnsubAck,
-        Packet::Disconnect => Incoming::Goodbye(reasons::goodbye(0)),
+        Packet::Disconnect => Incoming::Disconnect(reasons::of_disconnect(0)),
         Packet::PingResp
         | Packet::Connect(_)
         | Packet::PubAck(_)
@@ -362,7 +362,7 @@ fn from_v5(packet: b5::v5::Packet) -> Incoming {
         Packet::UnsubAck(_) => Incoming::UnsubAck,
         Packet::Disconnect(disconnect) => {
             let said = disconnect.properties.and_then(|properties| properties.reason_string);
-            Incoming::Goodbye(reasons::goodbye(disconnect.reason_code as u8).with(said.as_deref().map(shortened)))
+            Incoming::Disconnect(reasons::of_disconnect(disconnect.reason_code as u8).with(said.as_deref().map(shortened)))
         }
         Packet::Auth(_)
         | Packet::PingResp(_)

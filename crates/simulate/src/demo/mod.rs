@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_station_is_gone_without_a_goodbye_and_says_so_when_it_is_back() {
+    fn a_silent_station_is_gone_without_a_disconnect_and_says_so_when_it_is_back() {
         let kind = FaultKind::Silence;
         let mut beat = beat(vec![Fault { kind, from: Duration::from_secs(5), lasts: Duration::from_secs(60) }]);
         assert!(matches!(next(&mut beat, 1_000), Next::Message(_)));

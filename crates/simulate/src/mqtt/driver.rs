@@ -33,8 +33,8 @@ const KEEP_ALIVE_S: u16 = 60;
 /// which the embedded broker commits or disconnects.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a goodbye may take.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an ordered end may take.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes gathered before they are handed to the socket: many small messages in one system call.
 const WRITE_CHUNK: usize = 64 * 1024;
@@ -46,7 +46,7 @@ pub enum Next {
     Message(Message),
     /// None before this much time has passed since the start.
     NotBefore(Duration),
-    /// The device dies: the connection breaks without a goodbye, and nothing comes before this much time has passed.
+    /// The device dies: the connection breaks without a DISCONNECT, and nothing comes before this much time has passed.
     Gone(Duration),
     /// None any more.
     End,
@@ -164,8 +164,8 @@ pub(super) async fn connect(target: &Target) -> Result<(OwnedReadHalf, OwnedWrit
 }
 
 /// An ordered end is no death: the broker is told, and closes the connection once it knows. A broker that ends before it
-/// has read the goodbye would take the connection for a broken one and publish the last will.
-async fn say_goodbye(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) -> io::Result<()> {
+/// has read the DISCONNECT would take the connection for a broken one and publish the last will.
+async fn disconnect(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) -> io::Result<()> {
     writer.write_all(&packet::DISCONNECT).await?;
     let mut rest = [0; 256];
     while reader.read(&mut rest).await? != 0 {}
@@ -260,8 +260,8 @@ impl Sender<'_> {
                 return Ok(Ended::Gone(until));
             }
             if self.ended && self.flight.waiting.is_empty() {
-                // The broker has everything; whether it hears the goodbye does not matter.
-                let _goodbye = writer.write_all(&packet::DISCONNECT).await;
+                // The broker has everything; whether it reads the DISCONNECT does not matter.
+                let _ignored = writer.write_all(&packet::DISCONNECT).await;
                 return Ok(Ended::Done);
             }
             if out.is_empty() && Duration::from_secs(u64::from(KEEP_ALIVE_S) / 2) < spoke.elapsed() {
@@ -272,7 +272,7 @@ impl Sender<'_> {
             }
             let outcome = tokio::select! {
                 () = stop.cancelled() => {
-                    let _goodbye = timeout(GOODBYE_TIMEOUT, say_goodbye(&mut reader, &mut writer)).await;
+                    let _ignored = timeout(DISCONNECT_TIMEOUT, disconnect(&mut reader, &mut writer)).await;
                     return Ok(Ended::Done);
                 }
                 read = reader.read_buf(&mut input) => match read {

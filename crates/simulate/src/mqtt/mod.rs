@@ -24,7 +24,7 @@ pub struct Target {
     pub client_id: String,
     /// User name and password; anonymous where absent.
     pub login: Option<Login>,
-    /// What the broker publishes when the connection breaks without a goodbye.
+    /// What the broker publishes when the connection breaks without a DISCONNECT.
     pub will: Option<Message>,
 }
 

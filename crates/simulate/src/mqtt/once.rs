@@ -62,7 +62,7 @@ pub async fn publish_once(target: &Target, message: &Message, wait: Duration) ->
     if answer == Answer::Acknowledged
         && let Ok((mut writer, Ok(()))) = sending.await
     {
-        let _goodbye = writer.write_all(&packet::DISCONNECT).await;
+        let _ignored = writer.write_all(&packet::DISCONNECT).await;
     }
     Ok(answer)
 }

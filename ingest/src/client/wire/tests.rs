@@ -52,14 +52,14 @@ fn only_counters_ask_for_retained_messages_again() {
 }
 
 #[test]
-fn the_one_byte_goodbye_of_mosquitto_is_heard_with_its_reason() {
+fn the_one_byte_disconnect_of_mosquitto_is_read_with_its_reason() {
     let heard = decode(Protocol::V5, b"\xe0\x01\x8e").unwrap().unwrap();
-    let Incoming::Goodbye(reason) = heard else { panic!("{heard:?}") };
+    let Incoming::Disconnect(reason) = heard else { panic!("{heard:?}") };
     assert!(reason.kind == reasons::Kind::TakenOver && reason.words.contains("client id"), "{reason:?}");
-    assert!(matches!(decode(Protocol::V5, b"\xe0\x00").unwrap(), Some(Incoming::Goodbye(_))));
+    assert!(matches!(decode(Protocol::V5, b"\xe0\x00").unwrap(), Some(Incoming::Disconnect(_))));
     let said = b"\xe0\x08\x97\x06\x1f\x00\x03max";
     let heard = decode(Protocol::V5, said).unwrap().unwrap();
-    let Incoming::Goodbye(reason) = heard else { panic!("{heard:?}") };
+    let Incoming::Disconnect(reason) = heard else { panic!("{heard:?}") };
     assert_eq!(reason.words, "the broker says that a quota is used up (it says: max)");
 }
 
