@@ -45,10 +45,8 @@ impl Channel {
     /// The key of its values in the JSON that stations send.
     #[must_use]
     pub const fn key(self) -> &'static str {
-        match self {
-            Self::SoilConductivity => "conductivity_porewater",
-            _ => self.code(),
-        }
+        // A key holds no `@`.
+        if matches!(self, Self::SoilConductivity) { "conductivity_porewater" } else { self.code() }
     }
 
     /// Digits behind the point that such an instrument sends.

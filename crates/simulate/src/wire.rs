@@ -30,7 +30,54 @@ pub enum Wire {
 
 /// Where a value stands in a payload: path from the decoded object, and the power of ten from the canonical unit to that
 /// of the device.
+#[derive(Clone, Copy)]
 struct Field(&'static str, i32);
+
+// === the fields that have other names than our keys ===
+
+const LOGGER: &[(Channel, Field)] = &[
+    (Channel::WaterLevel, Field("level_cm", 2)),
+    (Channel::Rain, Field("rain_mm", 0)),
+    (Channel::Conductivity, Field("ec_ms", -3)),
+    (Channel::Battery, Field("batt_mv", 3)),
+];
+
+const CHIRPSTACK: &[(Channel, Field)] = &[
+    (Channel::Rain, Field("rain_mm", 0)),
+    (Channel::WaterLevel, Field("level/cm", 2)),
+    (Channel::Battery, Field("battery/mv", 3)),
+    (Channel::SoilMoisture, Field("soil/moisture", 2)),
+    (Channel::SoilConductivity, Field("soil/ec", -3)),
+    (Channel::SoilTemperature, Field("soil/temp", 0)),
+];
+
+const TTS: &[(Channel, Field)] = &[
+    (Channel::WaterLevel, Field("tide_cm", 2)),
+    (Channel::WaterTemperature, Field("water_temp", 0)),
+    (Channel::WindSpeed, Field("wind/speed", 0)),
+    (Channel::WindDirection, Field("wind/dir", 0)),
+];
+
+const SENML: &[(Channel, Field)] = &[
+    (Channel::WaterTemperature, Field("temp", 0)),
+    (Channel::Conductivity, Field("ec", -4)),
+    (Channel::WaterLevel, Field("level", 0)),
+];
+
+const TASMOTA: &[(Channel, Field)] = &[
+    (Channel::AirTemperature, Field("BME280/Temperature", 0)),
+    (Channel::Humidity, Field("BME280/Humidity", 0)),
+    (Channel::Pressure, Field("BME280/Pressure", 0)),
+    (Channel::Pm25, Field("PMS5003/PM2.5", 0)),
+    (Channel::Pm10, Field("PMS5003/PM10", 0)),
+];
+
+const AIRGRADIENT: &[(Channel, Field)] = &[
+    (Channel::Pm25, Field("pm02Compensated", 0)),
+    (Channel::AirTemperature, Field("atmpCompensated", 0)),
+    (Channel::Humidity, Field("rhumCompensated", 0)),
+    (Channel::Co2, Field("rco2", 0)),
+];
 
 impl Wire {
     /// The topic of its measurements.
@@ -152,35 +199,18 @@ impl Wire {
     }
 
     /// What its maker calls a channel; `deploy/catalogue/networks.toml` says the same the other way round.
-    const fn field(self, channel: Channel) -> Field {
-        match (self, channel) {
-            (Self::Logger(_), Channel::WaterLevel) => Field("level_cm", 2),
-            (Self::Logger(_) | Self::Chirpstack(_), Channel::Rain) => Field("rain_mm", 0),
-            (Self::Logger(_), Channel::Conductivity) => Field("ec_ms", -3),
-            (Self::Logger(_), Channel::Battery) => Field("batt_mv", 3),
-            (Self::Chirpstack(_), Channel::WaterLevel) => Field("level/cm", 2),
-            (Self::Chirpstack(_), Channel::Battery) => Field("battery/mv", 3),
-            (Self::Chirpstack(_), Channel::SoilMoisture) => Field("soil/moisture", 2),
-            (Self::Chirpstack(_), Channel::SoilConductivity) => Field("soil/ec", -3),
-            (Self::Chirpstack(_), Channel::SoilTemperature) => Field("soil/temp", 0),
-            (Self::Tts(..), Channel::WaterLevel) => Field("tide_cm", 2),
-            (Self::Tts(..), Channel::WaterTemperature) => Field("water_temp", 0),
-            (Self::Tts(..), Channel::WindSpeed) => Field("wind/speed", 0),
-            (Self::Tts(..), Channel::WindDirection) => Field("wind/dir", 0),
-            (Self::Senml(_), Channel::WaterTemperature) => Field("temp", 0),
-            (Self::Senml(_), Channel::Conductivity) => Field("ec", -4),
-            (Self::Senml(_), Channel::WaterLevel) => Field("level", 0),
-            (Self::Tasmota(_), Channel::AirTemperature) => Field("BME280/Temperature", 0),
-            (Self::Tasmota(_), Channel::Humidity) => Field("BME280/Humidity", 0),
-            (Self::Tasmota(_), Channel::Pressure) => Field("BME280/Pressure", 0),
-            (Self::Tasmota(_), Channel::Pm25) => Field("PMS5003/PM2.5", 0),
-            (Self::Tasmota(_), Channel::Pm10) => Field("PMS5003/PM10", 0),
-            (Self::Airgradient(_), Channel::Pm25) => Field("pm02Compensated", 0),
-            (Self::Airgradient(_), Channel::AirTemperature) => Field("atmpCompensated", 0),
-            (Self::Airgradient(_), Channel::Humidity) => Field("rhumCompensated", 0),
-            (Self::Airgradient(_), Channel::Co2) => Field("rco2", 0),
-            _ => Field(channel.key(), 0),
-        }
+    fn field(self, channel: Channel) -> Field {
+        let fields = match self {
+            Self::Json => &[],
+            Self::Logger(_) => LOGGER,
+            Self::Chirpstack(_) => CHIRPSTACK,
+            Self::Tts(..) => TTS,
+            Self::Senml(_) => SENML,
+            Self::Tasmota(_) => TASMOTA,
+            Self::Airgradient(_) => AIRGRADIENT,
+        };
+        let field = fields.iter().find(|(named, _)| *named == channel).map(|(_, field)| *field);
+        field.unwrap_or(Field(channel.key(), 0))
     }
 }
 
@@ -202,7 +232,7 @@ fn senml(name: &str, report: &Report) -> Value {
         let Some(value) = value else { continue };
         let Field(path, shift) = Wire::Senml("").field(*channel);
         let mut record = json!({"n": path, "v": written(*channel, *value, shift)});
-        if let Some(unit) = senml_unit(*channel) {
+        if let Some((_, unit)) = SENML_UNITS.iter().find(|(of, _)| of == channel) {
             record["u"] = json!(unit);
         }
         if records.is_empty() {
@@ -214,19 +244,17 @@ fn senml(name: &str, report: &Report) -> Value {
     Value::Array(records)
 }
 
-/// The name of a unit in the SenML units registry; `None` where it has none for the channel.
-const fn senml_unit(channel: Channel) -> Option<&'static str> {
-    match channel {
-        Channel::WaterTemperature => Some("Cel"),
-        Channel::Conductivity => Some("S/m"),
-        Channel::Do | Channel::Nitrate => Some("mg/l"),
-        Channel::Ph => Some("pH"),
-        Channel::Turbidity => Some("NTU"),
-        Channel::WaterLevel => Some("m"),
-        Channel::Flow => Some("m3/s"),
-        _ => None,
-    }
-}
+/// Names of units in the SenML units registry; other channels have none there.
+const SENML_UNITS: &[(Channel, &str)] = &[
+    (Channel::WaterTemperature, "Cel"),
+    (Channel::Conductivity, "S/m"),
+    (Channel::Do, "mg/l"),
+    (Channel::Nitrate, "mg/l"),
+    (Channel::Ph, "pH"),
+    (Channel::Turbidity, "NTU"),
+    (Channel::WaterLevel, "m"),
+    (Channel::Flow, "m3/s"),
+];
 
 /// Date and time in WIB without an offset, in whole seconds.
 fn local(time: UtcMillis) -> String {

@@ -179,11 +179,14 @@ fn epoch(written: &str, spec: TimeSpec) -> PayloadTime {
 
 /// Which format reads a text where a number is expected.
 fn written_out(text: &str, spec: TimeSpec) -> &'static str {
-    match (UtcMillis::parse(text), local(text)) {
-        _ if !spec.is_declared => "",
-        (Ok(_), _) => ": time_format = \"rfc3339\" reads it",
-        (Err(_), PayloadTime::Local(_)) => ": time_format = \"local\" reads it, in the time zone of the route",
-        (Err(_), _) => "",
+    if !spec.is_declared {
+        ""
+    } else if UtcMillis::parse(text).is_ok() {
+        ": time_format = \"rfc3339\" reads it"
+    } else if matches!(local(text), PayloadTime::Local(_)) {
+        ": time_format = \"local\" reads it, in the time zone of the route"
+    } else {
+        ""
     }
 }
 

@@ -79,7 +79,7 @@ impl Inner {
         for (n, _) in found.iter().enumerate().filter(|(_, (_, exact))| !exact) {
             match runs.last_mut() {
                 Some((_, end)) if n - *end < JOINED_HOURS => *end = n,
-                _ => runs.push((n, n)),
+                Some(_) | None => runs.push((n, n)),
             }
         }
         if MAX_RUNS < runs.len() {
