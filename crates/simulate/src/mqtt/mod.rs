@@ -1,7 +1,8 @@
 //! A publisher of MQTT 3.1.1 at QoS 1 and nothing else.
 //!
-//! Why not a full client: a checker needs to know of each single message whether its PUBACK was seen, a load must cost
-//! little beside what it measures, and after a lost connection exactly the unacknowledged messages are sent again.
+//! Why not a full client (ADR 0012): a checker must know of each message whether its PUBACK was seen, and after a lost
+//! connection exactly the unacknowledged messages are sent again, also where the broker has lost the session. A load must
+//! cost little beside what it measures.
 
 mod driver;
 mod once;
@@ -12,7 +13,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use bakau_model::Secret;
 use bytes::Bytes;
 
-pub use driver::{Next, Source, publish_all};
+pub(crate) use driver::{Next, Source, publish_all};
 pub use once::{Answer, publish_once};
 
 /// A broker and how to sign in.
