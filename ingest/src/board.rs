@@ -199,21 +199,21 @@ impl SourceBoard {
     }
 
     /// Notes in words what went wrong at a registered source; forgotten when it is connected again.
-    pub fn set_problem(&self, name: &SourceName, problem: String) {
+    pub(crate) fn set_problem(&self, name: &SourceName, problem: String) {
         if let Some(row) = self.rows.write().sources.get_mut(name) {
             row.problem = Some(problem);
         }
     }
 
     /// Notes what is known about losses inside the external broker of a registered source.
-    pub fn set_external(&self, name: &SourceName, external: ExternalBroker) {
+    pub(crate) fn set_external(&self, name: &SourceName, external: ExternalBroker) {
         if let Some(row) = self.rows.write().sources.get_mut(name) {
             row.external = Some(external);
         }
     }
 
     /// Counts a connection of a registered source.
-    pub fn connection_opened(&self, name: &SourceName) {
+    pub(crate) fn connection_opened(&self, name: &SourceName) {
         if let Some(row) = self.rows.write().sources.get_mut(name) {
             row.connections += 1;
         }
@@ -241,7 +241,7 @@ impl SourceBoard {
     }
 
     /// Notes what became of a device; replaces what was known of it.
-    pub fn set_device(&self, status: DeviceStatus) {
+    pub(crate) fn set_device(&self, status: DeviceStatus) {
         let mut rows = self.rows.write();
         let key = (status.source.clone(), status.client_id.clone());
         if MAX_DEVICES <= rows.devices.len() && !rows.devices.contains_key(&key) {

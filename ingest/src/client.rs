@@ -35,7 +35,7 @@ use session::{Ended, Session};
 pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * DAY_S as u64);
 
 /// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
-pub const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
+pub(crate) const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
 
 bakau_model::words! {
     /// Version of MQTT.

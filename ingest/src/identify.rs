@@ -14,11 +14,11 @@ use crate::decode::{PayloadTime, RawValue, Slot};
 
 /// Why one reading cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The reason for the quarantine list.
-    pub reason: QuarantineReason,
+    pub(crate) reason: QuarantineReason,
     /// What exactly.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl Fault {
@@ -37,7 +37,7 @@ struct Term {
 
 /// The datastream behind a slot.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub(crate) struct Target {
     datastream: DatastreamId,
     conversion: Conversion,
     terms: Vec<Term>,
@@ -45,16 +45,16 @@ pub struct Target {
 
 /// What a slot of a route means at one station.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The datastream's name as far as it is known, else the path: what the quarantine list shows.
-    pub label: String,
+    pub(crate) label: String,
     /// The datastream, or why there is none.
-    pub target: Result<Target, Fault>,
+    pub(crate) target: Result<Target, Fault>,
 }
 
 /// Looks up what each slot means at a station.
 #[must_use]
-pub fn resolve(snapshot: &Snapshot, slots: &[Slot], station: Option<&str>) -> Vec<Resolved> {
+pub(crate) fn resolve(snapshot: &Snapshot, slots: &[Slot], station: Option<&str>) -> Vec<Resolved> {
     slots.iter().map(|slot| resolve_slot(snapshot, slot, station)).collect()
 }
 
@@ -104,11 +104,11 @@ pub struct AcceptWindow {
 
 /// When a set of readings was measured and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// When the environment had the values.
-    pub observed_at: UtcMillis,
+    pub(crate) observed_at: UtcMillis,
     /// Who stamped it.
-    pub time_source: TimeSource,
+    pub(crate) time_source: TimeSource,
 }
 
 /// Checks the payload's time against the arrival; without one the arrival is the time. `zone` is that of times without
@@ -116,7 +116,7 @@ pub struct Stamp {
 ///
 /// # Errors
 /// When the time is no time, or outside the window.
-pub fn stamp(
+pub(crate) fn stamp(
     time: &PayloadTime,
     received_at: UtcMillis,
     window: AcceptWindow,
@@ -171,7 +171,12 @@ fn span(millis: i64) -> String {
 ///
 /// # Errors
 /// When the reading holds no finite number, also after conversion.
-pub fn observe(target: &Target, value: &RawValue, stamp: Stamp, received_at: UtcMillis) -> Result<Observation, Fault> {
+pub(crate) fn observe(
+    target: &Target,
+    value: &RawValue,
+    stamp: Stamp,
+    received_at: UtcMillis,
+) -> Result<Observation, Fault> {
     let value = match value {
         RawValue::Null => None,
         RawValue::OtherUnit(detail) => return Err(Fault::new(QuarantineReason::UnknownUnit, detail.clone())),

@@ -139,7 +139,7 @@ impl fmt::Debug for Intake {
 
 /// One open connection of a source; while it lives, the committer may wait a few milliseconds for its next message.
 #[derive(Debug)]
-pub struct OpenConnection {
+pub(crate) struct OpenConnection {
     shared: Arc<Shared>,
     window: usize,
 }
@@ -205,7 +205,7 @@ impl Intake {
     /// Tells that a connection opened whose sender may have `window` messages waiting for acknowledgement at a time
     /// (1 for a connection of the embedded broker, which awaits each commit).
     #[must_use = "the connection counts as open until this is dropped"]
-    pub fn open_connection(&self, window: usize) -> OpenConnection {
+    pub(crate) fn open_connection(&self, window: usize) -> OpenConnection {
         self.shared.window.fetch_add(window, Ordering::Relaxed);
         OpenConnection { shared: Arc::clone(&self.shared), window }
     }

@@ -5,29 +5,31 @@
 //! with one fsync and only then lets the sources acknowledge. Behind the spool, [`run_writer`] carries observations to
 //! the store and [`LatestTable`] keeps the present values in memory.
 
-pub mod board;
+mod board;
 pub mod broker;
 pub mod client;
 mod committer;
 pub mod decode;
 mod frames;
-pub mod identify;
+mod identify;
 mod intake;
 mod latest;
 mod limits;
 mod metrics;
 mod owner;
-pub mod process;
-pub mod route;
+mod process;
+mod route;
 mod store_board;
 #[cfg(test)]
 mod testing;
 pub mod tls;
 mod writer;
 
-pub use board::{DeviceStatus, ExternalBroker, SourceBoard, SourceState, SourceStatus};
+pub use board::{ExternalBroker, SourceBoard, SourceState, SourceStatus};
 pub use committer::{IngestConfig, start_committer};
-pub use intake::{Intake, IntakeHealth, NotCommitted, OpenConnection};
+pub use identify::AcceptWindow;
+pub use intake::{Intake, IntakeHealth, NotCommitted};
 pub use latest::{ClockAhead, LatestEntry, LatestTable};
-pub use store_board::{StoreBoard, StoreFailure, StoreStatus};
+pub use process::{Findings, Limits, Processor};
+pub use store_board::{StoreBoard, StoreStatus};
 pub use writer::run_writer;

@@ -137,7 +137,7 @@ impl Processor {
     }
 
     /// Changes to another snapshot; does nothing when it is the same one.
-    pub fn use_snapshot(&mut self, snapshot: &Arc<Snapshot>) {
+    pub(crate) fn use_snapshot(&mut self, snapshot: &Arc<Snapshot>) {
         if !Arc::ptr_eq(&self.snapshot, snapshot) {
             let frames = std::mem::take(&mut self.frames);
             *self = Self { frames, ..Self::new(self.limits.clone(), Arc::clone(snapshot)) };
@@ -150,13 +150,17 @@ impl Processor {
     }
 
     /// The messages worked out since then were not taken, and come again.
-    pub fn undo(&mut self) {
+    pub(crate) fn undo(&mut self) {
         self.frames.undo();
     }
 
     /// Remembers the radio frames of spooled messages from before a restart; `taken` says which observations came of
     /// them then.
-    pub fn recall<'e>(&mut self, envelopes: impl Iterator<Item = &'e Envelope>, taken: impl Fn(&Observation) -> bool) {
+    pub(crate) fn recall<'e>(
+        &mut self,
+        envelopes: impl Iterator<Item = &'e Envelope>,
+        taken: impl Fn(&Observation) -> bool,
+    ) {
         let mut findings = Findings::default();
         for envelope in envelopes {
             let at = self.remember(envelope);
@@ -179,7 +183,7 @@ impl Processor {
 
     /// Whether any route takes radio frames.
     #[must_use]
-    pub fn has_frames(&self) -> bool {
+    pub(crate) fn has_frames(&self) -> bool {
         self.lines.iter().any(|line| line.decoder.has_frames())
     }
 

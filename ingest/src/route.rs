@@ -6,20 +6,20 @@ use bakau_model::{SourceName, StationId};
 use bakau_registry::{Format, Route};
 
 /// The placeholder that stands for one topic level with the station's id.
-pub const STATION_LEVEL: &str = "{station}";
+pub(crate) const STATION_LEVEL: &str = "{station}";
 
 /// The placeholder that stands for one topic level with the device's id.
-pub const DEVICE_LEVEL: &str = "{device}";
+pub(crate) const DEVICE_LEVEL: &str = "{device}";
 
 /// The route of a message and the station its topic names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Routed<'a> {
+pub(crate) struct Routed<'a> {
     /// Index of the route in catalogue order.
-    pub route: usize,
+    pub(crate) route: usize,
     /// The station: from the topic, else the one the route fixes; `None` where neither says.
-    pub station: Option<&'a str>,
+    pub(crate) station: Option<&'a str>,
     /// The device its topic names.
-    pub device: Option<&'a str>,
+    pub(crate) device: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,14 +63,14 @@ struct CompiledRoute {
 
 /// All routes of a snapshot, ready for matching.
 #[derive(Debug, Clone, Default)]
-pub struct Matcher {
+pub(crate) struct Matcher {
     routes: Vec<CompiledRoute>,
 }
 
 impl Matcher {
     /// Compiles routes.
     #[must_use]
-    pub fn compile(routes: &[Route]) -> Self {
+    pub(crate) fn compile(routes: &[Route]) -> Self {
         let compiled = |route: &Route| CompiledRoute {
             filter: Filter::parse(&route.topic),
             source: route.source.clone(),
@@ -81,7 +81,7 @@ impl Matcher {
 
     /// The first route that takes messages of this source and topic.
     #[must_use]
-    pub fn find<'a>(&'a self, source: &SourceName, topic: &'a str) -> Option<Routed<'a>> {
+    pub(crate) fn find<'a>(&'a self, source: &SourceName, topic: &'a str) -> Option<Routed<'a>> {
         self.routes.iter().enumerate().find_map(|(index, route)| {
             if route.source.as_ref().is_some_and(|wanted| wanted != source) {
                 return None;
@@ -95,7 +95,7 @@ impl Matcher {
 
 /// Whether the route that takes a topic reads availability messages. For rare messages: it compiles every route.
 #[must_use]
-pub fn is_status(routes: &[Route], source: &SourceName, topic: &str) -> bool {
+pub(crate) fn is_status(routes: &[Route], source: &SourceName, topic: &str) -> bool {
     let matcher = Matcher::compile(routes);
     let route = matcher.find(source, topic).and_then(|routed| routes.get(routed.route));
     route.is_some_and(|route| matches!(route.format, Format::Status { .. }))

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bakau_ingest::{
-    identify::AcceptWindow,
-    process::{Findings, Limits, Processor},
-};
+use bakau_ingest::{AcceptWindow, Findings, Limits, Processor};
 use bakau_model::{Envelope, Qos, SourceName, TimeSource, UtcMillis};
 use bakau_registry::Snapshot;
 use bakau_simulate::{

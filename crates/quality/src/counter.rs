@@ -55,7 +55,7 @@ pub const SET_BACK_MS: i64 = 10 * MINUTE_MS;
 
 /// Whether a reading can be one of this counter at all.
 #[must_use]
-pub fn is_reading(counter: &Counter, value: f64) -> bool {
+pub(crate) fn is_reading(counter: &Counter, value: f64) -> bool {
     value.is_finite() && 0.0 <= value && counter.max.is_none_or(|max| value <= max)
 }
 

@@ -2,7 +2,6 @@
 
 /// Something a station measures: a parameter, with a qualifier where a station has two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the parameter of its name, explained in the parameter list")]
 pub enum Channel {
     Pm25,
     Pm10,

@@ -1,21 +1,21 @@
 //! Stations that do not exist and series that were measured elsewhere, published over real MQTT.
 //!
-//! - [`site`] and [`station`]: places whose values are pure functions of (seed, site, time), and stations there, with faults.
+//! - [`station`]: stations at places whose values are pure functions of (seed, site, time), with faults.
 //! - [`wire`]: how devices of several makes write what a station measured.
 //! - [`demo`]: publishes such stations at an interval, for `bakau demo`.
 //! - [`load`]: many devices and many messages, with a record of what was acknowledged.
 //! - [`replay`]: measured CSV files as messages, values as the file has them.
 //! - [`mqtt`]: the small MQTT 3.1.1 publisher under all of them: every message is sent until it is acknowledged.
 
-pub mod channel;
+mod channel;
 pub mod demo;
-pub mod fault;
+mod fault;
 pub mod load;
 pub mod mqtt;
 mod noise;
 mod physics;
 pub mod replay;
-pub mod report;
-pub mod site;
+mod report;
+mod site;
 pub mod station;
 pub mod wire;

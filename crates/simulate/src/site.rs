@@ -91,7 +91,7 @@ pub struct River {
 impl River {
     /// The level of a flow, m over the local staff's zero.
     #[must_use]
-    pub fn stage_of(&self, flow_m3s: f64) -> f64 {
+    pub(crate) fn stage_of(&self, flow_m3s: f64) -> f64 {
         self.zero_m + (flow_m3s.max(0.0) / self.rating).powf(1.0 / 1.6)
     }
 }

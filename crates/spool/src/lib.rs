@@ -40,4 +40,4 @@ pub use types::{
     BatchDraft, Consumer, DamagedBatch, QuarantineDraft, QuarantineRow, ReadingCounts, RefusedReading, SpoolConfig,
     SpoolSize, VerifyReport,
 };
-pub use window::{DELIVERY_WINDOW_MESSAGES, DeliveryWindow};
+pub use window::DeliveryWindow;

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
-    BatchDraft, DELIVERY_WINDOW_MESSAGES, DeliveryWindow, SpoolConfig, SpoolError, SpoolErrorKind, SpoolReader,
-    envelopes, ledger,
+    BatchDraft, DeliveryWindow, SpoolConfig, SpoolError, SpoolErrorKind, SpoolReader, envelopes, ledger,
     metrics::METRICS,
     observations, quarantine,
     raw::{self, RawWriter},
     schema::{self, SPOOL},
     shared::Shared,
+    window::DELIVERY_WINDOW_MESSAGES,
 };
 
 /// Most batches one [`Spool::trim`] removes, so that it never holds up an append for long.

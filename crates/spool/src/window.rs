@@ -13,7 +13,7 @@ use bakau_model::Envelope;
 
 /// How many messages back a repeated delivery is recognised (promise P2): an MQTT session has at most this many
 /// unacknowledged packet identifiers, so nothing older can be delivered again with DUP.
-pub const DELIVERY_WINDOW_MESSAGES: usize = 65_535;
+pub(crate) const DELIVERY_WINDOW_MESSAGES: usize = 65_535;
 
 /// Fingerprints of exactly the last 65,535 spooled messages.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics;
-use crate::{Intake, OpenConnection};
+use crate::{Intake, intake::OpenConnection};
 
 /// How long a connection without a publish counts as one the committer may wait for.
 const WINDOW_IDLE: Duration = Duration::from_millis(100);

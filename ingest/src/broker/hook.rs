@@ -22,7 +22,7 @@ use super::{
     connections::{Attached, Closing, Connection, Identity},
     metrics, rights,
 };
-use crate::{DeviceStatus, NotCommitted, route};
+use crate::{NotCommitted, board::DeviceStatus, route};
 
 /// Where rmqtt's session keeps our connection.
 const CONNECTION: &str = "bakau";

@@ -26,9 +26,9 @@ use super::{
     wire::{Accepted, Incoming, Outgoing, Publish},
 };
 use crate::{
-    Intake, IntakeHealth, NotCommitted, OpenConnection, SourceBoard, SourceState,
+    Intake, IntakeHealth, NotCommitted, SourceBoard, SourceState,
     board::Traffic,
-    intake::{AckToken, Job, Reply},
+    intake::{AckToken, Job, OpenConnection, Reply},
 };
 
 /// Packets read in one go before acknowledgements and signals get their turn.

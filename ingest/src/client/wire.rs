@@ -362,7 +362,9 @@ fn from_v5(packet: b5::v5::Packet) -> Incoming {
         Packet::UnsubAck(_) => Incoming::UnsubAck,
         Packet::Disconnect(disconnect) => {
             let said = disconnect.properties.and_then(|properties| properties.reason_string);
-            Incoming::Disconnect(reasons::of_disconnect(disconnect.reason_code as u8).with(said.as_deref().map(shortened)))
+            Incoming::Disconnect(
+                reasons::of_disconnect(disconnect.reason_code as u8).with(said.as_deref().map(shortened)),
+            )
         }
         Packet::Auth(_)
         | Packet::PingResp(_)

@@ -28,7 +28,7 @@ pub use status::StatusDecoder;
 pub const MAX_READINGS: usize = 100_000;
 
 /// Memory that all of a decoded message may take, texts included; more and the whole message goes to quarantine.
-pub const MAX_DECODED_BYTES: usize = 32 << 20;
+pub(crate) const MAX_DECODED_BYTES: usize = 32 << 20;
 
 /// What stands in the payload for one slot.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +72,7 @@ pub enum PayloadTime {
 impl PayloadTime {
     /// Whether only the arrival tells when it was.
     #[must_use]
-    pub const fn depends_on_arrival(&self) -> bool {
+    pub(crate) const fn depends_on_arrival(&self) -> bool {
         match self {
             Self::Absent | Self::Relative(_) => true,
             Self::Device(_) | Self::Network(_) | Self::Local(_) | Self::Invalid(_) => false,
@@ -172,7 +172,7 @@ impl Decoded {
 
     /// The readings of one set.
     #[must_use]
-    pub fn readings_of(&self, set: &ReadingSet) -> &[RawReading] {
+    pub(crate) fn readings_of(&self, set: &ReadingSet) -> &[RawReading] {
         self.readings.get(set.first..set.first + set.count).unwrap_or(&[])
     }
 }
@@ -225,7 +225,7 @@ impl Decoder {
 
     /// Whether its messages are radio frames, which may come more than once.
     #[must_use]
-    pub fn has_frames(&self) -> bool {
+    pub(crate) fn has_frames(&self) -> bool {
         match self {
             Self::Document(document) => document.has_frames(),
             Self::Senml(_) | Self::Status(_) => false,
@@ -257,7 +257,7 @@ impl Decoder {
 
     /// Whether its times may be without an offset, so that the time zone of the route or source matters.
     #[must_use]
-    pub fn has_local_times(&self) -> bool {
+    pub(crate) fn has_local_times(&self) -> bool {
         match self {
             Self::Document(document) => document.has_local_times(),
             Self::Senml(_) | Self::Status(_) => false,

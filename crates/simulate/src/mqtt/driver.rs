@@ -41,7 +41,7 @@ const WRITE_CHUNK: usize = 64 * 1024;
 
 /// What a source of messages says when it is asked for the next one.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// This one.
     Message(Message),
     /// None before this much time has passed since the start.
@@ -53,7 +53,7 @@ pub enum Next {
 }
 
 /// Where messages come from and where acknowledgements go.
-pub trait Source: Send {
+pub(crate) trait Source: Send {
     /// The next message; `elapsed` is the time since the start. A message gets the number of messages before it.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ pub trait Source: Send {
 ///
 /// # Errors
 /// When the broker refuses the client, nothing is acknowledged for longer than the patience, or the source fails.
-pub async fn publish_all(
+pub(crate) async fn publish_all(
     target: &Target,
     effort: &Effort,
     source: &mut dyn Source,

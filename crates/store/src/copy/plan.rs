@@ -91,7 +91,7 @@ impl Place {
 
     /// Behind which instant values of a datastream are still to be copied (`Some(None)`: all); `None` when none are.
     #[must_use]
-    pub fn values_after(&self, of: DatastreamId) -> Option<Option<UtcMillis>> {
+    pub(crate) fn values_after(&self, of: DatastreamId) -> Option<Option<UtcMillis>> {
         match self {
             Self::Start => Some(None),
             Self::Values { datastream, through } if *datastream == of => {
@@ -104,7 +104,7 @@ impl Place {
 
     /// Behind which point quarantine is still to be copied (`Some(None)`: all); `None` when none is.
     #[must_use]
-    pub fn quarantine_after(&self) -> Option<Option<(String, UtcMillis)>> {
+    pub(crate) fn quarantine_after(&self) -> Option<Option<(String, UtcMillis)>> {
         match self {
             Self::Start | Self::Values { .. } => Some(None),
             Self::Quarantine { series, observed_at } => Some(Some((series.clone(), *observed_at))),
@@ -114,7 +114,7 @@ impl Place {
 
     /// Behind which line the ledger is still to be copied; `None`: all of it.
     #[must_use]
-    pub fn ledger_after(&self) -> Option<LedgerKey> {
+    pub(crate) fn ledger_after(&self) -> Option<LedgerKey> {
         match self {
             Self::Start | Self::Values { .. } | Self::Quarantine { .. } => None,
             Self::Ledger(key) => Some(key.clone()),

@@ -24,7 +24,7 @@ pub use self::{
         InfluxConfig, Timeouts,
         answer::{Answered, Hold, Next, decide},
     },
-    point::{INSTANTS, MEASUREMENT, MISSING, Unfit, encode, series_key},
+    point::{INSTANTS, MISSING, Unfit, encode, series_key},
 };
 use self::{
     http::{Server, mapping},

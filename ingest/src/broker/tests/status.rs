@@ -4,7 +4,7 @@ use bakau_registry::{Format, StatusMapping};
 use rumqttc::{LastWill, Packet, QoS, v5};
 
 use super::*;
-use crate::DeviceStatus;
+use crate::board::DeviceStatus;
 
 fn device_status(line: &Line, client_id: &str) -> Option<DeviceStatus> {
     line.board.devices().into_iter().find(|device| device.client_id == client_id)
