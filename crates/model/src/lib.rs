@@ -49,7 +49,7 @@ pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
 pub use length::{LengthTooLong, RemainingLength};
 pub use level::{Level, PerLevel};
 pub use missing::{MissingCode, MissingCodes};
-pub use observation::{Flag, Observation, Reading, TimeSource};
+pub use observation::{Flag, Observation, TimeSource};
 pub use parameter::{Parameter, ParameterInfo};
 pub use principal::Principal;
 pub use quality::{Counter, FlatLine, QualityLimits, QualityTest, Range, Step, TestResults};

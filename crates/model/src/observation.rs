@@ -1,8 +1,8 @@
-//! Readings as devices say them and observations as Bakau keeps them.
+//! Observations as Bakau keeps them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DatastreamId, DatastreamName, DeploymentId, Unit, UtcMillis};
+use crate::{DatastreamId, DeploymentId, UtcMillis};
 
 crate::words! {
     /// Who stamped `observed_at`.
@@ -40,6 +40,14 @@ impl TimeSource {
 
 crate::words! {
     /// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
+    ///
+    /// ```
+    /// use bakau_model::Flag;
+    ///
+    /// assert_eq!((Flag::Suspect.code(), Flag::Suspect.key()), (3, "suspect"));
+    /// assert_eq!(Flag::from_code(9), Some(Flag::Missing));
+    /// assert!(Flag::Suspect.is_usable() && !Flag::Fail.is_usable());
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     #[repr(u8)]
@@ -87,25 +95,28 @@ impl Flag {
     }
 }
 
-/// One decoded value as the device said it, not yet identified or converted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// Which datastream the device says it belongs to.
-    pub name: DatastreamName,
-    /// The value in `unit`; `None` where the device says it has none. Never NaN or infinite.
-    pub value: Option<f64>,
-    /// The unit the device uses.
-    pub unit: Unit,
-    /// When the device says the environment had that value; `None` where it has no clock.
-    pub observed_at: Option<UtcMillis>,
-    /// Who stamped `observed_at`.
-    pub time_source: TimeSource,
-}
-
 /// Observation v1: a reading after identification and unit conversion.
 ///
 /// Its key is (`datastream`, `observed_at`). The value is the instrument's, in the parameter's canonical unit and
 /// before any calibration, so that a later recalibration loses nothing.
+///
+/// ```
+/// use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TimeSource, UtcMillis};
+///
+/// let first = Observation {
+///     datastream: DatastreamId::new(17),
+///     observed_at: UtcMillis::parse("2026-03-10T02:13:00Z")?,
+///     value: Some(0.42),
+///     deployment: DeploymentId::new(0),
+///     time_source: TimeSource::Device,
+///     received_at: UtcMillis::parse("2026-03-10T02:13:01Z")?,
+///     flag: Flag::NotEvaluated,
+/// };
+/// let correction = Observation { value: Some(4.2), received_at: first.received_at.saturating_add(60_000), ..first };
+/// let key = |of: &Observation| (of.datastream, of.observed_at);
+/// assert_eq!(key(&correction), key(&first));
+/// # Ok::<(), bakau_model::InvalidTime>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
     /// Which datastream it belongs to.
@@ -122,16 +133,6 @@ pub struct Observation {
     pub received_at: UtcMillis,
     /// Quality of the value.
     pub flag: Flag,
-}
-
-impl Observation {
-    /// Whether both say the same of the same key: a repeated delivery, not a correction.
-    ///
-    /// Values are compared bit by bit, because conversion of the same reading gives the same bits.
-    #[must_use]
-    pub fn same_value(&self, other: &Self) -> bool {
-        self.value.map(f64::to_bits) == other.value.map(f64::to_bits)
-    }
 }
 
 #[cfg(test)]

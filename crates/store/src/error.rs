@@ -22,15 +22,6 @@ bakau_model::words! {
 }
 
 impl StoreErrorKind {
-    /// Whether the same call may succeed later without anybody changing the data.
-    #[must_use]
-    pub const fn may_pass(self) -> bool {
-        match self {
-            Self::Unavailable | Self::Full | Self::Refused => true,
-            Self::Corrupt | Self::NewerFormat | Self::Other => false,
-        }
-    }
-
     const fn sentence(self) -> &'static str {
         match self {
             Self::Unavailable => "the store is not available at the moment",

@@ -133,7 +133,6 @@ async fn verify_notices_a_row_that_vanished_and_a_version_that_vanished() {
 async fn a_folder_that_does_not_exist_gives_a_sentence() {
     let error = EmbeddedStore::open(std::path::Path::new("/nonexistent-folder/series.db")).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert!(error.kind().may_pass());
 }
 
 #[tokio::test]
@@ -262,7 +261,7 @@ impl Model {
                 let mut outcome = StoreCounts::default();
                 match versions.last() {
                     None => outcome.stored = 1,
-                    Some(last) if last.same_value(&observation) => outcome.duplicate = 1,
+                    Some(last) if last.value.map(f64::to_bits) == observation.value.map(f64::to_bits) => outcome.duplicate = 1,
                     Some(_) if observation.value.is_none() => outcome.ignored_missing = 1,
                     Some(_) => outcome.corrected = 1,
                 }
