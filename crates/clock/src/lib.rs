@@ -27,7 +27,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until told otherwise, for tests and replays.
+/// A clock that stands still until it is moved, for tests and replays.
+///
+/// ```
+/// use bakau_clock::{Clock, ManualClock};
+/// use bakau_model::UtcMillis;
+///
+/// let clock = ManualClock::new(UtcMillis::new(1_000));
+/// clock.advance(500);
+/// assert_eq!(clock.now(), UtcMillis::new(1_500));
+/// ```
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 

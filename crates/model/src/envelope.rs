@@ -19,6 +19,26 @@ pub enum Qos {
 }
 
 /// One MQTT message as it arrived; kept in the spool as it is.
+///
+/// ```
+/// use bakau_model::{Envelope, Qos, SourceName, UtcMillis};
+///
+/// let envelope = Envelope {
+///     source: SourceName::new("broker")?,
+///     epoch: 1,
+///     client_id: Some("prb-bjbr-01".into()),
+///     username: None,
+///     topic: "bakau/prb-bjbr-01/data".into(),
+///     payload: br#"{"time":"2026-03-10T02:13:00Z","do":0.42}"#.as_slice().into(),
+///     qos: Qos::AtLeastOnce,
+///     dup: false,
+///     retained: false,
+///     content_type: None,
+///     received_at: UtcMillis::parse("2026-03-10T02:13:01Z")?,
+/// };
+/// assert_eq!(envelope.topic.split('/').nth(1), Some("prb-bjbr-01"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// Which configured source delivered it.

@@ -11,6 +11,15 @@ use num_bigint::{BigInt, Sign};
 /// A number as `mantissa * 10^exponent`.
 ///
 /// There is no `==`: 115 and 115.0 are two ways to write one number.
+///
+/// ```
+/// use bakau_model::Decimal;
+///
+/// assert_ne!(10.4 - 10.2, 0.2);
+/// assert_eq!(Decimal::difference(10.4, 10.2), 0.2);
+/// let sum = Decimal::of(0.1).zip(Decimal::of(0.2)).and_then(|(a, b)| a.plus(b));
+/// assert_eq!(sum.map(Decimal::value), Some(0.3));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Decimal {
     pub(crate) mantissa: i128,

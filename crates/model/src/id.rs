@@ -180,6 +180,13 @@ macro_rules! number_id {
 
 number_id!(
     /// The immutable integer a datastream is stored under; never reused, independent of its name.
+    ///
+    /// ```
+    /// use bakau_model::DatastreamId;
+    ///
+    /// let oxygen = DatastreamId::new(17);
+    /// assert_eq!((oxygen.get(), oxygen.to_string().as_str()), (17, "17"));
+    /// ```
     DatastreamId
 );
 number_id!(

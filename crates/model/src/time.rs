@@ -28,6 +28,17 @@ pub struct InvalidTime {
 }
 
 /// An instant in UTC milliseconds.
+///
+/// ```
+/// use bakau_model::{MINUTE_MS, UtcMillis};
+///
+/// let measured = UtcMillis::parse("2026-03-10T09:13:30+07:00")?;
+/// assert_eq!(measured.to_string(), "2026-03-10T02:13:30Z");
+/// assert_eq!(measured.minute().to_string(), "2026-03-10T02:13:00Z");
+/// assert_eq!(measured.saturating_add(2 * MINUTE_MS).since(measured), 120_000);
+/// assert!(UtcMillis::parse("2026-03-10T09:13:30").is_err(), "a time without an offset is no instant");
+/// # Ok::<(), bakau_model::InvalidTime>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UtcMillis(i64);

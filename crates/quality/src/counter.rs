@@ -35,6 +35,23 @@
 //! wider as intervals have passed. The limit of the rate of change holds for the increment per minute. Spikes and flat
 //! lines are no tests of a counter: rain comes in bursts, and a dry day is no stuck sensor.
 //!
+//! # Example
+//! A tipping bucket that overflows at 1,000 mm:
+//!
+//! ```
+//! use bakau_model::{Counter, QualityLimits, UtcMillis};
+//! use bakau_quality::Stream;
+//!
+//! let counter = Some(Counter { max: Some(1_000.0), interval_ms: 600_000 });
+//! let limits = QualityLimits { counter, ..QualityLimits::default() };
+//! let mut stream = Stream::new();
+//! let readings = [998.0, 998.4, 0.2].into_iter().zip(0..);
+//! let increments: Vec<_> = readings
+//!     .map(|(reading, n)| stream.judge(&limits, (UtcMillis::new(n * 600_000), Some(reading)).into()).increment)
+//!     .collect();
+//! assert_eq!(increments, [Some(0.0), Some(0.4), Some(1.8)]);
+//! ```
+//!
 //! # How far readings matter
 //! Behind two usable readings in a row of which the second is a *plain step* (no fall and no failing rise), and neither can
 //! be out of place, nothing before them matters any more ([`LookBack`], [`LookAhead`]).

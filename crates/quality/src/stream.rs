@@ -44,6 +44,21 @@ pub(crate) struct Seen {
 ///
 /// Values are handed in by strictly increasing event time. Limits may change from call to call; the flat-line test
 /// begins anew when the length of its windows does.
+///
+/// ```
+/// use bakau_model::{Flag, QualityLimits, QualityTest, Step, UtcMillis};
+/// use bakau_quality::Stream;
+///
+/// let spike = Some(Step { suspect: Some(2.0), fail: None });
+/// let limits = QualityLimits { spike, ..QualityLimits::default() };
+/// let mut stream = Stream::new();
+/// let mut judge = |minute: i64, value| stream.judge(&limits, (UtcMillis::new(minute * 60_000), Some(value)).into());
+/// judge(0, 4.1);
+/// assert_eq!(judge(1, 9.5).results.get(QualityTest::Spike), Flag::NotEvaluated);
+/// // Only the next value completes the neighbours of 9.5.
+/// let revision = judge(2, 4.2).revises.expect("the verdict about 9.5 changes");
+/// assert_eq!((revision.at.get(), revision.results.aggregate()), (60_000, Flag::Suspect));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stream {
     pub(crate) newest: Option<UtcMillis>,

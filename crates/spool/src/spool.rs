@@ -49,6 +49,32 @@ struct TrimEnd {
 }
 
 /// The single writer of the spool.
+///
+/// ```
+/// use bakau_model::{Envelope, Qos, Seq, SourceName, UtcMillis};
+/// use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("spool.db");
+/// let (mut spool, reader) = Spool::open(&SpoolConfig { path, max_bytes: 1 << 30, keep_messages: 0 })?;
+/// let envelope = Envelope {
+///     source: SourceName::new("broker")?,
+///     topic: "bakau/prb-bjbr-01/data".into(),
+///     payload: br#"{"do":0.42}"#.as_slice().into(),
+///     qos: Qos::AtLeastOnce,
+///     received_at: UtcMillis::new(1_772_000_000_000),
+///     # epoch: 1, client_id: None, username: None, dup: false, retained: false, content_type: None,
+///     // ...
+/// };
+/// // Once this returns the message is on disk and may be acknowledged.
+/// let batch = spool.append(&BatchDraft { envelopes: vec![envelope], ..BatchDraft::default() })?;
+///
+/// assert_eq!(reader.read_after(Seq::START, 100)?, [batch.clone()]);
+/// // Only what both consumers have taken in is ever trimmed.
+/// reader.report(Consumer::Store, batch.seq);
+/// assert_eq!((reader.cursor(Consumer::Store), reader.cursor(Consumer::Alerts)), (batch.seq, Seq::START));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Spool {
     connection: Connection,

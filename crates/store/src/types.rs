@@ -14,6 +14,27 @@ use crate::{Hour, StoreError};
 /// a *correction*: the one later in spool order wins and the older version moves to the superseded ones. A missing value
 /// never replaces a number (*ignored missing*), in any order: a number replaces a missing value, as a correction.
 /// Every backend passes [`crate::conformance::run`].
+///
+/// ```
+/// use bakau_store::{Store, conformance::{batch, everything, observation}, embedded::EmbeddedStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = EmbeddedStore::open(&folder.path().join("series.db"))?;
+/// let batches = [
+///     batch(1, "broker", &[observation(17, 60_000, Some(0.42))]),
+///     batch(2, "broker", &[observation(17, 60_000, Some(4.2)), observation(17, 120_000, Some(4.1))]),
+/// ];
+/// let receipt = store.write(&batches, Vec::new()).await?;
+/// assert_eq!((receipt.counts.stored, receipt.counts.corrected, receipt.cursor.get()), (2, 1, 2));
+///
+/// let stored = store.observations(&everything(17)).await?;
+/// assert_eq!(stored[0].observation.value, Some(4.2));
+/// assert_eq!(store.superseded(&everything(17)).await?[0].observation.value, Some(0.42));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
     /// Writes batches in order, together with the cursor (their last seq), the ledger and verdicts of quality control.

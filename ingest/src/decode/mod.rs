@@ -198,6 +198,30 @@ fn too_many(detail: String) -> DecodeError {
 }
 
 /// The decoder of one route.
+///
+/// ```
+/// use bakau_ingest::decode::{Decoded, Decoder, RawValue};
+/// use bakau_model::{Missing, Parameter, Unit};
+/// use bakau_registry::{Format, JsonMapping, JsonValue, TimeFormat};
+///
+/// let oxygen = JsonValue {
+///     path: "/water/do".to_owned(),
+///     parameter: Parameter::new("do")?,
+///     unit: Unit::new("mg/L"),
+///     # qualifier: None, gas: None, missing: vec![], decimal_comma: None, unit_texts: vec![],
+///     // ...
+/// };
+/// let time = Some("/time".to_owned());
+/// let (readings, station, time_format) = (None, None, TimeFormat::Rfc3339);
+/// let json = JsonMapping { readings, station, time, time_format, values: vec![oxygen] };
+///
+/// let (mut decoder, mut decoded) = (Decoder::compile(&Format::Json { json }), Decoded::default());
+/// let payload = br#"{"time": "2026-03-10T02:13:00Z", "water": {"do": 0.42, "turbidity": 12}}"#;
+/// decoder.decode(payload, &Missing::default(), &mut decoded)?;
+/// assert_eq!(decoded.readings[0].value, RawValue::Number(0.42));
+/// assert_eq!((decoded.sets.len(), decoded.readings.len()), (1, 1), "what no mapping names is left out");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub enum Decoder {
     /// A JSON document with values at known places.

@@ -1,4 +1,4 @@
-//! The statements that put values and verdicts into the tables.
+//! The decision about a value: new, duplicate, correction or ignored missing; and the verdict about it.
 
 use bakau_model::{Flag, Observation, TestResults};
 use rusqlite::{CachedStatement, OptionalExtension, Row, Transaction};
