@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use bakau_sqlite::Failure;
+
 bakau_model::words! {
     /// What a caller does next depends on this.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,20 +97,28 @@ impl Error for StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
-        let kind = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Corrupt,
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::OperationInterrupted
-                | ErrorCode::FileLockingProtocolFailed,
-            ) => StoreErrorKind::Unavailable,
-            Some(_) | None => StoreErrorKind::Other,
+        Self::new(kind_of(&error), error)
+    }
+}
+
+impl From<bakau_sqlite::Error> for StoreError {
+    fn from(error: bakau_sqlite::Error) -> Self {
+        use bakau_sqlite::Error;
+        let kind = match &error {
+            Error::Sqlite { cause, .. } => kind_of(cause),
+            Error::NewerFormat { .. } => StoreErrorKind::NewerFormat,
+            Error::OlderFormat { .. } | Error::Foreign { .. } | Error::NoLog { .. } => StoreErrorKind::Other,
+            Error::Folder { .. } | Error::Thread(_) | Error::Closed => StoreErrorKind::Unavailable,
         };
         Self::new(kind, error)
+    }
+}
+
+fn kind_of(error: &rusqlite::Error) -> StoreErrorKind {
+    match Failure::of(error) {
+        Failure::Full => StoreErrorKind::Full,
+        Failure::Damaged => StoreErrorKind::Corrupt,
+        Failure::Passing => StoreErrorKind::Unavailable,
+        Failure::Other => StoreErrorKind::Other,
     }
 }

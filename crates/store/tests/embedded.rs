@@ -261,7 +261,9 @@ impl Model {
                 let mut outcome = StoreCounts::default();
                 match versions.last() {
                     None => outcome.stored = 1,
-                    Some(last) if last.value.map(f64::to_bits) == observation.value.map(f64::to_bits) => outcome.duplicate = 1,
+                    Some(last) if last.value.map(f64::to_bits) == observation.value.map(f64::to_bits) => {
+                        outcome.duplicate = 1
+                    }
                     Some(_) if observation.value.is_none() => outcome.ignored_missing = 1,
                     Some(_) => outcome.corrected = 1,
                 }

@@ -12,40 +12,31 @@ mod write;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::Path,
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, LedgerKey, Seq, UtcMillis};
+use bakau_sqlite::{Readers, Writer};
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
 
+use self::schema::SERIES;
 use crate::{
-    RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify, StoredObservation, Superseded,
-    Verdict, Visit, VisitPoint, WriteReceipt, metrics,
-    sqlite::{copying, cursor::read_cursor, ledger, readers::Readers, values, versions},
+    RangeQuery, Reflagged, Store, StoreCounts, StoreError, StoreVerify, StoredObservation, Superseded, Verdict, Visit,
+    VisitPoint, WriteReceipt, metrics,
+    sqlite::{copying, cursor::read_cursor, ledger, tables::READERS, values, versions},
 };
-
-/// Writes that may wait for the writer thread, so that abandoned calls cannot pile up.
-const WAITING_WRITES: usize = 2;
 
 /// Quiet time after which the writer moves the WAL into the main file, where more of it is checked when read.
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// A store in one SQLite file.
+#[derive(Debug)]
 pub struct EmbeddedStore {
-    writer: mpsc::Sender<Job>,
-    writer_slots: Arc<Semaphore>,
+    writer: Writer,
     readers: Readers,
-}
-
-impl fmt::Debug for EmbeddedStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedStore").field("path", &self.readers.path).finish_non_exhaustive()
-    }
 }
 
 impl EmbeddedStore {
@@ -54,7 +45,7 @@ impl EmbeddedStore {
     /// # Errors
     /// When the file cannot be opened, belongs to another program, is damaged or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = schema::open_writer(path)?;
+        let connection = SERIES.open_writer(path)?;
         copying::refuse_unfinished(&connection)?;
         Self::with(connection, path)
     }
@@ -64,56 +55,13 @@ impl EmbeddedStore {
     /// # Errors
     /// As for [`Self::open`].
     pub fn open_target(path: &Path) -> Result<Self, StoreError> {
-        Self::with(schema::open_writer(path)?, path)
+        Self::with(SERIES.open_writer(path)?, path)
     }
 
     fn with(connection: Connection, path: &Path) -> Result<Self, StoreError> {
         metrics::at_cursor(read_cursor(&connection)?);
-        let (writer, jobs) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("bakau-store".to_owned());
-        let spawned = thread.spawn(move || run_writer(connection, &jobs));
-        spawned.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?;
-        Ok(Self { writer, writer_slots: Arc::new(Semaphore::new(WAITING_WRITES)), readers: Readers::new(path) })
-    }
-
-    /// Runs work on the writer thread; it happens or not, also when nobody waits for the answer any more.
-    async fn on_writer<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let slots = Arc::clone(&self.writer_slots);
-        let slot = slots.acquire_owned().await.map_err(|_| stopped())?;
-        let (answer, answered) = oneshot::channel();
-        let job = move |connection: &mut Connection| {
-            let _slot = slot;
-            // Nobody waiting is fine: the same batches can be offered again and are skipped.
-            let _nobody_waits = answer.send(work(connection));
-        };
-        self.writer.send(Box::new(job)).map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
-    }
-}
-
-fn stopped() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "its thread has stopped")
-}
-
-// === the writer thread ===
-
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-fn run_writer(mut connection: Connection, jobs: &mpsc::Receiver<Job>) {
-    loop {
-        let job = match jobs.recv_timeout(IDLE_CHECKPOINT) {
-            Ok(job) => job,
-            Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                checkpoint(&connection);
-                let Ok(job) = jobs.recv() else { return };
-                job
-            }
-        };
-        job(&mut connection);
+        let writer = Writer::start("bakau-store", connection, Some(IDLE_CHECKPOINT))?;
+        Ok(Self { writer, readers: Readers::new(&SERIES, path, READERS) })
     }
 }
 
@@ -130,19 +78,13 @@ fn write(
     Ok(receipt)
 }
 
-fn checkpoint(connection: &Connection) {
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "store checkpoint failed");
-    }
-}
-
 // === impl Store ===
 
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn write(&self, batches: &[Arc<Batch>], verdicts: Vec<Verdict>) -> Result<WriteReceipt, StoreError> {
         let batches = batches.to_vec();
-        self.on_writer(move |connection| write(connection, &batches, verdicts)).await
+        self.writer.run(move |connection| write(connection, &batches, verdicts)).await
     }
 
     async fn cursor(&self) -> Result<Seq, StoreError> {

@@ -1,22 +1,22 @@
 //! The file: its mark, and how it came about.
 
-use std::path::Path;
-
+use bakau_sqlite::{Database, Synchronous};
 use rusqlite::Connection;
 
 use crate::{
     StoreError,
-    sqlite::{
-        format::{BUSY_TIMEOUT, Format, keep_in_memory},
-        tables::{IGNORED_MISSING, INCREMENTS, TABLES},
-    },
+    sqlite::tables::{IGNORED_MISSING, INCREMENTS, SETTINGS, TABLES},
 };
 
-/// "BkSe".
-const SERIES: Format = Format {
-    application_id: 0x426B_5365,
+/// The file of an embedded store.
+pub(super) const SERIES: Database = Database {
     what: "a series file",
+    // "BkSe".
+    application_id: 0x426B_5365,
     migrations: &[TABLES, IGNORED_MISSING, NUMBERS_BACK, INCREMENTS],
+    // What power loss takes of the last commits is still in the spool.
+    synchronous: Synchronous::Normal,
+    ..SETTINGS
 };
 
 /// Numbers that a missing value replaced become current again, as a version of their own behind it: what was known when
@@ -57,70 +57,37 @@ const NUMBERS_BACK: &str = "
     DROP TABLE temp.erased;
 ";
 
-/// The one connection that writes: creates or migrates the file.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    SERIES.check(&connection, path)?;
-    // Of 4, 8 and 16 KiB the first measured cheapest (3.1, 3.7 and 4.0 CPU-s per million messages in groups of 20,000).
-    connection.pragma_update(None, "page_size", 4_096)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    keep_in_memory(&connection)?;
-    SERIES.migrate(&mut connection)?;
-    Ok(connection)
-}
-
 /// Whether the file carries the mark of a series file.
 pub(super) fn has_identity(connection: &Connection) -> Result<bool, StoreError> {
-    SERIES.marks(connection)
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(id == SERIES.application_id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{StoreErrorKind, sqlite::format::version};
+    use crate::StoreErrorKind;
+
+    fn kind(error: bakau_sqlite::Error) -> StoreErrorKind {
+        StoreError::from(error).kind()
+    }
 
     #[test]
-    fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+    fn a_file_of_a_newer_version_of_another_program_or_no_database_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("series.db");
-        let connection = open_writer(&path).unwrap();
+        let connection = SERIES.open_writer(&path).unwrap();
+        assert!(has_identity(&connection).unwrap());
         connection.pragma_update(None, "user_version", 99).unwrap();
         drop(connection);
-        let error = open_writer(&path).unwrap_err();
+        let error = StoreError::from(SERIES.open_writer(&path).unwrap_err());
         assert_eq!(error.kind(), StoreErrorKind::NewerFormat);
         assert!(error.to_string().contains("format 99"), "{error}");
-        let left: i64 =
-            Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(left, 99);
-    }
-
-    #[test]
-    fn a_database_of_another_program_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("series.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        let error = open_writer(&path).unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Other);
-        assert!(error.to_string().contains("another program"), "{error}");
-    }
-
-    #[test]
-    fn a_file_that_is_no_database_is_called_damaged() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("series.db");
-        std::fs::write(&path, vec![7_u8; 20_000]).unwrap();
-        assert_eq!(open_writer(&path).unwrap_err().kind(), StoreErrorKind::Corrupt);
-    }
-
-    #[test]
-    fn opening_twice_migrates_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("series.db");
-        drop(open_writer(&path).unwrap());
-        let again = open_writer(&path).unwrap();
-        assert_eq!(version(&again).unwrap(), SERIES.migrations.len());
-        assert!(has_identity(&again).unwrap());
+        let theirs = folder.path().join("theirs.db");
+        Connection::open(&theirs).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        assert_eq!(kind(SERIES.open_writer(&theirs).unwrap_err()), StoreErrorKind::Other);
+        let nothing = folder.path().join("nothing.db");
+        std::fs::write(&nothing, vec![7_u8; 20_000]).unwrap();
+        assert_eq!(kind(SERIES.open_writer(&nothing).unwrap_err()), StoreErrorKind::Corrupt);
     }
 }

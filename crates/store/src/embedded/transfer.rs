@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bakau_model::{DatastreamId, LedgerKey, UtcMillis};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{EmbeddedStore, checkpoint};
+use super::EmbeddedStore;
 use crate::{
     RefusedPoint, StoreCounts, StoreError,
     copy::{Place, Step, Transfer, Unfinished},
@@ -38,7 +38,7 @@ impl Transfer for EmbeddedStore {
     }
 
     async fn take(&self, step: Step) -> Result<(), StoreError> {
-        self.on_writer(move |connection| take(connection, &step)).await
+        self.writer.run(move |connection| take(connection, &step)).await
     }
 }
 
@@ -60,7 +60,7 @@ fn take(connection: &mut Connection, step: &Step) -> Result<(), StoreError> {
     transaction.commit()?;
     if matches!(step, Step::End { .. }) {
         // Nobody may remove the source before this is on the disk.
-        checkpoint(connection);
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, DatastreamName, LedgerKey, Seq, UtcMillis};
+use bakau_sqlite::{Readers, Writer};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
@@ -28,12 +29,12 @@ pub use self::{
 };
 use self::{
     http::{Server, mapping},
-    journal::{hours, intent::WriteRequest, series::Grown, window},
+    journal::{JOURNAL, hours, intent::WriteRequest, series::Grown, window},
 };
 use crate::{
     Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
     StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt, metrics,
-    sqlite::{copying, cursor::read_cursor, ledger, readers::Readers, refused, values, versions},
+    sqlite::{copying, cursor::read_cursor, ledger, refused, tables::READERS, values, versions},
 };
 
 /// How a datastream is called: asked once, when its first value is written.
@@ -46,8 +47,8 @@ pub struct InfluxStore(Arc<Inner>);
 struct Inner {
     server: Server,
     names: Names,
-    /// The connection that writes the journal; held during a whole write, which keeps writes in order.
-    writer: tokio::sync::Mutex<Arc<Mutex<Connection>>>,
+    /// Writes the journal; locked during a whole write, which keeps writes in order.
+    writer: tokio::sync::Mutex<Writer>,
     /// What only the writer knows.
     grown: Arc<Mutex<Grown>>,
     readers: Readers,
@@ -67,7 +68,7 @@ impl InfluxStore {
     /// # Errors
     /// When the journal cannot be opened or the settings make no sense.
     pub fn open(journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
-        let connection = journal::open(journal)?;
+        let connection = JOURNAL.open_writer(journal)?;
         copying::refuse_unfinished(&connection)?;
         Self::with(connection, journal, config, names)
     }
@@ -77,14 +78,14 @@ impl InfluxStore {
     /// # Errors
     /// As for [`Self::open`].
     pub fn open_target(journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
-        Self::with(journal::open(journal)?, journal, config, names)
+        Self::with(JOURNAL.open_writer(journal)?, journal, config, names)
     }
 
     fn with(connection: Connection, journal: &Path, config: InfluxConfig, names: Names) -> Result<Self, StoreError> {
         let server = Server::new(config)?;
         metrics::at_cursor(read_cursor(&connection)?);
-        let writer = tokio::sync::Mutex::new(Arc::new(Mutex::new(connection)));
-        let readers = Readers::new(journal);
+        let writer = tokio::sync::Mutex::new(Writer::start("bakau-journal", connection, None)?);
+        let readers = Readers::new(&JOURNAL, journal, READERS);
         Ok(Self(Arc::new(Inner { server, names, writer, grown: Arc::default(), readers, failure: Mutex::new(None) })))
     }
 
@@ -101,16 +102,6 @@ impl InfluxStore {
 fn parts(name: &DatastreamName) -> (String, String) {
     let station = name.station();
     (station.to_owned(), name.as_str()[station.len() + 1..].to_owned())
-}
-
-/// Runs work on the journal where it may block.
-async fn on<T: Send + 'static>(
-    connection: &Arc<Mutex<Connection>>,
-    work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let connection = Arc::clone(connection);
-    let working = tokio::task::spawn_blocking(move || work(&mut connection.lock()));
-    working.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error))?
 }
 
 // === impl Store ===

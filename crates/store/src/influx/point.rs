@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The one measurement.
-pub const MEASUREMENT: &str = "observation";
+pub(crate) const MEASUREMENT: &str = "observation";
 
 /// What stands in the field `value` where the device had none: fields merge, so an absent one would keep its old value.
 pub const MISSING: f64 = -9_999.0;

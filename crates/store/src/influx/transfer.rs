@@ -15,7 +15,7 @@ use super::{
         quarantine,
         series::{self, Series},
     },
-    on, parts,
+    parts,
     point::{encode, series_key},
     read::influxql,
     write::send,
@@ -53,7 +53,7 @@ impl Transfer for InfluxStore {
     }
 
     async fn take(&self, step: Step) -> Result<(), StoreError> {
-        let connection = self.0.writer.lock().await;
+        let journal = self.0.writer.lock().await;
         let mut visible = BTreeSet::new();
         let refused = match &step {
             Step::Begin { .. } => {
@@ -64,7 +64,7 @@ impl Transfer for InfluxStore {
                 let (datastream, names) = (slice.datastream, Arc::clone(&self.0.names));
                 let name = move |datastream| names(datastream).map(|name| parts(&name));
                 let ensured = move |connection: &mut _| series::ensure_series(connection, datastream, &name);
-                let series = on(&connection, ensured).await?;
+                let series = journal.run(ensured).await?;
                 self.0.send_values(&series, &slice.values).await?
             }
             Step::Quarantine(points) => {
@@ -73,15 +73,16 @@ impl Transfer for InfluxStore {
             }
             Step::Ledger(_) | Step::End { .. } => Vec::new(),
         };
-        on(&connection, move |connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            keep(&transaction, &step, &refused, &visible)?;
-            if let Some(place) = Place::after(&step) {
-                copying::at_place(&transaction, &place)?;
-            }
-            Ok(transaction.commit()?)
-        })
-        .await
+        journal
+            .run(move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                keep(&transaction, &step, &refused, &visible)?;
+                if let Some(place) = Place::after(&step) {
+                    copying::at_place(&transaction, &place)?;
+                }
+                Ok(transaction.commit()?)
+            })
+            .await
     }
 }
 

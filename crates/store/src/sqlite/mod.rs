@@ -5,10 +5,8 @@
 
 pub(crate) mod copying;
 pub(crate) mod cursor;
-pub(crate) mod format;
 pub(crate) mod ledger;
 pub(crate) mod merge;
-pub(crate) mod readers;
 pub(crate) mod refused;
 pub(crate) mod row;
 pub(crate) mod tables;

@@ -13,22 +13,15 @@ pub(crate) mod quarantine;
 pub(crate) mod series;
 pub(crate) mod window;
 
-use std::path::Path;
+use bakau_sqlite::{Database, Synchronous};
 
-use rusqlite::Connection;
+use crate::sqlite::tables::{IGNORED_MISSING, INCREMENTS, SETTINGS, TABLES};
 
-use crate::{
-    StoreError,
-    sqlite::{
-        format::{BUSY_TIMEOUT, Format, keep_in_memory},
-        tables::{IGNORED_MISSING, INCREMENTS, TABLES},
-    },
-};
-
-/// "BkIn".
-const JOURNAL: Format = Format {
-    application_id: 0x426B_496E,
+/// The file of a journal.
+pub(crate) const JOURNAL: Database = Database {
     what: "a journal",
+    // "BkIn".
+    application_id: 0x426B_496E,
     migrations: &[
         TABLES,
         OWN_TABLES,
@@ -39,6 +32,9 @@ const JOURNAL: Format = Format {
         INCREMENTS,
         COUNTED,
     ],
+    // The intent must be on disk before anything of it is sent.
+    synchronous: Synchronous::Full,
+    ..SETTINGS
 };
 
 const OWN_TABLES: &str = "
@@ -65,18 +61,3 @@ const OWN_IGNORED_MISSING: &str = "ALTER TABLE pending ADD COLUMN ignored_missin
 /// Whether a point of the series was ever given an increment: from then on each one says whether it has one, because the
 /// fields of a point that is written again merge.
 const COUNTED: &str = "ALTER TABLE series ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;";
-
-/// Opens the file, creating it.
-pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    JOURNAL.check(&connection, path)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    keep_in_memory(&connection)?;
-    JOURNAL.migrate(&mut connection)?;
-    Ok(connection)
-}
-
-#[cfg(test)]
-mod tests;
