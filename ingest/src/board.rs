@@ -45,15 +45,15 @@ impl SourceState {
 /// One source as API and pages see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceStatus {
-    /// Its name.
+    /// Name in the configuration.
     pub name: SourceName,
-    /// Its kind.
+    /// Embedded broker or client of an external one.
     pub kind: SourceKind,
-    /// What it is doing.
+    /// Present state.
     pub state: SourceState,
-    /// Since when.
+    /// Start of the present state.
     pub since: UtcMillis,
-    /// When its last message arrived.
+    /// Arrival of the last message.
     pub last_message: Option<UtcMillis>,
     /// Messages since start, whatever became of them.
     pub messages: u64,
@@ -66,14 +66,14 @@ pub struct SourceStatus {
     pub external: Option<ExternalBroker>,
 }
 
-/// What is known about messages that ended inside an external broker, apart from everything Bakau counts itself.
+/// Messages that were lost inside an external broker, as far as its own counters and sessions tell.
 ///
 /// Kept across restarts of Bakau. Only mosquitto publishes these counters; behind another broker they stay at their
 /// start values and `counters` is false.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExternalBroker {
-    /// Whether the broker tells its counters (`$SYS/broker/...`).
+    /// Whether the broker publishes its counters (`$SYS/broker/...`).
     pub counters: bool,
     /// Messages that were lost in the broker by its own counters, since Bakau first saw it, also in the ledger: those it
     /// says it dropped because a queue was full, for whichever of its subscribers, and those it received for Bakau
@@ -103,7 +103,7 @@ pub struct ExternalBroker {
     pub last_uncounted_loss: Option<UtcMillis>,
 }
 
-/// What the last will of a device, or its return, said.
+/// Whether a device is connected, and what its last will said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeviceStatus {
     /// The source it is connected to.
@@ -114,7 +114,7 @@ pub struct DeviceStatus {
     pub username: Option<String>,
     /// Whether it is connected.
     pub online: bool,
-    /// Since when.
+    /// When that last changed.
     pub since: UtcMillis,
     /// The text of its last will (at most 200 characters), where it left one when it went away.
     pub will: Option<String>,
@@ -143,7 +143,7 @@ pub struct Traffic {
     last_message: AtomicI64,
 }
 
-/// Marks "no message yet" in [`Traffic`].
+/// Instant that stands for "no message yet" in [`Traffic`].
 const NEVER: i64 = i64::MIN;
 
 impl Traffic {
@@ -182,7 +182,7 @@ impl SourceBoard {
         Arc::clone(&row.traffic)
     }
 
-    /// Sets what a registered source is doing; returns whether that is a change.
+    /// Sets the state of a registered source; returns whether it changed.
     pub fn set_state(&self, name: &SourceName, state: SourceState, now: UtcMillis) -> bool {
         let mut rows = self.rows.write();
         let Some(row) = rows.sources.get_mut(name) else { return false };
@@ -198,14 +198,14 @@ impl SourceBoard {
         true
     }
 
-    /// Notes in words what went wrong at a registered source; forgotten when it is connected again.
+    /// Sets the problem of a registered source, in words; cleared when it is connected again.
     pub(crate) fn set_problem(&self, name: &SourceName, problem: String) {
         if let Some(row) = self.rows.write().sources.get_mut(name) {
             row.problem = Some(problem);
         }
     }
 
-    /// Notes what is known about losses inside the external broker of a registered source.
+    /// Sets the losses inside the external broker of a registered source.
     pub(crate) fn set_external(&self, name: &SourceName, external: ExternalBroker) {
         if let Some(row) = self.rows.write().sources.get_mut(name) {
             row.external = Some(external);
@@ -240,7 +240,7 @@ impl SourceBoard {
         rows.sources.iter().map(status).collect()
     }
 
-    /// Notes what became of a device; replaces what was known of it.
+    /// Sets the status of a device.
     pub(crate) fn set_device(&self, status: DeviceStatus) {
         let mut rows = self.rows.write();
         let key = (status.source.clone(), status.client_id.clone());
@@ -253,7 +253,7 @@ impl SourceBoard {
         rows.devices.insert(key, status);
     }
 
-    /// Every device that came or went since start, by source and client id.
+    /// Every device that connected or disconnected since start, by source and client id.
     #[must_use]
     pub fn devices(&self) -> Vec<DeviceStatus> {
         self.rows.read().devices.values().cloned().collect()

@@ -8,7 +8,7 @@
 //! - Subscriptions are made when the broker has no session, and until it confirmed them once in this run; filters that
 //!   are no longer configured are unsubscribed, for the session would keep them.
 //! - Reading stops while the intake is full; pings go on, so that the broker keeps the connection.
-//! - What the broker itself lost is shown and counted apart (`counters`).
+//! - Messages that the broker itself lost are counted separately (`counters`).
 
 mod attempts;
 mod books;
@@ -61,7 +61,7 @@ impl Protocol {
 /// TLS of a connection.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// Whom it trusts and who it is; see [`crate::tls::client`].
+    /// Trusted authorities and own certificate; see [`crate::tls::client`].
     pub config: Arc<rustls::ClientConfig>,
     /// The name the broker's certificate must be for, where that is not `host`.
     pub server_name: Option<String>,
@@ -78,7 +78,7 @@ pub struct ClientConfig {
     pub port: u16,
     /// Version of MQTT.
     pub protocol: Protocol,
-    /// Encrypted where given.
+    /// TLS settings; without them the connection is not encrypted.
     pub tls: Option<Tls>,
     /// MQTT client id; stable, because the broker keeps the session under it.
     pub client_id: String,
@@ -98,9 +98,9 @@ pub struct ClientConfig {
     pub window: u16,
     /// MQTT 5: how long the broker keeps the session while Bakau is away.
     pub session_expiry: Duration,
-    /// Whether to read the broker's own counters (`$SYS`); some brokers end the connection when asked for them.
+    /// Whether to subscribe to the broker's own counters (`$SYS`); some brokers end the connection then.
     pub broker_counters: bool,
-    /// Where to remember across restarts what is subscribed and what the broker lost; in memory only without it.
+    /// File that keeps subscriptions and losses across restarts; without it they are kept in memory only.
     pub memory: Option<PathBuf>,
 }
 
@@ -185,7 +185,7 @@ fn end(error: &LinkError) -> End {
     }
 }
 
-/// Shows and logs why there is no connection.
+/// Puts the cause of a missing connection on the board and into the log.
 fn show(name: &SourceName, error: &LinkError, contested: bool, board: &SourceBoard, clock: &dyn Clock) {
     let state = match error {
         LinkError::TakenOver(_) | LinkError::Closed if contested => SourceState::Blocked(BlockedReason::Contested),

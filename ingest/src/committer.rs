@@ -4,8 +4,8 @@
 //! senders, so an acknowledgement always means *stored*. It waits for more messages only while more is arriving and
 //! not every open connection already waits, because then nothing more can come.
 //!
-//! When the spool refuses, nothing is acknowledged: senders that repeat their message are told at once, messages of
-//! client sources are held and tried again. Nothing is dropped.
+//! When the spool refuses, nothing is acknowledged: senders that repeat their message get the refusal at once, messages
+//! of client sources are held and tried again. Nothing is dropped.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -48,7 +48,7 @@ const CHORES: Duration = Duration::from_secs(1);
 /// First and longest pause between attempts while the spool refuses.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// How the committer works.
+/// Settings of the committer.
 #[derive(Debug, Clone)]
 pub struct IngestConfig {
     /// How old a measured time may be at arrival, in milliseconds, by source; others use `default_accept_past_ms`.
@@ -147,7 +147,7 @@ struct Committer {
     intake: Intake,
     processor: Processor,
     window: DeliveryWindow,
-    /// The group being worked on; survives a refused append.
+    /// The group in hand; survives a refused append.
     taken: Taken,
     last_chores: Instant,
     /// Refused appends since the last that was taken.
@@ -234,7 +234,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Works out every message of the group.
+    /// Processes every message of the group.
     fn draft(&mut self) -> (BatchDraft, Counts) {
         let envelopes = std::mem::take(&mut self.taken.envelopes);
         let mut findings = Findings::default();
@@ -283,7 +283,7 @@ impl Committer {
         }
     }
 
-    /// The spool refused: tells those who repeat, keeps the rest, and waits a little.
+    /// After a refusal: answers senders that repeat their message, keeps the rest, and waits.
     fn hold(&mut self, error: &SpoolError) {
         let refusal = refusal(error);
         if self.intake.set_health(IntakeHealth::Blocked(refusal)) {

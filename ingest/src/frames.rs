@@ -1,5 +1,5 @@
-//! Radio frames that were taken already: two gateways hear one frame, and a device repeats it until it is acknowledged. Most
-//! copies end at the network server; those that come through carry another time, and would count twice.
+//! Copies of radio frames: two gateways receive one frame, and a device repeats it until it is acknowledged. Most copies
+//! end at the network server; those that come through carry another time, and would count twice.
 //!
 //! A copy has the device, the session, the counter and the content of a frame that was taken. That is not enough: a device
 //! that cannot remember its counter sends the same one with the same reading again and again, and each is a measurement. So
@@ -35,9 +35,9 @@ pub(crate) struct Frame {
     session: u64,
     counter: u64,
     content: u64,
-    /// Where its first reading went: whoever may not publish for a station cannot take its frames away from it.
+    /// Datastream of its first reading, so that nobody can suppress frames of a station he may not publish for.
     datastream: DatastreamId,
-    /// When the network had it, else when it arrived.
+    /// Time of the network server, else of arrival.
     at: UtcMillis,
 }
 

@@ -17,7 +17,7 @@ use crate::decode::{PayloadTime, RawValue, Slot};
 pub(crate) struct Fault {
     /// The reason for the quarantine list.
     pub(crate) reason: QuarantineReason,
-    /// What exactly.
+    /// Details.
     pub(crate) detail: String,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Target {
 /// What a slot of a route means at one station.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resolved {
-    /// The datastream's name as far as it is known, else the path: what the quarantine list shows.
+    /// Name of the datastream as far as it is known, else the path; shown in the quarantine list.
     pub(crate) label: String,
     /// The datastream, or why there is none.
     pub(crate) target: Result<Target, Fault>,
@@ -96,13 +96,13 @@ fn resolve_slot(snapshot: &Snapshot, slot: &Slot, station: Option<&str>) -> Reso
 /// How far measured times may lie from the arrival, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptWindow {
-    /// Before it.
+    /// How long before the arrival.
     pub past_ms: i64,
-    /// After it: by how much the clocks of devices may be fast.
+    /// How long after the arrival: clocks of devices may be ahead by so much.
     pub future_ms: i64,
 }
 
-/// When a set of readings was measured and who says so.
+/// Time of a set of readings, and whose clock stamped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// When the environment had the values.

@@ -46,7 +46,7 @@ pub enum IntakeHealth {
     Blocked(NotCommitted),
 }
 
-/// What an acknowledgement needs to know; comes back to its client source when the message is durable.
+/// Identity of a delivery; comes back to its client source when the message is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AckToken {
     pub(crate) epoch: u64,
@@ -54,7 +54,7 @@ pub(crate) struct AckToken {
     pub(crate) qos: Qos,
 }
 
-/// Whom to tell when the message is durable.
+/// Receiver of the answer once the message is durable.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// A source that waits for this one message and repeats it if refused.
@@ -66,7 +66,7 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// Tells a sender that waits for this one message; the others are not told.
+    /// Answers a sender that waits for this one message; others get no answer here.
     pub(crate) fn refuse(self, refusal: NotCommitted) {
         match self {
             // A sender that no longer waits needs no answer.
@@ -202,7 +202,7 @@ impl Intake {
         aside.lost_in_broker += more.lost_in_broker;
     }
 
-    /// Tells that a connection opened whose sender may have `window` messages waiting for acknowledgement at a time
+    /// Registers an open connection whose sender may have `window` messages waiting for acknowledgement at a time
     /// (1 for a connection of the embedded broker, which awaits each commit).
     #[must_use = "the connection counts as open until this is dropped"]
     pub(crate) fn open_connection(&self, window: usize) -> OpenConnection {
@@ -274,7 +274,7 @@ impl Intake {
 
 // === the committer's side ===
 
-/// What the committer takes out of the queue at once: messages in order, each with whom to tell.
+/// Messages that the committer takes out of the queue at once, in order, each with the receiver of its answer.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) envelopes: Vec<Envelope>,

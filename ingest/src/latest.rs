@@ -1,12 +1,12 @@
 //! The present values of all datastreams, in memory.
 //!
-//! Loaded from the store and from the part of the spool that the store does not have yet, then kept up with the live
+//! Loaded from the store and from the part of the spool that the store does not have yet, then updated from the live
 //! tail of the spool. A tail that was too fast is read again from the spool, so nothing is missed. Flags are those of
-//! quality control at this moment: a store that is away does not hold them up. Once the store has a value, the table says of
-//! it what the store says (`settle`).
+//! quality control at arrival, so that they need no store. Once the store has a value, the table takes over its flags
+//! (`settle`).
 //!
 //! A reading from the future waits for its time: the present value is the newest one that is not later than now, whatever
-//! the clocks of devices say. Stations whose clock is ahead are told ([`ClockAhead`]).
+//! the clocks of devices say. Stations whose clock is ahead are listed ([`ClockAhead`]).
 
 mod clocks;
 mod follow;
@@ -46,7 +46,7 @@ const COMINGS: usize = 4_096;
 /// Stored values looked at after a start to see since when a clock is ahead: a day at one value per minute.
 const CLOCK_VALUES: usize = 1_500;
 
-/// Pause before asking a store again that did not answer.
+/// Pause before the next question to a store that did not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The present value of a datastream.
@@ -67,7 +67,7 @@ pub struct LatestEntry {
 struct Shared {
     entries: RwLock<BTreeMap<DatastreamId, LatestEntry>>,
     statuses: RwLock<BTreeMap<StationId, StationStatus>>,
-    /// Of the stations whose clock is, or lately was, ahead.
+    /// Stations whose clock is, or lately was, ahead.
     clocks: RwLock<BTreeMap<StationId, StationClock>>,
     announcements: broadcast::Sender<Arc<[DatastreamId]>>,
     comings: broadcast::Sender<StationStatus>,
@@ -107,7 +107,7 @@ impl LatestTable {
         self.shared.entries.read().values().copied().collect()
     }
 
-    /// What was last said about whether a station's device is there, since the process started.
+    /// The last status of a station's device since the process started.
     #[must_use]
     pub fn status(&self, station: &StationId) -> Option<StationStatus> {
         self.shared.statuses.read().get(station).cloned()
@@ -172,7 +172,7 @@ impl LatestTable {
                 Ok(loaded) => return Some(loaded),
                 Err(error) if !told => {
                     told = true;
-                    tracing::warn!(%error, "present values wait for the store");
+                    tracing::warn!(%error, "store cannot be read; present values are not loaded yet");
                 }
                 Err(_) => {}
             }
@@ -235,7 +235,7 @@ async fn follow(mut follower: Follower, mut tail: broadcast::Receiver<Arc<Batch>
     }
 }
 
-/// What the store held at the start beside present values.
+/// Values of the store at the start, besides present ones.
 struct Loaded {
     cursor: Seq,
     waiting: Waiting,

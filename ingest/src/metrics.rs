@@ -1,4 +1,4 @@
-//! What the room tells Prometheus.
+//! Prometheus metrics of this crate.
 
 use std::sync::LazyLock;
 
@@ -122,14 +122,13 @@ pub(crate) fn external_broker(source: &SourceName) {
     }
 }
 
-/// Counts a restart of an external broker.
 pub(crate) fn broker_restarted(source: &SourceName) {
     if let Some(metric) = BROKER_RESTARTS.as_ref() {
         metric.with_label_values(&[source.as_str()]).inc();
     }
 }
 
-/// Counts a session that an external broker no longer had.
+/// Counts a lost session.
 pub(crate) fn session_lost(source: &SourceName) {
     if let Some(metric) = SESSIONS_LOST.as_ref() {
         metric.with_label_values(&[source.as_str()]).inc();
@@ -143,7 +142,7 @@ pub(crate) fn taken_over(source: &SourceName) {
     }
 }
 
-/// Counts a loss of which nobody can say how much it was.
+/// Counts a loss of unknown size.
 pub(crate) fn uncounted_loss(source: &SourceName) {
     if let Some(metric) = UNCOUNTED_LOSSES.as_ref() {
         metric.with_label_values(&[source.as_str()]).inc();

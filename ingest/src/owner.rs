@@ -1,4 +1,4 @@
-//! Whose readings a message carries: the station its topic, its route or its payload names.
+//! The station of a message: named by its topic, its route or its payload.
 //!
 //! Pure. Per route there is a table from device ids to stations; without one a device id is the station's.
 
@@ -16,7 +16,7 @@ use crate::{
 /// Devices remembered per route; above, the memory is emptied, so that it cannot grow with the fleet of a network.
 const MAX_DEVICES: usize = 65_536;
 
-/// Who the messages of one topic are from.
+/// Sender of the messages of one topic.
 #[derive(Debug)]
 pub(crate) enum Owner {
     /// The station that topic or route name, with what each slot means there.

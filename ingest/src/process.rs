@@ -1,4 +1,4 @@
-//! Route, decode and identify in one pure step: what becomes of a message.
+//! Route, decode and identify in one pure step: from message to observations.
 //!
 //! Everything that depends only on source and topic is worked out once and remembered, so that a known topic costs one
 //! lookup. A new registry revision forgets all of it.
@@ -29,7 +29,7 @@ use crate::{
 const MAX_TOPICS: usize = 65_536;
 
 bakau_model::words! {
-    /// What became of a message; every spooled message has exactly one.
+    /// Outcome of a message; every spooled message has exactly one.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub enum Outcome {
         /// At least one observation came out of it.
@@ -60,18 +60,18 @@ pub struct Limits {
     pub max_payload_bytes: usize,
 }
 
-/// What processing adds to the group it belongs to.
+/// Results of processing, added to the group of the message.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Observations, each with the index of its envelope.
     pub observations: Vec<(u32, Observation)>,
-    /// What stations said about being there.
+    /// Statuses of stations.
     pub statuses: Vec<StationStatus>,
-    /// What could not be used.
+    /// Quarantined messages and readings.
     pub quarantine: Vec<QuarantineDraft>,
 }
 
-/// What became of one message and of its readings.
+/// Outcome of one message and counts of its readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Processed {
     /// The message's outcome.
@@ -82,16 +82,16 @@ pub struct Processed {
     pub quarantined: u64,
 }
 
-/// What is known about the messages of one topic.
+/// Result of routing for one topic.
 #[derive(Debug)]
 struct Known {
     route: usize,
     owner: Owner,
-    /// That of times without an offset, where the format has such times.
+    /// Time zone of times without an offset, where the format has such times.
     zone: Option<TimeZone>,
 }
 
-/// What belongs to one route.
+/// Decoder and devices of one route.
 #[derive(Debug)]
 struct Line {
     decoder: Decoder,

@@ -1,4 +1,4 @@
-//! Which route a topic takes, and which station it names.
+//! From topic to route and station.
 //!
 //! Pure. Routes are tried in catalogue order and the first that matches wins; matching a topic allocates nothing.
 
@@ -39,7 +39,7 @@ impl Level {
     }
 }
 
-/// What a topic names.
+/// Station or device that a topic names.
 #[derive(Debug, Clone, Copy, Default)]
 struct Named<'t> {
     station: Option<&'t str>,

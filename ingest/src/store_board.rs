@@ -1,4 +1,4 @@
-//! How writing to the store goes, for status, pages and alarms.
+//! State of the store writer, for status, pages and alerts.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ pub struct StoreFailure {
     pub since: UtcMillis,
     /// When the last of them failed.
     pub last: UtcMillis,
-    /// Why, as a stable key ([`StoreError::key`]).
+    /// Reason as a stable key ([`StoreError::key`]).
     pub key: &'static str,
-    /// Why, in words for an administrator; may name machines.
+    /// Reason in words for an administrator; may name machines.
     pub problem: String,
 }
 
-/// How writing goes.
+/// State of the store writer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreStatus {
     /// When observations were last confirmed.
@@ -31,19 +31,19 @@ pub struct StoreStatus {
 }
 
 impl StoreStatus {
-    /// The failure that goes on.
+    /// The failure, while it lasts.
     #[must_use]
     pub fn present_failure(&self) -> Option<&StoreFailure> {
         self.failure.as_ref().filter(|_| self.failing)
     }
 }
 
-/// Where the writer notes how it goes; cheap to clone.
+/// Shared state of the store writer; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct StoreBoard(Arc<RwLock<StoreStatus>>);
 
 impl StoreBoard {
-    /// How writing goes now.
+    /// The present state.
     #[must_use]
     pub fn status(&self) -> StoreStatus {
         self.0.read().clone()

@@ -1,5 +1,5 @@
-//! TLS for client sources and for the embedded broker: certificate files in, rustls configurations out, and what goes
-//! wrong in words an administrator can act on.
+//! TLS for client sources and for the embedded broker: certificate files in, rustls configurations out, with errors that
+//! an administrator can act on.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub struct CertificateFiles {
     pub key_file: PathBuf,
 }
 
-/// What a client source trusts, and who it is.
+/// Trusted authorities and own certificate of a client source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientTls {
     /// The authorities it trusts (PEM); without it, those of the operating system.

@@ -56,7 +56,7 @@ struct Writer {
     board: StoreBoard,
     clock: Arc<dyn Clock>,
     cursor: Seq,
-    /// What it knows goes with what was written; nothing after a failure, because nobody knows what was written then.
+    /// State of quality control, valid for what was written; `None` after a failure, when that is unknown.
     judge: Option<Judge>,
     failing: bool,
     /// Failures in a row, and the pause behind the last one.
@@ -86,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// Asks the store how far it is, until it answers; false when stopped before.
+    /// Reads the cursor of the store, until it answers; false when stopped before.
     async fn find_cursor(&mut self, stop: &CancellationToken) -> bool {
         loop {
             match self.store.cursor().await {
@@ -124,7 +124,7 @@ impl Writer {
                 Some(_) => {
                     self.failed(&StoreError::new(
                         StoreErrorKind::Unavailable,
-                        "the spool gives no batch where there is one",
+                        "spool reported a batch but returned none",
                     ));
                     false
                 }
@@ -232,7 +232,7 @@ impl Waiting {
     /// Marks kept; while more wait, the oldest still tells how late the store is.
     const MAX_MARKS: usize = 4_096;
 
-    /// How long ago the oldest batch above `cursor` was seen; `newest` is the last one in the spool.
+    /// Age of the oldest batch above `cursor`; `newest` is the last one in the spool.
     fn behind(&mut self, newest: Seq, cursor: Seq, now: Instant) -> Duration {
         while self.0.front().is_some_and(|(seq, _)| *seq <= cursor) {
             self.0.pop_front();

@@ -1,4 +1,4 @@
-//! Every open connection, and what edge and hooks tell each other about it.
+//! The open connections, shared by edge and hooks.
 
 use std::{
     collections::HashMap,
@@ -108,7 +108,7 @@ impl Connection {
         self.closed.cancelled().await;
     }
 
-    /// Notes that its end has begun, whoever wanted it.
+    /// Marks the connection as ending, whoever asked for it.
     pub(super) fn ends(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
@@ -120,7 +120,7 @@ impl Connection {
         }
     }
 
-    /// Why it is being ended, if the server does it.
+    /// Reason for which the server ends the connection; `None` while it does not.
     pub(super) fn closing(&self) -> Option<Closing> {
         self.closing.get().copied()
     }
@@ -167,10 +167,10 @@ struct Client {
     warned: Option<UtcMillis>,
 }
 
-/// What a new connection did to an older one with its client id.
+/// Takeover of an older connection by a new one with the same client id.
 #[derive(Debug)]
 pub(super) struct Takeover {
-    /// The older one; it was asked to close.
+    /// The older connection, which was asked to close.
     pub(super) older: Arc<Connection>,
     /// Takeovers of this client id since start.
     pub(super) count: u64,
@@ -235,7 +235,7 @@ impl Connections {
         });
         let older = client.connection.replace(Arc::clone(connection))?;
         if older.ending.load(Ordering::Relaxed) {
-            // It came back before its old connection was cleared away; nobody pushed anybody out.
+            // The device reconnected before its old connection was cleared away: no takeover.
             return Some(Takeover { older, count: client.takeovers, warn: false });
         }
         older.close(Closing::TakenOver);
@@ -250,7 +250,7 @@ impl Connections {
         Some(Takeover { older, count: client.takeovers, warn })
     }
 
-    /// How often this client id was taken over, while `connection` is still the one that has it.
+    /// Takeovers of the client id of `connection`; `None` when a newer connection has it.
     pub(super) fn takeovers_if_current(&self, connection: &Connection) -> Option<u64> {
         let identity = connection.identity.get()?;
         let by_client = self.by_client.lock();

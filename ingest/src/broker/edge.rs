@@ -162,7 +162,7 @@ async fn serve<C: AsyncRead + AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// What ended the way from the client to rmqtt.
+/// Why the way from the client to rmqtt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     /// The client closed, or its connection broke.
@@ -232,7 +232,7 @@ fn violated(violation: Violation, connection: &Connection, shared: &Shared) {
     }
 }
 
-/// What became of one piece that was read: what could not be passed on at once, and what `look` made of it.
+/// One piece that was read: the rest that could not be passed on at once, and the result of `look`.
 struct Passed<T> {
     rest: Vec<u8>,
     looked: T,
@@ -331,7 +331,7 @@ async fn carry_back(from_inner: &mut (impl AsyncRead + Unpin), to_client: &mut (
     }
 }
 
-/// Tells an MQTT 5 client why, and closes so that it can read it.
+/// Sends MQTT 5 clients a DISCONNECT with the reason, and closes so that they can read it.
 async fn disconnect<C: AsyncRead + AsyncWrite + Unpin>(client: &mut C, connection: &Connection, at_boundary: bool) {
     if let Some(closing) = connection.closing() {
         tracing::debug!(peer = %connection.peer, epoch = connection.epoch, ?closing, "mqtt connection ended by server");

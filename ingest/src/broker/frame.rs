@@ -29,18 +29,18 @@ pub(super) enum Violation {
 /// Largest packet bodies that pass, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Of the first packet.
+    /// First packet (CONNECT).
     pub(super) connect: usize,
-    /// Of every other packet.
+    /// Every other packet.
     pub(super) packet: usize,
 }
 
 /// How far a piece of the stream may be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scanned {
-    /// Bytes at the start of the piece that may be passed on.
+    /// Bytes from the start of the piece that may be passed on.
     pub(super) pass: usize,
-    /// Why the rest may not.
+    /// Why the rest may not be passed on.
     pub(super) violation: Option<Violation>,
 }
 
@@ -54,7 +54,7 @@ enum State {
     Body { left: usize },
 }
 
-/// Follows the stream a client sends.
+/// Tracks packet boundaries in the stream of one client.
 #[derive(Debug)]
 pub(super) struct Scanner {
     limits: Limits,

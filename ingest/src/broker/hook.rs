@@ -87,10 +87,10 @@ impl Handler for Hooks {
     }
 }
 
-/// What becomes of a publish.
+/// Decision about a publish.
 enum Verdict {
     Acknowledge,
-    /// Refused by rights: MQTT 5 is told, an older client can only be disconnected.
+    /// Not authorized: an MQTT 5 client gets the reason code, an older one can only be disconnected.
     Denied,
     /// Ends the connection without acknowledgement.
     Disconnect(Closing),
@@ -98,7 +98,7 @@ enum Verdict {
 
 impl Hooks {
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
-        // Whoever did not come through the edge has no business here.
+        // A connection that did not come through the edge is refused.
         let connection = connect.id().remote_addr.and_then(|addr| self.shared.connections.by_port(addr.port()));
         let Some(connection) = connection else { return AuthResult::NotAuthorized };
         let snapshot = Arc::clone(&self.shared.devices.borrow());
@@ -182,9 +182,9 @@ impl Hooks {
         moved
     }
 
-    /// Commits a last will that a route reads as availability, so that it tells the alert engine too. A will of a device
-    /// that is back already, or on a topic outside its rights, tells nothing; nor does one of a connection that ended
-    /// because Bakau stops, or every restart would call all devices silent.
+    /// Commits a last will that a route reads as availability, so that it reaches the alert engine too. Ignored are wills of
+    /// a device that is back already, on topics outside its rights, and of connections that ended because Bakau stops:
+    /// otherwise every restart would report all devices as offline.
     async fn mark_silent(&self, connection: &Connection, will: &Publish) {
         if self.shared.stop.is_cancelled() {
             return;
@@ -206,7 +206,7 @@ impl Hooks {
         let now = self.shared.clock.now();
         self.shared.traffic.arrived(1, now);
         let envelope = self.envelope(connection, identity, will, now);
-        // Nobody waits for an acknowledgement; what is lost here shows as silence after its deadline.
+        // Nobody waits for an acknowledgement; a will that is lost here shows as no data after its deadline.
         if !matches!(timeout(self.shared.config.commit_timeout, self.shared.intake.commit(envelope)).await, Ok(Ok(())))
         {
             tracing::warn!(client_id = &*identity.client_id, "last will could not be committed");

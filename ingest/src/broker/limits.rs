@@ -40,7 +40,7 @@ const DESCRIPTORS_PER_CONNECTION: usize = 3;
 /// File descriptors left to databases, pages and everything else.
 const DESCRIPTORS_FOR_OTHERS: usize = 256;
 
-/// How many connections are taken: as configured, or fewer where the process may not open enough files.
+/// Connections that are accepted: as configured, or fewer where the process may not open enough files.
 pub(super) fn connections(config: &BrokerConfig) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let Some(descriptors) = open_files(&limits) else { return config.max_connections };
@@ -62,7 +62,7 @@ fn open_files(limits: &str) -> Option<usize> {
     row.split_whitespace().next()?.parse().ok()
 }
 
-/// Sets every limit of the inner listener.
+/// Applies every limit to the inner listener.
 pub(super) fn apply(builder: Builder, config: &BrokerConfig) -> Builder {
     let packet = u32::try_from(packet_limits(config).packet).unwrap_or(u32::MAX);
     builder

@@ -1,4 +1,4 @@
-//! What the embedded broker tells Prometheus.
+//! Prometheus metrics of the embedded broker.
 
 use std::sync::LazyLock;
 
@@ -22,21 +22,18 @@ static TAKEOVERS: LazyLock<Option<IntCounter>> = LazyLock::new(|| {
     ))
 });
 
-/// Notes how many connections are open.
 pub(super) fn connections(open: usize) {
     if let Some(metric) = CONNECTIONS.as_ref() {
         metric.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 }
 
-/// Counts a refusal.
 pub(super) fn refused(reason: &'static str) {
     if let Some(metric) = REFUSED.as_ref() {
         metric.with_label_values(&[reason]).inc();
     }
 }
 
-/// Counts a takeover.
 pub(super) fn takeover() {
     if let Some(metric) = TAKEOVERS.as_ref() {
         metric.inc();

@@ -52,7 +52,7 @@ const DEAD_SESSIONS_EVERY: Duration = Duration::from_secs(60);
 /// How the embedded broker listens.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
-    /// Name of the source its messages get.
+    /// Source of its messages.
     pub name: SourceName,
     /// Where to listen without encryption; port 0 picks a free one.
     pub listen: SocketAddr,
@@ -139,9 +139,9 @@ impl BrokerError {
 /// A running embedded broker; it runs on when this is dropped, until its stop token is cancelled.
 #[derive(Debug)]
 pub struct BrokerHandle {
-    /// Where it listens.
+    /// Address of the plain port.
     pub local_addr: SocketAddr,
-    /// Where it listens with TLS.
+    /// Address of the port with TLS.
     pub tls_addr: Option<SocketAddr>,
     supervisor: JoinHandle<()>,
 }
@@ -155,7 +155,7 @@ impl BrokerHandle {
     }
 }
 
-/// What edge, hooks and supervisor share.
+/// State shared by edge, hooks and supervisor.
 #[derive(Debug)]
 struct Shared {
     config: BrokerConfig,

@@ -1,4 +1,4 @@
-//! How long to wait before connecting again, and when it looks as if somebody else used our client id; pure.
+//! Back-off between connection attempts, and the suspicion that another client uses our client id; pure.
 //!
 //! Two clients with one id push each other out for ever: each connects again when it is pushed out. Against that a source
 //! waits longer each time, and only a connection that lasts ends the suspicion.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bakau_model::Backoff;
 
-/// Pauses between attempts to connect.
+/// Pauses between connection attempts.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30)).spread(0.5, 1.0);
 
 /// A connection that lasted this long was a success: the next attempt comes without delay.
@@ -30,11 +30,11 @@ pub(crate) enum End {
     TakenOver,
     /// The broker accepted us and closed the connection without a word.
     Closed,
-    /// Anything else, connections that never came to be included.
+    /// Anything else, failed connection attempts included.
     Other,
 }
 
-/// The attempts so far.
+/// Attempts since the last connection that lasted.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     /// Since the last connection that lasted.
@@ -74,7 +74,7 @@ impl Attempts {
         self.closed = 0;
     }
 
-    /// Whether somebody else seems to use our client id.
+    /// Whether another client seems to use our client id.
     pub(crate) fn contested(&self) -> bool {
         TAKEN_OVER <= self.taken_over || CLOSED <= self.closed
     }

@@ -1,4 +1,4 @@
-//! Whether what the broker received also came here, by its own counters; pure.
+//! Whether everything that the broker received came here, by its own counters; pure.
 //!
 //! Mosquitto counts every PUBLISH it receives, and what it drops because a queue is full. Where nobody else publishes
 //! anything that is not for this source, *received - dropped - taken here* stays what it is; the excess. It grows when
@@ -20,12 +20,12 @@ const STEADY_MESSAGES: i64 = 100;
 /// Ticks (mosquitto's `sys_interval`, 10 s) until a number that is not found stays unknown.
 const MAX_TICKS: u32 = 30;
 
-/// What the counters say after a connection that ended.
+/// Verdict of the counters after a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// So many messages that the broker received for us never came.
+    /// So many messages that the broker received for us never arrived.
     Lost(u64),
-    /// There was a sign of loss, and nobody can say how much it was.
+    /// There was a sign of loss of unknown size.
     Unknown,
 }
 

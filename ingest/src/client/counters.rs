@@ -1,4 +1,4 @@
-//! What an external broker tells about itself under `$SYS`, and what follows from it; pure.
+//! The counters that an external broker publishes under `$SYS`, and what follows from them; pure.
 //!
 //! Mosquitto counts the messages it drops because a queue is full, for whichever subscriber, and starts from zero when
 //! it starts. Its counters arrive as retained messages right after subscribing (as old as its `sys_interval`, 10 s), and
@@ -16,14 +16,14 @@ const RECEIVED: &str = "$SYS/broker/publish/messages/received";
 const HOLDS: &str = "$SYS/broker/store/messages/count";
 const UPTIME: &str = "$SYS/broker/uptime";
 
-/// What is subscribed to, at QoS 0.
+/// Topics to subscribe to, at QoS 0.
 pub(crate) const FILTERS: [&str; 4] = [DROPPED, HOLDS, UPTIME, RECEIVED];
 
 /// How much later than remembered a broker may seem to have started before it counts as restarted: clocks are corrected,
 /// and its uptime is whole seconds.
 const SAME_START_MS: i64 = 30_000;
 
-/// What was heard on the present connection.
+/// Counters received on the present connection.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     /// The last uptime in seconds, on any connection of this run.
@@ -35,14 +35,14 @@ pub(crate) struct Counters {
     pub(crate) books: Books,
 }
 
-/// What a message changed.
+/// Changes that one message brought.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     /// Messages newly known to be dropped.
     pub(crate) lost: u64,
-    /// Messages newly known to have gone elsewhere.
+    /// Messages newly known to have gone to another client.
     pub(crate) strayed: u64,
-    /// Whether something was lost of which nobody can say how much.
+    /// Whether messages of unknown number were lost.
     pub(crate) unknown: bool,
     /// Whether the broker restarted.
     pub(crate) restarted: bool,

@@ -31,7 +31,7 @@ pub(crate) enum LinkError {
     /// The broker sent a packet above our limit; it will send it again.
     #[error("the broker holds a message of {0} bytes, above this source's limit: raise max_packet_bytes")]
     Oversized(usize),
-    /// The broker refused the connection or the subscription; somebody has to change something.
+    /// The broker refused the connection or the subscription; the settings must change.
     #[error("{0}")]
     Refused(String),
     /// Another client connected with our client id; the broker says so.
@@ -40,7 +40,7 @@ pub(crate) enum LinkError {
     /// The broker closed the connection without a word.
     #[error("the broker closed the connection")]
     Closed,
-    /// One side does not accept the certificate of the other.
+    /// A certificate was not accepted, by either side.
     #[error("{0}")]
     Tls(String),
     /// The connection failed or was closed.
@@ -86,7 +86,7 @@ impl From<Reason> for LinkError {
     }
 }
 
-/// Anything bytes can be read from and written to.
+/// A TCP or TLS stream.
 trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
@@ -140,7 +140,7 @@ impl Link {
         }
     }
 
-    /// Writes packets and sends them off together.
+    /// Writes packets and flushes them together.
     pub(crate) async fn write(&mut self, packets: impl Iterator<Item = Outgoing>) -> Result<(), LinkError> {
         let all = async {
             for packet in packets {

@@ -1,4 +1,4 @@
-//! What a source remembers about its broker across restarts of Bakau: one small file per source, written by it alone.
+//! State of a source that survives restarts of Bakau: one small file per source, written by it alone.
 //!
 //! It never claims too little: what is about to be subscribed is written down before it is asked for, and what is no
 //! longer subscribed leaves the file after the broker confirmed it. So a filter that once was in the session is
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::books::Books;
 use crate::ExternalBroker;
 
-/// What is remembered.
+/// Content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Memory {
@@ -35,7 +35,7 @@ pub(crate) struct Memory {
     pub(crate) inquires: bool,
     /// What was received and taken, while Bakau is stopped in good order.
     pub(crate) books: Option<Books>,
-    /// What is shown about it.
+    /// Losses as shown on the board.
     pub(crate) external: ExternalBroker,
 }
 
@@ -77,7 +77,7 @@ fn read(path: &Path) -> Memory {
         Err(error) => Err(error.to_string()),
     };
     kept.unwrap_or_else(|error| {
-        tracing::warn!(path = %path.display(), error, "what a source remembered cannot be read, it starts anew");
+        tracing::warn!(path = %path.display(), error, "state of the source cannot be read; starting without it");
         Memory::default()
     })
 }

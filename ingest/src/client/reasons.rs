@@ -5,23 +5,23 @@ use rumqttc::{
     v5::mqttbytes::v5::{ConnectReturnCode, SubscribeReasonCode},
 };
 
-/// What a source can do about an end.
+/// What a source does after the connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Try again.
     Passing,
-    /// Trying again as before will not help: somebody has to change something.
+    /// Trying again does not help until the settings change.
     Lasting,
     /// Another client has the session now, and what was queued in it.
     TakenOver,
 }
 
-/// What a broker's code means for the source.
+/// Meaning of a broker's code for the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     /// What to do about it.
     pub(crate) kind: Kind,
-    /// In words.
+    /// The reason in words, for an administrator.
     pub(crate) words: String,
 }
 
@@ -34,7 +34,7 @@ impl Reason {
         Self { kind: Kind::Passing, words: words.to_owned() }
     }
 
-    /// Adds what the broker itself says.
+    /// Adds the reason string of the broker.
     pub(crate) fn with(mut self, said: Option<String>) -> Self {
         if let Some(said) = said.filter(|said| !said.is_empty()) {
             self.words = format!("{} (it says: {said})", self.words);

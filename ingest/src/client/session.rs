@@ -1,4 +1,4 @@
-//! What happens on an open connection.
+//! The session on an open connection: subscriptions, messages, acknowledgements.
 
 mod losses;
 
@@ -50,15 +50,15 @@ const UNSUBSCRIBE_ID: u16 = 3;
 
 /// How a connection ended.
 pub(crate) struct Ended {
-    /// Why; `None` when it was stopped on purpose.
+    /// The error; `None` when the source was stopped.
     pub(crate) error: Option<LinkError>,
-    /// How long it had worked.
+    /// How long the connection had been up.
     pub(crate) lasted: Duration,
     /// Whether the broker said that it had been restarted.
     pub(crate) restarted: bool,
 }
 
-/// What outlives a connection.
+/// State that outlives a connection.
 pub(crate) struct Session<'c> {
     config: &'c ClientConfig,
     intake: Intake,
@@ -157,7 +157,7 @@ impl<'c> Session<'c> {
         Ended { error: result.err(), lasted: since.elapsed(), restarted: self.restarted }
     }
 
-    /// What the broker wants otherwise than we asked.
+    /// Logs settings of the broker that differ from ours.
     fn heed(&mut self, accepted: Accepted) {
         let wanted = accepted.keep_alive_s.filter(|seconds| 0 < *seconds);
         self.keep_alive = wanted.map_or(self.config.keep_alive, |seconds| Duration::from_secs(u64::from(seconds)));
@@ -210,7 +210,7 @@ impl<'c> Session<'c> {
         }
     }
 
-    /// Makes the session's subscriptions what is configured.
+    /// Brings the subscriptions of the session in line with the configuration.
     async fn subscribe(&mut self, link: &mut Link, session_present: bool) -> Result<(), LinkError> {
         let counters: Vec<String> = counters::FILTERS.iter().map(|&filter| filter.to_owned()).collect();
         let counters = if self.config.broker_counters { counters } else { Vec::new() };
@@ -298,7 +298,7 @@ impl<'c> Session<'c> {
             Incoming::Release(id) => link.write(std::iter::once(Outgoing::PubComp(id))).await,
             Incoming::SubAck { id: COUNTERS_ID, refused, .. } => {
                 if let Some((_, reason)) = refused.first() {
-                    tracing::info!(source = %self.config.name, reason, "the broker does not tell its counters");
+                    tracing::info!(source = %self.config.name, reason, "the broker does not publish its counters");
                 }
                 Ok(())
             }
@@ -322,7 +322,7 @@ impl<'c> Session<'c> {
             if self.refused.len() == self.config.topics.len() {
                 return Err(LinkError::Refused(problem));
             }
-            tracing::error!(source = %self.config.name, problem, "messages of some topics do not come");
+            tracing::error!(source = %self.config.name, problem, "broker refused a subscription; its messages do not arrive");
             self.memory.now.established = true;
             self.remember().await;
             self.show_connected();
@@ -413,7 +413,7 @@ impl<'c> Session<'c> {
         link.write(std::iter::once(Outgoing::Ping)).await
     }
 
-    /// Shows `connected`, or why nothing is taken although there is a connection.
+    /// Puts `connected` on the board, or why no messages are taken although there is a connection.
     fn show_connected(&mut self) {
         let state = match *self.health.borrow_and_update() {
             IntakeHealth::Blocked(NotCommitted::SpoolFull) => SourceState::Blocked(BlockedReason::SpoolFull),

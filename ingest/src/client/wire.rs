@@ -12,10 +12,10 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::{Protocol, reasons};
 
-/// Longest text of a broker that is repeated in our words.
+/// Longest text of a broker that our messages quote.
 const MAX_REASON_CHARS: usize = 200;
 
-/// What we send.
+/// Packets that we send.
 #[derive(Debug, Clone)]
 pub(crate) enum Outgoing {
     Connect(Connect),
@@ -38,7 +38,7 @@ pub(crate) enum Outgoing {
     Disconnect,
 }
 
-/// What we say when connecting; always for a session that stays.
+/// CONNECT, always for a persistent session.
 #[derive(Debug, Clone)]
 pub(crate) struct Connect {
     pub(crate) client_id: String,
@@ -50,7 +50,7 @@ pub(crate) struct Connect {
     pub(crate) session_expiry_s: u32,
 }
 
-/// What arrives.
+/// Packets that arrive.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     Accepted(Accepted),

@@ -37,7 +37,7 @@ pub struct DocumentDecoder {
     devices: usize,
     /// Whether a top-level array of documents is accepted.
     many: bool,
-    /// What to say where the object with the decoded values is missing.
+    /// Error text where the object with the decoded values is missing.
     body: Option<&'static str>,
     /// Where documents are radio frames: the counter of one that names none.
     frames: Option<MissingCounter>,
@@ -45,7 +45,7 @@ pub struct DocumentDecoder {
     found: Vec<Option<RawValue>>,
 }
 
-/// What it means that a radio frame has no counter.
+/// Meaning of a missing frame counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MissingCounter {
     /// It is 0 where the session is named: the network leaves out zeros, but no session.

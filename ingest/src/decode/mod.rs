@@ -30,14 +30,14 @@ pub const MAX_READINGS: usize = 100_000;
 /// Memory that all of a decoded message may take, texts included; more and the whole message goes to quarantine.
 pub(crate) const MAX_DECODED_BYTES: usize = 32 << 20;
 
-/// What stands in the payload for one slot.
+/// The value of one slot as the payload has it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RawValue {
     /// A finite number.
     Number(f64),
     /// The device says that it has no value.
     Null,
-    /// Something else; the text says what.
+    /// Not a number; the text says what it is.
     NotANumber(String),
     /// A number in a unit that cannot be converted to that of the mapping; the text says which.
     OtherUnit(String),
@@ -46,9 +46,9 @@ pub enum RawValue {
 /// One value found in a payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawReading {
-    /// Which slot of the route.
+    /// Index of the slot in the route.
     pub slot: usize,
-    /// What stands there.
+    /// The value found there.
     pub value: RawValue,
 }
 
@@ -65,12 +65,12 @@ pub enum PayloadTime {
     Local(DateTime),
     /// So many milliseconds after arrival; before it where negative.
     Relative(i64),
-    /// Something is there but it is no time; the text says what.
+    /// Not a time; the text says what it is.
     Invalid(String),
 }
 
 impl PayloadTime {
-    /// Whether only the arrival tells when it was.
+    /// Whether the time depends on the arrival.
     #[must_use]
     pub(crate) const fn depends_on_arrival(&self) -> bool {
         match self {
@@ -83,13 +83,13 @@ impl PayloadTime {
 /// Readings that share time and device: one object of the payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadingSet {
-    /// Their time.
+    /// Time of all readings in the set.
     pub time: PayloadTime,
     /// Ids by which the payload names its device, the most specific first; none where it names none.
     pub devices: Arc<[Box<str>]>,
     /// Index of their first reading in [`Decoded::readings`].
     pub first: usize,
-    /// How many readings.
+    /// Number of readings.
     pub count: usize,
 }
 
@@ -98,31 +98,31 @@ pub struct ReadingSet {
 pub struct FrameId {
     /// The device's counter of its frames.
     pub counter: u64,
-    /// Tells sessions of a device apart, where the network server names them.
+    /// Id of the device's session, where the network server names it.
     pub session: u64,
     /// Hash of what the device sent, where the network server passes it on.
     pub content: Option<u64>,
 }
 
-/// What a payload says. Reused from message to message.
+/// Content of a payload; reused from message to message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decoded {
     /// The sets, in order.
     pub sets: Vec<ReadingSet>,
     /// All readings, set by set.
     pub readings: Vec<RawReading>,
-    /// What an availability message says: whether the device is there.
+    /// Whether the device is online, from an availability message.
     pub online: Option<bool>,
     /// The radio frame that brought it, where it came by radio.
     pub frame: Option<FrameId>,
-    /// Parts of the payload that are not understood while others are: which, and why.
+    /// Parts of the payload that are not understood while others are: place and reason.
     pub broken: Vec<(String, String)>,
-    /// Memory of all of this, counted as it grows.
+    /// Memory used by all of this.
     bytes: usize,
 }
 
 impl Decoded {
-    /// Forgets the last message.
+    /// Removes the content of the last message.
     pub fn clear(&mut self) {
         self.sets.clear();
         self.readings.clear();
@@ -183,7 +183,7 @@ impl Decoded {
 pub struct DecodeError {
     /// The reason for the quarantine list.
     pub reason: QuarantineReason,
-    /// What exactly, for whoever repairs the device.
+    /// Details for whoever repairs the device.
     pub detail: String,
 }
 
@@ -256,7 +256,7 @@ impl Decoder {
         }
     }
 
-    /// Compiles a route: its format, and what it says of all its values.
+    /// Compiles a route: its format, and its settings for all values.
     #[must_use]
     pub fn of(route: &Route) -> Self {
         let mut decoder = Self::compile(&route.format);

@@ -1,4 +1,4 @@
-//! A JSON reader that stops at nothing it does not need: no tree, no copies, no recursion, exact numbers.
+//! A JSON reader that tolerates errors in parts nobody reads: no tree, no copies, no recursion, exact numbers.
 //!
 //! It accepts what RFC 8259 accepts, at any depth. Beyond that it reads on wherever the borders between values are
 //! beyond doubt, so that a bad value costs no other: a byte order mark in front, NUL behind, bytes that are no UTF-8 (as
@@ -14,7 +14,7 @@ use super::DecodeError;
 /// Longest piece of a payload quoted in an explanation, in characters.
 pub(crate) const QUOTE_CHARS: usize = 60;
 
-/// A value of which only the outside matters.
+/// A value; objects and arrays are skipped, not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scalar<'a> {
     /// A number as it is written.

@@ -61,7 +61,7 @@ struct MappedPath {
     is_sum: bool,
 }
 
-/// What base fields have said so far.
+/// Base fields so far.
 #[derive(Debug, Default)]
 struct Base<'a> {
     name: Cow<'a, str>,
@@ -81,7 +81,7 @@ struct Record<'a> {
     time: Option<f64>,
     value: Option<Measured<'a>>,
     sum: Option<Measured<'a>>,
-    /// What is wrong with it.
+    /// Error of the record.
     fault: Option<&'static str>,
     /// Whether it has a base name.
     renames: bool,

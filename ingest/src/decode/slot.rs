@@ -1,4 +1,4 @@
-//! The mapped values of a route, and what a number, a text or a word at one of them means.
+//! The mapped values of a route, and the meaning of a number, a text or a word at one of them.
 //!
 //! The one place where every format turns what stands in a payload into a value, so that a code for "no value" or a
 //! decimal comma means the same in all of them. Plain numbers come through without allocating anything.
@@ -11,11 +11,11 @@ use super::{RawValue, scan::quote};
 /// One mapped value of a route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slot {
-    /// Where in the payload it is, as written in the catalogue.
+    /// Place in the payload, as written in the catalogue.
     pub path: String,
     /// The parameter.
     pub parameter: Parameter,
-    /// Tells several datastreams of one parameter apart.
+    /// Qualifier, where a station has several datastreams of the parameter.
     pub qualifier: Option<String>,
     /// Unit the device uses.
     pub unit: Unit,
@@ -50,11 +50,11 @@ impl Slot {
     }
 }
 
-/// What words of printers and languages say.
+/// Meaning of a bare word.
 enum Word {
     /// There is no value.
     NoValue,
-    /// It is beyond all numbers.
+    /// Infinity.
     Infinite,
 }
 

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 
 use super::{PayloadTime, scan::quote, slot::says_nothing};
 
-/// What stands where a time should be, not yet read as one.
+/// The raw text or number where a time should be.
 #[derive(Debug, Clone, Default)]
 pub(super) enum RawTime<'a> {
     #[default]
@@ -30,7 +30,7 @@ impl<'a> RawTime<'a> {
     }
 }
 
-/// Who stamped a time.
+/// Clock that stamped a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
     /// The device.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// What is mapped at a place.
+/// The target of a mapped place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// The value of a slot.
@@ -19,18 +19,18 @@ pub(super) enum Target {
     Body,
     /// `true` where the network only pretends that the device sent something.
     Simulated,
-    /// What names the radio frame.
+    /// Part of the id of the radio frame.
     Frame(FramePart),
 }
 
-/// What of a radio frame stands at a place.
+/// Part of the id of a radio frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FramePart {
     /// The counter of the device.
     Counter,
-    /// What tells sessions of the device apart, between which the counter may begin anew.
+    /// Session of the device; the counter may begin anew with each.
     Session,
-    /// What the device sent, not decoded.
+    /// Payload of the device, not decoded.
     Content,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Node {
     pub(super) children: Vec<(Box<str>, Node)>,
     /// Steps below that hold for every element of an array.
     pub(super) each: Option<Box<Node>>,
-    /// What is mapped here.
+    /// Targets mapped here.
     pub(super) targets: Vec<Target>,
 }
 

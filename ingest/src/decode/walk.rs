@@ -1,4 +1,4 @@
-//! One way through a JSON document, filling what is mapped.
+//! One pass through a JSON document that fills the mapped places.
 
 use std::{
     borrow::Cow,
@@ -17,7 +17,7 @@ use super::{
 /// Longest device id that is looked up, in bytes; catalogues have none longer.
 const MAX_DEVICE_BYTES: usize = 256;
 
-/// What is read of one document, or of one element of its array of sets.
+/// Values read from one document, or from one element of its array of sets.
 #[derive(Debug)]
 pub(super) struct Walk<'d, 'a> {
     /// How values are written.
@@ -34,7 +34,7 @@ pub(super) struct Walk<'d, 'a> {
     pub(super) sets: Option<Sets<'d>>,
 }
 
-/// What a document says of the radio frame that brought it.
+/// Id of the radio frame that brought a document, as far as it is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Frame {
     pub(super) counter: Option<u64>,

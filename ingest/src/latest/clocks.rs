@@ -1,4 +1,4 @@
-//! Whose clock is ahead, by how much and since when: told from the readings that arrive and from those that are refused
+//! Stations whose clock is ahead, by how much and since when: from the readings that arrive and from those that are refused
 //! because they lie too far in the future.
 
 use bakau_model::{MINUTE_MS, UtcMillis};
@@ -40,7 +40,7 @@ impl Run {
     }
 }
 
-/// What is known of the clock at one station.
+/// State of the clock at one station.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StationClock {
     accepted: Option<Run>,
@@ -70,7 +70,7 @@ impl StationClock {
         }
     }
 
-    /// Whether it is ahead.
+    /// Whether the clock is ahead.
     pub(super) fn ahead(&self) -> Option<ClockAhead> {
         let told = |run: Run, refused| ClockAhead { ahead_ms: run.ahead_ms, since: run.since, refused };
         match (self.accepted, self.refused) {

@@ -62,7 +62,7 @@ impl Follower {
     ) -> Self {
         let Loaded { cursor, waiting, ahead } = loaded;
         let snapshot = Arc::clone(&snapshots.borrow());
-        // Whoever listened before the table was filled hears what is in it.
+        // Listeners from before the table was filled get its content now.
         let changed = table.shared.entries.read().keys().copied().collect();
         let me = Self {
             table,
@@ -87,7 +87,7 @@ impl Follower {
         me
     }
 
-    /// What is due from time to time: readings whose time has come, clocks of refused readings, questions to the store,
+    /// Periodic work: readings whose time has come, clocks of refused readings, questions to the store,
     /// announcements.
     pub(super) async fn tick(&mut self) {
         let snapshot = self.snapshot_now();
@@ -211,13 +211,13 @@ impl Follower {
         }
     }
 
-    /// Takes what the store says of present values.
+    /// Applies the answers of the store to present values.
     pub(super) fn settle(&mut self, answers: Answers) {
         let mut entries = self.table.shared.entries.write();
         self.changed.extend(answers.settle(&mut entries, &mut self.unsettled, &mut self.flagger));
     }
 
-    /// What a reading says of the clock at its station.
+    /// Updates the clock of a station by a reading.
     fn note(&self, observation: &Observation, snapshot: &Snapshot) {
         let Observation { datastream, observed_at, received_at, time_source, .. } = *observation;
         let is_ahead = clock_ahead_ms(observed_at, received_at).is_some();
@@ -236,7 +236,7 @@ impl Follower {
         }
     }
 
-    /// What readings say of the clock that were refused because they lie too far in the future.
+    /// Updates clocks by readings that were refused because they lie too far in the future.
     async fn look_at_refused(&mut self) {
         let (spool, after) = (self.spool.clone(), self.refused.0);
         let read = move || spool.refused_readings(QuarantineReason::InFuture, after, REFUSED);
@@ -316,7 +316,7 @@ impl Follower {
         }
     }
 
-    /// Reads what the live tail did not bring.
+    /// Reads from the spool what the live tail left out.
     pub(super) async fn catch_up(&mut self) {
         loop {
             let (spool, seen) = (self.spool.clone(), self.seen);

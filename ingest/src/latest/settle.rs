@@ -1,4 +1,4 @@
-//! Present values say what the store says of them, once it has them.
+//! Present values take over the verdicts of the store, once it has them.
 //!
 //! At arrival a value is judged in order of arrival. The store writer judges the same value among its neighbours in event
 //! time, so the two can differ, but only where something came out of order (late, corrected, again, ahead of its time),
@@ -30,7 +30,7 @@ pub(super) const PER_TICK: usize = 256;
 /// Stored values from which judging goes on: as many as the writer reads for the same late value at most.
 const BEFORE: usize = 200_000;
 
-/// What the store has to have before it can be asked about a datastream.
+/// Batches that the store must have before it can be asked about a datastream.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     /// The batch that last touched the present value. Before that, the store speaks of another value.
@@ -106,17 +106,17 @@ pub(super) struct Question {
     pub(super) limits: QualityLimits,
 }
 
-/// What the store says of a present value.
+/// Answer of the store about a present value.
 #[derive(Debug)]
 struct Answer {
     question: Question,
     /// The state behind everything that is stored before it.
     before: Stream,
-    /// What is stored at its instant.
+    /// The stored value of its instant.
     row: Option<StoredObservation>,
 }
 
-/// What the store says, having everything up to the cursor.
+/// Answers of the store at a cursor.
 #[derive(Debug)]
 pub(super) struct Answers {
     cursor: Seq,

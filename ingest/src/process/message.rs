@@ -15,7 +15,7 @@ use crate::{
 /// What is known of a message before it is decoded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sender<'a> {
-    /// Its place in the group.
+    /// Index in the group.
     pub(super) index: u32,
     pub(super) envelope: &'a Envelope,
     pub(super) snapshot: &'a Snapshot,
@@ -51,7 +51,7 @@ impl Sender<'_> {
         QuarantineDraft { envelope: self.index, reading, reason: fault.reason, detail: fault.detail }
     }
 
-    /// Adds what an availability message or a last will says.
+    /// Adds the status of an availability message or a last will.
     pub(super) fn status(&self, online: bool, owner: &Owner, findings: &mut Findings) -> Processed {
         let unknown = |detail| Fault { reason: QuarantineReason::UnknownDevice, detail };
         let station = match owner {
@@ -75,7 +75,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Adds the observations of a message, and what of it could not be used.
+    /// Adds the observations of a message, and quarantine rows for the rest.
     pub(super) fn identify(
         &self,
         decoded: &Decoded,
@@ -149,7 +149,7 @@ pub(super) const MAX_ROWS: usize = 1_000;
 /// The rows of one message.
 #[derive(Debug)]
 struct Rows {
-    /// Where they begin.
+    /// Index of the first one.
     first: usize,
     /// How many more there would be.
     left_out: usize,

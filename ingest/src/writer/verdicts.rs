@@ -23,7 +23,7 @@ use crate::metrics;
 /// an environment sends that) the run is judged by itself, so that one datastream cannot hold up all others.
 const MAX_AROUND: usize = 200_000;
 
-/// What is known of one datastream.
+/// State of one datastream.
 #[derive(Debug, Clone, Copy, Default)]
 struct Track {
     /// The greatest `observed_at` that is stored.
@@ -241,7 +241,7 @@ impl Around<'_> {
     }
 }
 
-/// Tells that a range holds more values than are read.
+/// Counts and logs a range that holds more values than are read.
 fn crowded(datastream: DatastreamId, from: UtcMillis, to: UtcMillis) {
     metrics::crowded_range();
     tracing::warn!(datastream = datastream.get(), %from, %to, "too many values to judge late ones among them");
@@ -251,7 +251,7 @@ fn crowded(datastream: DatastreamId, from: UtcMillis, to: UtcMillis) {
 struct Judged {
     value: Option<f64>,
     results: TestResults,
-    /// What the store says; nothing for a value of the group.
+    /// The stored value; `None` for a value of the group.
     held: Option<TestResults>,
     received_at: UtcMillis,
 }

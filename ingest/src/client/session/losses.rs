@@ -1,4 +1,4 @@
-//! What a session knows of messages that ended inside the broker: remembered, shown, counted.
+//! Messages that were lost inside the broker: kept in the source's file, shown on the board, counted.
 
 use bakau_model::UtcMillis;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Session<'_> {
-    /// Takes up what is remembered: the account of a Bakau that was stopped in good order goes on.
+    /// Loads the kept state: after an orderly stop the account goes on.
     pub(super) fn recall(&mut self) {
         let unfinished = std::mem::take(&mut self.memory.now.inquires);
         match self.memory.now.books.take() {
@@ -75,11 +75,11 @@ impl Session<'_> {
         self.memory.now.inquires = self.taken_over || self.counters.books.inquires();
         self.board.set_external(&self.config.name, self.memory.now.external.clone());
         if let Err(error) = self.memory.save().await {
-            tracing::warn!(source = %self.config.name, %error, "what the source knows of its broker could not be kept");
+            tracing::warn!(source = %self.config.name, %error, "state of the source could not be saved");
         }
     }
 
-    /// What the broker says about itself is no measurement; it never reaches the intake.
+    /// Handles a message under `$SYS`; it is no measurement and never reaches the intake.
     pub(super) async fn hear_counter(&mut self, publish: &Publish, now: UtcMillis) {
         let Ok(topic) = std::str::from_utf8(&publish.topic) else { return };
         let before = self.memory.now.clone();

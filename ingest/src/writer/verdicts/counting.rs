@@ -23,7 +23,7 @@ pub(super) struct Counting<'a> {
     pub(super) datastream: DatastreamId,
 }
 
-/// What is known of a reading.
+/// State of a reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Said {
     tests: TestResults,
@@ -34,7 +34,7 @@ struct Said {
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     reading: Sample,
-    /// What the store says; nothing for a reading of the group.
+    /// The stored reading; `None` for a reading of the group.
     held: Option<Said>,
 }
 
@@ -69,7 +69,7 @@ impl Counting<'_> {
         Ok(())
     }
 
-    /// What matters before an instant.
+    /// The readings that matter before an instant.
     async fn before(&self, at: UtcMillis) -> Result<Before, StoreError> {
         let Some(mut window) = LookBack::of(self.limits) else { return Ok(Before::default()) };
         let (mut limit, mut newest_first) = (FIRST_PAGE, Vec::new());
