@@ -1,4 +1,4 @@
-//! What every backend must do, as checks that panic with the broken behaviour.
+//! Conformance suite of store backends: checks that panic with the broken promise.
 //!
 //! A backend implements [`Fixture`] and its test calls [`run`]; `crates/store/tests/embedded.rs` is an example.
 #![expect(clippy::expect_used, reason = "a conformance suite reports by panicking, like a test")]

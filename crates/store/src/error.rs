@@ -1,18 +1,18 @@
-//! Why a store could not do what was asked.
+//! Errors of stores.
 
 use std::{error::Error, fmt, time::Duration};
 
 use bakau_sqlite::Failure;
 
 bakau_model::words! {
-    /// What a caller does next depends on this.
+    /// Kind of a store error, for callers to branch on.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub enum StoreErrorKind {
         /// It may work later: busy, stopped, not reachable, an I/O error.
         Unavailable => "unavailable",
         /// No room left; it works again once there is.
         Full => "full",
-        /// The other side says no, and goes on saying so until somebody changes its settings or ours.
+        /// The server refuses until its settings or ours are changed.
         Refused => "refused",
         /// The data is damaged; trying again does not help.
         Corrupt => "corrupt",
@@ -52,31 +52,31 @@ impl StoreError {
         Self { kind, retry_after: None, reason: None, source: source.into() }
     }
 
-    /// The same with how long the other side wants to be left alone.
+    /// Adds the pause that the server asks for.
     #[must_use]
     pub fn retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
     }
 
-    /// How long the other side wants to be left alone, where it says so.
+    /// The pause that the server asks for, if any.
     #[must_use]
     pub const fn wanted_pause(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The same with a stable key that says more than the kind does.
+    /// Adds a stable key that is more specific than the kind.
     #[must_use]
     pub fn because(self, reason: &'static str) -> Self {
         Self { reason: Some(reason), ..self }
     }
 
-    /// Why, as a stable key of message files.
+    /// Stable key of the reason, for message files.
     #[must_use]
     pub fn key(&self) -> &'static str {
         self.reason.unwrap_or_else(|| self.kind.key())
     }
 
-    /// What the caller branches on.
+    /// The kind.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -1,4 +1,4 @@
-//! Reading long ranges without holding them.
+//! Folding over long ranges without holding them in memory.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -87,7 +87,7 @@ pub async fn stream_before(
     stream_of_known(store, limits, (datastream, before), limit, |_| true).await
 }
 
-/// The same of those values alone that are known to whoever goes on from that state: the store may be further.
+/// The same from those values alone that the caller has judged already; the store may have more.
 ///
 /// # Errors
 /// When the store cannot be read.

@@ -1,4 +1,4 @@
-//! Values of an hour put together.
+//! Aggregates of an hour.
 
 use bakau_model::{HOUR_MS, UtcMillis};
 
@@ -7,17 +7,17 @@ use crate::Sum;
 /// The usable values of one datastream in one hour of UTC.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hour {
-    /// Its beginning.
+    /// Start of the hour.
     pub start: UtcMillis,
-    /// How many there are.
+    /// Number of usable values.
     pub usable: u64,
-    /// Their sum.
+    /// Sum of the values.
     pub sum: Sum,
-    /// The least; infinity when there is none.
+    /// Least value; infinity when there is none.
     pub min: f64,
-    /// The greatest; minus infinity when there is none.
+    /// Greatest value; minus infinity when there is none.
     pub max: f64,
-    /// The last one.
+    /// Instant of the last value.
     pub last_at: Option<UtcMillis>,
     /// Shortest time between one of them and the usable value before it, in this hour or not; at most an hour.
     pub gap_ms: i64,
@@ -27,7 +27,7 @@ impl Hour {
     /// Milliseconds of an hour.
     pub const MS: i64 = HOUR_MS;
 
-    /// Where the hour of an instant begins, in milliseconds.
+    /// Start of the hour of an instant, in milliseconds.
     #[must_use]
     pub const fn start_of(at: i64) -> i64 {
         at.div_euclid(Self::MS).saturating_mul(Self::MS)

@@ -1,4 +1,4 @@
-//! Where observations are kept: the [`Store`] trait, its conformance suite and the embedded backend.
+//! Where observations are kept: the [`Store`] trait, its conformance suite, and the embedded and InfluxDB backends.
 //!
 //! A store is filled by one writer that follows the spool; it may be slow or away for hours, because a reading is
 //! durable in the spool before it comes here. A write commits rows, ledger and cursor together, so that after any

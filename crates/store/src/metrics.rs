@@ -1,4 +1,4 @@
-//! What operators see of a store.
+//! Prometheus metrics of stores.
 
 #![expect(clippy::expect_used, reason = "names and labels are constants; a typing error shows in the first test")]
 

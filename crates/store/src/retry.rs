@@ -1,4 +1,4 @@
-//! When a failed write is tried again: a pure decision.
+//! Pause before a failed write is tried again; pure.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::{StoreError, StoreErrorKind};
 
 /// Pauses after failures that may pass by themselves.
 const PASSING: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15)).spread(0.5, 1.0);
-/// The same where somebody has to change settings first: rarely, yet soon enough after they did.
+/// Pauses while settings must change first: rare, yet short enough to notice the change soon.
 const REFUSED: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60)).spread(0.5, 1.0);
-/// Longest pause that the other side may ask for; longer ones are mistakes.
+/// Longest pause that a server may ask for; longer ones are mistakes.
 const LONGEST_WANTED: Duration = Duration::from_secs(300);
 
-/// How long to wait before the same is tried again.
+/// The pause before the next attempt.
 ///
 /// `failures` counts those in a row, from 1; `random` from 0 to 1 spreads attempts over half of the pause, so that many
-/// writers do not come back at once. What the other side wants is the least.
+/// writers do not come back at once. The pause that the server asks for is the least.
 #[must_use]
 pub fn pause(error: &StoreError, failures: u32, random: f64) -> Duration {
     let pauses = if error.kind() == StoreErrorKind::Refused { REFUSED } else { PASSING };

@@ -1,4 +1,4 @@
-//! What goes into a store and what comes out of it.
+//! The [`Store`] trait, with the types that go in and come out.
 
 use std::{collections::BTreeMap, fmt::Debug, ops::ControlFlow, sync::Arc};
 
@@ -174,7 +174,7 @@ pub struct Verdict {
     pub recorded_at: UtcMillis,
 }
 
-/// What a write did.
+/// Result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteReceipt {
     /// Outcomes of the observations written by this call.
@@ -231,7 +231,7 @@ pub struct RangeQuery {
     pub newest_first: bool,
 }
 
-/// What a value says by itself, without where it came from.
+/// Time, value and flag of a stored value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeriesPoint {
     /// When the environment had the value.
@@ -257,7 +257,7 @@ pub struct StoredObservation {
     pub revision: u32,
     /// One flag per test of quality control.
     pub tests: TestResults,
-    /// What the verdict says was counted, of a counter.
+    /// The increment by the verdict, of a counter.
     pub increment: Option<f64>,
 }
 
@@ -295,10 +295,10 @@ pub struct Reflagged {
     pub recorded_at: UtcMillis,
 }
 
-/// A value that a store could not take: confirmed by nobody, in no answer, kept apart with the reason.
+/// A value that a store could not take; it is kept in quarantine with the reason, and no query returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedPoint {
-    /// What the other side calls its series, or [`RefusedPoint::numbered`].
+    /// Name of the series at the server, or [`RefusedPoint::numbered`].
     pub series: String,
     /// The instant of the value.
     pub observed_at: UtcMillis,
@@ -322,7 +322,7 @@ impl RefusedPoint {
     }
 }
 
-/// What reading everything again found.
+/// Result of reading everything again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreVerify {
     /// Current values read.
@@ -331,7 +331,7 @@ pub struct StoreVerify {
     pub superseded: u64,
     /// Replaced flags read.
     pub reflagged: u64,
-    /// What is wrong, one sentence each; empty when all is well. At most [`StoreVerify::MAX_PROBLEMS`].
+    /// Problems, one sentence each; empty when nothing is wrong. At most [`StoreVerify::MAX_PROBLEMS`].
     pub problems: Vec<String>,
 }
 

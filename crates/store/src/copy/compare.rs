@@ -1,4 +1,4 @@
-//! Reading both stores again: counts and checksums by datastream and hour.
+//! Comparison of both stores after a copy: counts and checksums by datastream and hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use bakau_model::{DatastreamId, Observation, TestResults, UtcMillis};
 use super::{CopyError, CopyEvent, PAGE_LINES, Slice, Transfer, each_slice};
 use crate::{Hour, StoreCounts, StoreError, StoreVerify, sqlite::row::tests_column};
 
-/// How much there is of something, and a checksum over it that does not depend on the order.
+/// Counts of rows, with a checksum that does not depend on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Current values.
@@ -29,14 +29,14 @@ impl std::ops::AddAssign for Totals {
     }
 }
 
-/// What comparing found.
+/// Result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Compared {
     /// Datastreams compared.
     pub datastreams: usize,
     /// Hours compared, of all datastreams together.
     pub hours: u64,
-    /// What the target has.
+    /// Counts and checksum of the target.
     pub totals: Totals,
     /// Lines of the ledger.
     pub ledger_lines: u64,
@@ -44,9 +44,9 @@ pub struct Compared {
     pub quarantined: u64,
     /// Values that the target cannot hold: they are in its quarantine instead.
     pub newly_quarantined: u64,
-    /// What differs, one sentence each; at most [`StoreVerify::MAX_PROBLEMS`].
+    /// Differences, one sentence each; at most [`StoreVerify::MAX_PROBLEMS`].
     pub differences: Vec<String>,
-    /// What is wrong with the target in itself, as [`crate::Store::verify`] says: it came from the source.
+    /// Problems of the target by [`crate::Store::verify`], which came from the source.
     pub inherited: Vec<String>,
 }
 
@@ -207,7 +207,7 @@ fn crc(numbers: &[i64], before: u32) -> u32 {
     numbers.iter().fold(before, |sum, number| crc32c::crc32c_append(sum, &number.to_le_bytes()))
 }
 
-/// Everything in quarantine under the number of a datastream; `each` is told every point.
+/// Everything in quarantine under the number of a datastream; `each` is called with the series of every point.
 async fn quarantine(
     store: &dyn Transfer,
     failed: fn(StoreError) -> CopyError,

@@ -1,8 +1,8 @@
-//! Moving everything from one store to another: `bakau store copy`.
+//! Copying everything from one store to another: `bakau store copy`.
 //!
-//! The target remembers in its own file how far the copy is, in the transaction of each step, so that a copy that was
-//! killed goes on where it was. Until everything was compared the target counts as unfinished and opens as nothing
-//! else. Values, replaced values and flags, quarantine and ledger come over as they are; the cursor comes last.
+//! The target keeps the progress of the copy in its own file, in the transaction of each step, so that a copy that was
+//! killed resumes there. Until everything was compared the target counts as unfinished and cannot be opened as a store.
+//! Values, replaced values and flags, quarantine and ledger are copied unchanged; the cursor comes last.
 
 mod compare;
 mod plan;
@@ -25,9 +25,9 @@ const SLICE_VALUES: usize = 20_000;
 /// Lines of ledger or quarantine of one step.
 const PAGE_LINES: usize = 20_000;
 
-/// What a store can besides [`Store`], so that everything in it can be moved.
+/// A store whose whole content can be copied.
 ///
-/// A store that is the target of an unfinished copy is opened by a way of its own and refuses the usual one.
+/// The target of an unfinished copy is opened by `open_target`; `open` refuses it.
 #[async_trait]
 pub trait Transfer: Store {
     /// Numbers of all datastreams that have values, in order.
@@ -56,7 +56,7 @@ pub trait Transfer: Store {
         limit: usize,
     ) -> Result<Vec<(LedgerKey, StoreCounts)>, StoreError>;
 
-    /// Where the copy into this store stands, when one is unfinished.
+    /// Progress of the copy into this store, when one is unfinished.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -69,28 +69,28 @@ pub trait Transfer: Store {
     async fn take(&self, step: Step) -> Result<(), StoreError>;
 }
 
-/// Why a copy stopped; the next one goes on.
+/// Why a copy stopped; calling again resumes it.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The store that is read.
+    /// The source failed.
     #[error("reading failed: {0}")]
     Source(#[source] StoreError),
-    /// The store that is filled.
+    /// The target failed.
     #[error("writing failed: {0}")]
     Target(#[source] StoreError),
 }
 
-/// What a copy tells whoever watches.
+/// Progress of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyEvent {
-    /// It begins, or goes on with an unfinished copy.
+    /// The copy begins or resumes.
     Started {
-        /// Datastreams there are.
+        /// Datastreams of the source.
         datastreams: usize,
-        /// Whether some of them are over already.
+        /// Whether an unfinished copy is resumed.
         resumed: bool,
     },
-    /// More values are over.
+    /// More values were copied.
     Copied {
         /// The datastream.
         datastream: DatastreamId,
@@ -105,24 +105,24 @@ pub enum CopyEvent {
         datastream: DatastreamId,
         /// Its place in the order of copying, from 0.
         index: usize,
-        /// What the target has of it.
+        /// Counts and checksum of the target.
         totals: Totals,
     },
 }
 
-/// Copies everything and compares it; resumes what an earlier call left.
+/// Copies everything and compares it; resumes an unfinished copy.
 ///
 /// Nothing may write to either store meanwhile. When the comparison finds differences, the target stays unfinished and
 /// the next call begins anew.
 ///
 /// # Errors
-/// When a store fails; calling again goes on.
+/// When a store fails; calling again resumes.
 pub async fn copy(
     source: &dyn Transfer,
     target: &dyn Transfer,
     report: &mut (dyn FnMut(CopyEvent) + Send),
 ) -> Result<Compared, CopyError> {
-    // What a store still owes its server is finished first.
+    // Writes that the server has not confirmed are finished first.
     source.write(&[], Vec::new()).await.map_err(CopyError::Source)?;
     let cursor = source.cursor().await.map_err(CopyError::Source)?;
     let place = begin(target, cursor).await?;
@@ -147,7 +147,7 @@ pub async fn copy(
     Ok(compared)
 }
 
-/// The place to go on from; a source that changed since is copied anew.
+/// The place to resume from; a source that changed since is copied anew.
 async fn begin(target: &dyn Transfer, cursor: Seq) -> Result<Place, CopyError> {
     let unfinished = target.unfinished().await.map_err(CopyError::Target)?;
     if let Some(unfinished) = unfinished.filter(|unfinished| unfinished.source == cursor) {

@@ -1,4 +1,4 @@
-//! The order of a copy and how far it is: datastreams by number, quarantine, ledger, cursor.
+//! Order and progress of a copy: datastreams by number, quarantine, ledger, cursor.
 
 use bakau_model::{DatastreamId, LedgerKey, Seq, UtcMillis};
 
@@ -45,14 +45,14 @@ pub enum Step {
 pub struct Unfinished {
     /// The cursor of the source when it began.
     pub source: Seq,
-    /// How far it is.
+    /// Its progress.
     pub place: Place,
 }
 
-/// How far a copy is; everything before it is over.
+/// Progress of a copy; everything before it was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Nothing is over.
+    /// Nothing was copied.
     Start,
     /// Values up to an instant of a datastream, inclusive, and all datastreams with smaller numbers.
     Values {

@@ -1,4 +1,4 @@
-//! Questions answered from rows, on connections that only read.
+//! Queries that read every current value from the file.
 
 use std::ops::ControlFlow;
 
@@ -48,7 +48,7 @@ pub(crate) fn scan_points(
     })
 }
 
-/// Shows rows of a range to `take`, which says `None` to a damaged one.
+/// Calls `take` with the rows of a range; it returns `None` for a damaged one.
 fn each(
     connection: &Connection,
     query: &RangeQuery,

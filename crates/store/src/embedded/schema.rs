@@ -1,4 +1,4 @@
-//! The file: its mark, and how it came about.
+//! Format of the file: mark, settings, migrations.
 
 use bakau_sqlite::{Database, Synchronous};
 use rusqlite::Connection;

@@ -1,4 +1,4 @@
-//! Reading everything again.
+//! Verification of the file: every row and the sums between tables.
 
 use rusqlite::Connection;
 

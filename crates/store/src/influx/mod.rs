@@ -37,7 +37,7 @@ use crate::{
     sqlite::{copying, cursor::read_cursor, ledger, refused, tables::READERS, values, versions},
 };
 
-/// How a datastream is called: asked once, when its first value is written.
+/// Name of a datastream; asked once, when its first value is written.
 pub type Names = Arc<dyn Fn(DatastreamId) -> Option<DatastreamName> + Send + Sync>;
 
 /// Observations in InfluxDB 2.
@@ -49,10 +49,10 @@ struct Inner {
     names: Names,
     /// Writes the journal; locked during a whole write, which keeps writes in order.
     writer: tokio::sync::Mutex<Writer>,
-    /// What only the writer knows.
+    /// State of the writer.
     grown: Arc<Mutex<Grown>>,
     readers: Readers,
-    /// Why the last write failed: the server's own health says nothing about that.
+    /// Error of the last write, which the server's own health does not show.
     failure: Mutex<Option<(StoreErrorKind, &'static str, String)>>,
 }
 
@@ -89,7 +89,7 @@ impl InfluxStore {
         Ok(Self(Arc::new(Inner { server, names, writer, grown: Arc::default(), readers, failure: Mutex::new(None) })))
     }
 
-    /// Points in quarantine, at most `limit`: confirmed by nobody, and in no answer of this store.
+    /// Points in quarantine, at most `limit`; no query of this store returns them.
     ///
     /// # Errors
     /// When the journal cannot be read.

@@ -19,7 +19,7 @@ use crate::{
 /// The one measurement.
 pub(crate) const MEASUREMENT: &str = "observation";
 
-/// What stands in the field `value` where the device had none: fields merge, so an absent one would keep its old value.
+/// Content of the field `value` where the device had none: fields merge, so an absent one would keep its old value.
 pub const MISSING: f64 = -9_999.0;
 
 /// First and last instant that InfluxDB can hold: nanoseconds in 64 bits, in whole milliseconds.
@@ -31,7 +31,7 @@ pub(super) const TESTS: &str = "tests";
 /// The field that only the points of counters have.
 pub(super) const INCREMENT: &str = "increment";
 
-/// What stands in the field `increment` where none is known: fields merge, and an increment is never negative.
+/// Content of the field `increment` where none is known: fields merge, and an increment is never negative.
 pub(super) const UNKNOWN: f64 = -1.0;
 
 /// Bits of test results in `meta`; the rest is in [`TESTS`].
@@ -155,7 +155,7 @@ fn join(meta: i64, tests: i64) -> Option<i64> {
 /// last where it is wanted.
 pub(super) type Fields = &'static [&'static str];
 
-/// What a reader wants of a point.
+/// A result type of queries, made of some fields of a point.
 pub(super) trait Wanted: Sized + Send + 'static {
     /// The fields that it is made of; others are not asked for.
     const FIELDS: Fields;

@@ -143,7 +143,7 @@ fn is_counted(rows: &[StoredObservation]) -> bool {
     rows.iter().any(|row| row.increment.is_some())
 }
 
-/// What the journal keeps of a step.
+/// Stores a step in the journal.
 fn keep(
     transaction: &Transaction<'_>,
     step: &Step,

@@ -1,4 +1,4 @@
-//! Reading everything again: the journal's tables, and the server's points counted by datastream and hour.
+//! Verification: the journal's tables, and the server's points counted by datastream and hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ struct Held {
     quarantined: BTreeSet<i64>,
 }
 
-/// What the journal says the server holds of each series.
+/// Content of the server by the journal.
 struct Expected {
     series: Vec<Held>,
     superseded: u64,

@@ -1,4 +1,4 @@
-//! How far a copy into the file is.
+//! Progress of a copy into the file.
 
 use bakau_model::{DatastreamId, LedgerKey, Seq, SourceName, UtcMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -20,7 +20,7 @@ pub(crate) fn refuse_unfinished(connection: &Connection) -> Result<(), StoreErro
     }
 }
 
-/// Where the copy into this file stands.
+/// The unfinished copy into this file, if any.
 pub(crate) fn unfinished(connection: &Connection) -> Result<Option<Unfinished>, StoreError> {
     let mut statement = connection.prepare("SELECT source, stage, number, at, name FROM copying WHERE id = 1")?;
     let found = statement.query_row([], |row| {
@@ -28,7 +28,7 @@ pub(crate) fn unfinished(connection: &Connection) -> Result<Option<Unfinished>, 
         Ok((source, stage, number, UtcMillis::new(at), row.get::<_, String>(4)?))
     });
     let Some((source, stage, number, at, name)) = found.optional()? else { return Ok(None) };
-    let damaged = || StoreError::new(StoreErrorKind::Corrupt, "the place of an unfinished copy makes no sense");
+    let damaged = || StoreError::new(StoreErrorKind::Corrupt, "the progress of an unfinished copy is not valid");
     let place = match stage {
         0 => Place::Start,
         1 => Place::Values { datastream: DatastreamId::new(number), through: at },
@@ -85,7 +85,7 @@ pub(crate) fn at_place(transaction: &Transaction<'_>, place: &Place) -> Result<(
     Ok(())
 }
 
-/// The mark goes, the cursor comes.
+/// Removes the mark and sets the cursor.
 pub(crate) fn end(transaction: &Transaction<'_>, cursor: Seq) -> Result<(), StoreError> {
     write_cursor(transaction, cursor)?;
     transaction.execute("DELETE FROM copying", [])?;

@@ -1,4 +1,4 @@
-//! The ledger: by minute and source, what became of each reading.
+//! The reading ledger: outcomes by minute and source.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The settings of both files, and how the tables that both have came about.
+//! Settings of both files, and the migrations of the tables that both have.
 
 use bakau_sqlite::Database;
 

@@ -1,4 +1,4 @@
-//! What follows from the server's answer to a write: pure decisions.
+//! The server's answer to a write and the decision that follows; pure.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,7 +11,7 @@ const KEPT_BYTES: usize = 500;
 /// An answer to a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// The status.
+    /// HTTP status.
     pub status: u16,
     /// `Retry-After`: seconds, or a date of HTTP.
     pub retry_after: Option<String>,
@@ -22,7 +22,7 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// How long the server wants to be left alone; `None` when it does not say so in any way that makes sense.
+    /// The pause that the server asks for; `None` when it gives none that makes sense.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         let text = self.retry_after.as_deref()?.trim();
@@ -34,7 +34,7 @@ impl Answered {
         Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
     }
 
-    /// What the server says about it.
+    /// The server's own words about the error.
     #[must_use]
     pub fn reason(&self) -> String {
         let parsed: Option<serde_json::Value> = serde_json::from_str(&self.text).ok();
@@ -64,30 +64,30 @@ impl Answered {
     }
 }
 
-/// The beginning of a text, as much of it as is kept.
+/// At most [`KEPT_BYTES`] of a text.
 pub(crate) fn bounded(text: &str) -> String {
     text.char_indices().take_while(|(at, _)| *at < KEPT_BYTES).map(|(_, c)| c).collect()
 }
 
-/// What to do with the body that was sent.
+/// What to do next with the body that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Everything is stored.
     Done,
     /// The same body again, later.
     Again,
-    /// The body is too long: its halves.
+    /// The body is too long: send its halves.
     Halve,
     /// The same body, rarely, until somebody changes settings; the reason is for people.
     Hold(Hold),
-    /// Some points are not wanted; the answer may name them by line. Nothing was stored.
+    /// Some points are refused; the answer may name them by line. Nothing was stored.
     BadLines,
     /// Some points were not stored and the answer says too little about which.
     Partly,
 }
 
 bakau_model::words! {
-    /// Why a server takes nothing although it answers.
+    /// Why a server that answers takes no writes.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Hold {
         /// 401: the token is unknown or was revoked.
@@ -100,7 +100,7 @@ bakau_model::words! {
         Redirect => "redirect",
         /// 2xx other than 204: this is not the write interface of InfluxDB 2.
         NotInflux => "not_influx",
-        /// Any other answer nobody expects.
+        /// Any other status.
         Unexpected => "unexpected",
     }
 }

@@ -1,6 +1,6 @@
-//! Whether InfluxQL finds our bucket by its name.
+//! Check that InfluxQL finds our bucket by its name.
 //!
-//! Questions name a database. A mapping that somebody made (`influx v1 dbrp`) may lead that name to another bucket: they
+//! InfluxQL names a database. A mapping that somebody made (`influx v1 dbrp`) may lead that name to another bucket: queries
 //! would be answered from there, or with nothing, while writes go to ours.
 
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::Server;
 use crate::{StoreError, StoreErrorKind};
 
-/// A mapping can be made at any time; this often it is looked for.
+/// Time between two looks: a mapping can be made at any time.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Database and retention policy by which InfluxQL calls a bucket that nobody gave other names.
+/// Database and retention policy under which InfluxQL has a bucket by default.
 pub(crate) fn database(bucket: &str) -> (&str, &str) {
     bucket.split_once('/').unwrap_or((bucket, "autogen"))
 }
@@ -21,7 +21,7 @@ pub(crate) fn database(bucket: &str) -> (&str, &str) {
 /// Looks at the mapping, unless it was right a moment ago.
 ///
 /// # Errors
-/// When the name of the bucket leads elsewhere. What a server does not tell is no error: the question itself will be.
+/// When the name of the bucket leads elsewhere. A server that does not answer is no error here: the query will fail.
 pub(crate) async fn check(server: &Server) -> Result<(), StoreError> {
     let is_due = server.mapped.lock().is_none_or(|at| LOOK_EVERY <= at.elapsed());
     if is_due { look(server).await } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Where the server is and how it is spoken to.
+//! The HTTP interface of the server: settings, writes, JSON queries.
 
 pub(crate) mod answer;
 pub(crate) mod mapping;
@@ -19,10 +19,10 @@ use crate::{StoreError, StoreErrorKind};
 /// An answer to a write names bad lines, one about the server is short; more is not read.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
-/// Where observations go.
+/// Settings of the server.
 #[derive(Debug, Clone)]
 pub struct InfluxConfig {
-    /// Such as `https://influx.example.org:8086`.
+    /// Address, such as `https://influx.example.org:8086`.
     pub url: String,
     /// The organization.
     pub org: String,
@@ -36,12 +36,12 @@ pub struct InfluxConfig {
     pub timeouts: Timeouts,
 }
 
-/// How long is waited for the server; a client waits for ever where nobody says.
+/// Time limits of requests; without them a client waits for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection.
+    /// Limit for a connection.
     pub connect: Duration,
-    /// For a write as a whole, and between two pieces of an answer that is read: a long range may take longer.
+    /// Limit for a whole write, and between two pieces of an answer that is read: a long range may take longer.
     pub total: Duration,
 }
 
@@ -64,7 +64,7 @@ fn wrong(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreErr
     StoreError::new(StoreErrorKind::Other, cause)
 }
 
-/// A failure on the way; the address is left out, for it may carry a password.
+/// An error of the connection; the address is left out, because it may carry a password.
 pub(crate) fn unavailable(error: reqwest::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, error.without_url())
 }
@@ -107,7 +107,7 @@ impl Server {
         Ok(Answered { status, retry_after, date, text: String::from_utf8_lossy(&text).into_owned() })
     }
 
-    /// A JSON answer to a question about the server itself; `None` where it does not say, or not soon.
+    /// A JSON document about the server itself; `None` where it gives none, or not in time.
     pub(crate) async fn get_json(&self, path: &str, about: &[(&str, &str)]) -> Option<Value> {
         let request = self.client.get(self.url(path)).query(about).timeout(self.config.timeouts.connect);
         let mut answer = request.header("Authorization", self.authorization()).send().await.ok()?;
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-/// The body of an answer, as much of it as is read at all.
+/// The body of an answer, at most [`MAX_ANSWER_BYTES`] of it.
 async fn beginning(answer: &mut reqwest::Response) -> Result<Vec<u8>, StoreError> {
     let mut text = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(unavailable)? {

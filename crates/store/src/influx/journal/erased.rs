@@ -1,4 +1,4 @@
-//! Numbers that a missing value replaced before it could not any more, on their way back to the server.
+//! Numbers that a missing value replaced before ADR 0023, on their way back to the server.
 //!
 //! The migration of the journal lists the keys that may be concerned; what the server holds decides. A key stays listed
 //! until its number is in a pending body, in one transaction: wherever this stops, it goes on, and nothing is lost.
@@ -50,7 +50,7 @@ const TOGETHER_MS: i64 = DAY_MS;
 #[derive(Debug)]
 pub(crate) struct Erased {
     keys: Vec<Key>,
-    /// What only the server knows.
+    /// Instants whose values only the server has.
     pub(crate) unknown: Vec<(Series, BTreeSet<i64>)>,
 }
 

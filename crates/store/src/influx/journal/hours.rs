@@ -1,5 +1,5 @@
-//! What every hour of every datastream amounts to: counts that are compared with the server, and the sums that a year of
-//! daily means is made of without asking it.
+//! Counts and sums by datastream and hour: the counts are compared with the server, the sums give a year of daily means
+//! without asking it.
 //!
 //! Values nearly always come in order of time, and each joins its hour once. Whatever else changes an hour (a late value, a
 //! correction, a verdict that takes a value out or back in, a point that the server did not take) makes it inexact, and

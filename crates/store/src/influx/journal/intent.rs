@@ -1,4 +1,4 @@
-//! What becomes of a write: decided here and stored with the body for the server, in one transaction.
+//! The intent of a write: decided here and stored with the body for the server, in one transaction.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -38,10 +38,10 @@ impl WriteRequest {
     }
 }
 
-/// What becomes of a write.
+/// Result of deciding a write.
 #[derive(Debug)]
 pub(crate) enum Intent {
-    /// There is nothing to do.
+    /// Nothing to write.
     Nothing,
     /// Instants below the floor of their datastream: what the server holds there decides.
     Unknown(Vec<(Series, BTreeSet<i64>)>),

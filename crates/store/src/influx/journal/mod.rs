@@ -1,4 +1,4 @@
-//! Bakau's own file beside the server: everything that must not depend on it.
+//! The journal, Bakau's own file beside the server: everything that must not depend on it.
 //!
 //! Cursor, ledger, replaced values and flags are tables like those of the embedded store. `recent` holds only the newest
 //! rows of each datastream, from `floor` on without gaps, so that what a new value is (new, repeated, correction) is

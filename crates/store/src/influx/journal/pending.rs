@@ -1,4 +1,4 @@
-//! What the server has yet to confirm: stored with the decision, gone once it said 204.
+//! The body that the server has not confirmed yet: stored with the decision, deleted after 204.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
     sqlite::{cursor::write_cursor, ledger::counts},
 };
 
-/// What the server has yet to confirm.
+/// A write that the server has not confirmed yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
     pub(crate) receipt: WriteReceipt,
@@ -24,7 +24,7 @@ pub(crate) struct Pending {
     pub(crate) body: Bytes,
 }
 
-/// What is not confirmed yet.
+/// The pending write, if any.
 pub(crate) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq, stored, duplicate, corrected, ignored_missing, body FROM pending")?;
@@ -35,7 +35,7 @@ pub(crate) fn pending(connection: &Connection) -> Result<Option<Pending>, StoreE
     Ok(found.optional()?)
 }
 
-/// Stores what the server has yet to confirm, in the transaction that decided it.
+/// Stores the pending write in the transaction that decided it.
 pub(crate) fn put_pending(
     transaction: &Transaction<'_>,
     receipt: WriteReceipt,

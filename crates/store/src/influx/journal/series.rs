@@ -1,4 +1,4 @@
-//! The series of the journal: which datastream is written under which name, and from where on its rows are all here.
+//! The series of the journal: the name under which a datastream is written, and the floor from which all its rows are here.
 
 use std::collections::HashMap;
 
@@ -94,7 +94,7 @@ impl Known {
         if self.counted && !self.series.counted {
             transaction.execute("UPDATE series SET counted = 1 WHERE datastream = ?1", [datastream])?;
         }
-        // Nobody knows how much a process left that ended before.
+        // How many rows an earlier process left is not known.
         let rows = grown.entry(datastream).or_insert(KEPT_ROWS);
         *rows += count;
         if KEPT_ROWS <= *rows {
@@ -112,7 +112,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// What is known of each datastream before the write.
+    /// State of each datastream before the write.
     pub(crate) fn ensure(&self, touched: &[(u32, i64)]) -> Result<Vec<Known>, StoreError> {
         let datastreams = by_datastream(touched).filter_map(|keys| keys.first()).map(|key| key.0);
         let known = datastreams.map(|datastream| {
@@ -141,7 +141,7 @@ impl Names<'_> {
             add.execute(params![datastream.get(), station, parameter, i64::MAX, i64::MIN])?;
         }
         let made = series(self.transaction, datastream)?;
-        made.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "a series that was just made is not there"))
+        made.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "a series that was just created is missing"))
     }
 }
 

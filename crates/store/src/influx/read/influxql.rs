@@ -1,4 +1,4 @@
-//! Ranges of one series, asked in InfluxQL: it joins the fields and reads backwards without sorting.
+//! Range queries of one series in InfluxQL, which joins the fields and reads backwards without sorting.
 
 use super::{
     super::{
@@ -77,7 +77,7 @@ pub(crate) async fn has_points(server: &Server) -> Result<bool, StoreError> {
     Ok(question::<StoredObservation>(server, text).await?.next().await?.is_some_and(|rows| !rows.is_empty()))
 }
 
-/// Asks for a range.
+/// Starts the query of a range.
 pub(crate) async fn ask<T: Wanted>(server: &Server, range: &SeriesRange) -> Result<Rows, StoreError> {
     question::<T>(server, range.text::<T>()).await
 }
@@ -96,7 +96,7 @@ async fn question<T: Wanted>(server: &Server, text: String) -> Result<Rows, Stor
         return Err(match decide(status) {
             Next::Hold(hold) => StoreError::new(StoreErrorKind::Refused, hold.sentence()).because(hold.key()),
             Next::Done | Next::Again | Next::Halve | Next::BadLines | Next::Partly => {
-                broken(format!("InfluxDB answered a question with status {status}"))
+                broken(format!("InfluxDB answered a query with status {status}"))
             }
         });
     }

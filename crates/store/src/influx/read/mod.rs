@@ -12,12 +12,13 @@ pub(crate) use self::prefetch::Prefetch;
 use super::{Inner, journal::series::Series, point::Wanted};
 use crate::{Hour, RangeQuery, SeriesPoint, StoreError, StoreErrorKind, StoredObservation};
 
-/// Inexact hours this close are read together, and reads at most for one question.
+/// Inexact hours this close are read together.
 const JOINED_HOURS: usize = 24;
+/// Reads for the inexact hours of one query, at most.
 const MAX_RUNS: usize = 16;
 
 impl Inner {
-    /// What the server holds at these instants.
+    /// The server's values at these instants.
     pub(crate) async fn load(
         &self,
         unknown: Vec<(Series, BTreeSet<i64>)>,
@@ -47,7 +48,7 @@ impl Inner {
         Prefetch::new(self, query)
     }
 
-    /// Shows the values of a range where it may block, until `visit` breaks off.
+    /// Calls `visit` with the values of a range, on a thread that may block, until it breaks off.
     pub(crate) async fn visit<T: Wanted>(
         &self,
         query: &RangeQuery,

@@ -1,7 +1,7 @@
-//! Answers to questions: chunks of rows in MessagePack, in any pieces the network makes of them.
+//! Query results: chunks of rows in MessagePack, in any pieces the network makes of them.
 //!
-//! Of the formats InfluxDB offers this is the quickest, and the only quick one that tells of errors: as CSV a failed
-//! question looks like one without rows, also in the middle. Each chunk says whether another follows, so an answer that
+//! Of the formats InfluxDB offers this is the quickest, and the only quick one that reports errors: as CSV a failed
+//! query looks like one without rows, also in the middle. Each chunk says whether another follows, so an answer that
 //! ends early is never taken for a short one.
 
 use bakau_model::UtcMillis;
@@ -21,13 +21,13 @@ const MAX_WHOLE: usize = 4;
 /// Why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {
-    /// The server says so itself.
+    /// The server reports an error.
     #[error("InfluxDB could not answer: {0}")]
     Said(String),
-    /// It is no such answer.
+    /// The bytes are no such answer.
     #[error("the answer of InfluxDB makes no sense")]
     Nonsense,
-    /// There should be more.
+    /// The answer is cut off.
     #[error("the answer of InfluxDB ends early")]
     Early,
 }

@@ -1,4 +1,4 @@
-//! A range read window by window, with the next ones under way while somebody works on the last.
+//! A range read window by window, with the next windows requested while the caller works on the last.
 //!
 //! A window is taken off the server whole, so that a slow reader keeps no question open there; what is held of a range
 //! are [`UNDER_WAY`] windows and the one in use. Nothing goes on once the reader is gone.
@@ -58,7 +58,7 @@ impl<T> Drop for Request<T> {
     }
 }
 
-/// What the server had.
+/// Rows of one window.
 struct Found<T> {
     /// Without damaged ones.
     values: Vec<T>,

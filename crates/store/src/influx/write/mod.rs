@@ -19,11 +19,15 @@ use super::{
 use crate::{StoreCounts, StoreError, StoredObservation, WriteReceipt, sqlite::cursor::read_cursor};
 
 impl Inner {
-    /// Sends what the journal says is not confirmed yet.
+    /// Sends a pending write and confirms it in the journal.
     async fn finish(&self, journal: &Writer, pending: Pending) -> Result<WriteReceipt, StoreError> {
         let refused = send(&self.server, pending.body).await?;
         if !refused.is_empty() {
-            tracing::error!(points = refused.len(), reason = refused[0].reason, "points refused by influxdb");
+            tracing::error!(
+                points = refused.len(),
+                reason = refused[0].reason,
+                "influxdb refused points; they are in quarantine"
+            );
         }
         let receipt = pending.receipt;
         journal.run(move |connection| pending::confirm(connection, receipt.cursor, &refused)).await?;
@@ -53,7 +57,7 @@ impl Inner {
         Ok(WriteReceipt { counts, cursor })
     }
 
-    /// Finishes what the migration of the journal left to do, before anything new is decided on top of it.
+    /// Brings back the numbers that the migration of the journal listed, before anything new is decided.
     async fn bring_numbers_back(&self, journal: &Writer) -> Result<(), StoreError> {
         while let Some(mut erased) = journal.run(|connection| erased::next(connection)).await? {
             let loaded = self.load(std::mem::take(&mut erased.unknown)).await?;

@@ -18,10 +18,9 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
 }
 
-/// Sends a body, whose lines all end with a line feed, and returns what is not wanted of it; everything else is stored
-/// then.
+/// Sends a body, whose lines all end with a line feed, and returns the refused lines; everything else is stored then.
 ///
-/// After an error nobody knows how much is stored: send the same body again, points overwrite themselves.
+/// After an error it is not known how much is stored: send the same body again, points overwrite themselves.
 pub(crate) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, StoreError> {
     let mut refused = Vec::new();
     // Pieces still to be sent, the next one last; a piece is halved from the left.
@@ -49,7 +48,7 @@ fn later(answered: &Answered) -> StoreError {
     // `/health` goes on saying "pass" while every write fails like this.
     let full = 500 <= answered.status && answered.text.contains("no space left on device");
     let error = if full {
-        StoreError::new(StoreErrorKind::Full, "the disk of InfluxDB is full; with room there, start InfluxDB again")
+        StoreError::new(StoreErrorKind::Full, "the disk of InfluxDB is full; free space there, then restart InfluxDB")
             .because("influx_full")
     } else {
         StoreError::new(StoreErrorKind::Unavailable, format!("InfluxDB answered with status {}", answered.status))
