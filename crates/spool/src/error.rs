@@ -1,4 +1,4 @@
-//! What can go wrong, in kinds callers branch on.
+//! Errors of the spool, in kinds that callers branch on.
 
 use bakau_sqlite::Failure;
 

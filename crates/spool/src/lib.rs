@@ -1,4 +1,4 @@
-//! The durable local log of Bakau: what arrived, what was understood of it, and who has consumed it.
+//! The durable local log of Bakau: messages as they arrived, the observations in them, and the cursors of consumers.
 //!
 //! [`Spool`] is the single writer of `spool.db`. One [`Spool::append`] is one SQLite transaction with a full fsync;
 //! only after it may a message be acknowledged. Consumers (the store writer and the alert engine) follow through a
@@ -7,7 +7,7 @@
 //! Before a consumed batch is trimmed it is appended to the [`raw`] record: daily segments in the folder `raw` beside
 //! `spool.db`, which are kept until an operator removes them.
 //!
-//! Reading order: `types` say what goes in and out; `blob`, `wire`, `envelopes` and `observations` how it is stored;
+//! Reading order: `types` are the inputs and outputs; `blob`, `wire`, `envelopes` and `observations` how it is stored;
 //! `schema` where; `spool` writes; `reader`, `tail`, `ledger` and `quarantine` read; `window` recognises repeated
 //! deliveries; `raw` keeps what was consumed; `verify` looks for damage.
 

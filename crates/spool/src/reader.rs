@@ -1,4 +1,4 @@
-//! What consumers and pages see.
+//! Reading side of the spool, for consumers and pages.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -62,8 +62,8 @@ impl SpoolReader {
         self.shared.live.subscribe()
     }
 
-    /// What the spool had no room for, at each try, under the position it would have had: nothing of it is durable or
-    /// acknowledged, and the same messages come again. For whoever must act on values before they can be kept.
+    /// Batches that the spool refused for want of room, at each try, under the position they would have had. Nothing of them is
+    /// durable or acknowledged, and the same messages come again: for consumers that must act on values all the same.
     #[must_use]
     pub fn refused(&self) -> broadcast::Receiver<Arc<Batch>> {
         self.shared.refused.subscribe()
@@ -107,15 +107,15 @@ impl SpoolReader {
         Ok(found)
     }
 
-    /// A consumer tells its durable cursor; batches at or below both cursors may be trimmed.
+    /// Reports the durable cursor of a consumer; batches at or below both cursors may be trimmed.
     ///
-    /// Tell it at the start too, before anything is appended: positions then continue after a consumer that is ahead,
+    /// Report it at the start too, before anything is appended: positions then continue after a consumer that is ahead,
     /// which is the case when the end of the spool, or all of it, was lost.
     pub fn report(&self, consumer: Consumer, committed: Seq) {
         self.shared.report(consumer, committed);
     }
 
-    /// The greatest cursor a consumer has told in this run; `Seq::START` before.
+    /// The greatest cursor that a consumer has reported in this run; `Seq::START` before.
     #[must_use]
     pub fn cursor(&self, consumer: Consumer) -> Seq {
         self.shared.cursor(consumer)
@@ -228,7 +228,7 @@ impl SpoolReader {
         verify::run(&self.shared.path)
     }
 
-    /// How much the spool holds.
+    /// Size of the spool.
     ///
     /// # Errors
     /// `Corrupt` or `Unavailable` as the disk says.

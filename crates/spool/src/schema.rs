@@ -72,7 +72,7 @@ CREATE TABLE quarantine (
 CREATE INDEX quarantine_message ON quarantine (message);
 "];
 
-/// Where the file lies.
+/// Folder of the file.
 pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

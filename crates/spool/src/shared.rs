@@ -1,4 +1,4 @@
-//! What the writer and its readers share in memory.
+//! State shared by the writer and its readers.
 
 use std::sync::{
     Arc,
@@ -77,7 +77,7 @@ impl Shared {
         self.tail.lock().forget_through(self.slowest());
     }
 
-    /// What every consumer has consumed.
+    /// The slowest cursor.
     pub(crate) fn slowest(&self) -> Seq {
         Consumer::ALL.map(|consumer| self.cursor(consumer)).into_iter().min().unwrap_or_default()
     }

@@ -31,7 +31,7 @@ const TRIM_FROM_MESSAGES: u64 = 8192;
 /// A quiet spool is checkpointed this often, so that hours of commits never hang on an unchecked log.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
-/// How far the spool has come, counted since its first batch.
+/// Position of the spool, counted since its first batch.
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
     seq: Seq,
@@ -203,7 +203,7 @@ impl Spool {
     /// # Errors
     /// `Full`, `Corrupt` or `Unavailable` as the disk says; no batch is then removed, and the next call tries again.
     pub fn trim(&mut self) -> Result<u64, SpoolError> {
-        // Its failure is told after the rest is done: the log is kept short even when the raw record has no room.
+        // Its error is returned after the rest is done: the log is kept short even when the raw record has no room.
         let removed = self.trim_batches();
         if self.quarantine_grew {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -279,7 +279,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Leaves so much of the disk to those who must write when nothing more can be spooled. 0 at first.
+    /// Keeps so many bytes of the disk free for other files that must be written when the spool is full; 0 at first.
     pub fn keep_free(&mut self, bytes: u64) {
         self.keep_free_bytes = bytes;
     }

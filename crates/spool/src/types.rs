@@ -1,4 +1,4 @@
-//! What goes into the spool and what comes out, apart from the batches themselves.
+//! Inputs and outputs of the spool, besides batches.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use bakau_model::{
 
 use crate::raw::RawReport;
 
-/// Where the spool is and how much it may hold.
+/// Path and bounds of the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolConfig {
     /// The file, usually `DATA/spool.db`; its directory must exist.
@@ -19,7 +19,7 @@ pub struct SpoolConfig {
     pub keep_messages: u64,
 }
 
-/// What the committer fills during one group, written by one transaction.
+/// One group of the committer, written by one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct BatchDraft {
     /// Revision of the registry that identified the readings.
@@ -28,9 +28,9 @@ pub struct BatchDraft {
     pub envelopes: Vec<Envelope>,
     /// Observations in order, each with the index of its envelope.
     pub observations: Vec<(u32, Observation)>,
-    /// What stations said about being there, in order; each comes from one of the envelopes.
+    /// Statuses of stations, in order; each comes from one of the envelopes.
     pub statuses: Vec<StationStatus>,
-    /// What could not be used.
+    /// Messages and readings that could not be used.
     pub quarantine: Vec<QuarantineDraft>,
     /// Changes of the message ledger; several rows of one key add up.
     pub messages: Vec<(LedgerKey, MessageLedger)>,
@@ -54,9 +54,9 @@ pub struct QuarantineDraft {
     pub envelope: u32,
     /// Datastream or path, as far as it is known; `None` for the whole message. Cut to 256 bytes.
     pub reading: Option<String>,
-    /// Why.
+    /// Reason of the quarantine.
     pub reason: QuarantineReason,
-    /// What exactly, for whoever repairs the device or the mapping. Cut to 1024 bytes.
+    /// Details for whoever repairs the device or the mapping. Cut to 1024 bytes.
     pub detail: String,
 }
 
@@ -73,9 +73,9 @@ pub struct QuarantineRow {
     pub payload: Vec<u8>,
     /// Datastream or path, as far as it is known; `None` for the whole message.
     pub reading: Option<String>,
-    /// Why.
+    /// Reason of the quarantine.
     pub reason: QuarantineReason,
-    /// What exactly.
+    /// Details.
     pub detail: String,
     /// When the message arrived.
     pub received_at: UtcMillis,
@@ -88,14 +88,14 @@ pub struct RefusedReading {
     pub id: u64,
     /// Datastream or path, as far as it is known; `None` for the whole message.
     pub reading: Option<String>,
-    /// What exactly is wrong.
+    /// Details.
     pub detail: String,
     /// When the message arrived.
     pub received_at: UtcMillis,
 }
 
 bakau_model::words! {
-    /// Who consumes batches and keeps a durable cursor of its own.
+    /// A consumer of batches with a durable cursor of its own.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub enum Consumer {
         /// The store writer, cursor A.
@@ -114,7 +114,7 @@ impl Consumer {
     }
 }
 
-/// How much the spool holds.
+/// Size of the spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpoolSize {
     /// Bytes of the database file and its write-ahead log.
@@ -132,15 +132,15 @@ pub struct SpoolSize {
 /// A batch with a blob that is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DamagedBatch {
-    /// Its position.
+    /// Position of the batch.
     pub seq: Seq,
-    /// Which blob, `envelopes` or `observations`.
+    /// The blob: `envelopes` or `observations`.
     pub blob: &'static str,
-    /// What is wrong with it.
+    /// Description of the damage.
     pub problem: String,
 }
 
-/// What [`SpoolReader::verify`](crate::SpoolReader::verify) found.
+/// Result of [`SpoolReader::verify`](crate::SpoolReader::verify).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VerifyReport {
     /// Batches read.
@@ -155,7 +155,7 @@ pub struct VerifyReport {
     pub damaged: Vec<DamagedBatch>,
     /// Positions missing between the oldest and the newest batch.
     pub missing: u64,
-    /// What SQLite's own structure check says, empty when it is content.
+    /// Problems found by SQLite's own structure check.
     pub structure: Vec<String>,
     /// The raw record beside the file.
     pub raw: RawReport,

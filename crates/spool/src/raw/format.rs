@@ -36,7 +36,7 @@ pub(crate) const CHAIN_BYTES: usize = 32;
 /// Bytes of a record beside its compressed blob.
 const AROUND_BYTES: u64 = (HEAD_BYTES + CRC_BYTES + CHAIN_BYTES) as u64;
 
-/// What a segment says about itself.
+/// Header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) number: u64,

@@ -47,11 +47,11 @@ const EXTENSION: &str = "seg";
 /// A file of the raw record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its place in the chain, from 1; `None` when its header is damaged or newer.
+    /// Number in the chain, from 1; `None` when its header is damaged or newer.
     pub number: Option<u64>,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
@@ -64,7 +64,7 @@ pub struct RawDamage {
     pub offset: u64,
     /// The damaged batch, where that is still known.
     pub seq: Option<Seq>,
-    /// What is wrong with it.
+    /// Description of the damage.
     pub problem: String,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for RawDamage {
     }
 }
 
-/// What [`verify()`] found.
+/// Result of [`verify()`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RawReport {
     /// Segments read.
@@ -91,7 +91,7 @@ pub struct RawReport {
     pub messages: u64,
     /// Records written twice around a crash, which readers drop.
     pub repeats: u64,
-    /// What is damaged, at most 1,000 places; every other record stays readable.
+    /// Damaged parts, at most 1,000; every other record stays readable.
     pub damaged: Vec<RawDamage>,
     /// Last chain value, in hex. Written down elsewhere, it proves later that nothing before it was changed.
     pub seal: Option<String>,

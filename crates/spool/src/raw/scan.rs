@@ -75,7 +75,7 @@ impl<R: Read + Seek> Scanner<R> {
         self.at = HEADER_BYTES as u64;
     }
 
-    /// Where [`Self::next`] goes on.
+    /// Offset at which [`Self::next`] continues.
     pub(crate) const fn position(&self) -> u64 {
         self.at
     }

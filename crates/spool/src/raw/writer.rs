@@ -26,7 +26,7 @@ const TAIL_BYTES: u64 = 64 << 20;
 /// Bytes written at once.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Appends to the newest segment; knows where the chain has come to.
+/// Appends to the newest segment and keeps the end of the chain.
 #[derive(Debug)]
 pub(crate) struct RawWriter {
     folder: PathBuf,
@@ -56,7 +56,7 @@ struct Open {
     length: u64,
 }
 
-/// What is whole at the end of a segment.
+/// The intact end of a segment.
 struct Tail {
     seq: Option<Seq>,
     end: u64,
