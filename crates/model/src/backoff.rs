@@ -1,4 +1,4 @@
-//! How long to wait before something that failed is tried again; pure.
+//! Back-off: pauses between attempts; pure.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Backoff {
         Self { first, longest, least: 1.0, most: 1.0 }
     }
 
-    /// The same, each between these shares of its length, so that many who failed together do not come back together.
+    /// Spreads each pause between these shares of its length, so that clients that failed together do not retry together.
     #[must_use]
     pub const fn spread(self, least: f64, most: f64) -> Self {
         Self { least, most, ..self }

@@ -1,4 +1,4 @@
-//! What one durable commit of the spool hands on to the store and to the alert engine.
+//! Batches: what one commit of the spool hands on to the store and to the alert engine.
 
 use std::fmt;
 
@@ -54,6 +54,6 @@ pub struct Batch {
     pub sources: Vec<SourceName>,
     /// Observations in order of arrival.
     pub observations: Vec<SourcedObservation>,
-    /// What stations said about being there, in order of arrival.
+    /// Statuses of stations, in order of arrival.
     pub statuses: Vec<StationStatus>,
 }

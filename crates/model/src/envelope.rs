@@ -41,9 +41,9 @@ pub enum Qos {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// Which configured source delivered it.
+    /// The source that delivered it.
     pub source: SourceName,
-    /// Which connection of that source; an acknowledgement is sent only while it is still the current one.
+    /// Number of the source's connection; an acknowledgement is sent only while it is still the current one.
     pub epoch: u64,
     /// MQTT client id of the publisher, where the source knows it (embedded broker).
     pub client_id: Option<Arc<str>>,

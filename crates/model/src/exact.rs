@@ -38,7 +38,7 @@ pub(crate) const POWERS: [i128; 39] = {
 };
 
 impl Decimal {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
 
     /// The decimal with the fewest digits that reads as this number; `None` of one that is not finite.

@@ -1,4 +1,4 @@
-//! When data have a hole: one rule for charts and for alerts.
+//! Gaps in data: one rule for charts and for alerts.
 
 /// The longest time between two values, in milliseconds, that is no gap: 2.5 expected intervals, so that one value may be
 /// missing and the next may be late.

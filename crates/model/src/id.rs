@@ -117,12 +117,12 @@ text_id!(
     "rule id"
 );
 text_id!(
-    /// A way to reach people: a webhook now, more kinds later.
+    /// A way to reach people or programs: mail, Telegram, webhook.
     ChannelId,
     "channel id"
 );
 text_id!(
-    /// Somebody who is told of alerts: a person, or a group chat.
+    /// A receiver of notifications: a person, or a group chat.
     PersonId,
     "person id"
 );
@@ -138,7 +138,7 @@ text_id!(
 );
 
 impl SourceName {
-    /// The name under which rules and alerts speak of the store; no source may have it.
+    /// The name that stands for the store in rules and alerts; no source may have it.
     pub const STORE: &str = "store";
 
     /// Whether it means the store.
@@ -180,13 +180,6 @@ macro_rules! number_id {
 
 number_id!(
     /// The immutable integer a datastream is stored under; never reused, independent of its name.
-    ///
-    /// ```
-    /// use bakau_model::DatastreamId;
-    ///
-    /// let oxygen = DatastreamId::new(17);
-    /// assert_eq!((oxygen.get(), oxygen.to_string().as_str()), (17, "17"));
-    /// ```
     DatastreamId
 );
 number_id!(

@@ -1,4 +1,4 @@
-//! The two ledgers that say where every message and every reading went, by minute and source.
+//! The two ledgers: outcomes of every message and every reading, by minute and source.
 
 use std::ops::AddAssign;
 
@@ -15,7 +15,7 @@ pub struct LedgerKey {
     pub source: SourceName,
 }
 
-/// Where messages went. Balanced when
+/// Outcomes of messages. Balanced when
 /// `received = decoded + quarantined + unrouted + denied + ignored_retained + ignored_duplicate`.
 ///
 /// `received` is counted on arrival, each outcome where it is decided.
@@ -69,7 +69,7 @@ impl AddAssign for MessageLedger {
     }
 }
 
-/// Where readings went. Balanced when
+/// Outcomes of readings. Balanced when
 /// `decoded = stored + duplicate + corrected + ignored_missing + quarantined + waiting`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

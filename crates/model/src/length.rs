@@ -1,4 +1,4 @@
-//! How long an MQTT packet says that it is.
+//! The remaining length of MQTT packets.
 
 /// Most bytes a remaining length may take (MQTT 5.0, section 1.5.5).
 const MAX_BYTES: u32 = 4;

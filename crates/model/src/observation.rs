@@ -1,11 +1,11 @@
-//! Observations as Bakau keeps them.
+//! Observations, their flags and the source of their time.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{DatastreamId, DeploymentId, UtcMillis};
 
 crate::words! {
-    /// Who stamped `observed_at`.
+    /// The clock that stamped `observed_at`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     #[repr(u8)]
@@ -40,14 +40,6 @@ impl TimeSource {
 
 crate::words! {
     /// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
-    ///
-    /// ```
-    /// use bakau_model::Flag;
-    ///
-    /// assert_eq!((Flag::Suspect.code(), Flag::Suspect.key()), (3, "suspect"));
-    /// assert_eq!(Flag::from_code(9), Some(Flag::Missing));
-    /// assert!(Flag::Suspect.is_usable() && !Flag::Fail.is_usable());
-    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     #[repr(u8)]
@@ -73,6 +65,14 @@ impl Flag {
     }
 
     /// The flag of a QARTOD code.
+    ///
+    /// ```
+    /// use bakau_model::Flag;
+    ///
+    /// assert_eq!((Flag::Suspect.code(), Flag::Suspect.key()), (3, "suspect"));
+    /// assert_eq!(Flag::from_code(9), Some(Flag::Missing));
+    /// assert!(Flag::Suspect.is_usable() && !Flag::Fail.is_usable());
+    /// ```
     #[must_use]
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
@@ -113,21 +113,21 @@ impl Flag {
 ///     flag: Flag::NotEvaluated,
 /// };
 /// let correction = Observation { value: Some(4.2), received_at: first.received_at.saturating_add(60_000), ..first };
-/// let key = |of: &Observation| (of.datastream, of.observed_at);
-/// assert_eq!(key(&correction), key(&first));
+/// let key = |of: &Observation| (of.datastream.get(), of.observed_at);
+/// assert_eq!(key(&correction), (17, first.observed_at));
 /// # Ok::<(), bakau_model::InvalidTime>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
-    /// Which datastream it belongs to.
+    /// The datastream.
     pub datastream: DatastreamId,
-    /// When the environment had that value.
+    /// Instant of the measurement.
     pub observed_at: UtcMillis,
     /// Instrument value in the parameter's canonical unit; `None` exactly when `flag` is [`Flag::Missing`].
     pub value: Option<f64>,
     /// The deployment that was in force at `observed_at`.
     pub deployment: DeploymentId,
-    /// Who stamped `observed_at`.
+    /// The clock that stamped `observed_at`.
     pub time_source: TimeSource,
     /// When Bakau received it.
     pub received_at: UtcMillis,

@@ -7,20 +7,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::{FlatLine, InvalidId, MissingCodes, QualityLimits, Range, StationId, Step, Text, Unit};
 
 /// The code of a parameter, such as `pm25`, `do` or `water_level`.
-///
-/// ```
-/// use bakau_model::Parameter;
-///
-/// assert_eq!(Parameter::new("pm25")?.as_str(), "pm25");
-/// assert!(Parameter::new("PM2.5").is_err());
-/// # Ok::<(), bakau_model::InvalidId>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[a-z0-9_-]{1,64}$"))]
 pub struct Parameter(Arc<str>);
 
 impl Parameter {
     /// Checks and wraps a code.
+    ///
+    /// ```
+    /// use bakau_model::Parameter;
+    ///
+    /// assert_eq!(Parameter::new("pm25")?.as_str(), "pm25");
+    /// assert!(Parameter::new("PM2.5").is_err());
+    /// # Ok::<(), bakau_model::InvalidId>(())
+    /// ```
     ///
     /// # Errors
     /// When it has other characters than `[a-z0-9_-]`.

@@ -1,4 +1,4 @@
-//! Who is asking.
+//! The principal of a write.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub enum Principal {
     CommandLine(String),
     /// Somebody of the registry, known by a signed link that was sent to them alone.
     Person {
-        /// Their id.
+        /// Id of the person.
         id: PersonId,
         /// Their name as registered.
         name: String,

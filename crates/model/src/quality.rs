@@ -1,4 +1,4 @@
-//! What quality control checks, and one result per test.
+//! Tests of quality control, their limits and their results.
 //!
 //! Names and flag codes follow IOOS QARTOD. The tests themselves are in `crates/quality`; limits are data of the
 //! parameter list, overridden per datastream in the catalogue.
@@ -33,7 +33,7 @@ pub struct Step {
     pub fail: Option<f64>,
 }
 
-/// A sensor that says the same for too long.
+/// Limits of the flat-line test: a sensor that repeats one value for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

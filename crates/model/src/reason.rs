@@ -1,4 +1,4 @@
-//! Why a value is doubted, in the words that people are told.
+//! Reasons why a value is suspect or failed, for people.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What thresholds are made of.
+//! Thresholds of rules.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ crate::words! {
         Above => "above",
         /// Low values are bad.
         Below => "below",
-        /// Both are.
+        /// Both high and low values are bad.
         Outside => "outside",
     }
 }

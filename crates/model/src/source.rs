@@ -1,9 +1,9 @@
-//! Where messages come in, and why one of those places may take none.
+//! Kinds of sources, and why a source may be blocked.
 
 use serde::{Deserialize, Serialize};
 
 crate::words! {
-    /// What kind of source it is.
+    /// Kind of a source.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     pub serde enum SourceKind {

@@ -1,4 +1,4 @@
-//! Kinds of stations, and what they say about being there.
+//! Kinds of stations, and their status.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,18 +41,18 @@ crate::words! {
     }
 }
 
-/// What an availability message or a last will says about a station: its device is there or gone.
+/// Status of a station by an availability message or a last will: its device is online or offline.
 ///
-/// Offline means silent at once, without waiting for a deadline; any observation received later, or an online status,
+/// Offline counts as no data at once, without waiting for a deadline; any observation received later, or an online status,
 /// ends that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationStatus {
     /// The station.
     pub station: StationId,
-    /// Whether its device is there.
+    /// Whether its device is online.
     pub online: bool,
-    /// Whether the broker had kept the message: it then tells the state of some earlier time, not news, so it must
-    /// not override an observation received before.
+    /// Whether the broker had retained the message: it is then of unknown age and must not override an observation
+    /// received before.
     pub retained: bool,
     /// When Bakau received it.
     pub at: UtcMillis,

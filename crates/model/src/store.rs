@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 crate::words! {
-    /// What holds the observations.
+    /// Kind of the store.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     pub serde enum StoreKind {

@@ -17,7 +17,7 @@ pub const HOUR_S: u32 = 3_600;
 /// Seconds in a day of 24 hours.
 pub const DAY_S: u32 = 24 * HOUR_S;
 
-/// The IANA zone of what has none of its own: stations and sources that name no other, and what is about no station.
+/// Default time zone (IANA): of stations and sources that name no other, and of everything that is about no station.
 pub const DEFAULT_ZONE: &str = "Asia/Jakarta";
 
 /// A text or number that is no instant between the years -9999 and 9999.

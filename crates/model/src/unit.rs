@@ -10,16 +10,6 @@ use serde::{Deserialize, Serialize};
 pub use self::conversion::{Conversion, GasReference};
 
 /// A UCUM unit code, such as `mg/L`, `Cel` or `[ppb]`; dimensionless salinity is `{PSU}`.
-///
-/// ```
-/// use bakau_model::Unit;
-///
-/// let (device, stored) = (Unit::new("cm"), Unit::new("m"));
-/// assert_eq!(device.conversion_to(&stored)?.apply(115.0), 1.15);
-/// assert!(device.conversion_to(&Unit::new("Cel")).is_err());
-/// assert_eq!(Unit::new("ug/m3").symbol(), "µg/m³");
-/// # Ok::<(), bakau_model::UnitError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String))]
 #[serde(transparent)]
@@ -168,6 +158,15 @@ impl Unit {
     /// The conversion from this unit to `target`.
     ///
     /// Shares of a gas to its mass in air are not here: see [`Self::gas_conversion_to`].
+    ///
+    /// ```
+    /// use bakau_model::Unit;
+    ///
+    /// let (device, stored) = (Unit::new("cm"), Unit::new("m"));
+    /// assert_eq!(device.conversion_to(&stored)?.apply(115.0), 1.15);
+    /// assert!(device.conversion_to(&Unit::new("Cel")).is_err());
+    /// # Ok::<(), bakau_model::UnitError>(())
+    /// ```
     ///
     /// # Errors
     /// When the table has no such pair.
