@@ -10,7 +10,7 @@ use std::{
 
 use bakau_model::UtcMillis;
 
-/// Where the present time comes from.
+/// A source of the present time.
 pub trait Clock: Debug + Send + Sync {
     /// The present time.
     fn now(&self) -> UtcMillis;

@@ -1,4 +1,4 @@
-//! Many datastreams at once, for those who follow values as they arrive.
+//! Quality control of many datastreams, for followers that see values as they arrive.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What counts as near.
+//! How far values matter for each other in event time.
 
 use bakau_model::{Counter, HOUR_MS, QualityLimits};
 
@@ -27,9 +27,9 @@ pub fn glitch_gap_ms(counter: &Counter) -> i64 {
 /// How far away in event time, in milliseconds, other values matter for the results of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Margin {
-    /// Values before it.
+    /// How far values before it matter.
     pub before: i64,
-    /// Values after it.
+    /// How far values after it matter.
     pub after: i64,
 }
 

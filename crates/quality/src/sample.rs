@@ -2,7 +2,7 @@
 
 use bakau_model::{Observation, UtcMillis};
 
-/// What a value is judged by, beside its neighbours.
+/// A value to judge, with its times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     /// When it was measured, by the clock of whoever stamped it.

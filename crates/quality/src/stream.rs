@@ -9,21 +9,21 @@ use crate::{
     sample::Sample,
 };
 
-/// What a value brought.
+/// Result of judging one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
     /// Results of the value.
     pub results: TestResults,
-    /// What was counted since the reading before, of a counter; `None` where that is not known.
+    /// Increment since the reading before, of a counter; `None` where it is not known.
     pub increment: Option<f64>,
-    /// What is now said of the usable value before it, which had to wait for this one; only where that changed.
+    /// New verdict about the usable value before it, whose spike test had to wait for this one; only where it changed.
     pub revises: Option<Revision>,
 }
 
 /// A verdict that the next value changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Revision {
-    /// The instant of the value that it is about.
+    /// Instant of the value.
     pub at: UtcMillis,
     /// Its results.
     pub results: TestResults,
@@ -40,7 +40,7 @@ pub(crate) struct Seen {
     pub(crate) results: TestResults,
 }
 
-/// What the tests have to remember of one datastream: two values and one span per slot of the flat-line window.
+/// State of the tests of one datastream: two values and one span per slot of the flat-line window.
 ///
 /// Values are handed in by strictly increasing event time. Limits may change from call to call; the flat-line test
 /// begins anew when the length of its windows does.

@@ -1,4 +1,4 @@
-//! What stations measure.
+//! Channels: the parameters that stations measure.
 
 /// Something a station measures: a parameter, with a qualifier where a station has two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

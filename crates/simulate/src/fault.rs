@@ -1,4 +1,4 @@
-//! What goes wrong at real stations, as data.
+//! Faults of stations, as data.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::noise;
 /// Something wrong with a station for a while; offsets count from the start of its publishing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What.
+    /// Kind of the fault.
     pub kind: FaultKind,
-    /// It begins this long after the start.
+    /// Begin, from the start of publishing.
     pub from: Duration,
-    /// It ends this much later.
+    /// Duration.
     pub lasts: Duration,
 }
 
@@ -66,7 +66,7 @@ pub enum FaultKind {
 /// A fault at an instant: the part of it that applies.
 pub(crate) struct Active<'a> {
     pub(crate) kind: &'a FaultKind,
-    /// When it began.
+    /// Start of the fault.
     pub(crate) began: UtcMillis,
     /// Milliseconds since then.
     pub(crate) for_ms: i64,

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mqtt::{Effort, Login, Message, Next, PublishError, Source, Target, publish_all};
 
-/// What a load consists of.
+/// Plan of a load.
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
     /// MQTT broker.
@@ -37,11 +37,11 @@ pub struct LoadPlan {
     pub rate: Option<f64>,
     /// Give up when nothing was acknowledged for this long.
     pub patience: Option<Duration>,
-    /// What is sent.
+    /// Content of the messages.
     pub content: LoadContent,
 }
 
-/// What the messages of a load say.
+/// Content of the messages of a load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadContent {
     /// Messages altogether.
@@ -92,7 +92,7 @@ impl Default for LoadContent {
     }
 }
 
-/// What one message of a load says.
+/// Content of one message of a load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadMessage {
     /// Station id.
@@ -110,7 +110,7 @@ impl LoadContent {
         format!("{}{number:06}", self.station_prefix)
     }
 
-    /// What message `n` says.
+    /// Content of message `n`.
     #[must_use]
     pub fn message(&self, n: u64) -> LoadMessage {
         let [first, second] = self.cents(n);
@@ -181,7 +181,7 @@ impl AckLog {
         word.is_some_and(|word| word & (1 << (n % 64)) != 0)
     }
 
-    /// How many were acknowledged.
+    /// Number of acknowledged messages.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.count
@@ -245,14 +245,14 @@ impl Progress {
     }
 }
 
-/// How a load went.
+/// Result of a load.
 #[derive(Debug)]
 pub struct LoadReport {
     /// Which messages were acknowledged; also those before an error or a stop.
     pub acknowledged: AckLog,
     /// From the first connection attempt to the end.
     pub took: Duration,
-    /// What ended connections early.
+    /// Errors that ended connections early.
     pub errors: Vec<PublishError>,
 }
 

@@ -81,8 +81,8 @@ impl HistoryPlan {
     }
 }
 
-/// Publishes a history and returns when all of it is acknowledged or `stop` is cancelled; `acknowledged` is told the rows of
-/// each message that was.
+/// Publishes a history and returns when all of it is acknowledged or `stop` is cancelled; `acknowledged` is called with the rows
+/// of each acknowledged message.
 ///
 /// # Errors
 /// When the broker refuses a device or acknowledges nothing for a minute.

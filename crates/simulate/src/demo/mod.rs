@@ -32,7 +32,7 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-/// What the demo publishes.
+/// Settings of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoConfig {
     /// MQTT broker.
@@ -43,7 +43,7 @@ pub struct DemoConfig {
     pub pace: Pace,
     /// Seed of everything random.
     pub seed: u64,
-    /// What goes wrong at a station, counted from the start of the demo.
+    /// Faults of a station, counted from the start of the demo.
     pub faults: fn(&str) -> Vec<Fault>,
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong in the demo, so that there is something to see within the first minute.
+//! The faults of the demo, so that there is something to see within the first minute.
 
 use std::time::Duration;
 

@@ -39,16 +39,16 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes gathered before they are handed to the socket: many small messages in one system call.
 const WRITE_CHUNK: usize = 64 * 1024;
 
-/// What a source of messages says when it is asked for the next one.
+/// Answer of a source of messages to the question for the next one.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// This one.
+    /// The next message.
     Message(Message),
     /// None before this much time has passed since the start.
     NotBefore(Duration),
     /// The device dies: the connection breaks without a DISCONNECT, and nothing comes before this much time has passed.
     Gone(Duration),
-    /// None any more.
+    /// No more messages.
     End,
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn connect(target: &Target) -> Result<(OwnedReadHalf, OwnedWrit
     }
 }
 
-/// An ordered end is no death: the broker is told, and closes the connection once it knows. A broker that ends before it
+/// Ends the connection in order: sends DISCONNECT and waits until the broker closes. A broker that ends before it
 /// has read the DISCONNECT would take the connection for a broken one and publish the last will.
 async fn disconnect(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) -> io::Result<()> {
     writer.write_all(&packet::DISCONNECT).await?;

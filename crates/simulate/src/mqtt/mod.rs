@@ -47,7 +47,7 @@ pub struct Message {
     pub payload: Bytes,
 }
 
-/// How hard to try.
+/// Window and patience of a publisher.
 #[derive(Debug, Clone)]
 pub struct Effort {
     /// Messages sent and not yet acknowledged, 1 to 60,000.
@@ -70,7 +70,7 @@ pub enum PublishError {
     Refused {
         /// The broker.
         broker: SocketAddr,
-        /// What its answer means.
+        /// Meaning of its answer.
         reason: &'static str,
     },
     /// Nothing was acknowledged for too long.
@@ -80,7 +80,7 @@ pub enum PublishError {
         broker: SocketAddr,
         /// The patience that ran out.
         seconds: u64,
-        /// What went wrong last.
+        /// The last error.
         last: String,
     },
     /// The connection failed, where it is not tried again.
@@ -88,7 +88,7 @@ pub enum PublishError {
     Connection {
         /// The broker.
         broker: SocketAddr,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
     /// A topic or payload that MQTT cannot carry.
@@ -99,7 +99,7 @@ pub enum PublishError {
         /// Bytes of the payload, at most about 268 million.
         payload: usize,
     },
-    /// What was to be published could not be made.
+    /// The source of messages failed.
     #[error("{0}")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

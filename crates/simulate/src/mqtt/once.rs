@@ -1,4 +1,4 @@
-//! One message, any bytes, and what the broker makes of it: for poison payloads, denied topics and wrong passwords.
+//! Publishes one message of any bytes and reports the broker's answer: for poison payloads, denied topics and wrong passwords.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{
     packet,
 };
 
-/// What a broker did with one message.
+/// Answer of a broker to one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// It sent a PUBACK.

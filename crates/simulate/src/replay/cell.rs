@@ -2,7 +2,7 @@
 
 use bakau_model::{Missing, decimal_end, trim};
 
-/// What a cell holds.
+/// Content of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
     /// No value: empty, one of the map's codes and words for it, or only flags.

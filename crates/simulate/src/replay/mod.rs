@@ -21,7 +21,7 @@ pub use map::{ReplayColumn, ReplayMap};
 pub use rows::{Row, Rows};
 pub use shuffle::{Shuffle, Shuffled};
 
-/// Where and how fast to replay.
+/// Settings of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
     /// MQTT broker.
@@ -40,7 +40,7 @@ pub struct ReplayOptions {
     pub shuffle: Option<Shuffle>,
 }
 
-/// What was replayed.
+/// Result of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplayReport {
     /// Rows of the file within the limits.
@@ -64,7 +64,7 @@ pub enum ReplayError {
     Open {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
     /// The file lacks a column of the map.
@@ -86,7 +86,7 @@ pub enum ReplayError {
         line: u64,
         /// The column.
         column: String,
-        /// What is wrong with the cell.
+        /// Description of the error.
         what: String,
     },
     /// The file is not CSV there, or damaged.
@@ -96,7 +96,7 @@ pub enum ReplayError {
         file: PathBuf,
         /// Its line.
         line: u64,
-        /// Why.
+        /// The error.
         source: csv::Error,
     },
     /// The broker did not take the messages.

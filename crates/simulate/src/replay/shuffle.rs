@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::{ReplayError, Row};
 use crate::noise;
 
-/// How rows are disordered.
+/// Settings of the disorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shuffle {
-    /// Another seed is another order.
+    /// Seed of the order.
     pub seed: u64,
     /// How much later than measured a row may come, milliseconds of measured time.
     pub lateness_ms: i64,
