@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use bakau_model::{QuarantineReason, UtcMillis};
 
 use super::*;
-use crate::decode::{MAX_READINGS, PayloadTime, RawReading};
+use crate::decode::{MAX_READINGS, PayloadTime, Reading};
 use crate::process::testing::mapping;
 
 fn decode_with(mapping: &JsonMapping, payload: &str) -> Result<Decoded, DecodeError> {
@@ -164,7 +164,7 @@ fn an_array_of_objects_is_several_sets() {
 fn a_mapping_into_a_top_level_array_reads_it_as_one_set() {
     let into = mapping(None, &[("/1/value", "do", "mg/L")]);
     let decoded = decode_with(&into, r#"[{"value":1},{"value":2}]"#).unwrap();
-    assert_eq!(decoded.readings, [RawReading { slot: 0, value: RawValue::Number(2.0) }]);
+    assert_eq!(decoded.readings, [Reading { slot: 0, value: RawValue::Number(2.0) }]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn the_memory_of_a_decoded_message_is_bounded_and_counted() {
             })
             .sum();
         assert!(
-            texts + 300 * size_of::<RawReading>() <= out.bytes && out.bytes <= 2 * texts + 100_000,
+            texts + 300 * size_of::<Reading>() <= out.bytes && out.bytes <= 2 * texts + 100_000,
             "{} {texts}",
             out.bytes
         );
@@ -260,7 +260,7 @@ fn a_mapped_value_is_read_where_its_path_leads() {
     let path = "/a".repeat(64);
     let payload = format!("[{}5.1{}]", r#"{"a":"#.repeat(64), "}".repeat(64));
     let decoded = decode_with(&mapping(None, &[(&path, "do", "mg/L")]), &payload).unwrap();
-    assert_eq!(decoded.readings, [RawReading { slot: 0, value: RawValue::Number(5.1) }]);
+    assert_eq!(decoded.readings, [Reading { slot: 0, value: RawValue::Number(5.1) }]);
 }
 
 #[test]
@@ -300,7 +300,7 @@ proptest! {
     fn arbitrary_bytes_are_refused_or_give_finite_numbers_of_known_slots(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut out = Decoded::default();
         if DocumentDecoder::json(&three()).decode(&payload, &Missing::default(), &mut out).is_ok() {
-            let is_sound = |reading: &RawReading| {
+            let is_sound = |reading: &Reading| {
                 reading.slot < 3 && !matches!(reading.value, RawValue::Number(number) if !number.is_finite())
             };
             prop_assert!(out.readings.iter().all(is_sound), "{out:?}");
@@ -333,7 +333,7 @@ proptest! {
         let decoded = decode_with(&three(), &format!(r#"{{"x":{open}1{close},"do":5.1}}"#));
         match wrong {
             Some(_) => prop_assert!(decoded.is_err(), "{open}1{close}"),
-            None => prop_assert_eq!(decoded.unwrap().readings, [RawReading { slot: 0, value: RawValue::Number(5.1) }]),
+            None => prop_assert_eq!(decoded.unwrap().readings, [Reading { slot: 0, value: RawValue::Number(5.1) }]),
         }
     }
 

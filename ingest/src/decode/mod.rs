@@ -43,9 +43,9 @@ pub enum RawValue {
     OtherUnit(String),
 }
 
-/// One value found in a payload.
+/// One decoded value as the device said it, not yet identified or converted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RawReading {
+pub struct Reading {
     /// Index of the slot in the route.
     pub slot: usize,
     /// The value found there.
@@ -110,7 +110,7 @@ pub struct Decoded {
     /// The sets, in order.
     pub sets: Vec<ReadingSet>,
     /// All readings, set by set.
-    pub readings: Vec<RawReading>,
+    pub readings: Vec<Reading>,
     /// Whether the device is online, from an availability message.
     pub online: Option<bool>,
     /// The radio frame that brought it, where it came by radio.
@@ -137,8 +137,8 @@ impl Decoded {
             RawValue::Number(_) | RawValue::Null => 0,
             RawValue::NotANumber(text) | RawValue::OtherUnit(text) => text.capacity(),
         };
-        self.readings.push(RawReading { slot, value });
-        self.grown(self.readings.len(), "readings", size_of::<RawReading>() + text)
+        self.readings.push(Reading { slot, value });
+        self.grown(self.readings.len(), "readings", size_of::<Reading>() + text)
     }
 
     /// Adds a set; its readings are there.
@@ -172,7 +172,7 @@ impl Decoded {
 
     /// The readings of one set.
     #[must_use]
-    pub(crate) fn readings_of(&self, set: &ReadingSet) -> &[RawReading] {
+    pub(crate) fn readings_of(&self, set: &ReadingSet) -> &[Reading] {
         self.readings.get(set.first..set.first + set.count).unwrap_or(&[])
     }
 }
