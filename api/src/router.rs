@@ -4,8 +4,13 @@ use axum::{Router, extract::DefaultBodyLimit, middleware};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    http::{access, admission::MAX_BODY_BYTES, layers},
-    routes::{Access, ROUTES},
+    http::{
+        access,
+        admission::MAX_BODY_BYTES,
+        layers::{self, IsPage},
+    },
+    route::Access,
+    routes::{ROUTES, is_page},
     state::AppState,
 };
 
@@ -20,7 +25,7 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(state.clone(), layers::limits))
         .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::answers))
+        .layer(middleware::from_fn_with_state((state.clone(), is_page as IsPage), layers::answers))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), layers::caching))
         .with_state(state)

@@ -9,140 +9,17 @@ use bakau_answers::{
     Aggregates, Alert, AlertDetail, AlertList, DatastreamList, LatestList, Ledger, ObservationPage, QuarantineList,
     QuarantineRow, Readiness, RuleDetail, RuleList, SettledHistory, SourceList, StationDetail, StationList, Status,
 };
-use utoipa::ToSchema;
 
 use crate::{
     http::error::ProblemType,
     live::events,
     pages::{charts, link, reference, status_page, views},
+    route::{Access, Body, RouteInfo, Tag, json, route},
     state::AppState,
     v1::{
-        aggregate, alerts, catalogue, health, latest, ledger, observations,
-        openapi::{self, Answer},
-        quarantine, rules, station, status,
+        aggregate, alerts, catalogue, health, latest, ledger, observations, openapi, quarantine, rules, station, status,
     },
 };
-
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody, always.
-    Open,
-    /// Everybody, unless reading is closed by configuration.
-    Read,
-    /// Holders of the admin token, because payloads or people are shown.
-    Payloads,
-    /// Holders of the admin token, because something is changed.
-    Write,
-}
-
-bakau_model::words! {
-    /// Groups of routes, in the order documents list them.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(crate) enum Tag {
-        /// What is registered.
-        Registry => "registry",
-        /// Values: present, past and summed up.
-        Values => "values",
-        /// Alerts and rules.
-        Alerts => "alerts",
-        /// Bakau itself.
-        Operation => "operation",
-        /// Pages and pictures for people.
-        Pages => "pages",
-    }
-}
-
-/// One thing a successful answer may be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Body {
-    /// JSON of a type.
-    Json(Answer),
-    /// Another media type.
-    Other(&'static str),
-}
-
-/// A route.
-#[derive(Debug, Clone, Copy)]
-pub struct RouteInfo {
-    /// HTTP method.
-    pub method: &'static str,
-    /// Path, with `{placeholders}`.
-    pub path: &'static str,
-    /// Who may use it.
-    pub access: Access,
-    /// Whether it answers with a page for people (problems, too).
-    pub page: bool,
-    pub(crate) handler: fn() -> MethodRouter<AppState>,
-    /// Unique; its message key is `route_` and this.
-    pub(crate) key: &'static str,
-    pub(crate) tag: Tag,
-    /// Keys of parameters.
-    pub(crate) parameters: &'static [&'static str],
-    pub(crate) bodies: &'static [Body],
-    /// Whether it answers 304 to a client that has the content already.
-    pub(crate) conditional: bool,
-    /// Problems of its own, beside those every route can have.
-    pub(crate) problems: &'static [ProblemType],
-}
-
-const fn route(
-    path: &'static str,
-    key: &'static str,
-    tag: Tag,
-    access: Access,
-    handler: fn() -> MethodRouter<AppState>,
-) -> RouteInfo {
-    RouteInfo {
-        method: "GET",
-        path,
-        access,
-        page: false,
-        handler,
-        key,
-        tag,
-        parameters: &[],
-        bodies: &[],
-        conditional: false,
-        problems: &[],
-    }
-}
-
-impl RouteInfo {
-    const fn post(mut self) -> Self {
-        self.method = "POST";
-        self
-    }
-
-    const fn page(mut self) -> Self {
-        self.page = true;
-        self
-    }
-
-    const fn takes(mut self, parameters: &'static [&'static str]) -> Self {
-        self.parameters = parameters;
-        self
-    }
-
-    const fn answers(mut self, bodies: &'static [Body]) -> Self {
-        self.bodies = bodies;
-        self
-    }
-
-    const fn tagged(mut self) -> Self {
-        self.conditional = true;
-        self
-    }
-
-    const fn fails(mut self, problems: &'static [ProblemType]) -> Self {
-        self.problems = problems;
-        self
-    }
-}
-
-const fn json<T: ToSchema>() -> Body {
-    Body::Json(Answer::of::<T>())
-}
 
 const CSV: Body = Body::Other("text/csv");
 const HTML: &[Body] = &[Body::Other("text/html")];
@@ -253,7 +130,7 @@ pub const ROUTES: [RouteInfo; 34] = [
         .takes(&["station", "after", "lang"])
         .answers(&[Body::Other("text/event-stream")])
         .fails(NO_STATION),
-    route("/api/v1/openapi.json", "openapi", Tag::Registry, Access::Open, || get(openapi::openapi))
+    route("/api/v1/openapi.json", "openapi", Tag::Registry, Access::Open, document)
         .takes(&["lang"])
         .answers(&[Body::Other("application/json")])
         .tagged(),
@@ -296,7 +173,7 @@ pub const ROUTES: [RouteInfo; 34] = [
         .page()
         .takes(&["lang"])
         .answers(HTML),
-    route("/api", "page_reference", Tag::Pages, Access::Open, || get(reference::page))
+    route("/api", "page_reference", Tag::Pages, Access::Open, reference)
         .page()
         .takes(&["lang"])
         .answers(HTML),
@@ -332,6 +209,14 @@ pub const ROUTES: [RouteInfo; 34] = [
     route("/metrics", "metrics", Tag::Operation, Access::Read, || get(health::prometheus_text))
         .answers(&[Body::Other("text/plain")]),
 ];
+
+fn document() -> MethodRouter<AppState> {
+    get(|uri, headers| async move { openapi::openapi(&ROUTES, &uri, &headers) })
+}
+
+fn reference() -> MethodRouter<AppState> {
+    get(|state, uri, headers| async move { reference::page(&ROUTES, &state, &uri, &headers) })
+}
 
 /// Whether problems of this route are told by a page.
 pub(crate) fn is_page(path: &str) -> bool {

@@ -13,10 +13,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    http::{access::TokenGuard, admission::Admission},
-    live::event_log::EventLog,
-    read::last_day::LastDayCache,
-    v1::latest::LatestCache,
+    http::{admission::Admission, token::TokenGuard},
+    live::event_log::{EventLog, Feeds},
+    read::{last_day::LastDayCache, latest::LatestCache},
 };
 
 /// Open event streams; each holds one connection and a few kilobytes.
@@ -82,7 +81,7 @@ pub struct AppState {
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) token: TokenGuard,
-    pub(crate) latest_cache: LatestCache,
+    pub(crate) latest: LatestCache,
     pub(crate) last_day: LastDayCache,
     pub(crate) events: EventLog,
     pub(crate) admission: Admission,
@@ -95,11 +94,17 @@ impl AppState {
     /// Takes the handles of the other rooms.
     #[must_use]
     pub fn new(parts: AppParts) -> Self {
+        let feeds = Feeds {
+            latest: parts.latest.clone(),
+            alerts: parts.alerts.clone(),
+            clock: Arc::clone(&parts.clock),
+            stop: parts.stop.clone(),
+        };
         let own = Own {
-            token: TokenGuard::default(),
-            latest_cache: LatestCache::default(),
-            last_day: LastDayCache::default(),
-            events: EventLog::default(),
+            token: TokenGuard::new(parts.registry.clone()),
+            latest: LatestCache::default(),
+            last_day: LastDayCache::new(Arc::clone(&parts.store), parts.registry.clone()),
+            events: EventLog::new(feeds),
             admission: Admission::default(),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),

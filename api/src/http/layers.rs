@@ -19,7 +19,6 @@ use crate::{
         language, metrics,
     },
     pages::views,
-    routes::is_page,
     state::AppState,
 };
 
@@ -87,9 +86,16 @@ pub(crate) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::defect(format!("handler panicked: {}", text.unwrap_or("no message"))).into_response()
 }
 
+/// Whether problems of a route with this path are told by a page.
+pub(crate) type IsPage = fn(&str) -> bool;
+
 /// Counts the answer, turns what went wrong into a document in the reader's language, and logs its cause.
-pub(crate) async fn answers(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
+pub(crate) async fn answers(
+    State((state, is_page)): State<(AppState, IsPage)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let asked = Asked::of(&request, is_page);
     let started = Instant::now();
     let mut response = next.run(request).await;
     metrics::answered(asked.route(), &asked.method, response.status(), started.elapsed());
@@ -128,10 +134,11 @@ struct Asked {
     route: Option<MatchedPath>,
     headers: HeaderMap,
     language: Language,
+    is_page: IsPage,
 }
 
 impl Asked {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, is_page: IsPage) -> Self {
         let mut headers = HeaderMap::new();
         if let Some(accept) = request.headers().get(header::ACCEPT) {
             headers.insert(header::ACCEPT, accept.clone());
@@ -142,6 +149,7 @@ impl Asked {
             route: request.extensions().get::<MatchedPath>().cloned(),
             headers,
             language: language::of_request(request.uri(), request.headers()),
+            is_page,
         }
     }
 
@@ -163,7 +171,7 @@ impl Asked {
     fn wants_page(&self) -> bool {
         let accept = self.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match &self.route {
-            Some(route) => is_page(route.as_str()),
+            Some(route) => (self.is_page)(route.as_str()),
             None => accept.contains("text/html") && !self.uri.path().starts_with("/api/"),
         }
     }

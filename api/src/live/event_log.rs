@@ -11,15 +11,16 @@ use std::{
     sync::{Arc, Once},
 };
 
-use bakau_alerts::AlertView;
+use bakau_alerts::{AlertView, Alerts};
+use bakau_clock::Clock;
+use bakau_ingest::LatestTable;
 use bakau_model::{DatastreamId, StationStatus};
 use parking_lot::Mutex;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
 };
-
-use crate::state::AppState;
+use tokio_util::sync::CancellationToken;
 
 /// Entries kept: 10 minutes at the pace in which changes are announced, and longer when it is quiet.
 const MAX_ENTRIES: usize = 2_400;
@@ -95,66 +96,32 @@ fn changes_of(happened: &Happened) -> usize {
     }
 }
 
+/// What the log follows.
+#[derive(Debug)]
+pub(crate) struct Feeds {
+    pub(crate) latest: LatestTable,
+    pub(crate) alerts: Alerts,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Ends the log when cancelled.
+    pub(crate) stop: CancellationToken,
+}
+
 /// The log of one process.
 #[derive(Debug)]
 pub(crate) struct EventLog {
+    feeds: Feeds,
     started: Once,
+    written: Arc<Written>,
+}
+
+/// What is written down so far; the task that follows the feeds shares it.
+#[derive(Debug)]
+struct Written {
     ring: Mutex<Ring>,
     last: watch::Sender<u64>,
 }
 
-impl Default for EventLog {
-    fn default() -> Self {
-        Self { started: Once::new(), ring: Mutex::default(), last: watch::Sender::new(0) }
-    }
-}
-
-impl EventLog {
-    /// Begins to write things down, unless it has begun before.
-    pub(crate) fn start(&self, state: &AppState) {
-        self.started.call_once(|| {
-            self.ring.lock().epoch = state.clock.now().get().unsigned_abs();
-            // Subscribed here and now: what happens after this call is in the log.
-            let (changes, alerts) = (state.latest.subscribe(), state.alerts.subscribe());
-            let statuses = state.latest.subscribe_statuses();
-            tokio::spawn(follow(state.clone(), changes, alerts, statuses));
-        });
-    }
-
-    /// Up to where whoever asks now knows what happened: tables and lists are changed before the log hears of it.
-    pub(crate) fn here(&self, state: &AppState) -> Position {
-        self.start(state);
-        let ring = self.ring.lock();
-        Position { epoch: ring.epoch, number: ring.last }
-    }
-
-    /// The number of the last entry, and its changes.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.last.subscribe()
-    }
-
-    /// The number of the last entry.
-    pub(crate) fn last(&self) -> u64 {
-        self.ring.lock().last
-    }
-
-    /// The id of everything up to an entry.
-    pub(crate) fn position(&self, number: u64) -> Position {
-        Position { epoch: self.ring.lock().epoch, number }
-    }
-
-    /// The number of an id; `None` where it is of another log or what follows it is gone.
-    pub(crate) fn number(&self, position: Position) -> Option<u64> {
-        let ring = self.ring.lock();
-        let known = position.epoch == ring.epoch && ring.behind(position.number).is_some();
-        known.then_some(position.number)
-    }
-
-    /// What happened behind an entry, oldest first; `None` where some of it is gone.
-    pub(crate) fn behind(&self, number: u64) -> Option<Vec<Happened>> {
-        self.ring.lock().behind(number)
-    }
-
+impl Written {
     fn push(&self, happened: Happened) {
         let last = {
             let mut ring = self.ring.lock();
@@ -165,9 +132,63 @@ impl EventLog {
     }
 }
 
+impl EventLog {
+    /// A log that has not begun.
+    pub(crate) fn new(feeds: Feeds) -> Self {
+        let written = Written { ring: Mutex::default(), last: watch::Sender::new(0) };
+        Self { feeds, started: Once::new(), written: Arc::new(written) }
+    }
+
+    /// Begins to write things down, unless it has begun before.
+    pub(crate) fn start(&self) {
+        self.started.call_once(|| {
+            let Feeds { latest, alerts, clock, stop } = &self.feeds;
+            self.written.ring.lock().epoch = clock.now().get().unsigned_abs();
+            // Subscribed here and now: what happens after this call is in the log.
+            let (changes, alerts, statuses) = (latest.subscribe(), alerts.subscribe(), latest.subscribe_statuses());
+            tokio::spawn(follow(Arc::clone(&self.written), stop.clone(), changes, alerts, statuses));
+        });
+    }
+
+    /// Up to where whoever asks now knows what happened: tables and lists are changed before the log hears of it.
+    pub(crate) fn here(&self) -> Position {
+        self.start();
+        let ring = self.written.ring.lock();
+        Position { epoch: ring.epoch, number: ring.last }
+    }
+
+    /// The number of the last entry, and its changes.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.written.last.subscribe()
+    }
+
+    /// The number of the last entry.
+    pub(crate) fn last(&self) -> u64 {
+        self.written.ring.lock().last
+    }
+
+    /// The id of everything up to an entry.
+    pub(crate) fn position(&self, number: u64) -> Position {
+        Position { epoch: self.written.ring.lock().epoch, number }
+    }
+
+    /// The number of an id; `None` where it is of another log or what follows it is gone.
+    pub(crate) fn number(&self, position: Position) -> Option<u64> {
+        let ring = self.written.ring.lock();
+        let known = position.epoch == ring.epoch && ring.behind(position.number).is_some();
+        known.then_some(position.number)
+    }
+
+    /// What happened behind an entry, oldest first; `None` where some of it is gone.
+    pub(crate) fn behind(&self, number: u64) -> Option<Vec<Happened>> {
+        self.written.ring.lock().behind(number)
+    }
+}
+
 /// Writes down what happens until Bakau stops.
 async fn follow(
-    state: AppState,
+    written: Arc<Written>,
+    stop: CancellationToken,
     mut changes: broadcast::Receiver<Arc<[DatastreamId]>>,
     mut alerts: broadcast::Receiver<Arc<AlertView>>,
     mut statuses: broadcast::Receiver<StationStatus>,
@@ -175,7 +196,7 @@ async fn follow(
     loop {
         let happened = tokio::select! {
             biased;
-            () = state.stop.cancelled() => return,
+            () = stop.cancelled() => return,
             alert = alerts.recv() => match alert {
                 Ok(alert) => Happened::Alert(alert),
                 Err(RecvError::Lagged(_)) => Happened::Anything,
@@ -195,7 +216,7 @@ async fn follow(
                 Err(RecvError::Closed) => return,
             },
         };
-        state.own.events.push(happened);
+        written.push(happened);
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn events(State(state): State<AppState>, uri: Uri, headers: Hea
     }
     let permit = Arc::clone(&state.own.event_streams).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(30))?;
-    state.own.events.start(&state);
+    state.own.events.start();
     // What the browser heard itself is newer than what its page was drawn with.
     let known = last_event_id(&headers).or_else(|| params.text("after"));
     let client = Client::new(state, station, known, permit);

@@ -24,18 +24,16 @@ use crate::{
         query::{Params, Span},
     },
     read::{
+        aggregate::{
+            self,
+            fold::{Folder, Kind, Plan, Summary},
+        },
         means,
         range::{self, Quantity},
         thin::Thinner,
     },
     state::AppState,
-    v1::{
-        aggregate::{
-            self,
-            fold::{Folder, Kind, Plan, Summary},
-        },
-        catalogue,
-    },
+    v1::catalogue,
 };
 
 /// Longest time axis, a little more than a leap year.

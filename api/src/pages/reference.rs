@@ -17,7 +17,7 @@ use crate::{
         language::{self, texts},
     },
     pages::views,
-    routes::{Access, Body, ROUTES, RouteInfo, Tag},
+    route::{Access, Body, RouteInfo, Tag},
     state::AppState,
     v1::openapi::{
         self,
@@ -31,21 +31,26 @@ const PLACEHOLDER: &str = "http://bakau.example";
 const MAX_HOST: usize = 255;
 
 /// The page.
-pub(crate) async fn page(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let language = language::of_request(&uri, &headers);
+pub(crate) fn page(
+    routes: &[RouteInfo],
+    State(state): &State<AppState>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let language = language::of_request(uri, headers);
     let say = |key| texts(language).fill(key, &[]);
     let view = ReferenceView {
-        frame: views::frame(&state, &uri, &headers, None),
+        frame: views::frame(state, uri, headers, None),
         title: say("reference_title"),
         lead: say("reference_lead"),
         document: say("reference_document"),
         examples_title: say("reference_examples"),
-        examples: examples(&base(&headers), language),
+        examples: examples(&base(headers), language),
         cite: (say("reference_cite"), say("reference_cite_text")),
         words: ["reference_parameters", "reference_answers", "reference_problems"].map(say),
-        groups: Tag::ALL.map(|tag| group(tag, language)).into(),
+        groups: Tag::ALL.map(|tag| group(routes, tag, language)).into(),
     };
-    views::show(&uri, page::reference(&view))
+    views::show(uri, page::reference(&view))
 }
 
 /// The address the reader used, so that examples can be pasted as they are.
@@ -59,8 +64,8 @@ fn base(headers: &HeaderMap) -> String {
     host.map_or_else(|| PLACEHOLDER.to_owned(), |host| format!("{}://{host}", if secure { "https" } else { "http" }))
 }
 
-fn group(tag: Tag, language: Language) -> ReferenceGroup {
-    let routes = ROUTES.iter().filter(|route| route.tag == tag).map(|route| route_view(route, language));
+fn group(routes: &[RouteInfo], tag: Tag, language: Language) -> ReferenceGroup {
+    let routes = routes.iter().filter(|route| route.tag == tag).map(|route| route_view(route, language));
     ReferenceGroup { key: tag.key(), title: texts(language).fill(openapi::tag_key(tag), &[]), routes: routes.collect() }
 }
 

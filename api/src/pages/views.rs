@@ -322,7 +322,7 @@ pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language, zone: Opti
         generated_at,
         time_zone: zone.unwrap_or_else(catalogue::platform_zone),
         path: without_language(uri),
-        last_event: state.own.events.here(state).to_string(),
+        last_event: state.own.events.here().to_string(),
         active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
     }
 }

@@ -12,7 +12,6 @@ use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 use crate::{
     http::query::{Flags, Span},
     read::rows::RowWriter,
-    state::AppState,
 };
 
 /// Observations read from the store at a time: large enough to be cheap, small enough to be held twice (4 MB each).
@@ -20,14 +19,6 @@ const PAGE_ROWS: usize = 50_000;
 
 /// Observations of one chunk (1 MB of text).
 const CHUNK_ROWS: usize = 10_000;
-
-/// A text that no spreadsheet takes for a formula. Numbers are left alone: `-1.5` is a value.
-pub(crate) fn harmless(text: &str) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
-        Some(_) | None => text.to_owned(),
-    }
-}
 
 /// A page that is being read.
 struct Reading(JoinHandle<Result<Vec<StoredObservation>, StoreError>>);
@@ -58,7 +49,7 @@ pub(crate) struct CsvStream {
 impl CsvStream {
     /// The rows of `datastream` in `span`, behind `after`, of the flags asked for.
     pub(crate) fn new(
-        state: &AppState,
+        store: Arc<dyn Store>,
         datastream: &Datastream,
         (span, after): (Span, Option<UtcMillis>),
         flags: Flags,
@@ -73,7 +64,7 @@ impl CsvStream {
             limit: PAGE_ROWS,
             newest_first: false,
         };
-        let (store, name) = (Arc::clone(&state.store), datastream.name.clone());
+        let name = datastream.name.clone();
         let (page, next) = (Vec::new().into_iter(), Some(read(&store, &query)));
         Self { store, name, rows, flags, query, started: false, page, next, _permit: permit }
     }

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bakau_model::{DatastreamId, MINUTE_MS, UtcMillis};
-use bakau_registry::{Datastream, Snapshot};
+use bakau_registry::{Datastream, Registry, Snapshot};
 use bakau_store::{Hour, Store};
 use jiff::tz::TimeZone;
 use tokio::sync::{Semaphore, watch};
@@ -16,8 +16,7 @@ use crate::{
         error::{ApiError, ProblemType},
         query::Span,
     },
-    state::AppState,
-    v1::aggregate::{
+    read::aggregate::{
         self,
         bucket::Step,
         fold::{Folder, Kind, Plan},
@@ -79,45 +78,46 @@ impl LastDay {
     }
 }
 
-/// What was counted last.
+/// The last count, and who may count anew.
 #[derive(Debug)]
 pub(crate) struct LastDayCache {
+    store: Arc<dyn Store>,
+    registry: Registry,
     known: watch::Sender<Option<Arc<LastDay>>>,
     counting: Arc<Semaphore>,
 }
 
-impl Default for LastDayCache {
-    fn default() -> Self {
-        Self { known: watch::Sender::new(None), counting: Arc::new(Semaphore::new(1)) }
+impl LastDayCache {
+    /// Counts what `store` holds of the datastreams in `registry`.
+    pub(crate) fn new(store: Arc<dyn Store>, registry: Registry) -> Self {
+        Self { store, registry, known: watch::Sender::new(None), counting: Arc::new(Semaphore::new(1)) }
     }
-}
 
-/// The last day as it is known; `None` where it has not been counted yet or cannot be.
-pub(crate) async fn last_day(state: &AppState) -> Option<Arc<LastDay>> {
-    let now = state.clock.now();
-    let younger = |known: &Arc<LastDay>, ms: i64| now.since(known.counted_at) < ms;
-    let cache = &state.own.last_day;
-    let known = cache.known.borrow().clone();
-    if known.as_ref().is_some_and(|known| younger(known, FRESH_MS)) {
-        return known;
+    /// The last day as it is known; `None` where it has not been counted yet or cannot be.
+    pub(crate) async fn get(&self, now: UtcMillis) -> Option<Arc<LastDay>> {
+        let younger = |known: &Arc<LastDay>, ms: i64| now.since(known.counted_at) < ms;
+        let known = self.known.borrow().clone();
+        if known.as_ref().is_some_and(|known| younger(known, FRESH_MS)) {
+            return known;
+        }
+        let mut counted = self.known.subscribe();
+        // Whoever finds somebody counting waits for the same result.
+        if let Ok(permit) = Arc::clone(&self.counting).try_acquire_owned() {
+            let (store, snapshot, result) = (Arc::clone(&self.store), self.registry.snapshot(), self.known.clone());
+            tokio::spawn(async move {
+                match count(&*store, &snapshot, now).await {
+                    Ok(day) => drop(result.send_replace(Some(Arc::new(day)))),
+                    Err(error) => tracing::warn!(cause = error.cause(), "values of the last day cannot be counted"),
+                }
+                drop(permit);
+            });
+        }
+        if let Some(known) = known.filter(|known| younger(known, OLD_MS)) {
+            return Some(known);
+        }
+        let recent = |known: &Option<Arc<LastDay>>| known.as_ref().is_some_and(|known| younger(known, OLD_MS));
+        tokio::time::timeout(PATIENCE, counted.wait_for(recent)).await.ok()?.ok()?.clone()
     }
-    let mut counted = cache.known.subscribe();
-    // Whoever finds somebody counting waits for the same result.
-    if let Ok(permit) = Arc::clone(&cache.counting).try_acquire_owned() {
-        let state = state.clone();
-        tokio::spawn(async move {
-            match count(&*state.store, &state.snapshot(), now).await {
-                Ok(day) => drop(state.own.last_day.known.send_replace(Some(Arc::new(day)))),
-                Err(error) => tracing::warn!(cause = error.cause(), "the values of the last day cannot be counted"),
-            }
-            drop(permit);
-        });
-    }
-    if let Some(known) = known.filter(|known| younger(known, OLD_MS)) {
-        return Some(known);
-    }
-    let recent = |known: &Option<Arc<LastDay>>| known.as_ref().is_some_and(|known| younger(known, OLD_MS));
-    tokio::time::timeout(PATIENCE, counted.wait_for(recent)).await.ok()?.ok()?.clone()
 }
 
 /// Counts every datastream, one after the other, so that readers of the store are left to others.

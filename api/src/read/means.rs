@@ -6,7 +6,7 @@ use bakau_model::{DAY_MS, Flag, HOUR_MS};
 
 use crate::{
     http::query::Span,
-    v1::aggregate::{
+    read::aggregate::{
         bucket::Step,
         fold::{Kind, Summary},
     },
@@ -50,7 +50,7 @@ mod tests {
     use bakau_model::UtcMillis;
 
     use super::*;
-    use crate::v1::aggregate::bucket::Bucket;
+    use crate::read::aggregate::bucket::Bucket;
 
     fn summary(start: &str, value: Option<f64>) -> Summary {
         let start = UtcMillis::parse(start).unwrap();

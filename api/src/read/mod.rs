@@ -1,8 +1,10 @@
-//! What routes and pages read alike: rows, ranges, means and how ready agencies are.
+//! What routes and pages read alike: present values, rows, ranges, aggregates and how ready agencies are.
 
+pub(crate) mod aggregate;
 pub(crate) mod export;
 pub(crate) mod gather;
 pub(crate) mod last_day;
+pub(crate) mod latest;
 pub(crate) mod means;
 pub(crate) mod range;
 pub(crate) mod readiness;

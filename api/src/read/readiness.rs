@@ -12,7 +12,7 @@ use crate::{
     http::{query::Span, times},
     read::{
         gather::Gatherer,
-        last_day::{self, LastDay, Part},
+        last_day::{LastDay, Part},
     },
     state::AppState,
     v1::catalogue,
@@ -20,7 +20,7 @@ use crate::{
 
 /// Of each agency, those without a station included.
 pub(crate) async fn readiness(state: &AppState) -> Vec<AgencyReadiness> {
-    let day = last_day::last_day(state).await;
+    let day = state.own.last_day.get(state.clock.now()).await;
     let gatherer = Gatherer::new(state);
     count(gatherer.snapshot(), &gatherer.stations(), day.as_deref())
 }

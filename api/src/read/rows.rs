@@ -9,7 +9,7 @@ use bakau_registry::Datastream;
 use bakau_store::StoredObservation;
 use jiff::tz::TimeZone;
 
-use crate::{http::times::Times, read::export::harmless};
+use crate::http::{csv::harmless, times::Times};
 
 /// The header line of CSV answers.
 const CSV_HEADER: &[u8] =

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, Uri},
+    response::Response,
 };
 use bakau_model::{DAY_MS, QualityTest, UtcMillis};
 use bakau_registry::Datastream;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::{
     http::{
-        answer,
+        answer, csv,
         error::{ApiError, ProblemType},
         page_token::PageToken,
         query::{self, Flags, Params, Span},
@@ -93,7 +93,7 @@ pub(crate) async fn observations(
 fn download(state: &AppState, asked: &Asked<'_>, rows: RowWriter) -> Result<Response, ApiError> {
     let permit = Arc::clone(&state.own.exports).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(10))?;
-    let stream = CsvStream::new(state, asked.datastream, (asked.span, asked.after), asked.flags, rows, permit);
+    let stream = CsvStream::new(Arc::clone(&state.store), asked.datastream, (asked.span, asked.after), asked.flags, rows, permit);
     Ok(csv_response(asked, Body::from_stream(stream.into_stream())))
 }
 
@@ -194,13 +194,6 @@ fn next_address(asked: &Asked<'_>, after: UtcMillis, limit: usize) -> String {
 
 fn csv_response(asked: &Asked<'_>, body: Body) -> Response {
     let day = |at: UtcMillis| at.to_string().chars().take(10).collect::<String>();
-    let name: String = asked.datastream.name.as_str().replace(['/', '@'], "_");
     let last = asked.span.to.saturating_add(-1);
-    let disposition = format!("attachment; filename=\"{name}_{}_{}.csv\"", day(asked.span.from), day(last));
-    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")], body).into_response();
-    if let Ok(value) = HeaderValue::from_str(&disposition) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    csv::attachment(&asked.datastream.name, &format!("{}_{}", day(asked.span.from), day(last)), body)
 }

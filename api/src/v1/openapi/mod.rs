@@ -7,7 +7,7 @@ mod example;
 pub(crate) mod parameters;
 mod schemas;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use axum::{
     http::{HeaderMap, Uri, header},
@@ -29,7 +29,7 @@ use crate::{
         query::Params,
     },
     pages::{link::LinkFields, views::AcknowledgeFields},
-    routes::{Access, Body, ROUTES, RouteInfo, Tag},
+    route::{Access, Body, RouteInfo, Tag},
 };
 
 /// Problems that any route can answer with.
@@ -42,27 +42,35 @@ const CLOSED: [ProblemType; 4] = [
     ProblemType::RegistryUnavailable,
 ];
 
-/// The document, written once.
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
-static ETAG: LazyLock<String> = LazyLock::new(|| answer::etag(&*DOCUMENT));
+/// The document and its entity tag, written once.
+static DOCUMENT: OnceLock<(Bytes, String)> = OnceLock::new();
 
-/// The document.
-pub(crate) async fn openapi(uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let mut response = answer::conditional(&headers, &ETAG, || answer::json_bytes(DOCUMENT.clone()));
+/// The document about these routes.
+pub(crate) fn openapi(
+    routes: &'static [RouteInfo],
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    Params::parse(uri, &[])?;
+    let (document, etag) = DOCUMENT.get_or_init(|| {
+        let bytes = Bytes::from(document(routes).to_string());
+        let etag = answer::etag(&bytes);
+        (bytes, etag)
+    });
+    let mut response = answer::conditional(headers, etag, || answer::json_bytes(document.clone()));
     // Tools in a browser may read it from another address; it holds nothing of this installation.
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, header::HeaderValue::from_static("*"));
     Ok(response)
 }
 
-fn document() -> Value {
+fn document(routes: &[RouteInfo]) -> Value {
     let english = texts(Language::En);
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for route in &ROUTES {
+    for route in routes {
         let methods = paths.entry(route.path).or_default();
         methods.insert(route.method.to_lowercase(), operation_value(route));
     }
-    let answers = ROUTES.iter().flat_map(|route| route.bodies).filter_map(|body| match body {
+    let answers = routes.iter().flat_map(|route| route.bodies).filter_map(|body| match body {
         Body::Json(answer) => Some(*answer),
         Body::Other(_) => None,
     });

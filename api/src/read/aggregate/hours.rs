@@ -53,7 +53,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::v1::aggregate::bucket::{self, Step};
+    use crate::read::aggregate::bucket::{self, Step};
 
     fn plan(step: Step, interval_ms: i64) -> Plan {
         let from = UtcMillis::parse("2026-03-10T03:20:00+07:00").unwrap();

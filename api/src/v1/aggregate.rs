@@ -1,37 +1,26 @@
 //! `GET /api/v1/aggregates`: one datastream summed up by hour, civil day, month or year.
-//!
-//! Observations stream through [`fold::Folder`], so a decade of one-minute values takes as little memory as a day.
-
-pub(crate) mod bucket;
-pub(crate) mod fold;
-mod hours;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, Uri},
+    response::Response,
 };
 use bakau_answers::{Aggregates, Bucket, BucketLabel, Summed};
-use bakau_model::{DAY_MS, DatastreamId};
+use bakau_model::DAY_MS;
 use bakau_registry::Datastream;
-use bakau_store::{RangeQuery, Store};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 
-pub(crate) use self::hours::summaries as from_hours;
-use self::{
-    bucket::{Step, local},
-    fold::{Folder, Kind, Plan, Summary},
-};
 use crate::{
     http::{
-        answer,
+        answer, csv,
         error::ApiError,
-        query::{self, Params, Span},
+        query::{self, Params},
     },
-    read::{
-        export,
-        range::{self, Quantity},
+    read::aggregate::{
+        bucket::{self, Step, local},
+        fold::{Kind, Plan, Summary},
+        summaries,
     },
     state::AppState,
     v1::catalogue,
@@ -109,38 +98,9 @@ pub(crate) async fn aggregates(
         }
         Format::Csv => {
             let body = answer.csv()?;
-            Ok(answer::conditional(&headers, &answer::etag(&body), || answer.csv_response(body)))
+            Ok(answer::conditional(&headers, &answer::etag(&body), || csv::attachment(&datastream.name, step.word(), body.into())))
         }
     }
-}
-
-/// Reads a range and sums it up, from whole hours where the store keeps their sums.
-async fn summaries(
-    store: &dyn Store,
-    datastream: &Datastream,
-    plan: Plan,
-    zone: TimeZone,
-) -> Result<Vec<Summary>, ApiError> {
-    if let Some(found) = from_hours(store, datastream.number, plan, &zone).await? {
-        return Ok(found);
-    }
-    let folder = fold_values(store, datastream.number, plan.span, Folder::new(plan, zone)).await?;
-    Ok(folder.finish())
-}
-
-/// Takes every value of a range into the folder.
-pub(crate) async fn fold_values(
-    store: &dyn Store,
-    datastream: DatastreamId,
-    Span { from, to }: Span,
-    folder: Folder,
-) -> Result<Folder, ApiError> {
-    let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
-    let quantity = if folder.kind() == Kind::Counted { Quantity::Increment } else { Quantity::Value };
-    range::fold(store, &query, quantity, folder, |folder, point| {
-        folder.push(point.observed_at, point.value, point.flag);
-    })
-    .await
 }
 
 impl Answer<'_> {
@@ -187,8 +147,8 @@ impl Answer<'_> {
     fn csv(&self) -> Result<Bytes, ApiError> {
         let mut out = Vec::with_capacity(64 + 160 * self.summaries.len());
         let (name, unit) = (self.datastream.name.as_str(), self.datastream.unit.as_str());
-        let (name, unit) = (export::harmless(name), export::harmless(unit));
-        let mut writer = csv::Writer::from_writer(&mut out);
+        let (name, unit) = (csv::harmless(name), csv::harmless(unit));
+        let mut writer = ::csv::Writer::from_writer(&mut out);
         let written = writer.write_record(COLUMNS);
         written.map_err(|error| ApiError::defect(error.to_string()))?;
         let cell = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -214,17 +174,5 @@ impl Answer<'_> {
         writer.flush().map_err(|error| ApiError::defect(error.to_string()))?;
         drop(writer);
         Ok(out.into())
-    }
-
-    fn csv_response(&self, body: Bytes) -> Response {
-        let name = self.datastream.name.as_str().replace(['/', '@'], "_");
-        let disposition = format!("attachment; filename=\"{name}_{}.csv\"", self.plan.step.word());
-        let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")];
-        let mut response = (kind, body).into_response();
-        if let Ok(value) = HeaderValue::from_str(&disposition) {
-            response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-        }
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        response
     }
 }
