@@ -1,11 +1,7 @@
-use super::*;
+use super::{pages::now, *};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
-
-pub(super) fn now() -> UtcMillis {
-    UtcMillis::parse("2026-03-10T09:02:40Z").unwrap()
-}
 
 pub(super) fn spec(
     title: &str,
