@@ -6,7 +6,6 @@ use crate::{AlertId, db::DbError};
 
 /// Why a call to [`crate::Alerts`] failed; callers branch on the variant, people read the sentence.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum AlertsError {
     /// No alert has that id.
     #[error("there is no alert {0}")]

@@ -1,8 +1,8 @@
 //! What pages and the API see of alerts.
 
 use bakau_model::{
-    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, Flag, Level, NoticeKind, NoticeState, PersonId, RuleId,
-    SourceName, StationId, Text, UtcMillis,
+    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, DeliveryVerdict, Flag, Level, NoticeKind, NoticeState,
+    PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -147,8 +147,8 @@ pub struct DeliveryView {
     pub attempt: u32,
     /// When it began.
     pub at: UtcMillis,
-    /// `sent`, `retry` or `failed`.
-    pub verdict: String,
+    /// What came of it.
+    pub verdict: DeliveryVerdict,
     /// HTTP status, where there was an answer.
     pub http_status: Option<u16>,
     /// How long it took.

@@ -15,8 +15,6 @@ mod routes;
 mod state;
 mod v1;
 
-pub use http::access::{Payloads, Writer};
-pub use http::error::{ApiError, ProblemType};
 pub use http::serve::serve;
 pub use http::token::hash_token;
 pub use pages::message_charts::MessageCharts;

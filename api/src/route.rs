@@ -40,6 +40,8 @@ bakau_model::words! {
 pub(crate) enum Body {
     /// JSON of a type.
     Json(Answer),
+    /// Server-sent events of a type.
+    Events(Answer),
     /// Another media type.
     Other(&'static str),
 }
@@ -121,6 +123,11 @@ impl RouteInfo {
         self.problems = problems;
         self
     }
+}
+
+/// Server-sent events of this type.
+pub(crate) const fn events<T: ToSchema>() -> Body {
+    Body::Events(Answer::of::<T>())
 }
 
 /// JSON of this type.

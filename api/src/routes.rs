@@ -6,15 +6,16 @@
 
 use axum::routing::{MethodRouter, get, post};
 use bakau_answers::{
-    Aggregates, Alert, AlertDetail, AlertList, DatastreamList, LatestList, Ledger, ObservationPage, QuarantineList,
-    QuarantineRow, Readiness, RuleDetail, RuleList, SettledHistory, SourceList, StationDetail, StationList, Status,
+    Aggregates, Alert, AlertDetail, AlertList, DatastreamList, Event, LatestList, Ledger, ObservationPage,
+    QuarantineList, QuarantineRow, Readiness, RuleDetail, RuleList, SettledHistory, SourceList, StationDetail,
+    StationList, Status,
 };
 
 use crate::{
     http::error::ProblemType,
     live::events,
     pages::{charts, link, reference, status_page, views},
-    route::{Access, Body, RouteInfo, Tag, json, route},
+    route::{self, Access, Body, RouteInfo, Tag, json, route},
     state::AppState,
     v1::{
         aggregate, alerts, catalogue, health, latest, ledger, observations, openapi, quarantine, rules, station, status,
@@ -128,7 +129,7 @@ pub const ROUTES: [RouteInfo; 34] = [
         .answers(&[json::<Status>()]),
     route("/api/v1/events", "events", Tag::Values, Access::Read, || get(events::events))
         .takes(&["station", "after", "lang"])
-        .answers(&[Body::Other("text/event-stream")])
+        .answers(&[route::events::<Event>()])
         .fails(NO_STATION),
     route("/api/v1/openapi.json", "openapi", Tag::Registry, Access::Open, document)
         .takes(&["lang"])
@@ -173,10 +174,7 @@ pub const ROUTES: [RouteInfo; 34] = [
         .page()
         .takes(&["lang"])
         .answers(HTML),
-    route("/api", "page_reference", Tag::Pages, Access::Open, reference)
-        .page()
-        .takes(&["lang"])
-        .answers(HTML),
+    route("/api", "page_reference", Tag::Pages, Access::Open, reference).page().takes(&["lang"]).answers(HTML),
     route("/a/{token}", "page_link", Tag::Pages, Access::Open, || get(link::show))
         .page()
         .takes(&["link_token", "lang"])

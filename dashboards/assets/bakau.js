@@ -1,4 +1,4 @@
-/* How an open page stays what a fresh one would be: src/live.rs. All words come from the page. */
+/* How an open page stays current: src/live.rs. All words come from the page. */
 (() => {
   const data = document.body.dataset, lang = document.documentElement.lang;
   if (!data.events) return;
@@ -146,7 +146,7 @@
     put(number, String(active));
     number.hidden = !active;
   };
-  /* Somebody has all of a station's alerts in hand, or nobody has. */
+  /* All of a station's alerts are acknowledged, or not. */
   const hand = (id, at) => {
     for (const mark of all(`[data-station="${CSS.escape(id)}"] .hand`)) {
       mark.hidden = !at;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bakau_dashboards::chart::{self, ChartSpec, LimitLine, Point, Side, Spread};
-use bakau_model::{Flag, Language, Level, Unit, UtcMillis};
+use bakau_model::{Flag, Language, Level, Unit};
 use jiff::tz::TimeZone;
 
 #[path = "render/charts.rs"]

@@ -26,7 +26,7 @@ pub const MIN_HEIGHT: u32 = 140;
 /// Greatest width and height in pixels; bounds the memory of one drawing to 80 MB.
 pub const MAX_SIDE: u32 = 2000;
 /// Most points one drawing takes; 30 days at one a second are downsampled by the caller.
-pub const MAX_POINTS: usize = 1_000_000;
+pub(crate) const MAX_POINTS: usize = 1_000_000;
 
 /// The value at which a level is raised.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -131,6 +131,35 @@ pub enum ChartError {
 }
 
 /// Draws an SVG document.
+///
+/// ```
+/// use bakau_dashboards::chart::{self, ChartSpec, Point};
+/// use bakau_model::{Flag, Language, MINUTE_MS, Unit, UtcMillis};
+/// use jiff::tz::TimeZone;
+///
+/// let from = UtcMillis::parse("2026-03-10T00:00:00Z")?;
+/// let at = |minutes: i64| from.saturating_add(minutes * MINUTE_MS);
+/// let point = |minutes: i64| Point { at: at(minutes), value: Some(5.0 + minutes as f64 / 60.0), flag: Flag::Good };
+/// let spec = ChartSpec {
+///     title: "Oksigen terlarut · BeeJay Bakau 01".to_owned(),
+///     subtitle: String::new(),
+///     unit: Unit::new("mg/L"),
+///     from,
+///     to: at(60),
+///     time_zone: TimeZone::get("Asia/Jakarta")?,
+///     language: Language::Id,
+///     width: 640,
+///     height: 320,
+///     decimals: 2,
+///     interval_ms: 10 * MINUTE_MS,
+///     limits: Vec::new(),
+///     points: (0..6).map(|n| point(10 * n)).collect(),
+///     spreads: Vec::new(),
+///     dark: false,
+/// };
+/// assert!(chart::svg(&spec)?.starts_with("<svg "));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When the size is out of bounds, the time axis has no length or there are too many points.

@@ -9,21 +9,20 @@ use crate::view::Window;
 /// Where the pages find charts:
 /// `/charts/{station}/{parameter}[@qualifier].svg|png?range=&lang=&width=&height=[&theme=dark]`.
 #[derive(Debug, Clone, Copy)]
-pub struct ChartLink<'a> {
+pub(crate) struct ChartLink<'a> {
     /// The datastream.
-    pub datastream: &'a DatastreamName,
+    pub(crate) datastream: &'a DatastreamName,
     /// Time covered, ending now.
-    pub window: Window,
+    pub(crate) window: Window,
     /// Time covered instead, where given.
-    pub between: Option<(UtcMillis, UtcMillis)>,
+    pub(crate) between: Option<(UtcMillis, UtcMillis)>,
     /// Language of words and numbers.
-    pub language: Language,
+    pub(crate) language: Language,
 }
 
 impl ChartLink<'_> {
     /// Path and query of the chart as `svg` or `png`, in pixels.
-    #[must_use]
-    pub fn url(&self, format: &str, width: u32, height: u32, dark: bool) -> String {
+    pub(crate) fn url(&self, format: &str, width: u32, height: u32, dark: bool) -> String {
         let Self { datastream, window, between, language } = self;
         let theme = if dark { "&theme=dark" } else { "" };
         let time =
@@ -33,8 +32,7 @@ impl ChartLink<'_> {
     }
 
     /// Path and query of the values as `csv` or `json`, ending at that moment: means where the chart shows means.
-    #[must_use]
-    pub fn data(&self, now: impl Borrow<UtcMillis>, format: &str) -> String {
+    pub(crate) fn data(&self, now: impl Borrow<UtcMillis>, format: &str) -> String {
         let now = now.borrow();
         let from = now.saturating_add(-self.window.millis());
         let (path, step) = match self.window {

@@ -2,13 +2,13 @@
 //!
 //! Everything drawn comes in as plain values ([`view`], [`chart::ChartSpec`]) that name the moment they were taken,
 //! so the same values always give the same bytes. `api` fills the values and serves the result; scripts and styles are
-//! in [`assets`], and [`live`] says which events keep an open page current.
+//! in [`assets`]; `live` says how an open page stays current.
 
 pub mod assets;
 pub mod chart;
-pub mod chart_link;
+mod chart_link;
 pub mod link;
-pub mod live;
+mod live;
 mod map;
 pub mod page;
 mod say;

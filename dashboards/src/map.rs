@@ -58,8 +58,17 @@ pub(crate) struct Label {
     pub(crate) x: f64,
     pub(crate) y: f64,
     pub(crate) text: String,
-    /// `start`, `middle` or `end`.
-    pub(crate) anchor: &'static str,
+    pub(crate) anchor: Anchor,
+}
+
+bakau_model::words! {
+    /// The part of a text that stands at its position, in the words of SVG.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Anchor {
+        Start => "start",
+        Middle => "middle",
+        End => "end",
+    }
 }
 
 /// A bar of a round length.

@@ -73,6 +73,27 @@ page!(Link, "link.html", "" { v: &'a LinkView });
 
 /// The page with all stations, worst first.
 ///
+/// ```
+/// use bakau_dashboards::{
+///     page,
+///     view::{Frame, OverviewFilter, OverviewView},
+/// };
+/// use bakau_model::{Language, UtcMillis};
+/// use jiff::tz::TimeZone;
+///
+/// let frame = Frame {
+///     language: Language::En,
+///     generated_at: UtcMillis::parse("2026-03-10T09:00:00Z")?,
+///     time_zone: TimeZone::get("Asia/Jakarta")?,
+///     path: "/".to_owned(),
+///     active_alerts: 0,
+///     last_event: String::new(),
+/// };
+/// let html = page::overview(&OverviewView { frame, stations: Vec::new(), filter: OverviewFilter::default() })?;
+/// assert!(html.starts_with("<!doctype html>"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When the template fails.
 pub fn overview(view: &OverviewView) -> Result<String, PageError> {

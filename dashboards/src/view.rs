@@ -73,8 +73,7 @@ pub enum Freshness {
 
 impl Freshness {
     /// Whether it reports as often as it should.
-    #[must_use]
-    pub const fn is_live(self) -> bool {
+    pub(crate) const fn is_live(self) -> bool {
         matches!(self, Self::Live { .. })
     }
 }
@@ -146,8 +145,7 @@ bakau_model::words! {
 
 impl Window {
     /// Length in milliseconds.
-    #[must_use]
-    pub const fn millis(self) -> i64 {
+    pub(crate) const fn millis(self) -> i64 {
         match self {
             Self::Day => DAY_MS,
             Self::Week => 7 * DAY_MS,
@@ -168,6 +166,4 @@ pub struct ProblemView {
     pub title: String,
     /// What can be done, in the page's language.
     pub detail: String,
-    /// Id to look for in the log.
-    pub request_id: Option<String>,
 }

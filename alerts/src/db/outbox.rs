@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bakau_model::{ChannelId, Level, PersonId, UtcMillis, hex};
+use bakau_model::{ChannelId, DeliveryVerdict, Level, PersonId, UtcMillis, hex};
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -52,7 +52,7 @@ pub(crate) struct Attempt {
     /// 1 for the first.
     pub(crate) number: u32,
     pub(crate) at: UtcMillis,
-    pub(crate) verdict: &'static str,
+    pub(crate) verdict: DeliveryVerdict,
     pub(crate) http_status: Option<u16>,
     pub(crate) duration_ms: i64,
     pub(crate) detail: String,
@@ -204,7 +204,7 @@ async fn record(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<
         "INSERT INTO deliveries (outbox_id, attempt, at, verdict, http_status, duration_ms, detail)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     );
-    let insert = insert.bind(attempt.notice).bind(attempt.number).bind(attempt.at.get()).bind(attempt.verdict);
+    let insert = insert.bind(attempt.notice).bind(attempt.number).bind(attempt.at.get()).bind(attempt.verdict.key());
     let insert = insert.bind(attempt.http_status).bind(attempt.duration_ms).bind(&attempt.detail);
     insert.execute(&mut *connection).await?;
     let update =

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use bakau_model::{ChannelId, Flag, Text, UtcMillis};
+use bakau_model::{ChannelId, DeliveryVerdict, Flag, Text, UtcMillis};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Db, DbError, level, optional_person, optional_time, rule_id, time};
@@ -251,7 +251,7 @@ fn delivery_view(row: &SqliteRow) -> Result<DeliveryView, DbError> {
     Ok(DeliveryView {
         attempt: row.try_get("attempt")?,
         at: time(row, "at")?,
-        verdict: row.try_get("verdict")?,
+        verdict: DeliveryVerdict::from_key(row.try_get("verdict")?).ok_or(DbError::Damaged("delivery verdict"))?,
         http_status: row.try_get("http_status")?,
         duration_ms: row.try_get("duration_ms")?,
         detail: row.try_get("detail")?,

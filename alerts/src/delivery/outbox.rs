@@ -11,7 +11,7 @@ use std::{
 };
 
 use bakau_clock::Clock;
-use bakau_model::{ChannelId, UtcMillis};
+use bakau_model::{ChannelId, DeliveryVerdict, UtcMillis};
 use bakau_registry::Snapshot;
 use tokio::{
     sync::{Notify, watch},
@@ -199,7 +199,7 @@ impl Outbox {
             transition: notice.transition,
             number,
             at,
-            verdict: verdict_word(verdict, state),
+            verdict: recorded(verdict, state),
             http_status: answer.status(),
             duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
             detail: answer.detail(),
@@ -264,12 +264,13 @@ impl Outbox {
     }
 }
 
-const fn verdict_word(verdict: Verdict, state: NoticeState) -> &'static str {
+/// What is recorded of an attempt: a retry that is not followed by another has failed.
+const fn recorded(verdict: Verdict, state: NoticeState) -> DeliveryVerdict {
     match (verdict, state) {
-        (_, NoticeState::Sent) => "sent",
-        (_, NoticeState::Failed | NoticeState::Cancelled) => "failed",
-        (Verdict::NotConfigured, NoticeState::Pending) => "not_configured",
-        (_, NoticeState::Pending) => "retry",
+        (_, NoticeState::Sent) => DeliveryVerdict::Sent,
+        (_, NoticeState::Failed | NoticeState::Cancelled) => DeliveryVerdict::Failed,
+        (Verdict::NotConfigured, NoticeState::Pending) => DeliveryVerdict::NotConfigured,
+        (Verdict::Sent | Verdict::Retry { .. } | Verdict::Failed, NoticeState::Pending) => DeliveryVerdict::Retry,
     }
 }
 
@@ -277,7 +278,7 @@ const fn verdict_word(verdict: Verdict, state: NoticeState) -> &'static str {
 fn tell(notice: &DueNotice, attempt: &Attempt, verdict: Verdict) {
     let (channel, alert, number, detail) =
         (&notice.channel, notice.facts.alert, attempt.number, attempt.detail.as_str());
-    METRICS.deliveries.with_label_values(&[channel.as_str(), attempt.verdict]).inc();
+    METRICS.deliveries.with_label_values(&[channel.as_str(), attempt.verdict.key()]).inc();
     let next_attempt_at = attempt.next_attempt_at;
     match (attempt.state, verdict) {
         (NoticeState::Sent, _) => tracing::info!(%channel, %alert, attempt = number, "notice delivered"),

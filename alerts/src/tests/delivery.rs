@@ -1,6 +1,6 @@
 //! From a decision to somebody who has it.
 
-use bakau_model::Level;
+use bakau_model::{DeliveryVerdict, Level};
 
 use super::{
     sink::{Reply, Request, Sink},
@@ -62,8 +62,8 @@ async fn a_failed_delivery_is_tried_again_under_the_same_key_and_not_before_the_
     assert_eq!((key(&first), &first.body), (key(&third), &third.body));
     assert_ne!(first.headers["bakau-signature"], third.headers["bakau-signature"], "the time is signed too");
     let detail = room.alert("the delivery", |detail| detail.notices[0].state == NoticeState::Sent).await;
-    let verdicts: Vec<_> = detail.notices[0].deliveries.iter().map(|delivery| delivery.verdict.as_str()).collect();
-    assert_eq!(verdicts, ["retry", "retry", "sent"]);
+    let verdicts: Vec<_> = detail.notices[0].deliveries.iter().map(|delivery| delivery.verdict).collect();
+    assert_eq!(verdicts, [DeliveryVerdict::Retry, DeliveryVerdict::Retry, DeliveryVerdict::Sent]);
     room.close().await;
 }
 

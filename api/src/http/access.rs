@@ -35,7 +35,7 @@ fn bearer_or_basic(headers: &HeaderMap) -> Option<String> {
 
 /// Proof that the request may change something. Every write handler takes one.
 #[derive(Debug)]
-pub struct Writer(());
+pub(crate) struct Writer(());
 
 impl Writer {
     /// Checks the token a form carries in its body; a body cannot be forged by another site that lacks the token.
@@ -58,7 +58,7 @@ impl FromRequestParts<AppState> for Writer {
 
 /// Proof that the request may see payloads and people.
 #[derive(Debug)]
-pub struct Payloads(());
+pub(crate) struct Payloads(());
 
 impl FromRequestParts<AppState> for Payloads {
     type Rejection = ApiError;

@@ -1,4 +1,4 @@
-//! Small pieces of answers: JSON, entity tags, links and times.
+//! Small pieces of answers: JSON, entity tags and links.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bakau_model::UtcMillis;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -23,11 +22,6 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, ApiError> {
 pub(crate) fn json_bytes(bytes: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], Body::from(bytes))
         .into_response()
-}
-
-/// An instant as the API writes it: RFC 3339, UTC.
-pub(crate) fn time(at: UtcMillis) -> String {
-    at.to_string()
 }
 
 /// A strong entity tag of some content: the same tag is the same bytes. Compressed bytes get a tag of their own

@@ -18,7 +18,7 @@ use crate::http::language::texts;
 bakau_model::words! {
     /// Every kind of problem this API answers with. The key is part of the API: it never changes its meaning.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum ProblemType {
+    pub(crate) enum ProblemType {
         /// A query parameter is missing, unknown, repeated or has a value that is not allowed.
         InvalidParameter => "invalid-parameter",
         /// The paging token is damaged or belongs to another query.
@@ -75,7 +75,7 @@ bakau_model::words! {
 impl ProblemType {
     /// The HTTP status it is answered with.
     #[must_use]
-    pub const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidParameter | Self::InvalidCursor | Self::InvalidBody | Self::RangeTooLarge => {
                 StatusCode::BAD_REQUEST
@@ -188,7 +188,7 @@ const MAX_ECHO_CHARS: usize = 80;
 
 /// A problem on its way to the client: public parts by key and value, and a cause that stays here.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     kind: ProblemType,
     detail: &'static str,
     values: Vec<(&'static str, String)>,
@@ -200,7 +200,7 @@ pub struct ApiError {
 impl ApiError {
     /// A problem whose detail needs no values.
     #[must_use]
-    pub fn new(kind: ProblemType) -> Self {
+    pub(crate) fn new(kind: ProblemType) -> Self {
         let (detail, values, fields) = (kind.detail_key(), Vec::new(), BTreeMap::new());
         Self { kind, detail, values, fields, retry_after_s: None, cause: None }
     }
@@ -267,7 +267,7 @@ impl ApiError {
 
     /// What happened.
     #[must_use]
-    pub const fn kind(&self) -> ProblemType {
+    pub(crate) const fn kind(&self) -> ProblemType {
         self.kind
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod connections;
 pub(crate) mod csv;
 pub(crate) mod error;
+pub(crate) mod form;
 pub(crate) mod language;
 pub(crate) mod layers;
 pub(crate) mod metrics;

@@ -25,6 +25,17 @@ pub(crate) struct Span {
     pub(crate) to: UtcMillis,
 }
 
+bakau_model::words! {
+    /// The form of a file of values.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum FileFormat {
+        /// One object.
+        Json => "json",
+        /// Lines with a header, for spreadsheets, R and pandas.
+        Csv => "csv",
+    }
+}
+
 /// Which flags are wanted; a bit for each code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flags(u16);
@@ -117,6 +128,12 @@ impl Params {
         self.parsed(name, "parameter_choice", "true, false")
     }
 
+    /// The form of the answer: JSON unless CSV is asked for.
+    pub(crate) fn format(&self) -> Result<FileFormat, ApiError> {
+        let words = FileFormat::ALL.map(|format| (format.key(), format));
+        Ok(self.choice("format", &words)?.unwrap_or(FileFormat::Json))
+    }
+
     /// One of several words.
     pub(crate) fn choice<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
@@ -187,11 +204,6 @@ impl Params {
     pub(crate) fn rule(&self) -> Result<Option<RuleId>, ApiError> {
         self.parsed("rule", "parameter_rule", "[a-z0-9_-]")
     }
-}
-
-/// The error of a parameter without which nothing can be answered.
-pub(crate) fn required(name: &'static str, allowed: &str) -> ApiError {
-    ApiError::parameter(name, None, "parameter_required").with("allowed", allowed)
 }
 
 /// Percent-encodes everything but unreserved characters, for links.

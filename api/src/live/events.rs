@@ -1,4 +1,4 @@
-//! `GET /api/v1/events`: what is happening now, as server-sent events in the form that `bakau_dashboards::live` defines.
+//! `GET /api/v1/events`: what is happening now, as server-sent events ([`bakau_answers::Event`]).
 //!
 //! A client holds a set of changed datastreams, never a queue of values: however slow it is, it costs one number per
 //! datastream, and what it gets is always the newest. One that has just come and knows nothing gets every value, every
@@ -19,16 +19,15 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{
         IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
+        sse::{self, KeepAlive, Sse},
     },
 };
 use bakau_alerts::AlertView;
-use bakau_dashboards::live;
+use bakau_answers::{AlertEvent, Event, LevelsEvent, ReloadEvent, ReloadReason, StationEvent, StatusEvent, ValueEvent};
 use bakau_ingest::LatestEntry;
-use bakau_model::{DatastreamId, DatastreamName, Language, Level, StationId, StationStatus};
+use bakau_model::{DatastreamId, DatastreamName, Language, Level, StationId, StationStatus, Text};
 use bakau_registry::{Datastream, Snapshot};
 use futures::{Stream, stream};
-use serde_json::{Value, json};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::{Instant, Interval, MissedTickBehavior},
@@ -36,7 +35,6 @@ use tokio::{
 
 use crate::{
     http::{
-        answer,
         error::{ApiError, ProblemType},
         query::Params,
     },
@@ -106,7 +104,7 @@ impl Due {
 }
 
 /// An event that waits to be sent: of this entry of the log, or of none.
-type Waiting = (Option<u64>, &'static str, Value);
+type Waiting = (Option<u64>, Event);
 
 /// One open stream.
 struct Client {
@@ -152,36 +150,36 @@ impl Client {
                 client.seen = number;
                 client.look();
             }
-            Some(None) => client.start_again("unknown"),
+            Some(None) => client.start_again(ReloadReason::Unknown),
             None => client.tell_everything(),
         }
         client
     }
 
-    fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+    fn into_stream(self) -> impl Stream<Item = Result<sse::Event, Infallible>> {
         stream::unfold(self, |mut client| async move {
             let event = client.next_event().await?;
             Some((Ok(event), client))
         })
     }
 
-    async fn next_event(&mut self) -> Option<Event> {
+    async fn next_event(&mut self) -> Option<sse::Event> {
         loop {
-            if let Some((_, name, value)) = self.waiting.pop_front() {
-                return Some(self.event(name, &value));
+            if let Some((_, event)) = self.waiting.pop_front() {
+                return self.written(&event);
             }
             match self.listen().await {
                 Heard::Stop => return None,
                 Heard::Something => self.look(),
                 Heard::StatusDue => {
-                    let now = answer::time(self.state.clock.now());
-                    let status = json!({ "now": now, "active_alerts": self.state.alerts.active().len() });
-                    return Some(self.event(live::STATUS, &status).retry(RECONNECT));
+                    let now = self.state.clock.now().into();
+                    let status = StatusEvent { now, active_alerts: self.state.alerts.active().len() as u64 };
+                    return Some(self.written(&Event::Status(status))?.retry(RECONNECT));
                 }
                 Heard::ValuesDue => {
                     let values = self.take_values();
                     if !values.is_empty() {
-                        return Some(self.event(live::VALUES, &Value::Array(values)));
+                        return self.written(&Event::Values(values));
                     }
                 }
             }
@@ -206,7 +204,7 @@ impl Client {
     fn look(&mut self) {
         let Some(entries) = self.state.own.events.behind(self.seen) else {
             self.seen = self.state.own.events.last();
-            self.start_again("behind");
+            self.start_again(ReloadReason::Behind);
             return;
         };
         for happened in entries {
@@ -214,29 +212,29 @@ impl Client {
             match happened {
                 Happened::Changed(changed) => self.remember(&changed),
                 Happened::Alert(alert) => {
-                    let value = self.alert_value(&alert);
-                    self.waiting.extend(value.map(|value| (Some(self.seen), live::ALERT, value)));
+                    let event = self.alert_event(&alert);
+                    self.waiting.extend(event.map(|event| (Some(self.seen), Event::Alert(event))));
                 }
                 Happened::Station(status) => {
-                    let value = self.station_value(&status);
-                    self.waiting.extend(value.map(|value| (Some(self.seen), live::STATION, value)));
+                    let event = self.station_event(&status);
+                    self.waiting.extend(event.map(|event| (Some(self.seen), Event::Station(event))));
                 }
-                Happened::Anything => self.start_again("behind"),
+                Happened::Anything => self.start_again(ReloadReason::Behind),
             }
         }
     }
 
     /// Tells the client that it missed something, and everything as it is now.
-    fn start_again(&mut self, reason: &str) {
+    fn start_again(&mut self, reason: ReloadReason) {
         self.waiting.clear();
-        self.waiting.push_back((None, live::RELOAD, json!({ "reason": reason })));
+        self.waiting.push_back((None, Event::Reload(ReloadEvent { reason })));
         self.tell_everything();
     }
 
     fn tell_everything(&mut self) {
         self.due = Due::All;
         let levels = self.levels();
-        self.waiting.push_back((None, live::LEVELS, levels));
+        self.waiting.push_back((None, Event::Levels(levels)));
     }
 
     /// The last entry up to which everything has been told; `None` before a new client knows the present.
@@ -248,7 +246,7 @@ impl Client {
         };
         match self.waiting.front() {
             None => Some(values),
-            Some((first, _, _)) => first.map(|first| values.min(first.saturating_sub(1))),
+            Some((first, _)) => first.map(|first| values.min(first.saturating_sub(1))),
         }
     }
 
@@ -261,8 +259,8 @@ impl Client {
         }
     }
 
-    /// Every value that is due, as an array of the form in `live`.
-    fn take_values(&mut self) -> Vec<Value> {
+    /// Every value that is due.
+    fn take_values(&mut self) -> Vec<ValueEvent> {
         self.values_at = Instant::now() + VALUES_EVERY;
         let due = std::mem::replace(&mut self.due, Due::nothing());
         let snapshot = self.state.snapshot();
@@ -277,32 +275,35 @@ impl Client {
             let is_away = || gather::is_away(&self.state, &snapshot, &datastream.station);
             mine.then(|| {
                 let away = *away.entry(&datastream.station).or_insert_with(is_away);
-                value_of(&snapshot, datastream, entry, !away)
+                value_event(&snapshot, datastream, entry, !away)
             })
         });
         wanted.collect()
     }
 
     /// The event of an alert; `None` where it is not about the client's station.
-    fn alert_value(&self, alert: &AlertView) -> Option<Value> {
+    fn alert_event(&self, alert: &AlertView) -> Option<AlertEvent> {
         if self.station.is_some() && self.station != alert.station {
             return None;
         }
         let active = self.state.alerts.active();
-        Some(level_value(&self.state.snapshot(), alert, &active))
+        Some(alert_event(&self.state.snapshot(), alert, &active))
     }
 
     /// The event of a station that left or is back; `None` where it is not the client's, or values since say otherwise.
-    fn station_value(&self, status: &StationStatus) -> Option<Value> {
+    fn station_event(&self, status: &StationStatus) -> Option<StationEvent> {
         let mine = self.station.as_ref().is_none_or(|mine| *mine == status.station);
         let snapshot = self.state.snapshot();
         let known = snapshot.stations.contains_key(&status.station);
-        (mine && known && gather::holds(&self.state, &snapshot, status))
-            .then(|| json!({ "station": status.station, "online": status.online, "at": answer::time(status.at) }))
+        (mine && known && gather::holds(&self.state, &snapshot, status)).then(|| StationEvent {
+            station: status.station.clone(),
+            online: status.online,
+            at: status.at.into(),
+        })
     }
 
     /// Every raised level and every station whose device is away: what is not named is neither.
-    fn levels(&self) -> Value {
+    fn levels(&self) -> LevelsEvent {
         let (snapshot, active) = (self.state.snapshot(), self.state.alerts.active());
         let mine = |station: &StationId| self.station.as_ref().is_none_or(|mine| mine == station);
         let levels = gather::levels(&active);
@@ -317,28 +318,25 @@ impl Client {
             datastreams.insert(name, level);
         }
         let away = snapshot.stations.keys().filter(|station| mine(station));
-        let away: Vec<&StationId> = away.filter(|station| gather::is_away(&self.state, &snapshot, station)).collect();
-        json!({
-            "now": answer::time(self.state.clock.now()),
-            "stations": stations,
-            "datastreams": datastreams,
-            "away": away,
-            "active_alerts": active.len(),
-        })
+        let away = away.filter(|station| gather::is_away(&self.state, &snapshot, station)).cloned().collect();
+        let (now, active_alerts) = (self.state.clock.now().into(), active.len() as u64);
+        LevelsEvent { now, stations, datastreams, away, active_alerts }
     }
 
-    fn event(&self, name: &str, value: &Value) -> Event {
-        let event = Event::default().event(name).data(value.to_string());
-        match self.told() {
+    /// The event as it is sent; `None`, which ends the stream, for one that is no JSON.
+    fn written(&self, event: &Event) -> Option<sse::Event> {
+        let (name, data) = event.parts().ok()?;
+        let event = sse::Event::default().event(name).data(data);
+        Some(match self.told() {
             Some(number) => event.id(self.state.own.events.position(number).to_string()),
             // The client keeps the id it has: what it has not been told yet it must not lose.
             None => event,
-        }
+        })
     }
 }
 
 /// The event of an alert, with the levels of its datastream and station among those active now.
-fn level_value(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> Value {
+fn alert_event(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> AlertEvent {
     let levels = gather::levels(active);
     let level = |name: &DatastreamName| levels.get(name).copied().unwrap_or_default();
     let station_level = |id: &StationId| {
@@ -346,49 +344,45 @@ fn level_value(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
             levels.iter().filter(|(name, _)| name.station() == id.as_str() && snapshot.datastream(name).is_some());
         mine.map(|(_, level)| *level).max().unwrap_or_default()
     };
-    json!({
-        "id": alert.id,
-        "kind": alert.kind,
-        "station": alert.station,
-        "datastream": alert.datastream,
-        "source": alert.source,
-        "level": if alert.closed_at.is_none() { alert.level } else { Level::Normal },
-        "datastream_level": alert.datastream.as_ref().map(level),
-        "station_level": alert.station.as_ref().map(station_level),
-        "station_taken_at": alert.station.as_ref().and_then(|id| gather::taken(active, snapshot, id)).map(answer::time),
-        "acknowledged": alert.is_in_hand(),
-        "acknowledged_level": alert.acknowledged.as_ref().map(|taken| taken.level),
-        "acknowledged_at": alert.acknowledged.as_ref().map(|taken| answer::time(taken.at)),
-        "active_alerts": active.len(),
-    })
+    let taken = alert.acknowledged.as_ref();
+    AlertEvent {
+        id: alert.id,
+        kind: alert.kind,
+        station: alert.station.clone(),
+        datastream: alert.datastream.clone(),
+        source: alert.source.clone(),
+        level: if alert.closed_at.is_none() { alert.level } else { Level::Normal },
+        datastream_level: alert.datastream.as_ref().map(level),
+        station_level: alert.station.as_ref().map(station_level),
+        station_taken_at: alert.station.as_ref().and_then(|id| gather::taken(active, snapshot, id)).map(Into::into),
+        acknowledged: alert.is_in_hand(),
+        acknowledged_level: taken.map(|taken| taken.level),
+        acknowledged_at: taken.map(|taken| taken.at.into()),
+        active_alerts: active.len() as u64,
+    }
 }
 
-/// A value as `live` says. Of a counter the page shows what was counted, with the reading beside it.
-fn value_of(snapshot: &Snapshot, datastream: &Datastream, entry: &LatestEntry, online: bool) -> Value {
+/// The event of a value. Of a counter pages show the increment, with the reading beside it.
+fn value_event(snapshot: &Snapshot, datastream: &Datastream, entry: &LatestEntry, online: bool) -> ValueEvent {
     let (observation, decimals) = (&entry.observation, catalogue::decimals(snapshot, datastream));
     let text = |value: Option<f64>| {
-        value.map(|value| {
-            json!({
-                "id": bakau_text::format::number(value, decimals, Language::Id),
-                "en": bakau_text::format::number(value, decimals, Language::En),
-            })
+        value.map(|value| Text {
+            id: bakau_text::format::number(value, decimals, Language::Id),
+            en: bakau_text::format::number(value, decimals, Language::En),
         })
     };
     let is_counter = datastream.counter().is_some();
-    let mut told = json!({
-        "datastream": datastream.name,
-        "station": datastream.station,
-        "online": online,
-        "current_until": answer::time(gather::current_until(datastream, observation)),
-        "value": observation.value,
-        "text": text(if is_counter { entry.increment } else { observation.value }),
-        "observed_at": answer::time(observation.observed_at),
-        "flag": observation.flag.code(),
-        "reasons": entry.tests.reasons().collect::<Vec<_>>(),
-    });
-    if is_counter {
-        told["increment"] = json!(entry.increment);
-        told["reading"] = json!(text(observation.value));
+    ValueEvent {
+        datastream: datastream.name.clone(),
+        station: datastream.station.clone(),
+        online,
+        current_until: gather::current_until(datastream, observation).into(),
+        value: observation.value,
+        text: text(if is_counter { entry.increment } else { observation.value }),
+        observed_at: observation.observed_at.into(),
+        flag: observation.flag.into(),
+        reasons: entry.tests.reasons().collect(),
+        increment: is_counter.then_some(entry.increment),
+        reading: is_counter.then(|| text(observation.value)),
     }
-    told
 }

@@ -50,10 +50,20 @@ const CACHE_CLOSED: &str = "private, max-age=30";
 /// A drawing may be looked at by itself; it needs no script and no other file.
 const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
 
+/// The form of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Picture {
+pub(crate) enum Picture {
     Svg,
     Png,
+}
+
+impl Picture {
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Svg => "image/svg+xml",
+            Self::Png => "image/png",
+        }
+    }
 }
 
 /// Words of `?range=`: (word, days, message key).
@@ -80,33 +90,23 @@ pub(crate) async fn chart(
     let (datastream, picture) = find(&snapshot, &station, &file)?;
     let language = language::of_request(&uri, &headers);
     let (span, subtitle) = time_axis(&params, state.clock.now(), language)?;
-    let width = size(&params, "width", 800, MIN_WIDTH)?;
-    let height = size(&params, "height", 320, MIN_HEIGHT)?;
-    let time_zone = catalogue::zone(&snapshot, &datastream.station);
-    let drawn = read_points(&state, datastream, span, width / PIXELS_PER_BUCKET, &time_zone).await?;
-    let spec = ChartSpec {
-        title: title(&snapshot, datastream, language),
-        subtitle: subtitle.to_owned(),
-        unit: datastream.unit.clone(),
-        from: span.from,
-        to: span.to,
-        time_zone,
+    let asked = Asked {
+        span,
+        subtitle,
         language,
-        width,
-        height,
-        decimals: catalogue::decimals(&snapshot, datastream),
-        interval_ms: visible_interval(datastream.interval_ms, drawn.bucket_ms),
-        limits: limits(&snapshot, datastream),
-        points: drawn.points,
-        spreads: drawn.spreads,
+        width: size(&params, "width", 800, MIN_WIDTH)?,
+        height: size(&params, "height", 320, MIN_HEIGHT)?,
         dark: params.choice("theme", &[("light", false), ("dark", true)])?.unwrap_or(false),
     };
+    let spec = spec(&state, &snapshot, datastream, asked).await?;
     let etag = answer::etag(&Fingerprint { spec: &spec, picture });
     let mut response = if answer::not_modified(&headers, &etag) {
         answer::conditional(&headers, &etag, Response::default)
     } else {
-        let drawn = draw(&state, spec, picture).await?;
-        answer::conditional(&headers, &etag, || drawn)
+        let bytes = draw(&state, spec, picture).await?;
+        answer::conditional(&headers, &etag, || {
+            ([(header::CONTENT_TYPE, picture.content_type())], bytes).into_response()
+        })
     };
     let cache = if state.config.open_read { CACHE_OPEN } else { CACHE_CLOSED };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
@@ -186,11 +186,11 @@ impl Collector {
 }
 
 /// What a chart shows of the values.
-pub(crate) struct Drawn {
-    pub(crate) points: Vec<Point>,
-    pub(crate) spreads: Vec<Spread>,
+struct Drawn {
+    points: Vec<Point>,
+    spreads: Vec<Spread>,
     /// Length of what a point stands for, where it stands for several values.
-    pub(crate) bucket_ms: Option<i64>,
+    bucket_ms: Option<i64>,
 }
 
 impl Drawn {
@@ -200,7 +200,7 @@ impl Drawn {
     }
 }
 
-pub(crate) async fn read_points(
+async fn read_points(
     state: &AppState,
     datastream: &Datastream,
     span: Span,
@@ -238,13 +238,13 @@ pub(crate) async fn read_points(
 }
 
 /// Where points were left out, only a hole longer than a bucket can be told from a gap.
-pub(crate) fn visible_interval(interval_ms: i64, bucket_ms: Option<i64>) -> i64 {
+fn visible_interval(interval_ms: i64, bucket_ms: Option<i64>) -> i64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a year is 3e10 ms")]
     let least = bucket_ms.map_or(0, |bucket_ms| (bucket_ms as f64 / GAP_INTERVALS).ceil() as i64);
     interval_ms.max(least)
 }
 
-pub(crate) fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> String {
+fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> String {
     let label = catalogue::label(snapshot, datastream);
     let station = snapshot.stations.get(&datastream.station);
     let station = station.map_or(datastream.station.as_str(), |station| station.name.get(language));
@@ -270,19 +270,58 @@ pub(crate) fn limit_lines(rule: &Rule) -> impl Iterator<Item = LimitLine> + '_ {
     bands.flat_map(of_band)
 }
 
-async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Response, ApiError> {
+/// What is asked of a chart besides the datastream.
+pub(crate) struct Asked<'a> {
+    pub(crate) span: Span,
+    pub(crate) subtitle: &'a str,
+    pub(crate) language: Language,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) dark: bool,
+}
+
+/// Everything the chart of a datastream shows.
+pub(crate) async fn spec(
+    state: &AppState,
+    snapshot: &Snapshot,
+    datastream: &Datastream,
+    asked: Asked<'_>,
+) -> Result<ChartSpec, ApiError> {
+    let Asked { span, subtitle, language, width, height, dark } = asked;
+    let time_zone = catalogue::zone(snapshot, &datastream.station);
+    let drawn = read_points(state, datastream, span, width / PIXELS_PER_BUCKET, &time_zone).await?;
+    Ok(ChartSpec {
+        title: title(snapshot, datastream, language),
+        subtitle: subtitle.to_owned(),
+        unit: datastream.unit.clone(),
+        from: span.from,
+        to: span.to,
+        time_zone,
+        language,
+        width,
+        height,
+        decimals: catalogue::decimals(snapshot, datastream),
+        interval_ms: visible_interval(datastream.interval_ms, drawn.bucket_ms),
+        limits: limits(snapshot, datastream),
+        points: drawn.points,
+        spreads: drawn.spreads,
+        dark,
+    })
+}
+
+/// Draws on a thread of its own, as soon as one is free for it.
+pub(crate) async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Vec<u8>, ApiError> {
     let permit = Arc::clone(&state.own.drawings).acquire_owned().await;
-    let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(5))?;
+    let permit = permit.map_err(|error| ApiError::defect(error.to_string()))?;
     let drawn = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         match picture {
-            Picture::Svg => chart::svg(&spec).map(|svg| ("image/svg+xml", svg.into_bytes())),
-            Picture::Png => chart::png(&spec).map(|png| ("image/png", png)),
+            Picture::Svg => chart::svg(&spec).map(String::into_bytes),
+            Picture::Png => chart::png(&spec),
         }
     });
     let drawn = drawn.await.map_err(|error| ApiError::defect(error.to_string()))?;
-    let (kind, bytes) = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
-    Ok(([(header::CONTENT_TYPE, kind)], bytes).into_response())
+    drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))
 }
 
 /// Everything that changes the picture, for its entity tag.

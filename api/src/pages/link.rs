@@ -4,7 +4,7 @@
 //! changes nothing, because mail scanners open links before people do.
 
 use axum::{
-    extract::{Form, FromRequest as _, Path, Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         error::{ApiError, ProblemType},
+        form,
         language::{self, texts},
     },
     pages::views,
@@ -66,13 +67,7 @@ pub(crate) async fn acknowledge(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let fields = match Form::<LinkFields>::from_request(request, &()).await {
-        Ok(Form(fields)) => fields,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Err(ApiError::new(ProblemType::BodyTooLarge));
-        }
-        Err(_) => return Err(ApiError::new(ProblemType::InvalidBody).detail("body_form")),
-    };
+    let fields: LinkFields = form::read(request).await?;
     let note = Some(fields.note.trim()).filter(|note| !note.is_empty());
     if note.is_some_and(|note| MAX_NOTE_CHARS < note.chars().count()) {
         let link = find(&state, &token).await?;

@@ -4,18 +4,16 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bakau_alerts::ChartSource;
-use bakau_dashboards::chart::{self, ChartSpec};
 use bakau_model::{DAY_MS, DatastreamName, Language, MINUTE_MS, UtcMillis};
 use bytes::Bytes;
 
 use crate::{
     http::{error::ApiError, language::texts, query::Span},
-    pages::charts,
+    pages::charts::{self, Asked, Picture},
     state::AppState,
     v1::catalogue,
 };
 
-/// What a message shows: the day before it.
 /// Wide enough for a mail on a desk, and small enough to load on a phone in the field.
 const SIZE: (u32, u32) = (600, 280);
 
@@ -41,13 +39,14 @@ impl ChartSource for MessageCharts {
         match draw(state, datastream, until, language).await {
             Ok(picture) => Some(picture),
             Err(error) => {
-                tracing::warn!(%datastream, cause = error.cause(), "a chart for a message could not be drawn");
+                tracing::warn!(%datastream, cause = error.cause(), "chart for a message not drawn");
                 None
             }
         }
     }
 }
 
+/// The chart of the day before `until`.
 async fn draw(
     state: &AppState,
     name: &DatastreamName,
@@ -58,31 +57,8 @@ async fn draw(
     let datastream = catalogue::find_datastream(&snapshot, name)?;
     let to = until.saturating_add(MINUTE_MS).minute();
     let span = Span { from: to.saturating_add(-DAY_MS), to };
-    let time_zone = catalogue::zone(&snapshot, &datastream.station);
-    let drawn = charts::read_points(state, datastream, span, SIZE.0, &time_zone).await?;
-    let spec = ChartSpec {
-        title: charts::title(&snapshot, datastream, language),
-        subtitle: texts(language).text("chart_day").to_owned(),
-        unit: datastream.unit.clone(),
-        from: span.from,
-        to: span.to,
-        time_zone,
-        language,
-        width: SIZE.0,
-        height: SIZE.1,
-        decimals: catalogue::decimals(&snapshot, datastream),
-        interval_ms: charts::visible_interval(datastream.interval_ms, drawn.bucket_ms),
-        limits: charts::limits(&snapshot, datastream),
-        points: drawn.points,
-        spreads: drawn.spreads,
-        dark: false,
-    };
-    let permit = Arc::clone(&state.own.drawings).acquire_owned().await;
-    let permit = permit.map_err(|error| ApiError::defect(error.to_string()))?;
-    let drawn = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        chart::png(&spec)
-    });
-    let drawn = drawn.await.map_err(|error| ApiError::defect(error.to_string()))?;
-    drawn.map(Bytes::from).map_err(|error| ApiError::defect(error.to_string()))
+    let subtitle = texts(language).text("chart_day");
+    let asked = Asked { span, subtitle, language, width: SIZE.0, height: SIZE.1, dark: false };
+    let spec = charts::spec(state, &snapshot, datastream, asked).await?;
+    charts::draw(state, spec, Picture::Png).await.map(Bytes::from)
 }

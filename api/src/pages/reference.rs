@@ -78,6 +78,7 @@ fn route_view(route: &RouteInfo, language: Language) -> ReferenceRoute {
     let parameters = route.parameters.iter().filter_map(|key| parameter(key));
     let answer = |body: &Body| match body {
         Body::Json(answer) => format!("application/json: {}", (answer.name)()),
+        Body::Events(answer) => format!("{}: {}", openapi::EVENT_STREAM, (answer.name)()),
         Body::Other(kind) => (*kind).to_owned(),
     };
     let problems = openapi::problems(route).into_iter();

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use axum::{
     body::Bytes,
-    extract::{Form, FromRequest as _, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery, SettledQuery};
@@ -29,6 +29,7 @@ use crate::{
         access::{SeesPeople, Writer},
         answer,
         error::{ApiError, ProblemType},
+        form,
         language::{self, LANGUAGE_KEY},
         query::Params,
     },
@@ -229,15 +230,11 @@ pub(crate) async fn acknowledge(
     request: Request,
 ) -> Result<Response, ApiError> {
     let language = language::of_request(&uri, &headers);
-    let fields = match Form::<AcknowledgeFields>::from_request(request, &()).await {
-        Ok(Form(fields)) => fields,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Err(ApiError::new(ProblemType::BodyTooLarge));
-        }
-        Err(_) => return Err(ApiError::new(ProblemType::InvalidBody).detail("body_form")),
-    };
+    let fields: AcknowledgeFields = form::read(request).await?;
     let taken = match Writer::from_form(&state, fields.token.trim()).await {
-        Ok(writer) => take_in_hand(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await,
+        Ok(writer) => {
+            take_in_hand(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await
+        }
         Err(error) if error.kind() == ProblemType::TokenRequired => Err(error.detail("body_token")),
         Err(error) => Err(error),
     };
@@ -304,7 +301,6 @@ pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: L
         status: error.kind().status().as_u16(),
         title: error.kind().title(language).to_owned(),
         detail: error.detail_text(language),
-        request_id: None,
     };
     page::problem(&view).ok()
 }

@@ -325,8 +325,6 @@ impl<'a> Gatherer<'a> {
                 state,
                 attempts: notice.attempts,
                 last_attempt_at: notice.deliveries.last().map(|delivery| delivery.at),
-                // What a receiver answered may name it.
-                detail: None,
             })
         });
         rows.collect()

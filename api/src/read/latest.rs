@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use crate::{
     http::{answer, times::Times},
-    read::rows::{append_reasons, append_tests},
+    read::rows::append_tested,
 };
 
 /// The answer as last built, and what it was built from.
@@ -150,24 +150,9 @@ fn body(skeleton: &Skeleton, Present { entries, clocks }: &Present) -> Vec<u8> {
         if let Some(local) = locals.get_mut(row.zone) {
             local.append(&mut out, observation.observed_at);
         }
-        out.extend_from_slice(b"\",\"value\":");
-        // A number that is not finite becomes null.
-        let _ = serde_json::to_writer(&mut out, &observation.value);
-        if row.counted {
-            out.extend_from_slice(b",\"increment\":");
-            let _ = serde_json::to_writer(&mut out, increment);
-        }
-        out.extend_from_slice(b",\"flag\":");
-        out.push(b'0' + observation.flag.code() % 10);
-        out.extend_from_slice(b",\"tests\":\"");
-        append_tests(&mut out, *tests);
-        out.push(b'"');
-        append_reasons(&mut out, *tests);
-        out.extend_from_slice(b",\"time_source\":\"");
-        out.extend_from_slice(observation.time_source.key().as_bytes());
-        out.extend_from_slice(b"\",\"received_at\":\"");
-        received.append(&mut out, observation.received_at);
-        out.extend_from_slice(b"\"}");
+        out.extend_from_slice(b"\",");
+        append_tested(&mut out, observation, *tests, row.counted.then_some(*increment), &mut received);
+        out.push(b'}');
     }
     out.extend_from_slice(b"],\"clocks_ahead\":");
     let clocks: Vec<answers::ClockAhead> = clocks.iter().map(|(station, clock)| tell(station, clock)).collect();
@@ -265,11 +250,11 @@ mod tests {
         let list = read(&snapshot, entries.clone());
         assert_eq!((list.tests[1], list.latest.len()), (QualityTest::Spike, 10));
         let rows = &list.latest;
-        assert_eq!((rows[0].value, rows[0].unit.as_str()), (None, "\"odd\""));
-        assert_eq!((rows[1].value, rows[1].tests.as_str()), (Some(1.0 / 7.0), "232222"));
+        assert_eq!((rows[0].tested.measured.value, rows[0].unit.as_str()), (None, "\"odd\""));
+        assert_eq!((rows[1].tested.measured.value, rows[1].tested.tests.as_str()), (Some(1.0 / 7.0), "232222"));
         assert_eq!(rows[1].observed_at.0.to_string(), "2026-03-10T09:00:00.124Z");
         assert_eq!(rows[1].observed_at_local, "2026-03-10T16:00:00.124+07:00");
-        assert_eq!(rows[1].reasons, [bakau_model::Reason::Spike]);
+        assert_eq!(rows[1].tested.reasons, [bakau_model::Reason::Spike]);
         let clock = &list.clocks_ahead[0];
         assert_eq!((clock.station.as_str(), clock.ahead_s, clock.refused), ("station-1", 241, false));
         assert!(read(&snapshot, Vec::new()).latest.is_empty());

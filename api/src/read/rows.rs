@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use bakau_model::{QualityTest, TestResults};
+use bakau_model::{Observation, QualityTest, TestResults};
 use bakau_registry::Datastream;
 use bakau_store::StoredObservation;
 use jiff::tz::TimeZone;
@@ -61,24 +61,9 @@ impl RowWriter {
                 out.extend_from_slice(b"\",\"observed_at_local\":\"");
                 self.local.append(out, observation.observed_at);
             }
-            out.extend_from_slice(b"\",\"value\":");
-            // Writing to a Vec cannot fail; a number that is not finite becomes null.
-            let _ = serde_json::to_writer(&mut *out, &observation.value);
-            if self.counted {
-                out.extend_from_slice(b",\"increment\":");
-                let _ = serde_json::to_writer(&mut *out, increment);
-            }
-            out.extend_from_slice(b",\"flag\":");
-            out.push(b'0' + observation.flag.code() % 10);
-            out.extend_from_slice(b",\"tests\":\"");
-            append_tests(out, *tests);
-            out.push(b'"');
-            append_reasons(out, *tests);
-            out.extend_from_slice(b",\"time_source\":\"");
-            out.extend_from_slice(observation.time_source.key().as_bytes());
-            out.extend_from_slice(b"\",\"received_at\":\"");
-            self.received.append(out, observation.received_at);
-            let _ = write!(out, "\",\"revision\":{revision}}}");
+            out.extend_from_slice(b"\",");
+            append_tested(out, observation, *tests, self.counted.then_some(*increment), &mut self.received);
+            let _ = write!(out, ",\"revision\":{revision}}}");
         }
     }
 
@@ -117,13 +102,41 @@ impl RowWriter {
     }
 }
 
+/// The members of [`bakau_answers::TestedValue`]; an increment only of a counter.
+pub(crate) fn append_tested(
+    out: &mut Vec<u8>,
+    observation: &Observation,
+    tests: TestResults,
+    increment: Option<Option<f64>>,
+    received: &mut Times,
+) {
+    out.extend_from_slice(b"\"value\":");
+    // Writing to a Vec cannot fail; a number that is not finite becomes null.
+    let _ = serde_json::to_writer(&mut *out, &observation.value);
+    if let Some(increment) = increment {
+        out.extend_from_slice(b",\"increment\":");
+        let _ = serde_json::to_writer(&mut *out, &increment);
+    }
+    out.extend_from_slice(b",\"flag\":");
+    out.push(b'0' + observation.flag.code() % 10);
+    out.extend_from_slice(b",\"tests\":\"");
+    append_tests(out, tests);
+    out.push(b'"');
+    append_reasons(out, tests);
+    out.extend_from_slice(b",\"time_source\":\"");
+    out.extend_from_slice(observation.time_source.key().as_bytes());
+    out.extend_from_slice(b"\",\"received_at\":\"");
+    received.append(out, observation.received_at);
+    out.push(b'"');
+}
+
 /// One digit per test, the flag that it gave, in the order of [`QualityTest::ALL`]: `131122` is a spike.
-pub(crate) fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
+fn append_tests(out: &mut Vec<u8>, tests: TestResults) {
     out.extend(QualityTest::ALL.into_iter().map(|test| b'0' + tests.get(test).code() % 10));
 }
 
 /// Why the value is doubted, as a member behind others; nothing for one that is not, which nearly all are.
-pub(crate) fn append_reasons(out: &mut Vec<u8>, tests: TestResults) {
+fn append_reasons(out: &mut Vec<u8>, tests: TestResults) {
     for (n, reason) in tests.reasons().enumerate() {
         out.extend_from_slice(if n == 0 { b",\"reasons\":[\"" } else { b"\",\"" });
         out.extend_from_slice(reason.key().as_bytes());
@@ -145,7 +158,7 @@ fn cell(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use bakau_answers as answers;
+    use bakau_answers::{self as answers, TestedValue};
     use bakau_model::{
         DatastreamId, DeploymentId, Flag, Observation, Parameter, QualityLimits, Reason, StationId, TimeSource, Unit,
         UtcMillis,
@@ -216,8 +229,8 @@ mod tests {
         let lines: Vec<_> = csv.lines().map(columns).collect();
         assert_eq!(lines, [["value", "increment", "unit"], ["10.4", "0.2", "mm"], ["10.4", "", "mm"]]);
         let rows = read(&mut writer, &rows, false);
-        assert_eq!((rows[0].value, rows[0].increment), (Some(10.4), Some(Some(0.2))));
-        assert_eq!(rows[1].increment, Some(None));
+        assert_eq!((rows[0].tested.measured.value, rows[0].tested.measured.increment), (Some(10.4), Some(Some(0.2))));
+        assert_eq!(rows[1].tested.measured.increment, Some(None));
     }
 
     #[test]
@@ -244,10 +257,14 @@ mod tests {
         let odd = [stored(Some(0.1)), stored(None), stored(Some(f64::NAN)), stored(Some(-1.0e-7))];
         for local in [false, true] {
             let rows = read(&mut writer("a/do", "mg/L"), &odd, local);
-            let values: Vec<_> = rows.iter().map(|row| row.value).collect();
+            let values: Vec<_> = rows.iter().map(|row| row.tested.measured.value).collect();
             assert_eq!(values, [Some(0.1), None, None, Some(-1.0e-7)]);
-            assert!(rows.iter().all(|row| row.observed_at_local.is_some() == local && row.increment.is_none()));
-            assert_eq!((rows[1].flag.0, &rows[1].reasons[..]), (Flag::Missing, &[Reason::Spike][..]));
+            assert!(
+                rows.iter()
+                    .all(|row| row.observed_at_local.is_some() == local && row.tested.measured.increment.is_none())
+            );
+            let TestedValue { measured, reasons, .. } = &rows[1].tested;
+            assert_eq!((measured.flag.0, &reasons[..]), (Flag::Missing, &[Reason::Spike][..]));
         }
     }
 
@@ -269,8 +286,9 @@ mod tests {
             let counter = counted.then_some(bakau_model::Counter { max: None, interval_ms: 60_000 });
             let mut writer = writer_of("a/rain", "mm", QualityLimits { counter, ..QualityLimits::default() });
             let read = read(&mut writer, &[row], local);
-            prop_assert_eq!((read[0].value, read[0].observed_at.0, read[0].revision), (value, UtcMillis::new(at), revision));
-            prop_assert_eq!(read[0].increment, counted.then_some(increment));
+            let measured = read[0].tested.measured;
+            prop_assert_eq!((measured.value, read[0].observed_at.0, read[0].revision), (value, UtcMillis::new(at), revision));
+            prop_assert_eq!(measured.increment, counted.then_some(increment));
         }
     }
 }

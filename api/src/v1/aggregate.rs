@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, Uri},
     response::Response,
 };
-use bakau_answers::{Aggregates, Bucket, BucketLabel, Summed};
+use bakau_answers::{Aggregates, Bucket, BucketLabel, BucketStep, Summed};
 use bakau_model::DAY_MS;
 use bakau_registry::Datastream;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::{
     http::{
         answer, csv,
         error::ApiError,
-        query::{self, Params},
+        query::{FileFormat, Params},
     },
     read::aggregate::{
         bucket::{self, Step, local},
@@ -49,15 +49,10 @@ const COLUMNS: [&str; 13] = [
     "completeness",
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Json,
-    Csv,
-}
-
 /// Everything an answer is made of.
 struct Answer<'a> {
     datastream: &'a Datastream,
+    step: BucketStep,
     plan: Plan,
     zone_name: &'a str,
     zone: TimeZone,
@@ -72,11 +67,12 @@ pub(crate) async fn aggregates(
 ) -> Result<Response, ApiError> {
     let params = Params::parse(&uri, &PARAMETERS)?;
     let snapshot = state.snapshot();
-    let name = params.datastream()?.ok_or_else(|| query::required("datastream", "station/parameter"))?;
-    let datastream = catalogue::find_datastream(&snapshot, &name)?;
-    let step = params.choice("step", &Step::WORDS)?.unwrap_or(Step::Day);
+    let datastream = catalogue::asked_datastream(&snapshot, &params)?;
+    let words = BucketStep::ALL.map(|step| (step.key(), step));
+    let asked_step = params.choice("step", &words)?.unwrap_or(BucketStep::Day);
+    let step = Step::from(asked_step);
     let good_only = params.choice("flags", &[("usable", false), ("good", true)])?.unwrap_or(false);
-    let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
+    let format = params.format()?;
     let zone_name = params.text("tz").unwrap_or_else(|| snapshot.zone_name(&datastream.station));
     let zone = bucket::zone(zone_name);
     let zone = zone.ok_or_else(|| {
@@ -85,20 +81,22 @@ pub(crate) async fn aggregates(
     let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
     if MAX_BUCKETS < span.to.since(span.from) / step.least_ms() {
         let allowed = MAX_BUCKETS.to_string();
-        return Err(ApiError::parameter("step", Some(step.word()), "parameter_buckets").with("allowed", &allowed));
+        return Err(ApiError::parameter("step", Some(asked_step.key()), "parameter_buckets").with("allowed", &allowed));
     }
     let kind = Kind::of(datastream);
     let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only };
     let folded = summaries(&*state.store, datastream, plan, zone.clone()).await?;
-    let answer = Answer { datastream, plan, zone_name, zone, summaries: folded };
+    let answer = Answer { datastream, step: asked_step, plan, zone_name, zone, summaries: folded };
     match format {
-        Format::Json => {
+        FileFormat::Json => {
             let body = answer.json()?;
             Ok(answer::conditional(&headers, &answer::etag(&body), || answer::json_bytes(body)))
         }
-        Format::Csv => {
+        FileFormat::Csv => {
             let body = answer.csv()?;
-            Ok(answer::conditional(&headers, &answer::etag(&body), || csv::attachment(&datastream.name, step.word(), body.into())))
+            Ok(answer::conditional(&headers, &answer::etag(&body), || {
+                csv::attachment(&datastream.name, asked_step.key(), body.into())
+            }))
         }
     }
 }
@@ -123,7 +121,7 @@ impl Answer<'_> {
         let told = Aggregates {
             datastream: self.datastream.name.clone(),
             unit: self.datastream.unit.clone(),
-            step: self.plan.step.word().to_owned(),
+            step: self.step,
             tz: self.zone_name.to_owned(),
             label: BucketLabel::Start,
             statistic: self.plan.kind.statistic(),

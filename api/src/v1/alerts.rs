@@ -213,8 +213,11 @@ pub(crate) fn problem(error: &AlertsError) -> ApiError {
         AlertsError::Unknown(name) => ApiError::parameter("rule", Some(name), "parameter_rule"),
         AlertsError::TooLong { .. } => ApiError::body("note", "body_note"),
         AlertsError::Store(_) => ApiError::caused(ProblemType::StoreUnavailable, error),
-        // The enum is open; whatever is added there means that the room cannot answer.
-        _ => ApiError::caused(ProblemType::AlertsUnavailable, error),
+        AlertsError::LinkInvalid
+        | AlertsError::LinkExpired
+        | AlertsError::Busy
+        | AlertsError::Db(_)
+        | AlertsError::Client(_) => ApiError::caused(ProblemType::AlertsUnavailable, error),
     }
 }
 

@@ -133,6 +133,13 @@ pub(crate) fn known_station(snapshot: &Snapshot, id: &StationId) -> Result<(), A
     find_station(snapshot, id.as_str()).map(drop)
 }
 
+/// The datastream that a request about one names.
+pub(crate) fn asked_datastream<'a>(snapshot: &'a Snapshot, params: &Params) -> Result<&'a Datastream, ApiError> {
+    let required =
+        || ApiError::parameter("datastream", None, "parameter_required").with("allowed", "station/parameter");
+    find_datastream(snapshot, &params.datastream()?.ok_or_else(required)?)
+}
+
 /// The datastream of a name.
 pub(crate) fn find_datastream<'a>(snapshot: &'a Snapshot, name: &DatastreamName) -> Result<&'a Datastream, ApiError> {
     let found = snapshot.datastream(name).map(AsRef::as_ref);

@@ -21,7 +21,7 @@ use crate::{
         answer, csv,
         error::{ApiError, ProblemType},
         page_token::PageToken,
-        query::{self, Flags, Params, Span},
+        query::{self, FileFormat, Flags, Params, Span},
     },
     read::{export::CsvStream, rows::RowWriter},
     state::AppState,
@@ -38,19 +38,13 @@ const DEFAULT_RANGE_MS: i64 = DAY_MS;
 /// Every parameter of this route.
 const PARAMETERS: [&str; 8] = ["datastream", "from", "to", "flags", "limit", "cursor", "format", "local"];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Json,
-    Csv,
-}
-
 /// What was asked for, checked.
 struct Asked<'a> {
     datastream: &'a Datastream,
     span: Span,
     after: Option<UtcMillis>,
     limit: Option<usize>,
-    format: Format,
+    format: FileFormat,
     flags: Flags,
     flag_words: &'a str,
     /// JSON rows carry the local time, too.
@@ -66,8 +60,7 @@ pub(crate) async fn observations(
 ) -> Result<Response, ApiError> {
     let params = Params::parse(&uri, &PARAMETERS)?;
     let snapshot = state.snapshot();
-    let name = params.datastream()?.ok_or_else(|| query::required("datastream", "station/parameter"))?;
-    let datastream = catalogue::find_datastream(&snapshot, &name)?;
+    let datastream = catalogue::asked_datastream(&snapshot, &params)?;
     let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
     let after = match params.text("cursor") {
         None => None,
@@ -76,7 +69,7 @@ pub(crate) async fn observations(
             Some(token.ok_or_else(|| ApiError::new(ProblemType::InvalidCursor).with("parameter", "cursor"))?.after)
         }
     };
-    let format = params.choice("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json);
+    let format = params.format()?;
     let limit = params.number("limit", 1..=MAX_LIMIT as u64)?.and_then(|limit| usize::try_from(limit).ok());
     let zone_name = snapshot.zone_name(&datastream.station);
     let (flags, flag_words) = (params.flags()?, params.text("flags").unwrap_or_default());
@@ -85,15 +78,22 @@ pub(crate) async fn observations(
     let rows = RowWriter::new(datastream, catalogue::zone(&snapshot, &datastream.station));
     match (format, limit) {
         // A download is whole unless a limit is asked for.
-        (Format::Csv, None) => download(&state, &asked, rows),
-        (Format::Csv | Format::Json, _) => page(&state, &asked, rows, &headers).await,
+        (FileFormat::Csv, None) => download(&state, &asked, rows),
+        (FileFormat::Csv | FileFormat::Json, _) => page(&state, &asked, rows, &headers).await,
     }
 }
 
 fn download(state: &AppState, asked: &Asked<'_>, rows: RowWriter) -> Result<Response, ApiError> {
     let permit = Arc::clone(&state.own.exports).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(10))?;
-    let stream = CsvStream::new(Arc::clone(&state.store), asked.datastream, (asked.span, asked.after), asked.flags, rows, permit);
+    let stream = CsvStream::new(
+        Arc::clone(&state.store),
+        asked.datastream,
+        (asked.span, asked.after),
+        asked.flags,
+        rows,
+        permit,
+    );
     Ok(csv_response(asked, Body::from_stream(stream.into_stream())))
 }
 
@@ -110,16 +110,16 @@ async fn page(
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| next_address(asked, last.observation.observed_at, limit));
     let body: Bytes = match asked.format {
-        Format::Json => json_body(asked, &mut rows, &found, next.as_deref()),
-        Format::Csv => {
+        FileFormat::Json => json_body(asked, &mut rows, &found, next.as_deref()),
+        FileFormat::Csv => {
             let mut csv = rows.csv_header().to_vec();
             rows.csv(&mut csv, &found);
             csv.into()
         }
     };
     let response = answer::conditional(headers, &answer::etag(&body), || match asked.format {
-        Format::Json => answer::json_bytes(body.clone()),
-        Format::Csv => csv_response(asked, body.clone().into()),
+        FileFormat::Json => answer::json_bytes(body.clone()),
+        FileFormat::Csv => csv_response(asked, body.clone().into()),
     });
     Ok(answer::with_next(response, next.as_deref()))
 }
@@ -176,10 +176,7 @@ fn range_query(asked: &Asked<'_>, limit: usize) -> RangeQuery {
 
 fn next_address(asked: &Asked<'_>, after: UtcMillis, limit: usize) -> String {
     let token = PageToken { datastream: asked.datastream.number, after, span: asked.span }.encode();
-    let format = match asked.format {
-        Format::Json => "json",
-        Format::Csv => "csv",
-    };
+    let format = asked.format.key();
     // Both ends are written out: "the last 24 hours" would be another range by the time the next page is read.
     let flags =
         if asked.flag_words.is_empty() { String::new() } else { format!("&flags={}", query::encode(asked.flag_words)) };

@@ -8,7 +8,8 @@ use axum::{
     response::Response,
 };
 use bakau_answers::{
-    self as answers, DatastreamDetail, DeviceClock, PresentValue, StationDetail, StationState, StationStatus,
+    self as answers, DatastreamDetail, DeviceClock, MeasuredValue, PresentValue, StationDetail, StationState,
+    StationStatus,
 };
 use bakau_dashboards::view::{ClockAhead, Freshness, StationCard, ValueCell};
 use bakau_model::{DatastreamName, RuleId, UtcMillis};
@@ -97,9 +98,11 @@ fn present_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Optio
     Some(PresentValue {
         observed_at: observed_at.into(),
         observed_at_local: local.text(observed_at),
-        value: if is_counter { cell.reading } else { cell.value },
-        increment: is_counter.then_some(cell.value),
-        flag: cell.flag.into(),
+        measured: MeasuredValue {
+            value: if is_counter { cell.reading } else { cell.value },
+            increment: is_counter.then_some(cell.value),
+            flag: cell.flag.into(),
+        },
         reasons: cell.tests.reasons().collect(),
         level: cell.level,
         stale: cell.stale,

@@ -12,7 +12,7 @@ use bakau_answers::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,
 };
 use bakau_ingest::StoreStatus as Writing;
-use bakau_model::{ChannelId, DAY_MS, Language, UtcMillis};
+use bakau_model::{ChannelId, DAY_MS, DeliveryVerdict, Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolSize};
 use jiff::tz::TimeZone;
 
@@ -124,10 +124,11 @@ fn faulty_channels(notices: &[NoticeView], now: UtcMillis, people: bool, zone: &
     let mut channels: BTreeMap<&ChannelId, ChannelStatus> = BTreeMap::new();
     for notice in notices {
         let Some(last) = notice.deliveries.last().filter(|last| now.since(last.at) < FAULTS_MS) else { continue };
-        let (fault, code) = match (last.verdict.as_str(), last.http_status) {
-            ("not_configured", _) => (DeliveryFault::NotConfigured, None),
-            (_, Some(code)) => (DeliveryFault::Answered, Some(code)),
-            (_, None) => (DeliveryFault::NoAnswer, None),
+        let (fault, code) = match (last.verdict, last.http_status) {
+            (DeliveryVerdict::NotConfigured, _) => (DeliveryFault::NotConfigured, None),
+            (DeliveryVerdict::Sent | DeliveryVerdict::Retry | DeliveryVerdict::Failed, code) => {
+                (if code.is_some() { DeliveryFault::Answered } else { DeliveryFault::NoAnswer }, code)
+            }
         };
         let new = ChannelStatus {
             channel: notice.channel.clone(),
@@ -186,11 +187,11 @@ mod tests {
 
     use super::*;
 
-    fn notice(channel: &str, state: NoticeState, at: i64, verdict: &str, code: Option<u16>) -> NoticeView {
+    fn notice(channel: &str, state: NoticeState, at: i64, verdict: DeliveryVerdict, code: Option<u16>) -> NoticeView {
         let delivery = DeliveryView {
             attempt: 1,
             at: UtcMillis::new(at),
-            verdict: verdict.to_owned(),
+            verdict,
             http_status: code,
             duration_ms: 1,
             detail: format!("said at {at}"),
@@ -215,11 +216,11 @@ mod tests {
     fn channels_in_trouble_tell_their_newest_fault_and_old_ones_are_left_out() {
         let now = UtcMillis::new(FAULTS_MS + 5_000);
         let notices = [
-            notice("mail", NoticeState::Failed, 6_000, "failed", Some(550)),
-            notice("old", NoticeState::Failed, 5_000, "failed", Some(404)),
-            notice("mail", NoticeState::Pending, 9_000, "retry", None),
-            notice("mail", NoticeState::Pending, 8_000, "retry", Some(451)),
-            notice("bot", NoticeState::Pending, 7_000, "not_configured", Some(401)),
+            notice("mail", NoticeState::Failed, 6_000, DeliveryVerdict::Failed, Some(550)),
+            notice("old", NoticeState::Failed, 5_000, DeliveryVerdict::Failed, Some(404)),
+            notice("mail", NoticeState::Pending, 9_000, DeliveryVerdict::Retry, None),
+            notice("mail", NoticeState::Pending, 8_000, DeliveryVerdict::Retry, Some(451)),
+            notice("bot", NoticeState::Pending, 7_000, DeliveryVerdict::NotConfigured, Some(401)),
         ];
         let found = faulty_channels(&notices, now, true, &TimeZone::UTC);
         let said: Vec<_> = found.iter().map(|c| (c.channel.as_str(), c.retrying, c.failed, c.fault)).collect();

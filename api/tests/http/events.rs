@@ -4,9 +4,11 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use bakau_answers::{Event, ReloadReason, ValueEvent};
 use bakau_clock::Clock as _;
+use bakau_model::{Flag, Level};
 use http_body_util::BodyExt as _;
-use serde_json::Value;
+use serde_json::json;
 use tower::ServiceExt as _;
 
 use crate::rig::{Rig, time, within};
@@ -36,18 +38,17 @@ impl Stream {
         Self { body: response.into_body(), buffer: String::new(), last_id: None }
     }
 
-    /// The next event as (name, data); `None` at the end.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    /// The next event; `None` at the end.
+    async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((event, rest)) = self.buffer.split_once("\n\n") {
                 let field = |name: &str| {
                     event.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
                 };
-                let parsed =
-                    field("event:").map(|name| (name, serde_json::from_str(&field("data:").unwrap()).unwrap()));
+                let read = field("event:").map(|name| Event::read(&name, &field("data:").unwrap()).unwrap());
                 self.last_id = field("id:").or_else(|| self.last_id.take());
                 self.buffer = rest.to_owned();
-                match parsed {
+                match read {
                     Some(event) => return Some(event),
                     None => continue,
                 }
@@ -56,15 +57,17 @@ impl Stream {
             self.buffer.push_str(std::str::from_utf8(frame.unwrap().data_ref().unwrap()).unwrap());
         }
     }
+}
 
-    async fn next_of(&mut self, name: &str) -> Value {
+/// What the next event of a kind tells; others are passed over.
+macro_rules! next {
+    ($stream:expr, $kind:ident) => {
         loop {
-            let (found, data) = self.next().await.expect("the stream goes on");
-            if found == name {
-                return data;
+            if let Event::$kind(told) = $stream.next().await.expect("the stream goes on") {
+                break told;
             }
         }
-    }
+    };
 }
 
 #[tokio::test]
@@ -72,24 +75,23 @@ async fn a_new_client_gets_the_time_and_every_value_at_once() {
     let mut rig = Rig::start().await;
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(5.1))]).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    let status = stream.next_of("status").await;
-    assert_eq!(status["now"], "2026-03-10T09:00:00Z");
-    let values = stream.next_of("values").await;
-    insta::assert_json_snapshot!("event_values", values);
+    let status = next!(stream, Status);
+    assert_eq!(status.now.0, time("2026-03-10T09:00:00Z"));
+    let values = next!(stream, Values);
+    insta::assert_json_snapshot!("event_values", json!(values));
 }
 
 #[tokio::test]
 async fn changes_and_alerts_arrive_while_the_stream_is_open() {
     let mut rig = Rig::start().await;
     let mut stream = Stream::open(&rig, "/api/v1/events?station=prb-bjbr-01").await;
-    stream.next_of("status").await;
+    next!(stream, Status);
     rig.feed(&[("mlg-kota-01/pm25", time("2026-03-10T08:59:00Z"), Some(50.0))]).await;
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
-    let alert = stream.next_of("alert").await;
-    insta::assert_json_snapshot!("event_alert", alert);
-    let values = stream.next_of("values").await;
-    let names: Vec<&Value> = values.as_array().unwrap().iter().map(|value| &value["datastream"]).collect();
-    assert_eq!(names, [DO], "other stations are left out");
+    let alert = next!(stream, Alert);
+    insta::assert_json_snapshot!("event_alert", json!(alert));
+    let values = next!(stream, Values);
+    assert_eq!(names(&values), [DO], "other stations are left out");
 }
 
 #[tokio::test]
@@ -98,10 +100,11 @@ async fn whoever_comes_later_learns_of_alerts_that_are_active() {
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
     rig.feed_status("mlg-kota-01", false).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    insta::assert_json_snapshot!("event_levels", stream.next_of("levels").await);
+    insta::assert_json_snapshot!("event_levels", json!(next!(stream, Levels)));
     let mut other = Stream::open(&rig, "/api/v1/events?station=mlg-kota-01").await;
-    let levels = other.next_of("levels").await;
-    assert_eq!((&levels["stations"], &levels["away"][0]), (&serde_json::json!({}), &"mlg-kota-01".into()));
+    let levels = next!(other, Levels);
+    assert!(levels.stations.is_empty());
+    assert_eq!(levels.away[0].as_str(), "mlg-kota-01");
 }
 
 /// The id of the last event that a page shows already, as its script finds it.
@@ -115,7 +118,8 @@ async fn drawn_after(rig: &Rig, path: &str) -> String {
 async fn nothing_falls_between_a_page_and_its_first_event() {
     let mut rig = Rig::start().await;
     for path in ["/", "/stations/prb-bjbr-01", "/alerts"] {
-        let (oxygen, level) = if path == "/stations/prb-bjbr-01" { (5.5, "normal") } else { (3.5, "waspada") };
+        let (oxygen, level) =
+            if path == "/stations/prb-bjbr-01" { (5.5, Level::Normal) } else { (3.5, Level::Waspada) };
         let after = drawn_after(&rig, path).await;
         // Slow enough to be believed: what is suspect ends no alert.
         rig.clock.advance(300_000);
@@ -123,13 +127,14 @@ async fn nothing_falls_between_a_page_and_its_first_event() {
         let mut stream = Stream::open(&rig, &format!("/api/v1/events?after={after}")).await;
         loop {
             match stream.next().await.expect("the stream goes on") {
-                (name, alert) if name == "alert" => break assert_eq!(alert["level"], level, "{path}"),
-                (name, data) => assert!(name == "status" || name == "values", "{name}: {data}"),
+                Event::Alert(alert) => break assert_eq!(alert.level, level, "{path}"),
+                Event::Status(_) | Event::Values(_) => {}
+                event @ (Event::Levels(_) | Event::Station(_) | Event::Reload(_)) => panic!("{event:?}"),
             }
         }
     }
     let mut stream = Stream::open(&rig, "/api/v1/events?after=1-1").await;
-    assert_eq!(stream.next_of("reload").await["reason"], "unknown", "a page of another process");
+    assert_eq!(next!(stream, Reload).reason, ReloadReason::Unknown, "a page of another process");
 }
 
 #[tokio::test]
@@ -137,20 +142,20 @@ async fn a_station_that_leaves_and_comes_back_is_told_at_once_and_again_to_whoev
     let mut rig = Rig::start().await;
     rig.feed_and_announce(&[(DO, time("2026-03-10T08:59:00Z"), Some(5.5))]).await;
     let mut stream = Stream::open(&rig, "/api/v1/events?station=prb-bjbr-01").await;
-    stream.next_of("values").await;
+    next!(stream, Values);
     let before = stream.last_id.clone().unwrap();
     rig.feed_status("mlg-kota-01", false).await;
     rig.feed_status("prb-bjbr-01", false).await;
-    insta::assert_json_snapshot!("event_station", stream.next_of("station").await);
+    insta::assert_json_snapshot!("event_station", json!(next!(stream, Station)));
     rig.feed_status("prb-bjbr-01", true).await;
-    assert_eq!(stream.next_of("station").await["online"], true);
+    assert!(next!(stream, Station).online);
     // Who comes back hears of both; who is new hears who is away now.
     let mut back = Stream::open_after(&rig, "/api/v1/events?station=prb-bjbr-01", Some(&before)).await;
-    let told = [back.next_of("station").await, back.next_of("station").await];
-    assert_eq!(told.map(|station| station["online"].as_bool()), [Some(false), Some(true)]);
+    let told = [next!(back, Station), next!(back, Station)];
+    assert_eq!(told.map(|station| station.online), [false, true]);
     assert_ne!(back.last_id, Some(before));
     let mut new = Stream::open(&rig, "/api/v1/events").await;
-    assert_eq!(new.next_of("levels").await["away"][0], "mlg-kota-01");
+    assert_eq!(next!(new, Levels).away[0].as_str(), "mlg-kota-01");
 }
 
 #[tokio::test]
@@ -162,8 +167,10 @@ async fn a_station_whose_values_go_on_is_not_called_away() {
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
     loop {
         match stream.next().await.expect("the stream goes on") {
-            (name, values) if name == "values" => break assert_eq!(values[0]["online"], true),
-            (name, data) => assert!(data["away"].as_array().is_none_or(Vec::is_empty), "{name}: {data}"),
+            Event::Values(values) => break assert!(values[0].online),
+            Event::Levels(levels) => assert_eq!(levels.away, []),
+            Event::Status(_) => {}
+            event @ (Event::Alert(_) | Event::Station(_) | Event::Reload(_)) => panic!("{event:?}"),
         }
     }
 }
@@ -175,18 +182,18 @@ async fn an_old_value_that_is_told_again_does_not_bring_a_station_back() {
     rig.clock.advance(1_000);
     rig.feed_status("prb-bjbr-01", false).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    assert_eq!(stream.next_of("values").await[0]["online"], false);
+    assert!(!next!(stream, Values)[0].online);
     // Values that come after the word take it back; the word said again counts again.
     rig.clock.advance(1_000);
     rig.feed(&[(DO, rig.clock.now(), Some(5.4))]).await;
-    assert_eq!(stream.next_of("values").await[0]["online"], true);
+    assert!(next!(stream, Values)[0].online);
     rig.clock.advance(1_000);
     rig.feed_status("prb-bjbr-01", false).await;
-    assert_eq!(stream.next_of("station").await["online"], false);
+    assert!(!next!(stream, Station).online);
 }
 
-fn names(values: &Value) -> Vec<&str> {
-    values.as_array().unwrap().iter().map(|value| value["datastream"].as_str().unwrap()).collect()
+fn names(values: &[ValueEvent]) -> Vec<&str> {
+    values.iter().map(|value| value.datastream.as_str()).collect()
 }
 
 #[tokio::test]
@@ -194,23 +201,25 @@ async fn a_client_that_comes_back_gets_what_it_missed_and_nothing_else() {
     let mut rig = Rig::start().await;
     rig.feed_and_announce(&[("mlg-kota-01/pm25", time("2026-03-10T08:58:00Z"), Some(50.0))]).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    assert_eq!(names(&stream.next_of("values").await), ["mlg-kota-01/pm25"]);
+    assert_eq!(names(&next!(stream, Values)), ["mlg-kota-01/pm25"]);
     let id = stream.last_id.clone().expect("who knows the present has an id");
     drop(stream);
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
     rig.feed(&[(DO, time("2026-03-10T09:00:00Z"), Some(3.25))]).await;
     let mut stream = Stream::open_after(&rig, "/api/v1/events", Some(&id)).await;
-    let (mut alert, mut values) = (Value::Null, Value::Null);
-    while alert.is_null() || values.is_null() {
+    let (mut alert, mut values) = (None, None);
+    while alert.is_none() || values.is_none() {
         match stream.next().await.expect("the stream goes on") {
-            (name, data) if name == "alert" => alert = data,
-            (name, data) if name == "values" => values = data,
-            (name, data) => assert_eq!(name, "status", "{data}"),
+            Event::Alert(told) => alert = Some(told),
+            Event::Values(told) => values = Some(told),
+            Event::Status(_) => {}
+            event @ (Event::Levels(_) | Event::Station(_) | Event::Reload(_)) => panic!("{event:?}"),
         }
     }
-    assert_eq!((&alert["datastream"], &alert["level"]), (&DO.into(), &"waspada".into()));
+    let (alert, values) = (alert.unwrap(), values.unwrap());
+    assert_eq!((alert.datastream.unwrap().as_str(), alert.level), (DO, Level::Waspada));
     assert_eq!(names(&values), [DO], "what had not changed is left out");
-    assert_eq!((&values[0]["value"], &values[0]["flag"]), (&3.25.into(), &1.into()));
+    assert_eq!((values[0].value, values[0].flag.0), (Some(3.25), Flag::Good));
 }
 
 #[tokio::test]
@@ -219,8 +228,8 @@ async fn an_id_that_is_not_known_any_more_means_loading_again() {
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(5.5))]).await;
     for id in ["1-1", "19cd6e50000-99", "rubbish"] {
         let mut stream = Stream::open_after(&rig, "/api/v1/events", Some(id)).await;
-        assert_eq!(stream.next_of("reload").await["reason"], "unknown", "{id}");
-        assert_eq!(names(&stream.next_of("values").await), [DO], "everything follows");
+        assert_eq!(next!(stream, Reload).reason, ReloadReason::Unknown, "{id}");
+        assert_eq!(names(&next!(stream, Values)), [DO], "everything follows");
     }
 }
 
@@ -229,9 +238,9 @@ async fn an_event_has_no_id_before_the_client_knows_the_present() {
     let mut rig = Rig::start().await;
     rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(3.5))]).await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    stream.next_of("levels").await;
+    next!(stream, Levels);
     assert_eq!(stream.last_id, None);
-    stream.next_of("values").await;
+    next!(stream, Values);
     assert!(stream.last_id.is_some());
 }
 
@@ -239,7 +248,7 @@ async fn an_event_has_no_id_before_the_client_knows_the_present() {
 async fn streams_end_when_bakau_stops() {
     let rig = Rig::start().await;
     let mut stream = Stream::open(&rig, "/api/v1/events").await;
-    stream.next_of("status").await;
+    next!(stream, Status);
     rig.stop.cancel();
     while stream.next().await.is_some() {}
 }

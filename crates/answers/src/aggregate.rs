@@ -13,8 +13,8 @@ pub struct Aggregates {
     pub datastream: DatastreamName,
     /// Unit of its values (UCUM).
     pub unit: Unit,
-    /// How long a bucket is, in the words of the parameter `step`.
-    pub step: String,
+    /// Length of the buckets.
+    pub step: BucketStep,
     /// IANA zone in which days, months and years are civil.
     pub tz: String,
     /// Which end of a bucket its local time is.
@@ -28,6 +28,29 @@ pub struct Aggregates {
     pub flags: Summed,
     /// Earliest first.
     pub buckets: Vec<Bucket>,
+}
+
+bakau_model::words! {
+    /// Length of a bucket, in the words of the parameter `step`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    pub serde enum BucketStep {
+        /// 5 minutes, counted from local midnight.
+        FiveMinutes => "5m",
+        /// 15 minutes, counted from local midnight.
+        QuarterHour => "15m",
+        /// An hour, counted from local midnight.
+        Hour => "1h",
+        /// 3 hours, counted from local midnight.
+        ThreeHours => "3h",
+        /// 8 hours, counted from local midnight.
+        EightHours => "8h",
+        /// A civil day.
+        Day => "1d",
+        /// A civil month.
+        Month => "1mo",
+        /// A civil year.
+        Year => "1y",
+    }
 }
 
 /// Which end of a bucket its local time is.
@@ -48,30 +71,18 @@ pub enum Summed {
     Good,
 }
 
-/// How values are put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Statistic {
-    /// Arithmetic mean.
-    Mean,
-    /// Of directions: the direction of the mean unit vector.
-    VectorMean,
-    /// Of amounts, and of what counters counted.
-    Sum,
-    /// Of levels in decibels: the mean of the energies.
-    EnergyMean,
-}
-
-impl Statistic {
-    /// The stable key in answers.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::VectorMean => "vector_mean",
-            Self::Sum => "sum",
-            Self::EnergyMean => "energy_mean",
-        }
+bakau_model::words! {
+    /// How values are put together.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    pub serde enum Statistic {
+        /// Arithmetic mean.
+        Mean => "mean",
+        /// Of directions: the direction of the mean unit vector.
+        VectorMean => "vector_mean",
+        /// Of amounts, and of what counters counted.
+        Sum => "sum",
+        /// Of levels in decibels: the mean of the energies.
+        EnergyMean => "energy_mean",
     }
 }
 

@@ -1,8 +1,8 @@
 //! Alerts: crossings of thresholds, and what is silent or down.
 
 use bakau_model::{
-    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, Level, NoticeKind, NoticeState, PersonId, RuleId,
-    SourceName, StationId, Text, TransitionReason, Unit,
+    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, DeliveryVerdict, Level, NoticeKind, NoticeState, PersonId,
+    RuleId, SourceName, StationId, Text, TransitionReason, Unit,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -213,8 +213,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// When it began.
     pub at: Time,
-    /// What came of it: `sent`, `retry`, `failed` or `not_configured`.
-    pub verdict: String,
+    /// What came of it.
+    pub verdict: DeliveryVerdict,
     /// What the receiver answered, by its protocol; null where it did not.
     #[schema(required)]
     pub http_status: Option<u16>,

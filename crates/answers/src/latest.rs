@@ -1,10 +1,10 @@
 //! Present values.
 
-use bakau_model::{DatastreamName, Parameter, QualityTest, Reason, StationId, TimeSource, Unit};
+use bakau_model::{DatastreamName, Parameter, QualityTest, StationId, Unit};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{FlagCode, Time, told};
+use crate::{TestedValue, Time};
 
 /// The present value of every datastream, or of one station's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -33,24 +33,9 @@ pub struct LatestValue {
     /// The same with the offset of the zone.
     #[schema(format = DateTime)]
     pub observed_at_local: String,
-    /// The value; null where the device said that it has none.
-    #[schema(required)]
-    pub value: Option<f64>,
-    /// Of a counter, whose value is the reading: what was counted since the reading before; null where that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "told")]
-    #[schema(value_type = Option<f64>)]
-    pub increment: Option<Option<f64>>,
-    /// Its quality.
-    pub flag: FlagCode,
-    /// One flag per test, in the order of the list's member `tests`; spike waits for the next value.
-    pub tests: String,
-    /// Why it is doubted; only where it is suspect or fails.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<Reason>,
-    /// Who stamped `observed_at`.
-    pub time_source: TimeSource,
-    /// When Bakau received it.
-    pub received_at: Time,
+    /// The value. The spike test waits for the next one.
+    #[serde(flatten)]
+    pub tested: TestedValue,
 }
 
 /// That the clock of a station's device is ahead.

@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod alert;
+mod event;
 mod flag;
 mod latest;
 mod ledger;
@@ -17,11 +18,13 @@ mod source;
 mod station;
 mod status;
 mod time;
+mod value;
 
-pub use aggregate::{Aggregates, Bucket, BucketLabel, Statistic, Summed};
+pub use aggregate::{Aggregates, Bucket, BucketLabel, BucketStep, Statistic, Summed};
 pub use alert::{
     Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notice, SettledHistory, Transition,
 };
+pub use event::{AlertEvent, Event, LevelsEvent, ReloadEvent, ReloadReason, StationEvent, StatusEvent, ValueEvent};
 pub use flag::FlagCode;
 pub use latest::{ClockAhead, LatestList, LatestValue};
 pub use ledger::{Ledger, LedgerLine, QuarantineList, QuarantineRow};
@@ -38,6 +41,7 @@ pub use status::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,
 };
 pub use time::Time;
+pub use value::{MeasuredValue, TestedValue};
 
 /// Reads a member that is there and `null` as `Some(None)`, and one that is not there as `None`.
 fn told<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(

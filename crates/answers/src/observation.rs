@@ -1,10 +1,10 @@
 //! History: what was observed.
 
-use bakau_model::{DatastreamName, QualityTest, Reason, TimeSource, Unit};
+use bakau_model::{DatastreamName, QualityTest, Unit};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{FlagCode, Time, told};
+use crate::{TestedValue, Time};
 
 /// A page of the history of one datastream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -33,24 +33,9 @@ pub struct Observation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime)]
     pub observed_at_local: Option<String>,
-    /// Instrument value in the canonical unit, before calibration; null where the device said that it has none.
-    #[schema(required)]
-    pub value: Option<f64>,
-    /// Of a counter, whose value is the reading: what was counted since the reading before; null where that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "told")]
-    #[schema(value_type = Option<f64>)]
-    pub increment: Option<Option<f64>>,
-    /// Its quality.
-    pub flag: FlagCode,
-    /// One flag per test, in the order of the page's member `tests`.
-    pub tests: String,
-    /// Why it is doubted; only where it is suspect or fails.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<Reason>,
-    /// Who stamped `observed_at`.
-    pub time_source: TimeSource,
-    /// When Bakau received it.
-    pub received_at: Time,
+    /// The value.
+    #[serde(flatten)]
+    pub tested: TestedValue,
     /// 1, and one more with each correction.
     pub revision: u32,
 }

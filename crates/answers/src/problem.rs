@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What went wrong (RFC 9457); further members belong to the type.
+///
+/// ```
+/// use bakau_answers::Problem;
+///
+/// let problem: Problem = serde_json::from_str(
+///     r#"{"type": "/problems/invalid_parameter", "title": "Parameter tidak dapat dipakai", "status": 400,
+///         "detail": "'limit' harus bilangan bulat dari 1..1000.", "instance": "/api/v1/alerts",
+///         "parameter": "limit", "given": "many", "allowed": "1..1000"}"#,
+/// )?;
+/// assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some("limit")));
+/// assert!(problem.further.is_empty());
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `/problems/{key}`; the key never changes its meaning.

@@ -7,7 +7,7 @@ use bakau_model::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{FlagCode, Time, told};
+use crate::{MeasuredValue, Time};
 
 /// Every station.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -222,16 +222,10 @@ pub struct PresentValue {
     /// The same with the offset of the zone.
     #[schema(format = DateTime)]
     pub observed_at_local: String,
-    /// The value; of a counter the reading.
-    #[schema(required)]
-    pub value: Option<f64>,
-    /// Of a counter, whose value is the reading: what was counted since the reading before; null where that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "told")]
-    #[schema(value_type = Option<f64>)]
-    pub increment: Option<Option<f64>>,
-    /// Its quality.
-    pub flag: FlagCode,
-    /// Why it is doubted, where it is suspect or fails.
+    /// The value.
+    #[serde(flatten)]
+    pub measured: MeasuredValue,
+    /// Why it is suspect or fails; empty where it does not.
     pub reasons: Vec<Reason>,
     /// The worst level of the alerts about it.
     pub level: Level,

@@ -7,6 +7,22 @@ use utoipa::ToSchema;
 use crate::{AgencyReadiness, Check, Source, Time};
 
 /// How Bakau itself is doing, in one answer.
+///
+/// ```
+/// use bakau_answers::Status;
+///
+/// let status: Status = serde_json::from_str(
+///     r#"{"now": "2026-03-10T09:00:00Z", "now_local": "2026-03-10T16:00:00+07:00", "version": "0.1.0",
+///         "ready": false, "checks": [{"check": "store", "name": "Store", "ok": false, "reasons": ["It is full."]}],
+///         "spool": null, "store": {"behind_batches": 3, "lag_ms": 4200, "kind": "embedded", "last_write_at": null,
+///         "last_write_at_local": null, "last_error": null}, "alerts": {"behind_batches": 0, "lag_ms": 0,
+///         "active": 2, "level": "siaga"}, "outbox": null, "sources": [], "agencies": [], "registry_revision": 1}"#,
+/// )?;
+/// let failing: Vec<&str> = status.checks.iter().filter(|check| !check.ok).map(|check| &*check.check).collect();
+/// assert_eq!(failing, ["store"]);
+/// assert_eq!(status.alerts.level, bakau_model::Level::Siaga);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// When this was told.

@@ -9,7 +9,15 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
 };
 
-/// An instant, written as RFC 3339 in UTC: `2026-03-10T09:00:00Z`.
+/// An instant, written as RFC 3339 in UTC.
+///
+/// ```
+/// use bakau_answers::Time;
+///
+/// let time: Time = serde_json::from_str(r#""2026-03-10T16:00:00+07:00""#)?;
+/// assert_eq!(serde_json::to_string(&time)?, r#""2026-03-10T09:00:00Z""#);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub UtcMillis);
 

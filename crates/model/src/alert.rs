@@ -140,6 +140,22 @@ crate::words! {
 }
 
 crate::words! {
+    /// What came of one attempt to deliver a notice.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+    pub serde enum DeliveryVerdict {
+        /// The receiver has it.
+        Sent => "sent",
+        /// It is tried again.
+        Retry => "retry",
+        /// It was given up.
+        Failed => "failed",
+        /// The channel cannot work as it is configured; it is tried again now and then.
+        NotConfigured => "not_configured",
+    }
+}
+
+crate::words! {
     /// Why a level changed, or what is known about it.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

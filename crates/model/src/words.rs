@@ -1,6 +1,6 @@
 //! Closed sets whose members have a stable word.
 
-/// Declares an enum with the word of each member: one list for `ALL`, `key` and `from_key`, and with `serde enum` for what
+/// Declares an enum with the word of each member: one list for `ALL`, `KEYS`, `key` and `from_key`, and with `serde enum` for what
 /// serde writes and reads, too (`Serialize` or `Deserialize` must be derived then).
 ///
 /// The words are used in databases, the API, style sheets, metrics and message files: they are stable.
@@ -16,7 +16,8 @@
 ///         Shut = 4 => "shut",
 ///     }
 /// }
-/// assert_eq!(Door::ALL.map(Door::key), ["open", "shut"]);
+/// assert_eq!(Door::KEYS, ["open", "shut"]);
+/// assert_eq!(Door::ALL.map(Door::key), Door::KEYS);
 /// assert_eq!((Door::from_key("shut"), Door::from_key("ajar")), (Some(Door::Shut), None));
 /// ```
 #[macro_export]
@@ -50,6 +51,9 @@ macro_rules! words {
         impl $name {
             /// Every one, in the order of the list.
             $vis const ALL: [Self; [$($word),+].len()] = [$(Self::$member),+];
+
+            /// The word of every one, in the order of the list.
+            $vis const KEYS: [&'static str; [$($word),+].len()] = [$($word),+];
 
             /// The stable word.
             #[must_use]

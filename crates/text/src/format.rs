@@ -68,6 +68,13 @@ pub fn percent(share: f64, language: Language) -> String {
 }
 
 /// Bytes in kB, MB or GB (powers of 1000).
+///
+/// ```
+/// use bakau_text::format::bytes;
+/// use bakau_model::Language;
+/// assert_eq!(bytes(1_500, Language::Id), "1,5 kB");
+/// assert_eq!(bytes(2 << 30, Language::En), "2.1 GB");
+/// ```
 #[must_use]
 pub fn bytes(value: u64, language: Language) -> String {
     let (scale, unit) = match value {
@@ -99,7 +106,14 @@ fn grouped(digits: &str, group: &str) -> String {
     text
 }
 
-/// An age in words: `12 detik lalu`, `12 seconds ago`. An instant in the future (a device clock that runs ahead) says so.
+/// An age in words. An instant in the future (a device clock that runs ahead) says so.
+///
+/// ```
+/// use bakau_text::format::age;
+/// use bakau_model::Language;
+/// assert_eq!(age(12_400, Language::Id), "12 detik lalu");
+/// assert_eq!(age(-600_000, Language::En), "in the future");
+/// ```
 #[must_use]
 pub fn age(age_ms: i64, language: Language) -> String {
     let messages = messages(language);
@@ -134,7 +148,14 @@ pub fn ages(language: Language) -> impl Iterator<Item = (&'static str, &'static 
     AGES.into_iter().map(move |key| (key.trim_start_matches("age_"), messages(language).text(key)))
 }
 
-/// A length of time in words, in its greatest unit: `12 detik`, `12 seconds`.
+/// A length of time in words, in its greatest unit.
+///
+/// ```
+/// use bakau_text::format::span;
+/// use bakau_model::Language;
+/// assert_eq!(span(12_400, Language::Id), "12 detik");
+/// assert_eq!(span(3_600_000, Language::En), "1 hour");
+/// ```
 #[must_use]
 pub fn span(ms: i64, language: Language) -> String {
     let (unit, count) = match ms {

@@ -13,6 +13,16 @@ use bakau_model::Language;
 pub struct InvalidMessages(String);
 
 /// The texts of one room in one language.
+///
+/// ```
+/// use bakau_text::Messages;
+///
+/// let id = Messages::parse(r#"behind = "tertinggal {n} kelompok data""#)?;
+/// let en = Messages::parse(r#"behind = "{n} batches behind""#)?;
+/// assert_eq!(id.fill("behind", &[("n", "3")]), "tertinggal 3 kelompok data");
+/// assert!(en.unlike(&id).is_empty(), "same keys, same placeholders");
+/// # Ok::<_, bakau_text::InvalidMessages>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Messages(BTreeMap<String, String>);
 

@@ -136,8 +136,7 @@ fn station(language: Language) -> StationView {
     };
     let others = overview(language).stations.into_iter().filter(|card| card.id.as_str() != "prb-bjbr-01").map(other);
     let mut view = views::station(language, "BeeJay Bakau 01");
-    let panel =
-        |cell| ParameterPanel { cell, limits: Vec::new(), interval_ms: 600_000, vertical_datum: None };
+    let panel = |cell| ParameterPanel { cell, limits: Vec::new(), interval_ms: 600_000, vertical_datum: None };
     let mut panels: Vec<_> = cells("prb-bjbr-01", &WATER, 12).into_iter().map(panel).collect();
     let limit = |(level, value)| LimitLine { level, value, side: Side::Low };
     panels[0].limits = [(Level::Waspada, 4.0), (Level::Siaga, 2.0), (Level::Awas, 0.5)].map(limit).into();

@@ -95,7 +95,7 @@ pub(super) fn bands(
                     band.push((x, low, high));
                 }
             }
-            _ => series.bands.push(vec![(x, low, high)]),
+            (Some(_) | None, Some(_) | None) => series.bands.push(vec![(x, low, high)]),
         }
         last = Some((x, low, high));
     }

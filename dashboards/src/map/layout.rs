@@ -1,6 +1,6 @@
 //! Where symbols and names stand so that none hides another.
 
-use super::{Label, MAX_SYMBOLS, Pin, Place, SYMBOL, View, WIDTH};
+use super::{Anchor, Label, MAX_SYMBOLS, Pin, Place, SYMBOL, View, WIDTH};
 
 /// Least distance between the middles of two symbols.
 const APART: f64 = SYMBOL + 3.0;
@@ -135,7 +135,8 @@ pub(super) fn name_areas(places: &[Place<'_>], pins: &[Pin], taken: &mut Vec<Are
         let middle = kept_inside(group.left / 2.0 + group.right / 2.0, width(&text) * AREA_FACTOR / 2.0 + 2.0);
         let below = [18.0, 30.0, 42.0].map(|away| (middle, group.bottom + SYMBOL / 2.0 + away - 5.0));
         let above = [7.0, 19.0].map(|away| (middle, group.top - SYMBOL / 2.0 - away));
-        let label = |(x, y): (f64, f64)| Label { x: x.round(), y: y.round(), text: text.clone(), anchor: "middle" };
+        let label =
+            |(x, y): (f64, f64)| Label { x: x.round(), y: y.round(), text: text.clone(), anchor: Anchor::Middle };
         let mut candidates = below.into_iter().chain(above).map(label).map(|label| {
             let area = scaled_extent(&label, AREA_FACTOR);
             (label, area)
@@ -170,20 +171,20 @@ pub(super) fn name_pins(places: &[Place<'_>], pins: &mut [Pin], raised: bool, ta
 }
 
 /// Where the name of a symbol may stand, the best first.
-fn spots(pin: &Pin) -> [(f64, f64, &'static str); 8] {
+fn spots(pin: &Pin) -> [(f64, f64, Anchor); 8] {
     let side = SYMBOL / 2.0 + 3.0;
     let (below, above) = (pin.y + side + 8.0, pin.y - side - 1.0);
     let (left, right) = (pin.x - SYMBOL / 2.0, pin.x + SYMBOL / 2.0);
     [
-        (pin.x + side, pin.y + 3.5, "start"),
-        (pin.x - side, pin.y + 3.5, "end"),
-        (pin.x, below, "middle"),
-        (pin.x, above, "middle"),
+        (pin.x + side, pin.y + 3.5, Anchor::Start),
+        (pin.x - side, pin.y + 3.5, Anchor::End),
+        (pin.x, below, Anchor::Middle),
+        (pin.x, above, Anchor::Middle),
         // Near an edge or another symbol: under or over it, to one side.
-        (left, below, "start"),
-        (right, below, "end"),
-        (left, above, "start"),
-        (right, above, "end"),
+        (left, below, Anchor::Start),
+        (right, below, Anchor::End),
+        (left, above, Anchor::Start),
+        (right, above, Anchor::End),
     ]
 }
 
@@ -195,9 +196,9 @@ pub(super) fn extent(label: &Label) -> Area {
 fn scaled_extent(label: &Label, factor: f64) -> Area {
     let width = width(&label.text) * factor;
     let left = match label.anchor {
-        "start" => label.x,
-        "end" => label.x - width,
-        _ => label.x - width / 2.0,
+        Anchor::Start => label.x,
+        Anchor::End => label.x - width,
+        Anchor::Middle => label.x - width / 2.0,
     };
     Area { left, top: label.y - (LINE - 2.0) * factor, right: left + width, bottom: label.y + 2.5 * factor }
 }

@@ -32,8 +32,7 @@ impl AlertTopic {
     }
 
     /// Whether it says something about equipment and nothing about the environment.
-    #[must_use]
-    pub const fn is_technical(self) -> bool {
+    pub(crate) const fn is_technical(self) -> bool {
         match self {
             Self::Threshold => false,
             Self::Silence | Self::SourceDown | Self::StoreFailing => true,
@@ -101,8 +100,7 @@ pub struct AlertRow {
 
 impl AlertRow {
     /// Whether somebody has taken care of the level that it has now.
-    #[must_use]
-    pub fn is_in_hand(&self) -> bool {
+    pub(crate) fn is_in_hand(&self) -> bool {
         self.acknowledged.as_ref().is_some_and(|taken| self.level <= taken.level)
     }
 }
@@ -126,7 +124,7 @@ pub struct AlertFilter {
 
 impl AlertFilter {
     /// The periods offered, in days.
-    pub const PERIODS: [u16; 4] = [1, 7, 30, 365];
+    pub(crate) const PERIODS: [u16; 4] = [1, 7, 30, 365];
 
     /// Path and query of the list it filters.
     #[must_use]
@@ -146,8 +144,7 @@ impl AlertFilter {
     }
 
     /// The same, with or without closed alerts.
-    #[must_use]
-    pub fn with_all(&self, all: bool) -> Self {
+    pub(crate) fn with_all(&self, all: bool) -> Self {
         Self { all, ..self.clone() }
     }
 }
@@ -221,8 +218,6 @@ pub struct DeliveryRow {
     pub attempts: u32,
     /// The newest attempt.
     pub last_attempt_at: Option<UtcMillis>,
-    /// What the receiver answered, or why it could not be reached.
-    pub detail: Option<String>,
 }
 
 /// The page of one alert (`/alerts/{id}`), with the form that acknowledges it.

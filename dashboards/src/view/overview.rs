@@ -77,8 +77,7 @@ pub struct OverviewFilter {
 
 impl OverviewFilter {
     /// Whether a station is shown.
-    #[must_use]
-    pub fn takes(&self, card: &StationCard) -> bool {
+    pub(crate) fn takes(&self, card: &StationCard) -> bool {
         let city = || card.city.as_ref().map(|city| &city.id);
         self.city.as_ref().is_none_or(|wanted| city() == Some(wanted))
             && self.agency.as_ref().is_none_or(|wanted| card.agency.id == *wanted)

@@ -184,7 +184,6 @@ pub(crate) fn alert(language: Language, text: &str) -> AlertPageView {
         state: DeliveryState::Failed,
         attempts: 5,
         last_attempt_at: Some(now()),
-        detail: Some(text.to_owned()),
     };
     AlertPageView {
         acknowledgements,
@@ -212,8 +211,7 @@ pub(crate) fn status(language: Language) -> StatusView {
 }
 
 pub(crate) fn problem(language: Language, text: &str) -> ProblemView {
-    let (title, detail, request_id) = (text.to_owned(), text.to_owned(), Some(text.to_owned()));
-    ProblemView { frame: frame(language, "/x"), status: 404, title, detail, request_id }
+    ProblemView { frame: frame(language, "/x"), status: 404, title: text.to_owned(), detail: text.to_owned() }
 }
 
 pub(crate) fn alerts(language: Language, name: &str) -> AlertsView {

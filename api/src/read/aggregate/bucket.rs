@@ -3,6 +3,7 @@
 //! Buckets tile a range without gap or overlap, whatever the zone does: a day of a clock change has 23 or 25 hours, and
 //! a fixed step that meets the end of such a day is cut there, so that every day starts with a new bucket.
 
+use bakau_answers::BucketStep;
 use bakau_model::{DAY_MS, HOUR_MS, MINUTE_MS, UtcMillis};
 use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
 
@@ -22,24 +23,22 @@ pub(crate) enum Step {
     Year,
 }
 
-impl Step {
-    /// Every step with the word of the query parameter.
-    pub(crate) const WORDS: [(&'static str, Self); 8] = [
-        ("5m", Self::Fixed { ms: 5 * MINUTE_MS }),
-        ("15m", Self::Fixed { ms: 15 * MINUTE_MS }),
-        ("1h", Self::Fixed { ms: HOUR_MS }),
-        ("3h", Self::Fixed { ms: 3 * HOUR_MS }),
-        ("8h", Self::Fixed { ms: 8 * HOUR_MS }),
-        ("1d", Self::Day),
-        ("1mo", Self::Month),
-        ("1y", Self::Year),
-    ];
-
-    /// The word of the query parameter.
-    pub(crate) fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, step)| *step == self).map_or("", |(word, _)| word)
+impl From<BucketStep> for Step {
+    fn from(step: BucketStep) -> Self {
+        match step {
+            BucketStep::FiveMinutes => Self::Fixed { ms: 5 * MINUTE_MS },
+            BucketStep::QuarterHour => Self::Fixed { ms: 15 * MINUTE_MS },
+            BucketStep::Hour => Self::Fixed { ms: HOUR_MS },
+            BucketStep::ThreeHours => Self::Fixed { ms: 3 * HOUR_MS },
+            BucketStep::EightHours => Self::Fixed { ms: 8 * HOUR_MS },
+            BucketStep::Day => Self::Day,
+            BucketStep::Month => Self::Month,
+            BucketStep::Year => Self::Year,
+        }
     }
+}
 
+impl Step {
     /// The shortest such a bucket can be, for an upper bound of their number before any is made.
     pub(crate) const fn least_ms(self) -> i64 {
         match self {
@@ -212,7 +211,7 @@ mod tests {
             for change in zone.preceding(now.to_jiff().unwrap()).take(2) {
                 let change = UtcMillis::from(change.timestamp());
                 changes += 1;
-                for (word, step) in Step::WORDS {
+                for (word, step) in BucketStep::ALL.map(|step| (step.key(), Step::from(step))) {
                     let around = if word == "5m" { 2 * HOUR_MS } else { 30 * HOUR_MS };
                     tile(step, &zone, change.saturating_add(-around), change.saturating_add(around));
                 }
@@ -224,9 +223,9 @@ mod tests {
     proptest! {
         #[test]
         fn buckets_tile_time_without_gap_or_overlap(
-            zone_at in 0..ZONES.len(), step_at in 0..Step::WORDS.len(), start_s in 1_000_000_000_i64..1_900_000_000, count in 1..60
+            zone_at in 0..ZONES.len(), step_at in 0..BucketStep::ALL.len(), start_s in 1_000_000_000_i64..1_900_000_000, count in 1..60
         ) {
-            let (zone, step) = (zone(ZONES[zone_at]).unwrap(), Step::WORDS[step_at].1);
+            let (zone, step) = (zone(ZONES[zone_at]).unwrap(), Step::from(BucketStep::ALL[step_at]));
             let mut here = UtcMillis::new(start_s * 1_000);
             for _ in 0..count {
                 let bucket = step.bucket_of(here, &zone).unwrap();

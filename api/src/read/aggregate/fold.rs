@@ -269,7 +269,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::v1::aggregate::bucket;
+    use crate::read::aggregate::bucket;
+    use bakau_answers::BucketStep;
 
     fn plan(kind: Kind) -> Plan {
         let from = UtcMillis::parse("2026-03-10T00:00:00+07:00").unwrap();
@@ -360,11 +361,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_usable_value_is_counted_once(
-            values in prop::collection::vec((0_i64..180, -1e6_f64..1e6), 0..200), step in 0..Step::WORDS.len()
+            values in prop::collection::vec((0_i64..180, -1e6_f64..1e6), 0..200), step in 0..BucketStep::ALL.len()
         ) {
             let mut values = values;
             values.sort_by_key(|value| value.0);
-            let plan = Plan { step: Step::WORDS[step].1, ..plan(Kind::Mean) };
+            let plan = Plan { step: Step::from(BucketStep::ALL[step]), ..plan(Kind::Mean) };
             let rows: Vec<_> = values.iter().map(|(minutes, value)| (*minutes, Some(*value), Flag::Good)).collect();
             let found = fold(plan, &rows);
             prop_assert_eq!(found.iter().map(|summary| summary.count).sum::<u64>(), values.len() as u64);

@@ -54,6 +54,7 @@ mod tests {
 
     use super::*;
     use crate::read::aggregate::bucket::{self, Step};
+    use bakau_answers::BucketStep;
 
     fn plan(step: Step, interval_ms: i64) -> Plan {
         let from = UtcMillis::parse("2026-03-10T03:20:00+07:00").unwrap();
@@ -100,7 +101,7 @@ mod tests {
             interval in prop::sample::select(vec![1_i64, 2, 10, 60, 100]),
             zone in prop::sample::select(vec!["Asia/Jakarta", "Asia/Kathmandu", "UTC"]),
         ) {
-            let plan = plan(Step::WORDS[step].1, interval * MINUTE_MS);
+            let plan = plan(Step::from(BucketStep::ALL[step]), interval * MINUTE_MS);
             let values: Vec<_> = minutes.into_iter().map(|minute| {
                 let flag = if minute % 13 == 0 { Flag::Fail } else { Flag::Good };
                 (plan.span.from.saturating_add(minute * MINUTE_MS), minute as f64 * 0.25, flag)

@@ -11,8 +11,8 @@ use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, Store};
 use jiff::tz::TimeZone;
 
-pub(crate) use self::hours::summaries as from_hours;
 use self::fold::{Folder, Kind, Plan, Summary};
+pub(crate) use self::hours::summaries as from_hours;
 use crate::{
     http::{error::ApiError, query::Span},
     read::range::{self, Quantity},

@@ -1,7 +1,7 @@
 //! `GET /api/v1/openapi.json`: the whole HTTP side as an OpenAPI 3.1 document, made from the table of routes.
 //!
-//! The form of answers is derived from their types in `bakau-answers`. A test compares the document with the router, with what each handler accepts and
-//! with what it really answers.
+//! The form of answers is derived from their types in `bakau-answers`. A test compares the document with the router, with
+//! what each handler accepts and with what it really answers.
 
 mod example;
 pub(crate) mod parameters;
@@ -32,6 +32,8 @@ use crate::{
     route::{Access, Body, RouteInfo, Tag},
 };
 
+/// Media type of server-sent events.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 /// Problems that any route can answer with.
 const EVERYWHERE: [ProblemType; 3] = [ProblemType::Busy, ProblemType::Timeout, ProblemType::Internal];
 /// Problems of a route that needs the token.
@@ -46,11 +48,7 @@ const CLOSED: [ProblemType; 4] = [
 static DOCUMENT: OnceLock<(Bytes, String)> = OnceLock::new();
 
 /// The document about these routes.
-pub(crate) fn openapi(
-    routes: &'static [RouteInfo],
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
+pub(crate) fn openapi(routes: &'static [RouteInfo], uri: &Uri, headers: &HeaderMap) -> Result<Response, ApiError> {
     Params::parse(uri, &[])?;
     let (document, etag) = DOCUMENT.get_or_init(|| {
         let bytes = Bytes::from(document(routes).to_string());
@@ -71,7 +69,7 @@ fn document(routes: &[RouteInfo]) -> Value {
         methods.insert(route.method.to_lowercase(), operation_value(route));
     }
     let answers = routes.iter().flat_map(|route| route.bodies).filter_map(|body| match body {
-        Body::Json(answer) => Some(*answer),
+        Body::Json(answer) | Body::Events(answer) => Some(*answer),
         Body::Other(_) => None,
     });
     let tag = |tag: Tag| json!({ "name": tag.key(), "description": english.text(tag_key(tag)) });
@@ -254,6 +252,10 @@ fn content(body: Body) -> (String, Value) {
                 media["example"] = example.clone();
             }
             ("application/json".to_owned(), media)
+        }
+        // OpenAPI 3.1 knows only the whole body, which is a text; 3.2 names the schema of each event `itemSchema`.
+        Body::Events(answer) => {
+            (EVENT_STREAM.to_owned(), json!({ "schema": text(), "x-itemSchema": answer.reference() }))
         }
         Body::Other(kind) => {
             let schema = if kind == "application/json" { json!({ "type": "object" }) } else { text() };

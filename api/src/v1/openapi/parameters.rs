@@ -1,5 +1,11 @@
 //! What routes take. A test holds this to what their handlers accept.
 
+use bakau_answers::BucketStep;
+use bakau_dashboards::view::Window;
+use bakau_model::{AlertKind, Language};
+
+use crate::http::query::FileFormat;
+
 /// How a parameter is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
@@ -41,12 +47,12 @@ const fn path(key: &'static str, name: &'static str, example: &'static str) -> P
 }
 
 const YES_NO: Form = Form::Words(&["true", "false"]);
-const STEP: Form = Form::Words(&["5m", "15m", "1h", "3h", "8h", "1d", "1mo", "1y"]);
-const FILE: Form = Form::Words(&["json", "csv"]);
+const STEP: Form = Form::Words(&BucketStep::KEYS);
+const FILE: Form = Form::Words(&FileFormat::KEYS);
 
 /// Every parameter.
 pub(crate) const PARAMETERS: [Parameter; 39] = [
-    query("lang", "lang", Form::Words(&["id", "en"]), "id"),
+    query("lang", "lang", Form::Words(&Language::KEYS), "id"),
     path("station_id", "id", "prb-bjbr-01"),
     path("alert_id", "id", "a41d1d4c25c0a0e4b5a6"),
     path("link_token", "token", ""),
@@ -71,7 +77,7 @@ pub(crate) const PARAMETERS: [Parameter; 39] = [
     query("tz", "tz", Form::Text, "Asia/Jakarta"),
     query("active", "active", YES_NO, "true"),
     query("agency", "agency", Form::Text, "dlh"),
-    query("kind", "kind", Form::Words(&["threshold", "silence", "source_down"]), "threshold"),
+    query("kind", "kind", Form::Words(&AlertKind::KEYS), "threshold"),
     query("level", "level", Form::Words(&["waspada", "siaga", "awas"]), "siaga"),
     query("alerts", "limit", Form::Number(1, 999), "100"),
     query("before_alert", "before", Form::Text, ""),
@@ -80,7 +86,7 @@ pub(crate) const PARAMETERS: [Parameter; 39] = [
     query("quarantined", "limit", Form::Number(1, 100), "20"),
     query("before_row", "before", Form::Number(1, u64::MAX), ""),
     query("range", "range", Form::Words(&["1d", "7d", "30d", "365d", "day", "week", "month", "year"]), "7d"),
-    query("window", "range", Form::Words(&["day", "week", "month", "year"]), "week"),
+    query("window", "range", Form::Words(&Window::KEYS), "week"),
     query("width", "width", Form::Number(240, 2000), "640"),
     query("height", "height", Form::Number(140, 2000), "320"),
     query("theme", "theme", Form::Words(&["light", "dark"]), "dark"),
