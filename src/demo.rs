@@ -31,18 +31,18 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     config.broker.accept_past_days = config.broker.accept_past_days.max(accepted);
     // Before anything is written: fresh device tokens would lock out the stations of a demo that is already running here.
     let lock = files::lock(&config.data)?;
-    // Registered before the rooms start, so that the first message already finds its station.
+    // Registered before anything starts, so that the first message already finds its station.
     let (snapshot, credentials) = register(&config).await?;
-    let rooms = wiring::Rooms::start(config, lock).await?;
-    let Some(broker) = rooms.addresses().mqtt else { bail!("the demo needs the embedded broker") };
+    let platform = wiring::Platform::start(config, lock).await?;
+    let Some(broker) = platform.addresses().mqtt else { bail!("the demo needs the embedded broker") };
 
     let now = SystemClock.now();
     let wanted = Gap { from: now.saturating_add(-history_ms), to: now };
-    let stations = missing(&**rooms.store(), &snapshot, &credentials, wanted).await?;
+    let stations = missing(&**platform.store(), &snapshot, &credentials, wanted).await?;
     let plan = HistoryPlan { broker, stations, seed: arguments.seed };
-    fill_history(&rooms, plan, language, &stop).await?;
+    fill_history(&platform, plan, language, &stop).await?;
 
-    rooms.announce();
+    platform.announce();
     let demo = DemoConfig { broker, credentials, seed: arguments.seed, ..DemoConfig::default() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // The stations send DISCONNECT before the broker ends, as devices that are switched off do.
@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
         stop.cancelled().await;
         told.cancel();
     });
-    rooms.run_until(gone).await
+    platform.run_until(gone).await
 }
 
 /// Where links in messages lead: where the demo answers, unless it is reached by another name or a port is picked later.
@@ -66,7 +66,7 @@ fn public_url(arguments: &DemoArguments) -> Option<String> {
 
 /// Publishes the history and waits until store and alerts have it.
 async fn fill_history(
-    rooms: &wiring::Rooms,
+    platform: &wiring::Platform,
     plan: HistoryPlan,
     language: Language,
     stop: &CancellationToken,
@@ -88,7 +88,7 @@ async fn fill_history(
     }
     tokio::select! {
         () = stop.cancelled() => {}
-        () = rooms.caught_up() => {}
+        () = platform.caught_up() => {}
     }
     progress.end();
     Ok(())

@@ -16,7 +16,7 @@ pub(crate) const REGISTRY_FILE: &str = "registry.db";
 /// Consumed messages kept in the spool, so that repeated deliveries are recognised after a restart.
 const KEEP_MESSAGES: u64 = 65_535;
 
-/// The last of the disk belongs to decisions: more than the reserve of the alert room (16 MiB), so that the spool does not
+/// The last of the disk belongs to decisions: more than the reserve of the alert engine (16 MiB), so that the spool does not
 /// take what that gives back.
 const KEEP_FREE_BYTES: u64 = 32 << 20;
 

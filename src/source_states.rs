@@ -1,10 +1,10 @@
-//! What the alert room has to know of the sources and the store, from the boards that the ingest room keeps.
+//! Sources and store as rules watch them, from the boards that ingest keeps.
 
 use bakau_alerts::{SourceView, Sources};
 use bakau_ingest::{SourceBoard, SourceState, StoreBoard};
 use bakau_model::{SourceName, UtcMillis};
 
-/// The boards as the alert room sees them.
+/// The boards as the alert engine reads them.
 #[derive(Debug)]
 pub(crate) struct SourceStates {
     pub(crate) sources: SourceBoard,

@@ -1,4 +1,4 @@
-//! Starting every room in order and stopping them in the reverse one.
+//! Starts every part of the platform in order and stops them in reverse.
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -49,13 +49,13 @@ impl Secrets for Environment {
 /// Runs the platform until `stop`, saying on standard output where it listens.
 pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<()> {
     let lock = files::lock(&config.data)?;
-    let rooms = Rooms::start(config, lock).await?;
-    rooms.announce();
-    rooms.run_until(stop).await
+    let platform = Platform::start(config, lock).await?;
+    platform.announce();
+    platform.run_until(stop).await
 }
 
-/// Every room of the process.
-pub(crate) struct Rooms {
+/// Every part of the running process.
+pub(crate) struct Platform {
     addresses: Addresses,
     admin_token: Option<String>,
     /// Sources stop first.
@@ -103,7 +103,7 @@ impl Drop for OwnThread {
     }
 }
 
-/// Who takes part notes here how it goes.
+/// Boards on which sources and the store writer note their state.
 #[derive(Default)]
 struct Boards {
     sources: SourceBoard,
@@ -148,7 +148,7 @@ impl Consumers {
     }
 }
 
-impl Rooms {
+impl Platform {
     /// Opens files and sockets and starts everything, from the end of the line to its beginning: who consumes stands ready
     /// before anything comes in. The lock of the data folder is taken by the caller, before it touches anything there.
     pub(crate) async fn start(config: Config, lock: File) -> Result<Self> {

@@ -1,4 +1,4 @@
-//! What handlers share: handles to the other rooms, and the bounds of this one.
+//! What handlers share: handles to the other crates, caches and bounds.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -25,7 +25,7 @@ const MAX_EXPORTS: usize = 8;
 /// Charts drawn at once: drawing is pure CPU, and the line from sensor to alert shares these cores.
 const MAX_DRAWINGS: usize = 2;
 
-/// How this room behaves; read from `bakau.toml` by the server.
+/// Settings of the API, from `bakau.toml`.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
     /// Whether values, charts and pages can be read without the admin token.
@@ -42,7 +42,7 @@ impl Default for ApiConfig {
     }
 }
 
-/// The handles this room works with.
+/// The handles that the API works with.
 #[derive(Debug)]
 pub struct AppParts {
     /// Agencies, stations, datastreams, rules and the admin token.
@@ -63,7 +63,7 @@ pub struct AppParts {
     pub intake: watch::Receiver<IntakeHealth>,
     /// The present.
     pub clock: Arc<dyn Clock>,
-    /// How this room behaves.
+    /// Settings of the API.
     pub config: ApiConfig,
     /// Ends open event streams when cancelled.
     pub stop: CancellationToken,
@@ -73,11 +73,11 @@ pub struct AppParts {
 #[derive(Debug, Clone)]
 pub struct AppState {
     parts: Arc<AppParts>,
-    /// What this room keeps for itself.
+    /// Caches and bounds of the API.
     pub(crate) own: Arc<Own>,
 }
 
-/// Caches and bounds of this room.
+/// Caches and bounds of the API.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) token: TokenGuard,
@@ -91,7 +91,7 @@ pub(crate) struct Own {
 }
 
 impl AppState {
-    /// Takes the handles of the other rooms.
+    /// Takes the handles of the other crates.
     #[must_use]
     pub fn new(parts: AppParts) -> Self {
         let feeds = Feeds {

@@ -1,4 +1,4 @@
-//! The page behind the link in a message: what it is about, and one button to take it in hand.
+//! The page behind the link in a message: what it is about, and one button to acknowledge it.
 
 use bakau_model::{Level, UtcMillis};
 

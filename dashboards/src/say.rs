@@ -246,7 +246,7 @@ impl<'a> Say<'a> {
         }
     }
 
-    /// That somebody took care of an alert, and when; by name where the reader may see people.
+    /// Text of an acknowledgement; with the name where the reader may see people.
     pub(crate) fn taken(&self, taken: &AcknowledgementRow) -> String {
         self.taken_as("alert_taken", taken)
     }
@@ -264,12 +264,12 @@ impl<'a> Say<'a> {
         }
     }
 
-    /// That nobody has taken care of the level that an alert has now.
+    /// Text for a level that nobody has acknowledged.
     pub(crate) fn untaken(&self, level: impl Borrow<Level>) -> String {
         self.fill("alert_level_open", "level", self.level_short(level))
     }
 
-    /// When a station was taken in hand, as short as a list needs it: the clock, or the day where that is another.
+    /// When the alerts of a station were acknowledged: the clock, or the day where that is another.
     pub(crate) fn hand(&self, at: impl Borrow<UtcMillis>) -> String {
         format::brief_time(*at.borrow(), self.frame.generated_at, &self.frame.time_zone, self.frame.language)
     }
@@ -390,7 +390,7 @@ impl<'a> Say<'a> {
         }
     }
 
-    /// What the value did: from a while before the onset to a while after the end, or now.
+    /// Chart of an alert: from 6 hours before its onset to 6 hours after its end, or now.
     pub(crate) fn alert_chart<'d>(&self, alert: &AlertRow, datastream: &'d DatastreamName) -> ChartLink<'d> {
         let now = self.frame.generated_at;
         let end = alert.closed_at.map_or(now, |closed| closed.saturating_add(AROUND_MS)).min(now);

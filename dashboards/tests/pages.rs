@@ -238,7 +238,7 @@ fn the_list_of_alerts_says_how_it_is_sorted() {
 }
 
 #[test]
-fn a_mark_that_a_station_is_in_hand_says_that_it_is_about_its_level() {
+fn a_mark_that_a_station_is_acknowledged_says_that_it_is_about_its_level() {
     for (language, mark, title) in [
         (Language::Id, "tingkat ini ditangani", "Semua alarm setingkat di stasiun ini ditangani, terakhir 10 Mar 2026"),
         (

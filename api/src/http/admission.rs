@@ -31,7 +31,7 @@ const MAX_LINKS: usize = 16;
 /// Which places a request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Those of everybody.
+    /// The places for every request.
     Usual,
     /// Also those kept for probes.
     Probe,
@@ -40,7 +40,7 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// The lane of a route, as the router writes it; of none where no route matched.
+    /// The lane of a route pattern; `None` where no route matched.
     pub(crate) fn of(route: Option<&str>) -> Self {
         match route {
             Some("/healthz" | "/readyz") => Self::Probe,

@@ -1,7 +1,7 @@
 //! The error model of HTTP: problem details (RFC 9457) with stable message keys.
 //!
 //! A handler returns [`ApiError`]; it says which [`ProblemType`] happened, with the values a person needs, and may carry
-//! an internal cause. Nothing is written in any language here: the outermost layer (`problems.rs`) knows the language and whether
+//! an internal cause. Nothing is written in any language here: the outermost layer (`http::layers`) knows the language and whether
 //! the reader is a program or a person at a page, renders once and logs the cause once. The cause never leaves the server.
 
 use std::{collections::BTreeMap, error::Error, fmt::Write as _};
@@ -103,7 +103,7 @@ impl ProblemType {
         }
     }
 
-    /// The kind that stands for a bare status some layer below answered with.
+    /// The kind for a bare status from a layer below.
     pub(crate) fn from_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::RouteNotFound,

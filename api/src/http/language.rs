@@ -1,4 +1,4 @@
-//! Which language an answer is written in, and the texts of this room.
+//! Which language an answer is written in, and the texts of the API.
 
 use axum::http::{HeaderMap, Uri, header};
 use bakau_model::{Language, Text};
@@ -7,11 +7,11 @@ use bakau_model::{Language, Text};
 pub(crate) const LANGUAGE_KEY: &str = "lang";
 
 bakau_text::texts! {
-    /// The texts of this room in one language. An example in JSON stands in braces too, with words of its language.
+    /// The texts of the API in one language. An example in JSON stands in braces too, with words of its language.
     pub(crate) fn texts = "../../messages/id.toml", "../../messages/en.toml", unlike "body_json";
 }
 
-/// A text of this room in both languages.
+/// A text of the API in both languages.
 pub(crate) fn in_both(key: &str) -> Text {
     Text { id: texts(Language::Id).text(key).into(), en: texts(Language::En).text(key).into() }
 }

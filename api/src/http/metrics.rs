@@ -1,4 +1,4 @@
-//! Counters of this room, and the text in which all rooms' counters are served.
+//! Counters of requests, and the text in which the counters of the process are served.
 
 use std::{sync::LazyLock, time::Duration};
 

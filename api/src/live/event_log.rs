@@ -200,7 +200,7 @@ async fn follow(
             alert = alerts.recv() => match alert {
                 Ok(alert) => Happened::Alert(alert),
                 Err(RecvError::Lagged(_)) => Happened::Anything,
-                // The alert room ends only with the process.
+                // The alert engine ends only with the process.
                 Err(RecvError::Closed) => return,
             },
             status = statuses.recv() => match status {

@@ -1,6 +1,6 @@
-//! `/a/{token}`: the link in a message with which its reader takes an alert in hand, without an account.
+//! `/a/{token}`: the link in a message by which its reader acknowledges an alert, without an account.
 //!
-//! The token is the right; it is in no log, since this room logs the route and never the address. GET shows and
+//! The token is the right; it is in no log, since requests are logged by route and never by address. GET shows and
 //! changes nothing, because mail scanners open links before people do.
 
 use axum::{
@@ -59,7 +59,7 @@ pub(crate) async fn show(
     draw(&state, &uri, &headers, link, LinkFields::default(), None)
 }
 
-/// Takes the alert in hand in the name of the person the link was made for.
+/// Acknowledges the alert in the name of the person the link was made for.
 pub(crate) async fn acknowledge(
     State(state): State<AppState>,
     Path(token): Path<String>,

@@ -1,4 +1,4 @@
-//! Charts for messages: the same drawing as on pages, asked for by the alert room.
+//! Charts for messages: the same drawing as on pages, asked for by the alert engine.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +19,7 @@ const SIZE: (u32, u32) = (600, 280);
 
 /// Draws for messages once the HTTP side is there; until then messages go without charts.
 ///
-/// The alert room starts first, because the HTTP side needs it.
+/// The alert engine starts first, because the HTTP side needs it.
 #[derive(Debug, Clone, Default)]
 pub struct MessageCharts {
     state: Arc<OnceLock<AppState>>,

@@ -33,7 +33,7 @@ pub(crate) async fn status(
     status.agencies.sort_by_key(missing);
     let now = frame.generated_at;
     let span = ledger::whole_minutes(Span { from: now.saturating_add(-LEDGER_MS), to: now.saturating_add(1) });
-    // The page that says what does not work must not need it.
+    // This page must also be there where the ledger cannot be read.
     let total = match ledger::read(&state, span).await {
         Ok(ledger) => ledger.total(),
         Err(error) => {
@@ -46,7 +46,7 @@ pub(crate) async fn status(
     views::show(&uri, page::status(&view))
 }
 
-/// By this order, who misses the greatest part stands first.
+/// Sort key: agencies that miss the greatest part come first.
 fn missing(agency: &AgencyReadiness) -> Reverse<(u64, u64)> {
     let share = |part: u32, all: u32| u64::from(all.saturating_sub(part)) * 10_000 / u64::from(all.max(1));
     Reverse((share(agency.stations_reporting, agency.stations), share(agency.datastreams_current, agency.datastreams)))

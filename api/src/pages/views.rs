@@ -37,7 +37,7 @@ use crate::{
     read::gather::{Gatherer, acknowledgement},
     state::AppState,
     v1::{
-        alerts::{find, problem as alerts_problem, take_in_hand},
+        alerts::{find, problem as alerts_problem, record_acknowledgement},
         catalogue,
     },
 };
@@ -116,7 +116,7 @@ pub(crate) async fn station(
     show(&uri, page::station(&view))
 }
 
-/// What the values of a station are held to.
+/// The class whose limits a station's values are compared with.
 fn station_class(station: &Station) -> Option<StationClass> {
     let water = station.water_class.as_ref();
     let water = water.map(|class| StationClass::Water { class: class.class, source: class.source.clone() });
@@ -188,7 +188,7 @@ pub(crate) async fn alerts(
     show(&uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
 }
 
-/// `/alerts/{id}`: one alert and the form that takes it in hand.
+/// `/alerts/{id}`: one alert and the form that acknowledges it.
 pub(crate) async fn alert(
     State(state): State<AppState>,
     SeesPeople(people): SeesPeople,
@@ -202,7 +202,7 @@ pub(crate) async fn alert(
     show(&uri, page::alert(&view))
 }
 
-/// What the form sends that takes an alert in hand.
+/// Fields of the form that acknowledges an alert.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct AcknowledgeFields {
     /// Who takes care of it, 1 to 80 characters.
@@ -233,7 +233,7 @@ pub(crate) async fn acknowledge(
     let fields: AcknowledgeFields = form::read(request).await?;
     let taken = match Writer::from_form(&state, fields.token.trim()).await {
         Ok(writer) => {
-            take_in_hand(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await
+            record_acknowledgement(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await
         }
         Err(error) if error.kind() == ProblemType::TokenRequired => Err(error.detail("body_token")),
         Err(error) => Err(error),
@@ -305,8 +305,7 @@ pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: L
     page::problem(&view).ok()
 }
 
-/// What every page needs around its content.
-/// What is around the content. Made before anything is gathered: the page shows at least what had happened by then.
+/// Everything around the content. Made before anything is gathered: the page shows at least what had happened by then.
 pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
     framed(state, uri, language::of_request(uri, headers), zone)
 }

@@ -24,7 +24,7 @@ const CHUNK_ROWS: usize = 10_000;
 struct Reading(JoinHandle<Result<Vec<StoredObservation>, StoreError>>);
 
 impl Drop for Reading {
-    /// Nobody reads on for a client that has gone away.
+    /// A client that has gone away ends the read.
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -69,7 +69,7 @@ impl CsvStream {
         Self { store, name, rows, flags, query, started: false, page, next, _permit: permit }
     }
 
-    /// The chunks. A failure breaks the connection off, so that nobody takes half a file for a whole one.
+    /// The chunks. A failure ends the connection, so that nobody takes half a file for a whole one.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, io::Error>> {
         stream::try_unfold(self, |mut this| async move {
             let chunk = this.next_chunk().await.map_err(|error| {

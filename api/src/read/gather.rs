@@ -1,4 +1,4 @@
-//! From handles of the other rooms to the plain values that pages show.
+//! Plain values for pages, from the handles of the other crates.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,7 +30,7 @@ const fn clock_of(clock: ClockAhead) -> view::ClockAhead {
     view::ClockAhead { ahead_ms, since, refused }
 }
 
-/// The present of all rooms, taken once for one page.
+/// Present values, alerts and registry, read once for one page.
 pub(crate) struct Gatherer<'a> {
     state: &'a AppState,
     snapshot: Arc<Snapshot>,
@@ -92,7 +92,7 @@ impl<'a> Gatherer<'a> {
         let level = (any_current || Level::Normal < worst).then_some(worst);
         let freshness = self.freshness(&station.id, datastreams, &values);
         // The few that the overview shows are those that matter.
-        values.sort_by_key(|cell| (std::cmp::Reverse(cell.level), telling(cell.datastream.parameter())));
+        values.sort_by_key(|cell| (std::cmp::Reverse(cell.level), rank(cell.datastream.parameter())));
         StationCard {
             id: station.id.clone(),
             name: station.name.clone(),
@@ -159,7 +159,7 @@ impl<'a> Gatherer<'a> {
             vertical_datum: datastream.vertical_datum.clone(),
         };
         let mut datastreams = self.snapshot.datastreams_of(&station.id);
-        datastreams.sort_by_key(|datastream| telling(datastream.name.parameter()));
+        datastreams.sort_by_key(|datastream| rank(datastream.name.parameter()));
         datastreams.into_iter().map(panel).collect()
     }
 
@@ -208,7 +208,7 @@ impl<'a> Gatherer<'a> {
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// An alert as a page may show it: that it is in hand everybody sees, by whom only who may see `people`.
+    /// An alert as a page shows it; who acknowledged it only where the reader may see `people`.
     pub(crate) fn alert_row(&self, alert: &AlertView, people: bool) -> AlertRow {
         let datastream = alert.datastream.as_ref().and_then(|name| self.snapshot.datastream(name));
         let label = datastream.map(|datastream| catalogue::label(&self.snapshot, datastream));
@@ -331,20 +331,19 @@ impl<'a> Gatherer<'a> {
     }
 }
 
-/// Whether a station's device is away by what was last said about it: any value that came after it has taken the word
-/// back.
+/// Whether a device is away by its last status message; a value received later cancels that.
 fn gone(status: &StationStatus, heard: Option<UtcMillis>) -> bool {
     !status.online && heard.is_none_or(|heard| heard <= status.at)
 }
 
-/// Whether a station is shown as this status says, values that came since considered.
+/// Whether a status message still holds: a value received later cancels that a device is away.
 pub(crate) fn holds(state: &AppState, snapshot: &Snapshot, status: &StationStatus) -> bool {
     let datastreams = snapshot.datastreams_of(&status.station);
     let entries = datastreams.into_iter().filter_map(|datastream| state.latest.get(datastream.number));
     status.online || gone(status, entries.map(|entry| entry.observation.received_at).max())
 }
 
-/// Whether a station's device is away, as far as anybody has said.
+/// Whether a station's device is away.
 pub(crate) fn is_away(state: &AppState, snapshot: &Snapshot, station: &StationId) -> bool {
     state.latest.status(station).is_some_and(|status| !status.online && holds(state, snapshot, &status))
 }
@@ -367,7 +366,7 @@ pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
     levels
 }
 
-/// Since when somebody has every alert of a station's level in hand; `None` while one is not, or where nothing is raised.
+/// Since when every alert of a station's level is acknowledged; `None` while one is not, or where nothing is raised.
 pub(crate) fn taken(active: &[AlertView], snapshot: &Snapshot, station: &StationId) -> Option<UtcMillis> {
     let about_it = |alert: &&AlertView| {
         alert.station.as_ref() == Some(station)
@@ -396,8 +395,8 @@ fn stale_after(datastream: &Datastream) -> i64 {
     STALE_INTERVALS.saturating_mul(datastream.interval_ms).saturating_add(STALE_SLACK_MS)
 }
 
-/// What people look for first at a station, of air, water and mangrove alike.
-const TELLING: [&str; 14] = [
+/// Parameters of air, water and mangrove, in the order in which people look for them.
+const RANKED: [&str; 14] = [
     "pm25",
     "pm10",
     "do",
@@ -414,10 +413,10 @@ const TELLING: [&str; 14] = [
     "humidity",
 ];
 
-/// Position of a parameter among those people look for; what is not listed comes after, what a device says of itself last.
-fn telling(parameter: &str) -> usize {
-    let listed = TELLING.iter().position(|known| *known == parameter);
-    listed.unwrap_or_else(|| TELLING.len() + usize::from(parameter.starts_with("battery") || parameter == "rssi"))
+/// Rank of a parameter: unlisted ones come after, those about the device itself last.
+fn rank(parameter: &str) -> usize {
+    let listed = RANKED.iter().position(|known| *known == parameter);
+    listed.unwrap_or_else(|| RANKED.len() + usize::from(parameter.starts_with("battery") || parameter == "rssi"))
 }
 
 /// The first letter of a receiver: enough to tell two apart, too little to name one.

@@ -1,7 +1,7 @@
-//! How much of what was expected in the last 24 hours is there, datastream by datastream.
+//! Completeness of the last 24 hours, by datastream.
 //!
-//! Counting asks the store once per datastream, so nobody waits for it: whoever asks gets what was counted a few minutes
-//! ago and has it counted anew behind their back. Only where nothing is known yet is it waited for, and not for long.
+//! Counting reads the store once per datastream, so requests do not wait for it: they get a count that is a few minutes
+//! old and start a new one in the background. Only where there is no count yet do they wait, for a moment.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -24,14 +24,14 @@ use crate::{
 };
 
 const HOURS: i64 = 24;
-/// What was counted this long ago is counted anew.
+/// Maximum age of the cached completeness.
 const FRESH_MS: i64 = 5 * MINUTE_MS;
-/// What was counted this long ago is not shown any more: it would be about another day.
+/// A count older than this is not shown: it would be about another day.
 const OLD_MS: i64 = 2 * Hour::MS;
-/// How long the first who asks waits.
+/// Longest wait of a request where there is no count yet.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// Of one datastream, or of several together.
+/// Completeness of one datastream, or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Part {
     /// Usable values.

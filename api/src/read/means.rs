@@ -1,5 +1,5 @@
-//! What a chart so long that single values would be a blot shows instead: one summary per hour or civil day, with its
-//! least and greatest value.
+//! Long charts: one summary per hour or civil day with its least and greatest value, where single values would be a
+//! blot.
 
 use bakau_dashboards::chart::{Point, Spread};
 use bakau_model::{DAY_MS, Flag, HOUR_MS};
@@ -17,7 +17,7 @@ const SINGLE_MS: i64 = 10 * DAY_MS;
 const HOURLY_MS: i64 = 100 * DAY_MS;
 const HOUR: Step = Step::Fixed { ms: HOUR_MS };
 
-/// The step that suits a chart over `span`; `None` where single values do.
+/// Length of the buckets of a chart over `span`; `None` where single values are drawn.
 pub(crate) fn step_for(span: Span, interval_ms: i64) -> Option<Step> {
     let length = span.to.since(span.from);
     if length <= SINGLE_MS {

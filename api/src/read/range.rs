@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::error::{ApiError, ProblemType};
 
-/// What of each observation is looked at.
+/// The number of an observation that is summed or drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quantity {
     /// The value, which is what was measured.

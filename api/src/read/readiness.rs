@@ -18,7 +18,7 @@ use crate::{
     v1::catalogue,
 };
 
-/// Of each agency, those without a station included.
+/// Readiness of each agency, those without a station included.
 pub(crate) async fn readiness(state: &AppState) -> Vec<AgencyReadiness> {
     let day = state.own.last_day.get(state.clock.now()).await;
     let gatherer = Gatherer::new(state);

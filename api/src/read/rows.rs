@@ -14,10 +14,10 @@ use crate::http::{csv::harmless, times::Times};
 /// The header line of CSV answers.
 const CSV_HEADER: &[u8] =
     b"datastream,observed_at,observed_at_local,value,unit,flag,tests,time_source,received_at,revision\n";
-/// That of a counter: its value is the reading, and beside it stands what was counted since the one before.
+/// Header line for a counter: `value` is the reading, `increment` what was counted since the one before.
 const COUNTER_CSV_HEADER: &[u8] =
     b"datastream,observed_at,observed_at_local,value,increment,unit,flag,tests,time_source,received_at,revision\n";
-/// Bytes of a row, about.
+/// About the bytes of a row.
 const ROW_BYTES: usize = 160;
 
 /// Appends rows of one datastream to an answer.

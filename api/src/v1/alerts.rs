@@ -34,7 +34,7 @@ use crate::{
 
 /// Alerts in one answer unless asked otherwise.
 const DEFAULT_LIMIT: usize = 100;
-/// The most the alert room lists at once, less one that tells whether there are more.
+/// One less than the alert engine lists at once: the last one tells whether there are more.
 const MAX_LIMIT: usize = 999;
 /// The range of the settled history without `from`.
 const DEFAULT_SETTLED_MS: i64 = 7 * DAY_MS;
@@ -86,7 +86,7 @@ pub(crate) async fn list(
     Ok(answer::with_next(answer::json(&list)?, list.next.as_deref()))
 }
 
-/// The same query behind the last alert of this page.
+/// Address of the next page: the same query behind the last alert of this one.
 fn next_address(params: &Params, last: &AlertId, limit: usize) -> String {
     let mut address = format!("/api/v1/alerts?limit={limit}&before={last}");
     for name in LIST_PARAMETERS.into_iter().filter(|name| !matches!(*name, "limit" | "before")) {
@@ -137,7 +137,7 @@ pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<R
     answer::json(&SettledHistory { from: span.from.into(), to: span.to.into(), settled_until, episodes })
 }
 
-/// Records that somebody has taken the alert in hand.
+/// Records an acknowledgement.
 pub(crate) async fn acknowledge(
     writer: Writer,
     State(state): State<AppState>,
@@ -151,12 +151,12 @@ pub(crate) async fn acknowledge(
     }
     let body: Acknowledgement =
         serde_json::from_slice(&body).map_err(|_| ApiError::new(ProblemType::InvalidBody).detail("body_json"))?;
-    let alert = take_in_hand(&state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
+    let alert = record_acknowledgement(&state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
     answer::json(&tell(&state.snapshot(), &alert, true))
 }
 
 /// Checks the texts and tells the engine; shared by the API and the form on the page.
-pub(crate) async fn take_in_hand(
+pub(crate) async fn record_acknowledgement(
     state: &AppState,
     writer: &Writer,
     id: &str,
@@ -183,7 +183,7 @@ pub(crate) async fn take_in_hand(
     }
 }
 
-/// What stands in the way of an acknowledgement; whoever sees it holds the token.
+/// Why an acknowledgement is refused; with names, because the caller holds the token.
 fn conflict(error: &AlertsError, alert: &AlertView) -> ApiError {
     match (&alert.acknowledged, alert.closed_at) {
         (Some(by), _) if matches!(error, AlertsError::AlreadyAcknowledged(_)) => {
@@ -204,7 +204,7 @@ pub(crate) async fn find(alerts: &Alerts, id: &str) -> Result<(AlertId, Detail),
     Ok((id, detail))
 }
 
-/// The problem of a failed call to the alert room.
+/// The problem of a failed call to the alert engine.
 pub(crate) fn problem(error: &AlertsError) -> ApiError {
     match error {
         AlertsError::NotFound(id) => ApiError::new(ProblemType::AlertNotFound).with("alert", &id.to_string()),

@@ -112,7 +112,7 @@ pub(crate) fn tell(snapshot: &Snapshot, datastream: &Datastream) -> answers::Dat
     }
 }
 
-/// The zone of what is about no station in particular.
+/// Zone of times that belong to no station.
 pub(crate) fn platform_zone() -> TimeZone {
     TimeZone::get(DEFAULT_ZONE).unwrap_or(TimeZone::UTC)
 }

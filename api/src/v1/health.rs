@@ -25,9 +25,9 @@ use crate::{
     v1::catalogue,
 };
 
-/// Alerts may lag this long behind what is spooled before Bakau says that it is not ready.
+/// Longest lag of the alert engine behind the spool while Bakau is ready.
 const MAX_ALERT_LAG_MS: i64 = 30_000;
-/// Observations looked through for the oldest one a consumer has still to see.
+/// Most observations read to find the oldest one that a consumer has not taken.
 const LAG_OBSERVATIONS: usize = 1;
 
 /// One thing that must work.
@@ -54,7 +54,7 @@ impl Check {
         self.reasons.is_empty()
     }
 
-    /// It in one language.
+    /// The answer in one language.
     pub(crate) fn tell(&self, language: Language) -> answers::Check {
         answers::Check {
             check: self.key.trim_start_matches("ready_").to_owned(),
@@ -173,12 +173,12 @@ async fn alerts_check(state: &AppState) -> Check {
     }
 }
 
-/// Batches a consumer has still to take.
+/// Batches that a consumer has not taken.
 pub(crate) fn behind(spool: &SpoolReader, consumer: Consumer) -> u64 {
     spool.last_seq().get().saturating_sub(spool.cursor(consumer).get())
 }
 
-/// How long ago the oldest observation arrived that a consumer has still to take; 0 when it has all.
+/// Age of the oldest observation that a consumer has not taken; 0 when it has all.
 pub(crate) fn lag_ms(spool: &SpoolReader, consumer: Consumer, now: UtcMillis) -> Result<i64, SpoolError> {
     if behind(spool, consumer) == 0 {
         return Ok(0);

@@ -124,7 +124,7 @@ async fn page(
     Ok(answer::with_next(response, next.as_deref()))
 }
 
-/// Reads on until `wanted` rows of the flags asked for are together or the range is over.
+/// Reads until there are `wanted` rows with the flags asked for, or the range ends.
 async fn read(state: &AppState, asked: &Asked<'_>, wanted: usize) -> Result<Vec<StoredObservation>, ApiError> {
     let mut query = range_query(asked, wanted);
     let mut rows = Vec::new();

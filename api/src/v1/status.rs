@@ -28,7 +28,7 @@ use crate::{
 
 /// How long a fault of a channel is shown.
 const FAULTS_MS: i64 = DAY_MS;
-/// Notices looked through for faults.
+/// Most notices read to find faults.
 const MOST_FAULTS: usize = 1_000;
 
 /// Everything the status page shows; sentences in the reader's language.
@@ -81,7 +81,7 @@ async fn spool(state: &AppState) -> Option<SpoolStatus> {
     })
 }
 
-/// How long the oldest batch has waited that a consumer has still to take; `None` where the spool cannot be read.
+/// Age of the oldest batch that a consumer has not taken, in milliseconds; `None` where the spool cannot be read.
 async fn lag_ms(state: &AppState, consumer: Consumer) -> Option<i64> {
     let (spool, now) = (state.spool.clone(), state.clock.now());
     tokio::task::spawn_blocking(move || health::lag_ms(&spool, consumer, now)).await.ok()?.ok()

@@ -158,7 +158,7 @@ pub struct Transition {
     pub muted_until: Option<Time>,
 }
 
-/// That somebody has taken an alert in hand.
+/// The acknowledgement of a level of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledged {
     /// The level up to which it holds; a higher one is to be acknowledged anew.
@@ -224,7 +224,7 @@ pub struct Delivery {
     pub detail: String,
 }
 
-/// What is sent to take an alert in hand.
+/// An acknowledgement to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledgement {

@@ -1,7 +1,7 @@
 //! How people are told things, in either language: message files ([`texts!`]), numbers, sizes, spans of time and local times
 //! ([`mod@format`]), and texts made safe to stand in markup ([`escape`]).
 //!
-//! Every room that tells people something has message files of its own and takes everything else from here, so that a page,
+//! Every crate that tells people something has message files of its own and takes everything else from here, so that a page,
 //! a notice and the command line write the same number alike. Pure.
 
 mod escape;

@@ -12,7 +12,7 @@ use bakau_model::Language;
 #[error("message file is not a flat table of texts: {0}")]
 pub struct InvalidMessages(String);
 
-/// The texts of one room in one language.
+/// The texts of one crate in one language.
 ///
 /// ```
 /// use bakau_text::Messages;
@@ -65,7 +65,7 @@ impl Messages {
     }
 }
 
-/// The message files of one room, read when they are first asked for; made by [`texts!`](crate::texts).
+/// The message files of one crate, read when they are first asked for; made by [`texts!`](crate::texts).
 #[derive(Debug)]
 pub struct Texts {
     id: &'static str,
@@ -80,7 +80,7 @@ impl Texts {
         Self { id, en, read: OnceLock::new() }
     }
 
-    /// The texts in one language. A file that is none has no texts, so that keys are shown; its room's test finds it first.
+    /// The texts in one language. A file that is none has no texts, so that keys are shown; the test of its crate finds it first.
     #[must_use]
     pub fn get(&self, language: Language) -> &Messages {
         let read = || [self.id, self.en].map(|file| Messages::parse(file).unwrap_or_default());
@@ -101,13 +101,13 @@ impl Texts {
     }
 }
 
-/// Declares the function that gives a room's texts in a language, and the test that both of its message files have the same
+/// Declares the function that gives a crate's texts in a language, and the test that both of its message files have the same
 /// keys with the same placeholders, and none without a text. Paths are relative to the file; keys behind `unlike` are left
 /// out of the comparison.
 ///
 /// ```ignore
 /// bakau_text::texts! {
-///     /// The texts of this room in one language.
+///     /// The texts of the API in one language.
 ///     pub(crate) fn texts = "../messages/id.toml", "../messages/en.toml";
 /// }
 /// ```

@@ -11,7 +11,7 @@ use bakau_text::format;
 use crate::view::Doubt;
 
 impl Say<'_> {
-    /// What became known of a level that stays as it is.
+    /// Whether a level that stays as it is was confirmed.
     pub(crate) fn doubt(&self, doubt: impl Borrow<Doubt>) -> &'static str {
         match *doubt.borrow() {
             Doubt::Unconfirmed => self.t("doubt_unconfirmed"),
@@ -37,7 +37,7 @@ impl Say<'_> {
         }
     }
 
-    /// How far somebody is behind, and for how long already; `None` where that is not known.
+    /// How far a consumer is behind the spool, and for how long; `None` where that is not known.
     pub(crate) fn lag(&self, batches: impl Borrow<u64>, waited_ms: impl Borrow<Option<i64>>) -> String {
         let batches = match *batches.borrow() {
             0 => return self.t("lag_none").to_owned(),

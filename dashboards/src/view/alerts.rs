@@ -40,16 +40,16 @@ impl AlertTopic {
     }
 }
 
-/// That somebody has taken care of an alert.
+/// An acknowledgement.
 #[derive(Debug, Clone)]
 pub struct AcknowledgementRow {
-    /// It holds up to this level; a higher one is nobody's yet.
+    /// The highest level that it covers.
     pub level: Level,
     /// When.
     pub at: UtcMillis,
     /// Name given for the record; `None` for readers who may not see people.
     pub by: Option<String>,
-    /// What they wrote; as the name.
+    /// Note for the record; `None` as for the name.
     pub note: Option<String>,
 }
 
@@ -94,13 +94,13 @@ pub struct AlertRow {
     pub decided_at: UtcMillis,
     /// When it closed; `None` while active.
     pub closed_at: Option<UtcMillis>,
-    /// That somebody has taken care of it, of the highest level that anybody has.
+    /// The acknowledgement of the highest level.
     pub acknowledged: Option<AcknowledgementRow>,
 }
 
 impl AlertRow {
-    /// Whether somebody has taken care of the level that it has now.
-    pub(crate) fn is_in_hand(&self) -> bool {
+    /// Whether the present level is acknowledged.
+    pub(crate) fn is_acknowledged(&self) -> bool {
         self.acknowledged.as_ref().is_some_and(|taken| self.level <= taken.level)
     }
 }
@@ -173,7 +173,7 @@ pub struct TransitionRow {
     pub from: Level,
     /// Level after.
     pub to: Level,
-    /// What became known of a level that stays as it is.
+    /// Whether a level that stays as it is was confirmed.
     pub doubt: Option<Doubt>,
     /// When the environment had the value that decided it.
     pub observed_at: UtcMillis,
@@ -183,7 +183,7 @@ pub struct TransitionRow {
     pub value: Option<f64>,
 }
 
-/// What became known of a level that stays as it is.
+/// Whether a level that stays as it is was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
     /// It cannot be confirmed: suspect values speak against it.
@@ -235,7 +235,7 @@ pub struct AlertPageView {
     pub rule_source: Option<Text>,
     /// Changes of level, oldest first.
     pub transitions: Vec<TransitionRow>,
-    /// Who took care of which level, oldest first.
+    /// Acknowledgements, one per level, oldest first.
     pub acknowledgements: Vec<AcknowledgementRow>,
     /// Notifications, oldest first.
     pub deliveries: Vec<DeliveryRow>,

@@ -114,7 +114,7 @@ pub struct StationView {
     pub kind: StationKind,
     /// Worst active alert; `None` when there is no current data to judge by.
     pub level: Option<Level>,
-    /// Since when every alert of that level is in somebody's hands; `None` while one is not, and where there is none.
+    /// Since when every alert of that level is acknowledged; `None` while one is not, and where there is none.
     pub taken: Option<UtcMillis>,
     /// Whether it reports.
     pub freshness: Freshness,

@@ -21,7 +21,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// What any request may be answered with.
     pub(crate) const PROBLEM: Self = Self::of::<Problem>();
-    /// What is sent to take an alert in hand.
+    /// An acknowledgement to be recorded.
     pub(crate) const ACKNOWLEDGEMENT: Self = Self::of::<Acknowledgement>();
 
     pub(crate) const fn of<T: ToSchema>() -> Self {
