@@ -23,7 +23,7 @@ use crate::config::Config;
 /// A process that takes longer than this is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Width of the first column.
-const LABEL: usize = 18;
+const LABEL: usize = 20;
 const NOT_READY: u8 = 1;
 const NOT_REACHABLE: u8 = 2;
 

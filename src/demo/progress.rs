@@ -7,6 +7,9 @@ use std::{
 };
 
 use bakau_model::Language;
+use bakau_text::format;
+
+use crate::status::texts;
 
 /// Characters of the bar.
 const WIDTH: u64 = 30;
@@ -50,10 +53,8 @@ impl Progress {
     /// Everything is stored.
     pub(crate) fn end(&self) {
         let (rows, seconds) = (self.done.load(Ordering::Relaxed), self.began.elapsed().as_secs_f64());
-        let text = match self.language {
-            Language::Id => format!("riwayat terisi: {rows} baris dalam {seconds:.1} detik"),
-            Language::En => format!("history filled in: {rows} rows in {seconds:.1} seconds"),
-        };
+        let values = [("rows", &*rows.to_string()), ("seconds", &format::number(seconds, 1, self.language))];
+        let text = texts(self.language).fill("fill_done", &values);
         let (start, erase) = if self.bar { ("\r", "\u{1b}[K") } else { ("", "") };
         self.write(&format!("{start}{text}{erase}\n"));
     }
@@ -66,10 +67,7 @@ impl Progress {
 }
 
 fn line(language: Language, percent: u64, bar: bool) -> String {
-    let what = match language {
-        Language::Id => "mengisi riwayat",
-        Language::En => "filling in history",
-    };
+    let what = texts(language).text("fill_progress");
     if !bar {
         return format!("{what}: {percent} %");
     }

@@ -55,7 +55,7 @@ async fn check_warns_of_a_level_without_a_range_of_its_site_and_goes_on() -> Res
         )
     };
     std::fs::write(&file, ranges.iter().enumerate().map(level).collect::<String>())?;
-    for (language, word) in [("id", "peringatan: 'beban"), ("en", "warning: 'beban")] {
+    for (language, word) in [("id", "perhatian: 'beban"), ("en", "warning: 'beban")] {
         let output = run(&bakau, &["check", "--lang", language, &file.display().to_string()]).await?;
         let said = errors(&output);
         assert!(output.status.success(), "{said}");

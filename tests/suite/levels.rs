@@ -72,17 +72,17 @@ async fn what_rises_after_an_acknowledgement_has_a_link_is_passed_on_and_reminde
     let call = wait::until("what mail did not bring, by Telegram", PATIENCE, called).await;
     let text = call.with_context(|| house.bakau.log_tail())?.body["text"].as_str().unwrap_or_default().to_owned();
     assert!(text.contains("<b>AWAS</b>") && text.contains("Diteruskan kepada Anda"), "{text}");
-    assert!(text.contains("Diterima oleh: Sari Dewi untuk WASPADA"), "{text}");
+    assert!(text.contains("Ditangani oleh: Sari Dewi untuk WASPADA"), "{text}");
     link(&text)?;
     let alert = house.alert().await?;
     assert_eq!((&alert["acknowledged"], &alert["acknowledged_level"]), (&json!(false), &json!("waspada")));
 
     house.smtp.answer("").await?;
     let reminded =
-        async || Ok(house.smtp.mails().into_iter().find(|mail| mail.header("subject").contains("Belum diterima")));
+        async || Ok(house.smtp.mails().into_iter().find(|mail| mail.header("subject").contains("Belum ditangani")));
     let reminder =
         wait::until("a reminder of awas", PATIENCE, reminded).await.with_context(|| house.bakau.log_tail())?;
-    assert!(reminder.text.contains("Sari Dewi menerimanya untuk WASPADA, AWAS belum diterima"), "{}", reminder.text);
+    assert!(reminder.text.contains("Sari Dewi menanganinya untuk WASPADA, AWAS belum ditangani"), "{}", reminder.text);
     acknowledge(&house, &link(&reminder.text)?, "awas").await?;
     let alert = house.alert().await?;
     assert_eq!((&alert["acknowledged"], &alert["acknowledged_level"]), (&json!(true), &json!("awas")));

@@ -84,7 +84,7 @@ fn assert_equal(output: &Output, begin: &str) {
     let said = said(output);
     assert!(output.status.success() && said.starts_with(begin), "{said}");
     assert!(said.contains("jfk/air_temperature: ") && said.contains("1 nilai yang diganti"), "{said}");
-    assert!(said.contains("Dibandingkan 9 deret data") && said.contains("Sama."), "{said}");
+    assert!(said.contains("Dibandingkan 9 aliran data") && said.contains("Sama."), "{said}");
 }
 
 /// A month of weather, one value of which is corrected.

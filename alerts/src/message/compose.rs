@@ -465,7 +465,7 @@ mod tests {
         };
         let links = links();
         let text = compose(&awas(), Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) }).text();
-        assert!(text.contains("Diterima oleh: Budi untuk AWAS, 02.20 WIB, 10 Maret 2026: menuju lokasi"), "{text}");
+        assert!(text.contains("Ditangani oleh: Budi untuk AWAS, 02.20 WIB, 10 Maret 2026: menuju lokasi"), "{text}");
         assert!(!text.contains("/a/TOKEN"), "{text}");
     }
 
@@ -476,10 +476,10 @@ mod tests {
         let links = links();
         let about = Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) };
         let text = compose(&awas(), about).text();
-        assert!(text.contains("Diterima oleh: Budi untuk WASPADA") && text.contains("/a/TOKEN"), "{text}");
+        assert!(text.contains("Ditangani oleh: Budi untuk WASPADA") && text.contains("/a/TOKEN"), "{text}");
         let reminder = compose(&awas(), Circumstances { kind: NoticeKind::Reminder, ..about }).text();
-        assert!(reminder.contains("Budi menerimanya untuk WASPADA, AWAS belum diterima siapa pun"), "{reminder}");
-        assert!(!reminder.contains("belum ada yang menerima peringatan ini"), "{reminder}");
+        assert!(reminder.contains("Budi menanganinya untuk WASPADA, AWAS belum ditangani siapa pun"), "{reminder}");
+        assert!(!reminder.contains("belum ada yang menangani alarm ini"), "{reminder}");
     }
 
     #[test]

@@ -196,7 +196,7 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
     room.alerts.acknowledge_by_link(&first, Some(Level::Waspada), None).await.unwrap();
     house.arrive(&[(2, 1.0)]);
     let next = sink.next().await;
-    assert!(text(&next).contains("Diterima oleh: sari untuk WASPADA"), "{}", text(&next));
+    assert!(text(&next).contains("Ditangani oleh: sari untuk WASPADA"), "{}", text(&next));
     let detail = room.alert("siaga", |detail| detail.alert.level == Level::Siaga).await;
     assert!(!detail.alert.is_in_hand() && detail.alert.acknowledged.is_some());
     house.clock.advance(10 * 60_000 + 1);
@@ -204,7 +204,7 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
     while reminder.contains("Diteruskan") {
         reminder = text(&sink.next().await);
     }
-    assert!(reminder.contains("sari menerimanya untuk WASPADA, SIAGA belum diterima siapa pun"), "{reminder}");
+    assert!(reminder.contains("sari menanganinya untuk WASPADA, SIAGA belum ditangani siapa pun"), "{reminder}");
     // Mail has reached nobody for more than 5 minutes: waspada is in hand, siaga goes to Budi over all of his ways.
     let passed_on = room
         .alert("the passing on", |detail| detail.notices.iter().any(|notice| notice.kind == NoticeKind::Escalation));
