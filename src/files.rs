@@ -54,3 +54,21 @@ pub(crate) fn open_spool(config: &Config) -> Result<(Spool, SpoolReader)> {
     spool.keep_free(KEEP_FREE_BYTES);
     Ok((spool, reader))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_data_folder_is_made_for_this_account_alone_and_held_by_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("baru/data");
+        let held = lock(&data).unwrap();
+        assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(lock(&data).unwrap_err().to_string().contains("another bakau is running"));
+        drop(held);
+        lock(&data).unwrap();
+    }
+}

@@ -36,3 +36,27 @@ impl Sources for SourceStates {
         self.sources.sources().into_iter().map(view).chain(self.store()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bakau_model::{BlockedReason, SourceKind};
+
+    use super::*;
+
+    #[test]
+    fn a_source_is_up_unless_it_brings_nothing_and_the_store_is_watched_like_one() {
+        let boards = SourceStates { sources: SourceBoard::default(), store: StoreBoard::default() };
+        let at = UtcMillis::new(1_000);
+        let blocked = SourceState::Blocked(BlockedReason::Refused);
+        let states = [SourceState::Connected, SourceState::Stopped, SourceState::Connecting, blocked];
+        for (name, state) in ["a", "b", "c", "d"].into_iter().zip(states) {
+            let name = SourceName::new(name).unwrap();
+            boards.sources.register(&name, SourceKind::Client, UtcMillis::new(0));
+            boards.sources.set_state(&name, state, at);
+        }
+        let views = boards.sources();
+        let up: Vec<_> = views.iter().map(|view| (view.name.as_str(), view.up)).collect();
+        assert_eq!(up, [("a", true), ("b", true), ("c", false), ("d", false), (SourceName::STORE, true)]);
+        assert_eq!(views[3].since, at, "how long a source is down counts from its last change");
+    }
+}

@@ -136,3 +136,40 @@ fn client_config(section: &SourceSection, data: &Path) -> Result<ClientConfig> {
         memory: Some(data.join("sources").join(format!("{name}.json"))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!("[[source]]\nname = \"kota\"\nhost = \"h\"\ntopics = [\"a/#\"]\n{more}");
+        Config::parse(Path::new("bakau.toml"), &text).unwrap()
+    }
+
+    #[test]
+    fn a_password_comes_from_the_environment_and_one_that_is_not_there_is_named() {
+        let missing = config("username = \"u\"\npassword_env = \"BAKAU_NEVER_SET\"\n");
+        let said = client_config(&missing.sources[0], &missing.data).unwrap_err().to_string();
+        assert_eq!(said, "source 'kota': environment variable BAKAU_NEVER_SET is not set");
+        // A variable that every test process has.
+        let set = config("username = \"u\"\npassword_env = \"PATH\"\n");
+        let client = client_config(&set.sources[0], &set.data).unwrap();
+        assert_eq!(client.password.unwrap().expose(), std::env::var("PATH").unwrap());
+    }
+
+    #[test]
+    fn what_a_source_remembers_has_a_file_of_its_own_in_the_data_folder() {
+        let config = config("");
+        let client = client_config(&config.sources[0], Path::new("data")).unwrap();
+        assert_eq!(client.memory.unwrap(), Path::new("data/sources/kota.json"));
+        assert_eq!((client.client_id.as_str(), client.port, client.tls.is_none()), ("bakau-kota", 1883, true));
+    }
+
+    #[test]
+    fn each_source_has_its_own_oldest_accepted_time_and_the_broker_too() {
+        let config = config("accept_past_days = 30\n[broker]\naccept_past_days = 2\nmax_payload_bytes = 1000\n");
+        let ingest = ingest_config(&config).unwrap();
+        let days = |name: &str| ingest.accept_past_ms[&SourceName::new(name).unwrap()] / bakau_model::DAY_MS;
+        assert_eq!((days("kota"), days(BROKER_SOURCE), ingest.max_payload_bytes), (30, 2, 1_000));
+    }
+}

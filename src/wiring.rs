@@ -329,3 +329,25 @@ fn start_alerts(
     let (spool, snapshots, stop) = (spool.clone(), registry.watch(), stop.clone());
     async move { Alerts::start(settings, spool, store, snapshots, Arc::new(Environment), clock, stop).await }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_start_makes_the_admin_token_and_only_where_no_other_machine_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = files::open_registry(folder.path()).await.unwrap();
+        let mut config = Config::default();
+        config.http.listen = "0.0.0.0:8080".parse().unwrap();
+        let refused = ensure_admin_token(&registry, &config).await.unwrap_err().to_string();
+        assert!(refused.contains("run `bakau admin-token` first"), "{refused}");
+        assert_eq!(registry.admin_token_hash().await.unwrap(), None);
+        config.http.listen = "127.0.0.1:8080".parse().unwrap();
+        let made = ensure_admin_token(&registry, &config).await.unwrap().unwrap();
+        assert_eq!(registry.admin_token_hash().await.unwrap(), Some(bakau_api::hash_token(&made)));
+        assert_eq!(ensure_admin_token(&registry, &config).await.unwrap(), None, "it is shown once");
+        config.http.listen = "0.0.0.0:8080".parse().unwrap();
+        assert_eq!(ensure_admin_token(&registry, &config).await.unwrap(), None);
+    }
+}

@@ -1,5 +1,6 @@
 //! System tests: the real binary, real mosquitto, real MQTT clients, a real webhook receiver.
 
+mod administration;
 mod browser;
 mod clients;
 mod clocks;
