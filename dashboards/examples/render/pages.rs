@@ -148,6 +148,7 @@ fn station(language: Language) -> StationView {
     panels[5].cell.flag = Flag::Suspect;
     panels[5].cell.tests = doubted(QualityTest::Clock, Flag::Suspect);
     (view.others, view.parameters, view.clock) = (others.collect(), panels, Some(clock_ahead()));
+    view.city = Text::from("Kota Probolinggo");
     view.alerts = alerts(language).alerts;
     view
 }
