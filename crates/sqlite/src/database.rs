@@ -1,8 +1,12 @@
 //! One kind of file: how it is told from others, opened and brought up to date.
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{
+    fs::File,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::Error;
 
@@ -11,6 +15,9 @@ const STATEMENTS: usize = 64;
 
 /// Page cache of a connection that reads, in KiB: a range read streams through it.
 const READER_CACHE_KIB: i64 = 2 * 1024;
+
+/// Pause before the write-ahead log of a new file is turned on again.
+const LOG_RETRY: Duration = Duration::from_millis(2);
 
 /// When a commit is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +126,7 @@ impl Database {
         if format == 0 {
             connection.pragma_update(None, "page_size", self.page_bytes)?;
         }
-        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        let mode = self.use_log(connection)?;
         connection.pragma_update(None, "synchronous", self.synchronous.key())?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -i64::from(self.writer_cache_kib))?;
@@ -128,13 +135,29 @@ impl Database {
         Ok(mode)
     }
 
+    /// Turns the write-ahead log on; gives the journal mode.
+    ///
+    /// Of two connections that do so in a new file at once, SQLite refuses one without waiting for the other.
+    fn use_log(&self, connection: &Connection) -> rusqlite::Result<String> {
+        let begun = Instant::now();
+        loop {
+            let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+            let is_busy = mode.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+            if !is_busy || self.busy_timeout < begun.elapsed() {
+                return mode;
+            }
+            std::thread::sleep(LOG_RETRY);
+        }
+    }
+
     /// The format of the file, if this version may use it.
     fn format_of(&self, connection: &Connection, path: &Path) -> Result<usize, Error> {
-        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let mark = || Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?));
-        let (application_id, found) = mark().map_err(|error| Error::sqlite(path, error))?;
+        // One statement, so that another process cannot migrate the file between two of these.
+        let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+                   FROM pragma_application_id, pragma_user_version";
+        let marks = connection.query_row(sql, [], |row| <(i64, i64, i64)>::try_from(row));
+        let (application_id, found, tables) = marks.map_err(|error| Error::sqlite(path, error))?;
         let format = usize::try_from(found).ok();
-        let tables = number("SELECT count(*) FROM sqlite_schema").map_err(|error| Error::sqlite(path, error))?;
         let is_new = application_id == 0 && found == 0 && tables == 0;
         let is_unmarked = application_id == 0 && format.is_some_and(|format| 0 < format && format <= self.unmarked);
         if !is_new && !is_unmarked && application_id != i64::from(self.application_id) {

@@ -4,7 +4,7 @@ use std::{sync::mpsc, time::Duration};
 
 use rusqlite::Connection;
 
-use crate::{Database, Error, Readers, Writer};
+use crate::{Database, Error, Failure, Readers, Writer};
 
 const NOTES: Database = Database {
     what: "a notebook",
@@ -101,6 +101,31 @@ async fn a_failed_transaction_leaves_the_writer_usable() {
     assert!(matches!(writer.run(twice).await, Err(Failed::Asking(_))));
     writer.run(|connection| put(connection, "two")).await.unwrap();
     assert_eq!(readers.run(count).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn after_a_full_disk_the_same_connection_writes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, readers) = open(&folder, None);
+    let set_pages = async |pages: u32| {
+        let limit = move |connection: &mut Connection| {
+            Ok::<_, Failed>(connection.pragma_update(None, "max_page_count", pages)?)
+        };
+        writer.run(limit).await.unwrap();
+    };
+    let large = |connection: &mut Connection| {
+        let transaction = connection.transaction()?;
+        put(&transaction, "small")?;
+        put(&transaction, &"x".repeat(100_000))?;
+        Ok::<_, Failed>(transaction.commit()?)
+    };
+    set_pages(8).await;
+    let refused = writer.run(large).await.unwrap_err();
+    assert!(matches!(&refused, Failed::Asking(error) if Failure::of(error) == Failure::Full), "{refused}");
+    assert_eq!(readers.run(count).await.unwrap(), 0);
+    set_pages(1_000).await;
+    writer.run(large).await.unwrap();
+    assert_eq!(readers.run(count).await.unwrap(), 2);
 }
 
 #[tokio::test]
