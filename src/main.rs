@@ -176,7 +176,7 @@ struct ReplayArguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("BAKAU_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmqtt=warn,sqlx=warn"));
+    let filter = EnvFilter::try_from_env("BAKAU_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmqtt=warn"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match start(arguments) {

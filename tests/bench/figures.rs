@@ -50,7 +50,7 @@ pub(crate) enum Share {
 fn share_of(thread: &str) -> Share {
     if thread.contains("store") {
         Share::Store
-    } else if thread.starts_with("alerts") || thread.starts_with("sqlx") {
+    } else if thread.starts_with("alerts") {
         Share::Rules
     } else {
         Share::Line

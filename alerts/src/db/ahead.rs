@@ -1,44 +1,44 @@
 //! Values from the future that wait for their time: a restart loses none of them.
 
-use bakau_model::{DatastreamId, DeploymentId, Flag, Observation, TimeSource};
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use bakau_model::{DatastreamId, DeploymentId, Observation, TimeSource};
+use rusqlite::{Connection, params};
 
-use super::{DbError, time};
+use super::{
+    DbError,
+    rows::{all, execute, flag, time},
+};
 use crate::engine::WaitingKey;
 
 /// Keeps a value that waits, or forgets one that no longer does.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
+pub(super) fn write(
+    connection: &Connection,
     (observed_at, datastream): WaitingKey,
     observation: Option<&Observation>,
 ) -> Result<(), DbError> {
-    let Some(observation) = observation else {
-        let delete = sqlx::query("DELETE FROM ahead WHERE observed_at = ? AND datastream = ?");
-        delete.bind(observed_at.get()).bind(datastream.get()).execute(connection).await?;
-        return Ok(());
+    let key = (observed_at.get(), datastream.get());
+    let Some(Observation { received_at, value, flag, .. }) = observation else {
+        return execute(connection, "DELETE FROM ahead WHERE observed_at = ? AND datastream = ?", key);
     };
-    let insert = sqlx::query(
+    execute(
+        connection,
         "INSERT OR REPLACE INTO ahead (observed_at, datastream, received_at, value, flag) VALUES (?, ?, ?, ?, ?)",
-    );
-    let insert = insert.bind(observed_at.get()).bind(datastream.get()).bind(observation.received_at.get());
-    insert.bind(observation.value).bind(observation.flag.code()).execute(connection).await?;
-    Ok(())
+        params![key.0, key.1, received_at.get(), value, flag.code()],
+    )
 }
 
 /// Every value that waits.
-pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Vec<Observation>, DbError> {
-    let select = sqlx::query("SELECT observed_at, datastream, received_at, value, flag FROM ahead ORDER BY 1, 2");
-    let read = |row: &SqliteRow| {
+pub(super) fn read(connection: &Connection) -> Result<Vec<Observation>, DbError> {
+    let sql = "SELECT observed_at, datastream, received_at, value, flag FROM ahead ORDER BY 1, 2";
+    all(connection, sql, [], |row| {
         Ok(Observation {
-            datastream: DatastreamId::new(row.try_get("datastream")?),
+            datastream: DatastreamId::new(row.get("datastream")?),
             observed_at: time(row, "observed_at")?,
-            value: row.try_get("value")?,
+            value: row.get("value")?,
             // Rules ask for neither.
             deployment: DeploymentId::new(0),
             time_source: TimeSource::Device,
             received_at: time(row, "received_at")?,
-            flag: Flag::from_code(row.try_get("flag")?).ok_or(DbError::Damaged("flag"))?,
+            flag: flag(row, "flag")?.ok_or(DbError::Damaged("flag"))?,
         })
-    };
-    select.fetch_all(connection).await?.iter().map(read).collect()
+    })
 }

@@ -1,10 +1,13 @@
 //! The command inbox: people's requests, kept until the engine has decided them.
 
 use bakau_model::{Level, PersonId, Principal, RuleId, UtcMillis};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 
-use super::{Db, DbError};
+use super::{
+    Db, DbError,
+    rows::{all, optional_person, text, value},
+};
 use crate::{AlertId, engine::Refusal};
 
 /// What people can ask for.
@@ -63,28 +66,34 @@ impl Db {
     /// Keeps a request; it will be decided even if Bakau is restarted first.
     pub(crate) async fn request(&self, command: &Command, by: &Principal, now: UtcMillis) -> Result<i64, DbError> {
         let body = serde_json::to_string(command).map_err(|_| DbError::Damaged("command"))?;
-        let insert = sqlx::query("INSERT INTO commands (body, by, person, created_at) VALUES (?, ?, ?, ?)");
-        let person = by.person().map(PersonId::as_str);
-        let done = insert.bind(body).bind(by.name()).bind(person).bind(now.get()).execute(&self.write).await?;
-        Ok(done.last_insert_rowid())
+        let (by, person) = (by.name().to_owned(), by.person().map(PersonId::to_string));
+        let keep = move |connection: &mut Connection| {
+            let mut insert =
+                connection.prepare_cached("INSERT INTO commands (body, by, person, created_at) VALUES (?, ?, ?, ?)")?;
+            Ok(insert.insert(params![body, by, person, now.get()])?)
+        };
+        self.writer.run(keep).await
     }
 
     /// What became of a request; none while it waits.
     pub(crate) async fn outcome(&self, id: i64) -> Result<Option<Outcome>, DbError> {
-        let select = sqlx::query_scalar("SELECT outcome FROM commands WHERE id = ?").bind(id);
-        let key: Option<String> = select.fetch_one(&self.read).await?;
-        key.map(|key| Outcome::from_key(&key).ok_or(DbError::Damaged("outcome"))).transpose()
+        let ask = move |connection: &Connection| {
+            let key: Option<String> = value(connection, "SELECT outcome FROM commands WHERE id = ?", [id])?;
+            key.map(|key| Outcome::from_key(&key).ok_or(DbError::Damaged("outcome"))).transpose()
+        };
+        self.readers.run(ask).await
     }
 
     /// Requests not yet decided, oldest first.
     pub(crate) async fn requests(&self) -> Result<Vec<StoredCommand>, DbError> {
-        let select = sqlx::query("SELECT id, by, person, body FROM commands WHERE outcome IS NULL ORDER BY id LIMIT ?");
-        let rows = select.bind(COMMANDS_AT_ONCE).fetch_all(&self.write).await?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
-            let command = serde_json::from_str(row.try_get("body")?).ok();
-            let person = super::optional_person(row, "person")?;
-            Ok(StoredCommand { id: row.try_get("id")?, by: row.try_get("by")?, person, command })
+        let ask = |connection: &Connection| {
+            let sql = "SELECT id, by, person, body FROM commands WHERE outcome IS NULL ORDER BY id LIMIT ?";
+            all(connection, sql, [COMMANDS_AT_ONCE], |row| {
+                let command = serde_json::from_str(text(row, "body")?).ok();
+                let person = optional_person(row, "person")?;
+                Ok(StoredCommand { id: row.get("id")?, by: row.get("by")?, person, command })
+            })
         };
-        rows.iter().map(read).collect()
+        self.readers.run(ask).await
     }
 }

@@ -1,8 +1,9 @@
 //! What earlier versions left behind is read as it was meant.
 
 use bakau_model::Level;
+use rusqlite::Connection;
 
-use super::{Db, schema};
+use super::{Db, schema::ALERTS};
 use crate::AlertId;
 
 /// A database as the first version left it: an alert acknowledged at waspada that is at awas by now, and a closed one.
@@ -27,13 +28,12 @@ PRAGMA user_version = 1;
 async fn acknowledgements_from_before_they_had_levels_get_the_level_of_their_moment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alerts.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    sqlx::raw_sql(schema::MIGRATIONS[0]).execute(&pool).await.unwrap();
-    sqlx::raw_sql(BEFORE_LEVELS).execute(&pool).await.unwrap();
-    pool.close().await;
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(ALERTS.migrations[0]).unwrap();
+    old.execute_batch(BEFORE_LEVELS).unwrap();
+    drop(old);
 
-    let db = Db::open(&path).await.unwrap();
+    let db = Db::open(&path).unwrap();
     let mut found = Vec::new();
     for number in 1..=3 {
         let mut id = [0; 16];
@@ -50,4 +50,27 @@ async fn acknowledgements_from_before_they_had_levels_get_the_level_of_their_mom
     ];
     assert_eq!(found, expected, "nobody has taken the awas that followed");
     db.close().await;
+}
+
+#[tokio::test]
+async fn a_file_from_before_files_had_a_mark_keeps_what_it_holds_and_is_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.db");
+    let old = Connection::open(&path).unwrap();
+    for migration in &ALERTS.migrations[..5] {
+        old.execute_batch(migration).unwrap();
+    }
+    let rows = "INSERT INTO mutes VALUES ('r', 1000, 'Sari'); UPDATE cursor SET seq = 7; PRAGMA user_version = 5;
+                INSERT INTO link_key VALUES (1, zeroblob(32));";
+    old.execute_batch(rows).unwrap();
+    drop(old);
+
+    let db = Db::open(&path).unwrap();
+    let loaded = db.load().await.unwrap();
+    assert_eq!((loaded.cursor.get(), loaded.engine.mutes[0].by.as_str()), (7, "Sari"));
+    assert_eq!(db.link_key().await.unwrap().bytes(), &[0; 32], "links that were sent stay valid");
+    db.close().await;
+    let marks = Connection::open(&path).unwrap();
+    let mark = |name: &str| marks.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0)).unwrap();
+    assert_eq!((mark("application_id"), mark("user_version")), (ALERTS.application_id, 6));
 }

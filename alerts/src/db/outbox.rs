@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use bakau_model::{ChannelId, DeliveryVerdict, Level, PersonId, UtcMillis, hex};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Db, DbError, optional_person, read::acknowledgement, time};
+use super::{
+    Db, DbError,
+    read::acknowledgement,
+    rows::{all, execute, first, level, optional_person, parsed, text, time},
+};
 use crate::{Acknowledgement, AlertId, NoticeKind, NoticeState, delivery::escalate::Way, message::facts::Facts};
 
 /// The next notice of one alert for one recipient; later ones wait for it, so that nobody reads of a level after the
@@ -45,7 +49,7 @@ pub(crate) struct Backlog {
 }
 
 /// One attempt and what follows from it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) notice: i64,
     pub(crate) transition: i64,
@@ -71,7 +75,7 @@ pub(crate) enum Unreached {
 }
 
 /// Who is told of a notice in place of its recipient, with the recipient in each channel's own words.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Escalation {
     pub(crate) notice: i64,
     pub(crate) transition: i64,
@@ -89,61 +93,42 @@ const FOLLOWERS: i64 = 8;
 impl Db {
     /// Channels with pending notices.
     pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, DbError> {
-        let select = sqlx::query(
-            "SELECT channel, min(next_attempt_at) AS next, min(created_at) AS oldest FROM outbox
-             WHERE state = 0 GROUP BY channel",
-        );
-        let rows = select.fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| {
-            let (next_attempt_at, oldest) = (time(row, "next")?, time(row, "oldest")?);
-            Ok(Backlog { channel: channel(row)?, next_attempt_at, oldest })
+        let ask = |connection: &Connection| {
+            let sql = "SELECT channel, min(next_attempt_at) AS next, min(created_at) AS oldest FROM outbox
+                 WHERE state = 0 GROUP BY channel";
+            all(connection, sql, [], |row| {
+                let (next_attempt_at, oldest) = (time(row, "next")?, time(row, "oldest")?);
+                Ok(Backlog { channel: channel(row)?, next_attempt_at, oldest })
+            })
         };
-        rows.iter().map(read).collect()
+        self.readers.run(ask).await
     }
 
     /// What a channel may send at `now`: of each recipient first, the highest levels first, of equal ones the newest
     /// alert first; within an alert in the order of its transitions.
     pub(crate) async fn heads(&self, channel: &ChannelId, now: UtcMillis) -> Result<Vec<Head>, DbError> {
-        let select = sqlx::query(
-            "WITH waiting AS (
-                SELECT recipient, min(outbox.id) AS head, max(to_level) AS urgency, max(created_at) AS newest,
-                       min(next_attempt_at) AS next
-                FROM outbox JOIN transitions ON transitions.id = transition_id
-                WHERE state = 0 AND channel = ? GROUP BY recipient, alert)
-             SELECT head, recipient, urgency,
-                    row_number() OVER (PARTITION BY recipient ORDER BY urgency DESC, newest DESC) AS place
-             FROM waiting WHERE next <= ? ORDER BY place, urgency DESC, newest DESC LIMIT ?",
-        );
-        let rows = select.bind(channel.as_str()).bind(now.get()).bind(HEADS_AT_ONCE).fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| {
-            let (id, recipient) = (row.try_get("head")?, row.try_get("recipient")?);
-            Ok(Head { id, recipient, urgency: super::level(row, "urgency")? })
+        let channel = channel.clone();
+        let ask = move |connection: &Connection| {
+            let sql = "WITH waiting AS (
+                    SELECT recipient, min(outbox.id) AS head, max(to_level) AS urgency, max(created_at) AS newest,
+                           min(next_attempt_at) AS next
+                    FROM outbox JOIN transitions ON transitions.id = transition_id
+                    WHERE state = 0 AND channel = ? GROUP BY recipient, alert)
+                 SELECT head, recipient, urgency,
+                        row_number() OVER (PARTITION BY recipient ORDER BY urgency DESC, newest DESC) AS place
+                 FROM waiting WHERE next <= ? ORDER BY place, urgency DESC, newest DESC LIMIT ?";
+            all(connection, sql, params![channel.as_str(), now.get(), HEADS_AT_ONCE], |row| {
+                let (id, recipient) = (row.get("head")?, row.get("recipient")?);
+                Ok(Head { id, recipient, urgency: level(row, "urgency")? })
+            })
         };
-        rows.iter().map(read).collect()
+        self.readers.run(ask).await
     }
 
     /// Everything that is needed to send a notice.
     pub(crate) async fn notice(&self, head: &Head) -> Result<DueNotice, DbError> {
-        let select = sqlx::query(
-            "SELECT outbox.id, transition_id, outbox.kind AS notice_kind, person, channel, attempts, created_at,
-                    idempotency_key, facts, ack_level, ack_by, ack_person, ack_at, ack_note
-             FROM outbox JOIN transitions ON transitions.id = transition_id JOIN alerts ON alerts.id = alert
-             WHERE outbox.id = ?",
-        );
-        let row = select.bind(head.id).fetch_one(&self.read).await?;
-        Ok(DueNotice {
-            id: head.id,
-            transition: row.try_get("transition_id")?,
-            kind: NoticeKind::from_key(row.try_get("notice_kind")?).ok_or(DbError::Damaged("notice kind"))?,
-            person: optional_person(&row, "person")?,
-            channel: channel(&row)?,
-            urgency: head.urgency,
-            attempts: row.try_get("attempts")?,
-            created_at: time(&row, "created_at")?,
-            idempotency_key: row.try_get("idempotency_key")?,
-            facts: serde_json::from_str(row.try_get("facts")?).map_err(|_| DbError::Damaged("transition"))?,
-            acknowledged: acknowledgement(&row)?,
-        })
+        let (id, urgency) = (head.id, head.urgency);
+        self.readers.run(move |connection| due_notice(connection, id, urgency)).await
     }
 
     /// The notices that others are to be told of, once each: those of levels that nobody has acknowledged.
@@ -153,85 +138,126 @@ impl Db {
         which: Unreached,
         at: UtcMillis,
     ) -> Result<Vec<Escalation>, DbError> {
-        let select = match which {
-            Unreached::This => sqlx::query(
-                "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
-                 JOIN alerts ON alerts.id = alert
-                 WHERE outbox.id = ?1 AND escalated_at IS NULL AND coalesce(ack_level, -1) < to_level",
-            ),
-            Unreached::Waiting => sqlx::query(
-                "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
-                 JOIN alerts ON alerts.id = alert
-                 WHERE state = 0 AND escalated_at IS NULL AND ?2 <= to_level AND coalesce(ack_level, -1) < to_level
-                 AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?1)
-                 AND alert = (SELECT alert FROM transitions WHERE id = ?3) ORDER BY outbox.id",
-            ),
-        };
-        let select = select.bind(notice.id).bind(Level::Siaga.code()).bind(notice.transition);
-        let rows = select.fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| {
-            let facts = serde_json::from_str(row.try_get("facts")?).map_err(|_| DbError::Damaged("transition"))?;
-            let (notice, transition) = (row.try_get("id")?, row.try_get("transition_id")?);
-            Ok(Escalation { notice, transition, facts, at, ways: Vec::new() })
-        };
-        rows.iter().map(read).collect()
+        let (id, transition) = (notice.id, notice.transition);
+        self.readers.run(move |connection| unreached(connection, which, (id, transition), at)).await
     }
 
     /// The people told of a transition so far, and how; whether or not it reached them.
     pub(crate) async fn told(&self, transition: i64) -> Result<BTreeSet<Way>, DbError> {
-        let select = sqlx::query("SELECT person, channel FROM outbox WHERE transition_id = ? AND person IS NOT NULL");
-        let rows = select.bind(transition).fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| Ok(optional_person(row, "person")?.zip(Some(channel(row)?)));
-        rows.iter().filter_map(|row| read(row).transpose()).collect()
+        let ask = move |connection: &Connection| {
+            let sql = "SELECT person, channel FROM outbox WHERE transition_id = ? AND person IS NOT NULL";
+            let ways =
+                all(connection, sql, [transition], |row| Ok((parsed(row, "person", "person id")?, channel(row)?)))?;
+            Ok(ways.into_iter().collect())
+        };
+        self.readers.run(ask).await
     }
 
     /// Writes attempts to the delivery log and their consequences to the outbox.
-    pub(crate) async fn record_attempts(&self, attempts: &[&Attempt]) -> Result<(), DbError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        for attempt in attempts {
-            record(&mut transaction, attempt).await?;
-            for escalation in &attempt.escalations {
-                escalate(&mut transaction, escalation).await?;
+    pub(crate) async fn record_attempts(&self, attempts: Vec<Attempt>) -> Result<(), DbError> {
+        let write = move |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for attempt in &attempts {
+                record(&transaction, attempt)?;
+                attempt.escalations.iter().try_for_each(|escalation| escalate(&transaction, escalation))?;
             }
-        }
-        transaction.commit().await?;
-        Ok(())
+            Ok(transaction.commit()?)
+        };
+        self.writer.run(write).await
     }
 }
 
-async fn record(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<(), DbError> {
-    let insert = sqlx::query(
+fn due_notice(connection: &Connection, id: i64, urgency: Level) -> Result<DueNotice, DbError> {
+    let sql = "SELECT transition_id, outbox.kind AS notice_kind, person, channel, attempts, created_at,
+                idempotency_key, facts, ack_level, ack_by, ack_person, ack_at, ack_note
+         FROM outbox JOIN transitions ON transitions.id = transition_id JOIN alerts ON alerts.id = alert
+         WHERE outbox.id = ?";
+    let found = first(connection, sql, [id], |row| {
+        Ok(DueNotice {
+            id,
+            transition: row.get("transition_id")?,
+            kind: NoticeKind::from_key(text(row, "notice_kind")?).ok_or(DbError::Damaged("notice kind"))?,
+            person: optional_person(row, "person")?,
+            channel: channel(row)?,
+            urgency,
+            attempts: row.get("attempts")?,
+            created_at: time(row, "created_at")?,
+            idempotency_key: row.get("idempotency_key")?,
+            facts: facts(row)?,
+            acknowledged: acknowledgement(row)?,
+        })
+    })?;
+    found.ok_or(DbError::Sqlite(rusqlite::Error::QueryReturnedNoRows))
+}
+
+fn unreached(
+    connection: &Connection,
+    which: Unreached,
+    (notice, transition): (i64, i64),
+    at: UtcMillis,
+) -> Result<Vec<Escalation>, DbError> {
+    let escalation = |row: &Row<'_>| {
+        let (notice, transition) = (row.get("id")?, row.get("transition_id")?);
+        Ok(Escalation { notice, transition, facts: facts(row)?, at, ways: Vec::new() })
+    };
+    match which {
+        Unreached::This => all(
+            connection,
+            "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
+             JOIN alerts ON alerts.id = alert
+             WHERE outbox.id = ? AND escalated_at IS NULL AND coalesce(ack_level, -1) < to_level",
+            [notice],
+            escalation,
+        ),
+        Unreached::Waiting => all(
+            connection,
+            "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
+             JOIN alerts ON alerts.id = alert
+             WHERE state = 0 AND escalated_at IS NULL AND ?2 <= to_level AND coalesce(ack_level, -1) < to_level
+             AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?1)
+             AND alert = (SELECT alert FROM transitions WHERE id = ?3) ORDER BY outbox.id",
+            params![notice, Level::Siaga.code(), transition],
+            escalation,
+        ),
+    }
+}
+
+fn record(connection: &Connection, attempt: &Attempt) -> Result<(), DbError> {
+    let Attempt { notice, number, verdict, http_status, duration_ms, detail, .. } = attempt;
+    let (at, next_attempt_at) = (attempt.at.get(), attempt.next_attempt_at.get());
+    execute(
+        connection,
         "INSERT INTO deliveries (outbox_id, attempt, at, verdict, http_status, duration_ms, detail)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
-    );
-    let insert = insert.bind(attempt.notice).bind(attempt.number).bind(attempt.at.get()).bind(attempt.verdict.key());
-    let insert = insert.bind(attempt.http_status).bind(attempt.duration_ms).bind(&attempt.detail);
-    insert.execute(&mut *connection).await?;
-    let update =
-        sqlx::query("UPDATE outbox SET state = ?, attempts = ?, next_attempt_at = ?, last_result = ? WHERE id = ?");
-    let update = update.bind(attempt.state.code()).bind(attempt.number).bind(attempt.next_attempt_at.get());
-    update.bind(&attempt.detail).bind(attempt.notice).execute(&mut *connection).await?;
+        params![notice, number, at, verdict.key(), http_status, duration_ms, detail],
+    )?;
+    execute(
+        connection,
+        "UPDATE outbox SET state = ?, attempts = ?, next_attempt_at = ?, last_result = ? WHERE id = ?",
+        params![attempt.state.code(), number, next_attempt_at, detail, notice],
+    )?;
     if attempt.state == NoticeState::Pending {
         // What waits behind it waits as long; a notice that comes later lets the whole row be tried at once.
-        let wait = sqlx::query(
+        execute(
+            connection,
             "UPDATE outbox SET next_attempt_at = max(next_attempt_at, ?1)
              WHERE state = 0 AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?2)
              AND transition_id IN (SELECT id FROM transitions
                                    WHERE alert = (SELECT alert FROM transitions WHERE id = ?3))",
-        );
-        let wait = wait.bind(attempt.next_attempt_at.get()).bind(attempt.notice).bind(attempt.transition);
-        wait.execute(&mut *connection).await?;
+            params![next_attempt_at, notice, attempt.transition],
+        )?;
     }
     if attempt.state == NoticeState::Sent {
-        bring_forward(connection, attempt).await?;
+        bring_forward(connection, attempt)?;
     }
     Ok(())
 }
 
 /// A receiver took a notice: those that it did not answer for before are due now, the most urgent first. What it answered
 /// for, if only with "later", keeps its own time.
-async fn bring_forward(connection: &mut SqliteConnection, sent: &Attempt) -> Result<(), DbError> {
-    let update = sqlx::query(
+fn bring_forward(connection: &Connection, sent: &Attempt) -> Result<(), DbError> {
+    execute(
+        connection,
         "WITH waiting AS (
             SELECT recipient, alert, min(outbox.id) AS head, max(to_level) AS urgency, max(created_at) AS newest,
                    min(next_attempt_at) AS next
@@ -245,27 +271,24 @@ async fn bring_forward(connection: &mut SqliteConnection, sent: &Attempt) -> Res
          UPDATE outbox SET next_attempt_at = ?2
          WHERE state = 0 AND channel = (SELECT channel FROM outbox WHERE id = ?1)
          AND (recipient, (SELECT alert FROM transitions WHERE id = transition_id)) IN followers",
-    );
-    update.bind(sent.notice).bind(sent.next_attempt_at.get()).bind(FOLLOWERS).execute(&mut *connection).await?;
-    Ok(())
+        params![sent.notice, sent.next_attempt_at.get(), FOLLOWERS],
+    )
 }
 
-async fn escalate(connection: &mut SqliteConnection, escalation: &Escalation) -> Result<(), DbError> {
-    for ((person, channel), recipient) in &escalation.ways {
-        let insert = sqlx::query(
+fn escalate(connection: &Connection, escalation: &Escalation) -> Result<(), DbError> {
+    let Escalation { notice, transition, facts, at, ways } = escalation;
+    for ((person, channel), recipient) in ways {
+        let key = escalation_key(*transition, facts.alert, person, channel);
+        let (person, channel, kind) = (person.as_str(), channel.as_str(), NoticeKind::Escalation.key());
+        execute(
+            connection,
             "INSERT INTO outbox (transition_id, kind, number, person, channel, recipient, state, created_at,
                                  next_attempt_at, idempotency_key, escalated_from)
-             VALUES (?, ?, 0, ?, ?, ?, 0, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        );
-        let insert = insert.bind(escalation.transition).bind(NoticeKind::Escalation.key());
-        let insert = insert.bind(person.as_str()).bind(channel.as_str()).bind(recipient);
-        let insert = insert.bind(escalation.at.get()).bind(escalation.at.get());
-        let insert = insert.bind(escalation_key(escalation.transition, escalation.facts.alert, person, channel));
-        insert.bind(escalation.notice).execute(&mut *connection).await?;
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, 0, ?6, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+            params![transition, kind, person, channel, recipient, at.get(), key, notice],
+        )?;
     }
-    let update = sqlx::query("UPDATE outbox SET escalated_at = ? WHERE id = ?");
-    update.bind(escalation.at.get()).bind(escalation.notice).execute(&mut *connection).await?;
-    Ok(())
+    execute(connection, "UPDATE outbox SET escalated_at = ? WHERE id = ?", params![at.get(), notice])
 }
 
 /// One per person and way of a transition, so that two failures tell nobody twice.
@@ -280,6 +303,10 @@ fn escalation_key(transition: i64, alert: AlertId, person: &PersonId, channel: &
     hex::encode(&hash.finalize()[..16])
 }
 
-fn channel(row: &SqliteRow) -> Result<ChannelId, DbError> {
-    ChannelId::new(row.try_get("channel")?).map_err(|_| DbError::Damaged("channel id"))
+fn channel(row: &Row<'_>) -> Result<ChannelId, DbError> {
+    parsed(row, "channel", "channel id")
+}
+
+fn facts(row: &Row<'_>) -> Result<Facts, DbError> {
+    serde_json::from_str(text(row, "facts")?).map_err(|_| DbError::Damaged("transition"))
 }

@@ -1,7 +1,19 @@
 //! Tables of alerts.db. Migrations only go forward and are never edited once released.
 
-/// `MIGRATIONS[n]` leads from version n to n + 1.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+use std::time::Duration;
+
+use bakau_sqlite::Database;
+
+/// The file of alerts.
+pub(super) const ALERTS: Database = Database {
+    what: "an alert database",
+    // "BkAl".
+    application_id: 0x426b_416c,
+    migrations: &[V1, V2, V3, V4, V5, MARKED],
+    unmarked: 5,
+    busy_timeout: Duration::from_secs(5),
+    ..Database::DEFAULTS
+};
 
 /// Times are UTC milliseconds, levels are codes of `bakau_model::Level`, alert ids are 16 bytes.
 const V1: &str = "
@@ -189,3 +201,6 @@ CREATE TABLE ahead (
 const V5: &str = "
 ALTER TABLE alerts ADD COLUMN onset_at_latest INTEGER NOT NULL DEFAULT 0;
 ";
+
+/// Files from here on carry the application id, which every migration sets.
+const MARKED: &str = "";

@@ -226,9 +226,9 @@ impl Outbox {
             if let Some(which) = *unreached {
                 attempt.escalations = self.escalations(notice, which, &snapshot).await?;
             }
-            attempts.push(&*attempt);
+            attempts.push(attempt.clone());
         }
-        self.db.record_attempts(&attempts).await?;
+        self.db.record_attempts(attempts).await?;
         for (notice, attempt, _) in sending.unrecorded.drain(..) {
             sending.notices.remove(&notice.id);
             attempt.escalations.iter().for_each(|escalation| tell_escalation(&notice, escalation));

@@ -56,7 +56,7 @@ impl Alerts {
         stop: CancellationToken,
     ) -> Result<Self, AlertsError> {
         let client = webhook::client().map_err(|error| AlertsError::Client(error.to_string()))?;
-        let db = Db::open(&config.path).await?;
+        let db = Db::open(&config.path)?;
         let loaded = db.load().await?;
         let link_key = db.link_key().await?;
         let courier = Courier {

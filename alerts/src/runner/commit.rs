@@ -32,7 +32,11 @@ impl Runner {
         {
             return;
         }
-        match self.db.commit(pending).await {
+        let pending = Arc::new(std::mem::take(&mut self.pending));
+        let committed = self.db.commit(Arc::clone(&pending)).await;
+        // The other handle went with the work: nothing is copied.
+        self.pending = Arc::unwrap_or_clone(pending);
+        match committed {
             Ok(views) => {
                 self.committed(views);
                 self.reserve.renew().await;

@@ -2,6 +2,7 @@
 
 use bakau_model::{Level, PerLevel, Principal};
 use bakau_registry::{Band, Condition, Direction, Threshold};
+use rusqlite::Connection;
 
 use super::*;
 use crate::{
@@ -186,12 +187,9 @@ async fn a_newer_database_is_refused_with_a_sentence() {
     let house = House::new(NOWHERE);
     house.open().await.close().await;
     let path = house.dir.path().join("alerts.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    sqlx::raw_sql("PRAGMA user_version = 99").execute(&pool).await.unwrap();
-    pool.close().await;
-    let error = crate::db::Db::open(&path).await.unwrap_err();
-    assert!(matches!(error, DbError::Newer { found: 99, .. }));
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = crate::db::Db::open(&path).unwrap_err();
+    assert!(matches!(error, DbError::File(bakau_sqlite::Error::NewerFormat { found: 99, .. })));
     assert!(error.to_string().contains("start the newer version again"), "{error}");
 }
 
@@ -202,10 +200,9 @@ async fn the_decision_log_cannot_be_rewritten() {
     house.arrive(&[(1, 3.0)]);
     room.alert("an alert", |_| true).await;
     room.close().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(house.dir.path().join("alerts.db"));
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let file = Connection::open(house.dir.path().join("alerts.db")).unwrap();
     for attempt in ["UPDATE transitions SET value = 9", "DELETE FROM transitions"] {
-        let error = sqlx::raw_sql(attempt).execute(&pool).await.unwrap_err();
+        let error = file.execute_batch(attempt).unwrap_err();
         assert!(error.to_string().contains("append-only"), "{error}");
     }
 }
@@ -217,11 +214,10 @@ async fn an_alert_whose_state_is_damaged_is_closed_and_may_be_raised_again() {
     house.arrive(&[(1, 3.0)]);
     room.alert("an alert", |_| true).await;
     room.close().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(house.dir.path().join("alerts.db"));
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let file = Connection::open(house.dir.path().join("alerts.db")).unwrap();
     let flip = "UPDATE engine_state SET state = CAST(substr(state, 1, 20) || x'FF' || substr(state, 22) AS BLOB)";
-    sqlx::raw_sql(flip).execute(&pool).await.unwrap();
-    pool.close().await;
+    file.execute_batch(flip).unwrap();
+    drop(file);
     let room = house.open().await;
     let detail = room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
     assert_eq!((detail.alert.closed_reason, detail.transitions[1].sequence), (Some(Reason::StateLost), 2));

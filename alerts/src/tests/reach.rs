@@ -93,7 +93,7 @@ async fn the_highest_level_goes_first_and_the_levels_of_one_alert_in_their_order
     };
     eventually("the highest level", reached).await;
     room.close().await;
-    let db = Db::open(&house.dir.path().join("alerts.db")).await.unwrap();
+    let db = Db::open(&house.dir.path().join("alerts.db")).unwrap();
     let heads = db.heads(&channel("telegram"), at(24 * 60)).await.unwrap();
     let mut order = Vec::new();
     for head in &heads {
