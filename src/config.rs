@@ -349,9 +349,6 @@ impl Reader<'_> {
             if name.as_str() == crate::sources::BROKER_SOURCE || !names.insert(name.clone()) {
                 self.errors.push(format!("{}: source name '{name}' is used twice", self.path.display()));
             }
-            if name.is_store() {
-                self.errors.push(format!("{}: source name '{name}' means the store in rules", self.path.display()));
-            }
             let others = config.sources.iter().take_while(|other| !std::ptr::eq(*other, source));
             for problem in source_problems(source).into_iter().chain(others.filter_map(|other| shared(other, source))) {
                 self.errors.push(format!("{}: source '{name}': {problem}", self.path.display()));

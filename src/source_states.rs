@@ -1,8 +1,8 @@
 //! Sources and store as rules watch them, from the boards that ingest keeps.
 
-use bakau_alerts::{SourceView, Sources};
+use bakau_alerts::{Endpoint, EndpointView, Sources};
 use bakau_ingest::{SourceBoard, SourceState, StoreBoard};
-use bakau_model::{SourceName, UtcMillis};
+use bakau_model::UtcMillis;
 
 /// The boards as the alert engine reads them.
 #[derive(Debug)]
@@ -12,39 +12,39 @@ pub(crate) struct SourceStates {
 }
 
 impl SourceStates {
-    /// The store as if it were a source: rules about it watch how long it has been taking nothing.
-    fn store(&self) -> Option<SourceView> {
+    /// Rules about the store watch how long it has been taking nothing.
+    fn store(&self) -> EndpointView {
         let status = self.store.status();
         let down = status.present_failure().map(|failure| failure.since);
         let since = down.or(status.last_write).unwrap_or(UtcMillis::new(0));
-        Some(SourceView { name: SourceName::new(SourceName::STORE).ok()?, up: down.is_none(), since })
+        EndpointView { endpoint: Endpoint::Store, up: down.is_none(), since }
     }
 }
 
 impl Sources for SourceStates {
-    fn sources(&self) -> Vec<SourceView> {
+    fn endpoints(&self) -> Vec<EndpointView> {
         let up = |state| match state {
             // What ended on purpose is nobody's alarm.
             SourceState::Connected | SourceState::Stopped => true,
             SourceState::Connecting | SourceState::Blocked(_) => false,
         };
-        let view = |status: bakau_ingest::SourceStatus| SourceView {
+        let view = |status: bakau_ingest::SourceStatus| EndpointView {
             up: up(status.state),
-            name: status.name,
+            endpoint: Endpoint::Source(status.name),
             since: status.since,
         };
-        self.sources.sources().into_iter().map(view).chain(self.store()).collect()
+        self.sources.sources().into_iter().map(view).chain([self.store()]).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bakau_model::{BlockedReason, SourceKind};
+    use bakau_model::{BlockedReason, SourceKind, SourceName};
 
     use super::*;
 
     #[test]
-    fn a_source_is_up_unless_it_brings_nothing_and_the_store_is_watched_like_one() {
+    fn a_source_is_up_unless_it_brings_nothing_and_so_is_the_store() {
         let boards = SourceStates { sources: SourceBoard::default(), store: StoreBoard::default() };
         let at = UtcMillis::new(1_000);
         let blocked = SourceState::Blocked(BlockedReason::Refused);
@@ -54,9 +54,11 @@ mod tests {
             boards.sources.register(&name, SourceKind::Client, UtcMillis::new(0));
             boards.sources.set_state(&name, state, at);
         }
-        let views = boards.sources();
-        let up: Vec<_> = views.iter().map(|view| (view.name.as_str(), view.up)).collect();
-        assert_eq!(up, [("a", true), ("b", true), ("c", false), ("d", false), (SourceName::STORE, true)]);
+        let views = boards.endpoints();
+        let up: Vec<_> = views.iter().map(|view| (view.endpoint.clone(), view.up)).collect();
+        let source = |name: &str, up| (Endpoint::Source(SourceName::new(name).unwrap()), up);
+        let sources = [source("a", true), source("b", true), source("c", false), source("d", false)];
+        assert_eq!(up, [&sources[..], &[(Endpoint::Store, true)]].concat());
         assert_eq!(views[3].since, at, "how long a source is down counts from its last change");
     }
 }

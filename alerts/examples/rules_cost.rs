@@ -20,7 +20,10 @@ use bakau_model::{
     DatastreamId, DeploymentId, Envelope, Flag, FlatLine, Observation, PerLevel, Qos, QualityLimits, Range, RuleId,
     SourceName, StationId, StationKind, Step, TimeSource, UtcMillis,
 };
-use bakau_registry::{Band, Condition, Datastream, Direction, Rule, RuleTarget, Snapshot, Station, Threshold};
+use bakau_registry::{
+    Band, Condition, Datastream, DatastreamTarget, Direction, Rule, SilenceTarget, Snapshot, Station, StationTarget,
+    Threshold,
+};
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig};
 use bakau_store::{Store, embedded::EmbeddedStore};
 use tokio::sync::watch;
@@ -104,8 +107,8 @@ fn snapshot(datastreams: u64) -> Snapshot {
         let rule = Rule {
             id: id.clone(),
             name: "low".into(),
-            target: RuleTarget::Datastream(name),
             condition: Condition::Threshold {
+                target: DatastreamTarget::Datastream(name),
                 direction: Direction::Below,
                 bands: PerLevel {
                     waspada: Band::one_sided(Direction::Below, Threshold { raise: 4.0, clear: 4.5 }),
@@ -137,15 +140,16 @@ fn everything(mut snapshot: Snapshot) -> Snapshot {
         let id = datastream.station.clone();
         snapshot.stations.entry(id.clone()).or_insert_with(|| station(id));
     }
-    let targets =
-        [RuleTarget::Stations { kind: None }, RuleTarget::Parameter { parameter: "do".parse().unwrap(), kind: None }];
+    let targets = [
+        SilenceTarget::Stations(StationTarget::Stations { kind: None }),
+        SilenceTarget::Datastreams(DatastreamTarget::Parameter { parameter: "do".parse().unwrap(), kind: None }),
+    ];
     for (id, target) in ["silent-station", "silent-datastream"].into_iter().zip(targets) {
         let id = RuleId::new(id).unwrap();
         let rule = Rule {
             id: id.clone(),
             name: "silent".into(),
-            target,
-            condition: Condition::Silence(PerLevel { waspada: Some(60), siaga: None, awas: None }),
+            condition: Condition::Silence { target, after_s: PerLevel { waspada: Some(60), siaga: None, awas: None } },
             hold_s: 0,
             repeat_s: None,
             source: "measuring".into(),

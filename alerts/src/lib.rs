@@ -21,14 +21,14 @@ mod testing;
 mod tests;
 mod view;
 
-pub use bakau_model::{AlertId, AlertKind, NoticeKind, NoticeState};
+pub use bakau_model::{AlertId, ConditionKind, NoticeKind, NoticeState};
 pub use config::AlertsConfig;
 pub use db::DbError;
 pub use delivery::{
     retry::RetryPolicy,
     secrets::{FixedSecrets, Secrets},
 };
-pub use engine::{Reason, SourceView};
+pub use engine::{Endpoint, EndpointView, Reason};
 pub use error::AlertsError;
 pub use handle::{Alerts, acknowledge::Link};
 pub use message::chart::ChartSource;

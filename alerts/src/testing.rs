@@ -8,7 +8,7 @@ use bakau_model::{
     Unit, UtcMillis,
 };
 use bakau_registry::{
-    Band, Channel, Condition, Datastream, Direction, MailSecurity, Person, Rule, RuleTarget, Snapshot, Station,
+    Band, Channel, Condition, Datastream, DatastreamTarget, Direction, MailSecurity, Person, Rule, Snapshot, Station,
     Threshold,
 };
 
@@ -34,8 +34,8 @@ pub(crate) fn do_rule(hold_s: u32) -> Rule {
     Rule {
         id: RuleId::new("bjbr-do-low").unwrap(),
         name: "Oksigen rendah".into(),
-        target: RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap()),
         condition: Condition::Threshold {
+            target: do_target(),
             direction: Direction::Below,
             bands: PerLevel { waspada: limit(4.0, 4.5), siaga: limit(2.0, 2.5), awas: limit(0.5, 0.8) },
         },
@@ -46,9 +46,14 @@ pub(crate) fn do_rule(hold_s: u32) -> Rule {
     }
 }
 
+/// What [`do_rule`] watches.
+pub(crate) fn do_target() -> DatastreamTarget {
+    DatastreamTarget::Datastream("prb-bjbr-01/do".parse().unwrap())
+}
+
 /// Changes the waspada level of a rule about low values.
 pub(crate) fn set_waspada(rule: &mut Rule, raise: f64, clear: f64) {
-    let Condition::Threshold { direction, bands } = &mut rule.condition else { return };
+    let Condition::Threshold { direction, bands, .. } = &mut rule.condition else { return };
     bands.waspada = Band::one_sided(*direction, Threshold { raise, clear });
 }
 

@@ -1,7 +1,7 @@
 //! What pages and the API see of alerts.
 
 use bakau_model::{
-    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, DeliveryVerdict, Flag, Level, NoticeKind, NoticeState,
+    AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Flag, Level, NoticeKind, NoticeState,
     PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct AlertView {
     /// Its name at the last transition.
     pub rule_name: Text,
     /// What it is about.
-    pub kind: AlertKind,
+    pub kind: ConditionKind,
     /// The agency that owned the station at the last transition.
     pub agency: Option<AgencyId>,
     /// The station; none where it is about a source.
@@ -195,7 +195,7 @@ pub struct AlertQuery {
     /// Only those of stations this agency owns.
     pub agency: Option<AgencyId>,
     /// Only those of this kind.
-    pub kind: Option<AlertKind>,
+    pub kind: Option<ConditionKind>,
     /// Only those that reached at least this level.
     pub min_level: Option<Level>,
     /// Only those not closed before this instant.

@@ -8,8 +8,8 @@ use std::{borrow::Borrow, cmp::Reverse};
 use askama::Template;
 use bakau_answers::SourceState;
 use bakau_model::{
-    AgencyId, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, StationId, StationKind,
-    StoreKind, UtcMillis,
+    AgencyId, ConditionKind, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, StationId,
+    StationKind, StoreKind, UtcMillis,
 };
 
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
     live,
     say::Say,
     view::{
-        AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeploymentRow, Frame, Freshness, Grouping,
-        OverviewView, ProblemView, ReferenceView, StationClass, StationView, StatusView, Window,
+        AlertFilter, AlertPageView, AlertRow, AlertsView, DeploymentRow, Frame, Freshness, Grouping, OverviewView,
+        ProblemView, ReferenceView, StationClass, StationView, StatusView, Window,
     },
 };
 use nearby::Nearby;
@@ -185,8 +185,8 @@ impl<'a> AlertParts<'a> {
         };
         let open = |alert: &AlertRow| alert.closed_at.is_none();
         let parts = [
-            part("environment", "alerts_environment", &|alert| open(alert) && !alert.topic.is_technical()),
-            part("technical", "alerts_technical", &|alert| open(alert) && alert.topic.is_technical()),
+            part("environment", "alerts_environment", &|alert| open(alert) && !alert.kind.is_technical()),
+            part("technical", "alerts_technical", &|alert| open(alert) && alert.kind.is_technical()),
             part("history", "alerts_history", &|alert| !open(alert)),
         ];
         Self {

@@ -2,15 +2,16 @@
 
 use std::borrow::Borrow;
 
-use bakau_model::{DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, StationKind, Unit, UtcMillis};
+use bakau_model::{
+    ConditionKind, DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, StationKind, Unit, UtcMillis,
+};
 use bakau_text::{Messages, format};
 
 use crate::{
     chart_link::ChartLink,
     texts::messages,
     view::{
-        AcknowledgementRow, AlertRow, AlertTopic, DeliveryState, Frame, Freshness, LimitLine, Side, StationView,
-        ValueCell, Window,
+        AcknowledgementRow, AlertRow, DeliveryState, Frame, Freshness, LimitLine, Side, StationView, ValueCell, Window,
     },
 };
 
@@ -358,11 +359,11 @@ impl<'a> Say<'a> {
 
     /// What an alert is about, besides where.
     pub(crate) fn alert_label<'x>(&self, alert: &'x AlertRow) -> &'x str {
-        let technical = match alert.topic {
-            AlertTopic::Threshold => "",
-            AlertTopic::Silence => self.t("alert_silent"),
-            AlertTopic::SourceDown => self.t("alert_source_down"),
-            AlertTopic::StoreFailing => self.t("alert_store_failing"),
+        let technical = match alert.kind {
+            ConditionKind::Threshold => "",
+            ConditionKind::Silence => self.t("alert_silent"),
+            ConditionKind::SourceDown => self.t("alert_source_down"),
+            ConditionKind::StoreDown => self.t("alert_store_failing"),
         };
         match &alert.label {
             Some(label) if technical.is_empty() => self.text(label),
@@ -374,19 +375,19 @@ impl<'a> Say<'a> {
     pub(crate) fn alert_title(&self, alert: &AlertRow) -> String {
         let place = self.text(&alert.subject);
         match &alert.label {
-            Some(label) if alert.topic.is_technical() => {
+            Some(label) if alert.kind.is_technical() => {
                 format!("{place} · {}: {}", self.text(label), self.alert_label(alert))
             }
             Some(_) | None => format!("{place} · {}", self.alert_label(alert)),
         }
     }
 
-    pub(crate) fn topic(&self, topic: impl Borrow<AlertTopic>) -> &'static str {
-        match *topic.borrow() {
-            AlertTopic::Threshold => self.t("topic_threshold"),
-            AlertTopic::Silence => self.t("topic_silence"),
-            AlertTopic::SourceDown => self.t("topic_source"),
-            AlertTopic::StoreFailing => self.t("topic_store"),
+    pub(crate) fn condition(&self, kind: impl Borrow<ConditionKind>) -> &'static str {
+        match *kind.borrow() {
+            ConditionKind::Threshold => self.t("topic_threshold"),
+            ConditionKind::Silence => self.t("topic_silence"),
+            ConditionKind::SourceDown => self.t("topic_source"),
+            ConditionKind::StoreDown => self.t("topic_store"),
         }
     }
 

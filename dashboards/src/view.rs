@@ -7,8 +7,8 @@ use bakau_model::{DAY_MS, DatastreamName, Flag, Language, Level, TestResults, Te
 use jiff::tz::TimeZone;
 
 pub use alerts::{
-    AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeliveryRow,
-    DeliveryState, Doubt, TransitionRow,
+    AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState,
+    Doubt, TransitionRow,
 };
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};

@@ -36,8 +36,7 @@ const STORE_RULE: &str = r#"
 [[rule]]
 id = "penyimpanan"
 name = { id = "Penyimpanan", en = "Store" }
-condition = "source_down"
-mqtt_source = "store"
+condition = "store_down"
 source = "test"
 channels = ["sink"]
 [rule.siaga]

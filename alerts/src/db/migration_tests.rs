@@ -4,7 +4,12 @@ use bakau_model::Level;
 use rusqlite::Connection;
 
 use super::{Db, schema::ALERTS};
-use crate::AlertId;
+use crate::{
+    AlertId, AlertQuery, ConditionKind,
+    engine::{Reason, Subject},
+    message::facts::SubjectFacts,
+    testing,
+};
 
 /// A database as the first version left it: an alert acknowledged at waspada that is at awas by now, and a closed one.
 const BEFORE_LEVELS: &str = "
@@ -72,5 +77,70 @@ async fn a_file_from_before_files_had_a_mark_keeps_what_it_holds_and_is_marked()
     db.close().await;
     let marks = Connection::open(&path).unwrap();
     let mark = |name: &str| marks.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0)).unwrap();
-    assert_eq!((mark("application_id"), mark("user_version")), (ALERTS.application_id, 6));
+    assert_eq!(
+        (mark("application_id"), mark("user_version")),
+        (ALERTS.application_id, i32::try_from(ALERTS.migrations.len()).unwrap())
+    );
+}
+
+/// The facts of a transition as they were stored while the store was a source, and of what else there was.
+fn old_facts(kind: &str, subject: serde_json::Value, reason: &str) -> String {
+    let facts = testing::facts(Level::Normal, Level::Siaga, Reason::Stale, 1.0, None);
+    let mut old = serde_json::to_value(facts).unwrap();
+    (old["kind"], old["subject"], old["reason"]) = (kind.into(), subject, reason.into());
+    old["rule"]["condition"] = serde_json::json!({ kind: { "siaga": 60 } });
+    old.to_string()
+}
+
+#[tokio::test]
+async fn the_store_was_a_source_and_is_a_subject_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.db");
+    let old = Connection::open(&path).unwrap();
+    for migration in &ALERTS.migrations[..6] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.pragma_update(None, "application_id", ALERTS.application_id).unwrap();
+    old.pragma_update(None, "user_version", 6).unwrap();
+    let names = [("store", "source_down"), ("kota", "source_down"), ("store", "returned")];
+    for (number, (source, reason)) in (1u8..).zip(names) {
+        let id = [number; 16];
+        let alert =
+            "INSERT INTO alerts (id, rule, rule_name, kind, source, level, peak, onset, updated, decided_at, opened_at)
+                     VALUES (?1, 'r', '{\"id\":\"r\",\"en\":\"r\"}', 'source_down', ?2, 2, 2, 0, 0, 0, 0)";
+        old.execute(alert, (id, source)).unwrap();
+        let facts = old_facts("source_down", serde_json::json!({ "source": source }), reason);
+        let transition =
+            "INSERT INTO transitions (alert, sequence, from_level, to_level, reason, observed_at, decided_at,
+                          rule_revision, facts) VALUES (?1, 1, 0, 2, ?2, 0, 0, 1, ?3)";
+        old.execute(transition, (id, reason, facts)).unwrap();
+    }
+    old.execute_batch("INSERT INTO heard (subject, last) VALUES ('source store', 5), ('source kota', 6)").unwrap();
+    drop(old);
+
+    let db = Db::open(&path).unwrap();
+    let mut alerts = db.list(&AlertQuery::default()).await.unwrap();
+    alerts.sort_by_key(|alert| alert.id);
+    let kinds: Vec<_> =
+        alerts.iter().map(|alert| (alert.kind, alert.source.as_ref().map(ToString::to_string))).collect();
+    let kota = (ConditionKind::SourceDown, Some("kota".to_owned()));
+    assert_eq!(kinds, [(ConditionKind::StoreDown, None), kota, (ConditionKind::StoreDown, None)]);
+    let mut told = Vec::new();
+    for alert in &alerts {
+        let facts = db.last_facts(&alert.id).await.unwrap().unwrap();
+        let logged = db.detail(&alert.id).await.unwrap().unwrap().transitions[0].reason;
+        told.push((facts.kind, facts.subject, facts.reason, logged));
+    }
+    let (store, kota) = (SubjectFacts::Store, SubjectFacts::Source("kota".parse().unwrap()));
+    let expected = [
+        (ConditionKind::StoreDown, store.clone(), Reason::StoreDown, Reason::StoreDown),
+        (ConditionKind::SourceDown, kota, Reason::SourceDown, Reason::SourceDown),
+        (ConditionKind::StoreDown, store, Reason::Returned, Reason::Returned),
+    ];
+    assert_eq!(told, expected);
+    let heard: Vec<_> = db.load().await.unwrap().engine.heard.into_iter().map(|(subject, _)| subject).collect();
+    assert!(heard.contains(&Subject::Store) && heard.len() == 2, "{heard:?}");
+    db.close().await;
+    let log = Connection::open(&path).unwrap();
+    assert!(log.execute("UPDATE transitions SET reason = 'x'", []).is_err(), "the decision log stays append-only");
 }

@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    Acknowledgement, AlertDetail, AlertId, AlertKind, AlertQuery, AlertView, DeliveryView, NoticeKind, NoticeState,
+    Acknowledgement, AlertDetail, AlertId, AlertQuery, AlertView, ConditionKind, DeliveryView, NoticeKind, NoticeState,
     NoticeView, OutboxView, TransitionView, engine::Reason, message::facts::Facts,
 };
 
@@ -160,7 +160,7 @@ fn view(row: &Row<'_>) -> Result<AlertView, DbError> {
         id: alert_id(row, "id")?,
         rule: rule_id(row, "rule")?,
         rule_name,
-        kind: AlertKind::from_key(text(row, "kind")?).ok_or(DbError::Damaged("alert kind"))?,
+        kind: ConditionKind::from_key(text(row, "kind")?).ok_or(DbError::Damaged("alert kind"))?,
         agency: optional(row, "agency", "agency id")?,
         station: optional(row, "station", "station id")?,
         datastream: optional(row, "datastream", "datastream name")?,

@@ -9,7 +9,7 @@ pub(super) const ALERTS: Database = Database {
     what: "an alert database",
     // "BkAl".
     application_id: 0x426b_416c,
-    migrations: &[V1, V2, V3, V4, V5, MARKED],
+    migrations: &[V1, V2, V3, V4, V5, MARKED, V7],
     unmarked: 5,
     busy_timeout: Duration::from_secs(5),
     ..Database::DEFAULTS
@@ -48,7 +48,7 @@ CREATE TABLE alerts (
     id BLOB PRIMARY KEY,
     rule TEXT NOT NULL,
     rule_name TEXT NOT NULL, -- JSON {id, en}
-    kind TEXT NOT NULL, -- AlertKind: threshold, silence, source_down
+    kind TEXT NOT NULL, -- ConditionKind: threshold, silence, source_down
     agency TEXT,
     station TEXT,
     datastream TEXT,
@@ -204,3 +204,18 @@ ALTER TABLE alerts ADD COLUMN onset_at_latest INTEGER NOT NULL DEFAULT 0;
 
 /// Files from here on carry the application id, which every migration sets.
 const MARKED: &str = "";
+
+/// The store is a subject of its own; it was a source called `store`.
+const V7: &str = "
+UPDATE OR REPLACE engine_state SET subject = 'store' WHERE subject = 'source store';
+UPDATE OR REPLACE heard SET subject = 'store' WHERE subject = 'source store';
+UPDATE alerts SET kind = 'store_down', source = NULL WHERE kind = 'source_down' AND source = 'store';
+DROP TRIGGER transitions_keep;
+UPDATE transitions SET reason = iif(reason = 'source_down', 'store_down', reason),
+    facts = json_set(facts, '$.kind', 'store_down', '$.subject', 'store',
+        '$.reason', iif(reason = 'source_down', 'store_down', reason),
+        '$.rule.condition', json_object('store_down', json(json_extract(facts, '$.rule.condition.source_down'))))
+WHERE json_valid(facts) AND json_extract(facts, '$.subject.source') = 'store';
+CREATE TRIGGER transitions_keep BEFORE UPDATE ON transitions
+BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
+";

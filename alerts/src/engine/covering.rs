@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{ChannelId, Level, PerLevel, PersonId, RuleId, SourceName, StationId};
-use bakau_registry::{Condition, Rule, Snapshot};
+use bakau_model::{ChannelId, ConditionKind, Level, PerLevel, PersonId, RuleId, SourceName, StationId};
+use bakau_registry::{Rule, Snapshot};
 
 use crate::{
     engine::{Subject, Uncovered, WatchedRule},
@@ -74,16 +74,16 @@ pub(crate) fn find_uncovered(rules: &mut [WatchedRule], snapshot: &Snapshot) {
         match &watched.subject {
             Subject::Source(source) => sources.entry(source.clone()).or_default().push(Arc::clone(&watched.rule)),
             Subject::Station(station) => stations.entry(station.clone()).or_default().push(Arc::clone(&watched.rule)),
-            Subject::Datastream(_) => {}
+            Subject::Datastream(_) | Subject::Store => {}
         }
     }
     let mut reach = Reach { snapshot, known: BTreeMap::new() };
-    for watched in rules.iter_mut().filter(|watched| matches!(watched.rule.condition, Condition::Silence(_))) {
+    for watched in rules.iter_mut().filter(|watched| watched.rule.condition.kind() == ConditionKind::Silence) {
         let of_datastream = watched.subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
         let station = match &watched.subject {
             Subject::Station(station) => Some(station),
             Subject::Datastream(_) => of_datastream.map(|datastream| &datastream.station),
-            Subject::Source(_) => None,
+            Subject::Source(_) | Subject::Store => None,
         };
         let Some(station) = station.and_then(|station| snapshot.stations.get(station)) else { continue };
         let (rule, concerned) = (&watched.rule, Concerned::of(station));

@@ -13,6 +13,7 @@ pub(crate) fn of(rule: &RuleId, subject: &Subject, onset: UtcMillis) -> AlertId 
         Subject::Datastream(_) => b"bakau alert 1\0".as_slice(),
         Subject::Station(_) => b"bakau station alert 1\0",
         Subject::Source(_) => b"bakau source alert 1\0",
+        Subject::Store => b"bakau store alert 1\0",
     });
     hash.update(rule.as_str().as_bytes());
     // Text ids never hold a zero byte, so no two (rule, subject, onset) give the same input.
@@ -21,6 +22,7 @@ pub(crate) fn of(rule: &RuleId, subject: &Subject, onset: UtcMillis) -> AlertId 
         Subject::Datastream(number) => hash.update(number.get().to_be_bytes()),
         Subject::Station(station) => hash.update(station.as_str().as_bytes()),
         Subject::Source(source) => hash.update(source.as_str().as_bytes()),
+        Subject::Store => {}
     }
     hash.update(onset.get().to_be_bytes());
     let digest = hash.finalize();

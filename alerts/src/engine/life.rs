@@ -12,7 +12,7 @@ use std::{
 use bakau_model::{Level, MINUTE_MS, SourceName, StationId, UtcMillis};
 
 use super::{
-    Decided, Effect, Engine, Heard, Judge, Measured, Origin, Quiet, Reason, Reminder, Slot, SourceView, Subject,
+    Decided, Effect, EndpointView, Engine, Heard, Judge, Measured, Origin, Quiet, Reason, Reminder, Slot, Subject,
     behind::Behind,
 };
 
@@ -229,29 +229,34 @@ impl Engine {
         effects
     }
 
-    /// The state of every source; one that is not named has been taken out of the configuration.
-    pub(super) fn note_sources(&mut self, now: UtcMillis, sources: &[SourceView]) -> Vec<Effect> {
+    /// The state of every source and of the store; one that is not named has been taken out of the configuration.
+    pub(super) fn note_endpoints(&mut self, now: UtcMillis, endpoints: &[EndpointView]) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let by_name: BTreeMap<&SourceName, &SourceView> = sources.iter().map(|source| (&source.name, source)).collect();
+        let views: BTreeMap<Subject, &EndpointView> =
+            endpoints.iter().map(|view| (view.endpoint.clone().into(), view)).collect();
         for place in 0..self.life.watched.len() {
             let watched = &mut self.life.watched[place];
-            let Subject::Source(name) = &watched.subject else { continue };
-            let down = by_name.get(name).filter(|source| !source.up).map(|source| source.since);
+            let source = match &watched.subject {
+                Subject::Source(name) => Some(name.clone()),
+                Subject::Store => None,
+                Subject::Datastream(_) | Subject::Station(_) => continue,
+            };
+            let down = views.get(&watched.subject).filter(|view| !view.up).map(|view| view.since);
             // A source that fails in several ways one after the other has been down since the first of them.
             let down = down.map(|since| watched.heard.offline_since.map_or(since, |before| before.min(since)));
             if watched.heard.offline_since == down {
                 continue;
             }
             watched.heard.offline_since = down;
-            let (name, slots, was_told) = (name.clone(), watched.slots.clone(), 0 < watched.silent);
+            let (slots, was_told) = (watched.slots.clone(), 0 < watched.silent);
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             self.life.touch(place);
             if down.is_none() {
-                self.life.behind.found(&name, now, was_told);
+                source.iter().for_each(|name| self.life.behind.found(name, now, was_told));
                 self.life.watched[place as usize].heard.last = Some(now);
                 self.end_silence(now, place, &mut effects);
             } else {
-                self.life.behind.lost(&name);
+                source.iter().for_each(|name| self.life.behind.lost(name));
                 slots.for_each(|number| self.await_silence(number));
             }
         }
@@ -451,6 +456,7 @@ impl Engine {
 fn silence_reason(slot: &Slot, heard: &Heard) -> Reason {
     match (&slot.key.subject, heard.offline_since, heard.last) {
         (Subject::Source(_), ..) => Reason::SourceDown,
+        (Subject::Store, ..) => Reason::StoreDown,
         (Subject::Station(_) | Subject::Datastream(_), Some(_), _) => Reason::Offline,
         (Subject::Station(_) | Subject::Datastream(_), None, None) => Reason::NeverReported,
         (Subject::Station(_) | Subject::Datastream(_), None, Some(_)) => Reason::Stale,

@@ -37,7 +37,9 @@ pub use rule_set::RuleSet;
 pub(crate) use rule_set::datastreams;
 pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
 pub use subject::{Subject, UnknownSubject};
-pub use types::{Effect, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, SourceView, Transition};
+pub use types::{
+    Effect, Endpoint, EndpointView, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, Transition,
+};
 pub use watched::{Uncovered, WatchedRule};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
@@ -113,7 +115,7 @@ impl Engine {
         match input {
             Input::Observation(measured) => self.observe(now, &measured),
             Input::Status { station, online, kept, at } => self.note_status(now, &station, (online, kept), at),
-            Input::Sources(sources) => self.note_sources(now, &sources),
+            Input::Endpoints(endpoints) => self.note_endpoints(now, &endpoints),
             Input::Tick => self.tick(now),
             Input::Acknowledge { alert, by, seen, note } => vec![self.acknowledge(now, alert, by, (seen, note))],
             Input::Mute(mute) => vec![self.mute(mute)],

@@ -85,7 +85,7 @@ impl Quiet {
     #[must_use]
     pub fn counted_from(&self, subject: &Subject, heard: &Heard, not_before: UtcMillis) -> Option<UtcMillis> {
         let since = match subject {
-            Subject::Source(_) => heard.offline_since?,
+            Subject::Source(_) | Subject::Store => heard.offline_since?,
             Subject::Datastream(_) | Subject::Station(_) => heard.last.unwrap_or(self.from),
         };
         Some(since.max(self.from).max(not_before))
@@ -97,7 +97,7 @@ impl Quiet {
     pub fn due(&self, subject: &Subject, heard: &Heard, silent_ms: i64) -> Level {
         let said = match subject {
             Subject::Station(_) if heard.offline_since.is_some() => self.after.first(),
-            Subject::Station(_) | Subject::Datastream(_) | Subject::Source(_) => Level::Normal,
+            Subject::Station(_) | Subject::Datastream(_) | Subject::Source(_) | Subject::Store => Level::Normal,
         };
         self.after.level(silent_ms).max(said).max(self.level)
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bakau_model::{DatastreamId, SourceName, StationId};
-use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot};
+use bakau_registry::{Datastream, DatastreamTarget, Rule, RuleTarget, Snapshot, StationTarget};
 
 use super::{Limits, Subject, WatchedRule, covering::find_uncovered};
 
@@ -38,15 +38,15 @@ impl RuleSet {
 }
 
 fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Vec<Subject> {
-    match &rule.target {
-        RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => {
+    match rule.condition.target() {
+        RuleTarget::Datastreams(_) => {
             datastreams(rule, snapshot).into_iter().map(|datastream| Subject::Datastream(datastream.number)).collect()
         }
-        RuleTarget::Station(station) if snapshot.stations.contains_key(station) => {
-            vec![Subject::Station(station.clone())]
+        RuleTarget::Stations(StationTarget::Station(station)) => {
+            let registered = snapshot.stations.get(station);
+            registered.map(|station| Subject::Station(station.id.clone())).into_iter().collect()
         }
-        RuleTarget::Station(_) => Vec::new(),
-        RuleTarget::Stations { kind } => {
+        RuleTarget::Stations(StationTarget::Stations { kind }) => {
             let wanted = snapshot.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
             // A station of which nothing is expected cannot be silent.
             let expected: BTreeSet<&StationId> = snapshot.datastreams.values().map(|one| &one.station).collect();
@@ -54,24 +54,22 @@ fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) ->
             wanted.map(|station| Subject::Station(station.id.clone())).collect()
         }
         RuleTarget::Sources(Some(source)) => vec![Subject::Source(source.clone())],
-        // The store is none of them: it sends nothing, it takes, and has a rule of its own.
-        RuleTarget::Sources(None) => {
-            sources.iter().filter(|source| !source.is_store()).cloned().map(Subject::Source).collect()
-        }
+        RuleTarget::Sources(None) => sources.iter().cloned().map(Subject::Source).collect(),
+        RuleTarget::Store => vec![Subject::Store],
     }
 }
 
-/// The registered datastreams that a rule watches, each by itself; none for rules about stations and sources.
+/// The registered datastreams that a rule watches, each by itself; none for rules about anything else.
 pub(crate) fn datastreams<'a>(rule: &Rule, snapshot: &'a Snapshot) -> Vec<&'a Arc<Datastream>> {
-    match &rule.target {
-        RuleTarget::Datastream(name) => snapshot.datastream(name).into_iter().collect(),
-        RuleTarget::Parameter { parameter, kind } => {
+    match rule.condition.target() {
+        RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => snapshot.datastream(name).into_iter().collect(),
+        RuleTarget::Datastreams(DatastreamTarget::Parameter { parameter, kind }) => {
             let of_kind = |datastream: &&Arc<Datastream>| {
                 let station = snapshot.stations.get(&datastream.station);
                 kind.is_none_or(|kind| station.is_some_and(|station| station.kind == kind))
             };
             snapshot.datastreams.values().filter(|one| one.parameter == *parameter).filter(of_kind).collect()
         }
-        RuleTarget::Station(_) | RuleTarget::Stations { .. } | RuleTarget::Sources(_) => Vec::new(),
+        RuleTarget::Stations(_) | RuleTarget::Sources(_) | RuleTarget::Store => Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Limits, Machine, Quiet, Subject};
 use crate::AlertId;
 
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 const CODEC_POSTCARD: u8 = 0;
 const HEADER_BYTES: usize = 14;
 
@@ -105,7 +105,9 @@ impl Judge {
                 last: None,
                 looked: None,
             },
-            Condition::Silence(_) | Condition::SourceDown(_) => Self::Quiet(Quiet::new(After::of(rule), now)),
+            Condition::Silence { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => {
+                Self::Quiet(Quiet::new(After::of(rule), now))
+            }
         }
     }
 
@@ -121,10 +123,13 @@ impl Judge {
     /// Whether it goes by the figures of a rule.
     #[must_use]
     pub fn fits(&self, rule: &Rule) -> bool {
-        match (self, &rule.condition) {
-            (Self::Threshold { limits, .. }, Condition::Threshold { .. }) => limits.has_figures_of(rule),
-            (Self::Quiet(quiet), Condition::Silence(_) | Condition::SourceDown(_)) => quiet.after == After::of(rule),
-            (Self::Threshold { .. } | Self::Quiet(_), _) => false,
+        let judges_values = match &rule.condition {
+            Condition::Threshold { .. } => true,
+            Condition::Silence { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => false,
+        };
+        match self {
+            Self::Threshold { limits, .. } => judges_values && limits.has_figures_of(rule),
+            Self::Quiet(quiet) => !judges_values && quiet.after == After::of(rule),
         }
     }
 

@@ -25,8 +25,8 @@ pub enum Input {
         /// When that was received.
         at: UtcMillis,
     },
-    /// The state of every source.
-    Sources(Vec<SourceView>),
+    /// The state of every source and of the store.
+    Endpoints(Vec<EndpointView>),
     /// Time has passed, and everything that arrived before has been handed in. Deadlines of silence are looked at here
     /// and nowhere else, so an engine that is behind takes nobody for silent.
     Tick,
@@ -79,12 +79,30 @@ pub struct Measured {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin(pub(super) u16);
 
-/// Whether a source brings messages, as whoever runs the sources sees it.
+/// What messages come from or go to, and what can be down.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// A source of messages.
+    Source(SourceName),
+    /// The store.
+    Store,
+}
+
+impl From<Endpoint> for Subject {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Source(name) => Self::Source(name),
+            Endpoint::Store => Self::Store,
+        }
+    }
+}
+
+/// Whether a source brings messages, or the store takes them, as whoever runs them sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceView {
-    /// The source.
-    pub name: SourceName,
-    /// Whether it receives; one that is connected and blocked does not.
+pub struct EndpointView {
+    /// The source, or the store.
+    pub endpoint: Endpoint,
+    /// Whether messages pass; a source that is connected and blocked lets none pass.
     pub up: bool,
     /// Since when.
     pub since: UtcMillis,

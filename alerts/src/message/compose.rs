@@ -6,7 +6,7 @@ use bakau_model::{Flag, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_text::{Messages, escape, escape_quoted};
 
 use crate::{
-    Acknowledgement, NoticeKind,
+    Acknowledgement, ConditionKind, NoticeKind,
     delivery::channel::{email::CHART_CID, telegram},
     engine::Reason,
     message::{
@@ -61,7 +61,7 @@ pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
     let words = messages(about.language);
     let (kind, language) = (about.kind, about.language);
     let badge = badge(facts, words);
-    let headline = headline(facts, language, words);
+    let headline = headline(facts, language);
     let subject = words.fill(subject_key(kind), &[("badge", &badge), ("headline", &headline)]);
     let preface = match kind {
         NoticeKind::Transition => None,
@@ -206,25 +206,36 @@ const fn subject_key(kind: NoticeKind) -> &'static str {
 /// `AWAS`, `DITUTUP`, `Data terputus (SIAGA)`: what happened, in a word.
 fn badge(facts: &Facts, words: &Messages) -> String {
     let level = words.text(text::level_key(facts.level));
-    match (facts.reason, facts.kind.is_technical()) {
-        (Reason::RuleChanged | Reason::RuleRemoved | Reason::StateLost, _) => words.text("badge_closed").to_owned(),
-        (Reason::Unconfirmed, _) => words.fill("badge_unconfirmed", &[("level", level)]),
-        (_, true) if facts.is_about_store() && facts.level == Level::Normal => {
-            words.text("badge_store_back").to_owned()
-        }
-        (_, true) if facts.is_about_store() => words.fill("badge_store", &[("level", level)]),
-        (_, true) if facts.level == Level::Normal => words.text("badge_returned").to_owned(),
-        (_, true) => words.fill("badge_silent", &[("level", level)]),
-        (_, false) if facts.flag == Some(Flag::Suspect) => words.fill("badge_suspect", &[("level", level)]),
-        (_, false) => level.to_owned(),
+    let is_over = facts.level == Level::Normal;
+    match facts.reason {
+        Reason::RuleChanged | Reason::RuleRemoved | Reason::StateLost => words.text("badge_closed").to_owned(),
+        Reason::Unconfirmed => words.fill("badge_unconfirmed", &[("level", level)]),
+        Reason::Threshold
+        | Reason::Confirmed
+        | Reason::NeverReported
+        | Reason::Stale
+        | Reason::Offline
+        | Reason::SourceDown
+        | Reason::StoreDown
+        | Reason::Returned => match facts.kind {
+            ConditionKind::Threshold if facts.flag == Some(Flag::Suspect) => {
+                words.fill("badge_suspect", &[("level", level)])
+            }
+            ConditionKind::Threshold => level.to_owned(),
+            ConditionKind::Silence | ConditionKind::SourceDown if is_over => words.text("badge_returned").to_owned(),
+            ConditionKind::Silence | ConditionKind::SourceDown => words.fill("badge_silent", &[("level", level)]),
+            ConditionKind::StoreDown if is_over => words.text("badge_store_back").to_owned(),
+            ConditionKind::StoreDown => words.fill("badge_store", &[("level", level)]),
+        },
     }
 }
 
 /// `Oksigen terlarut 0,42 mg/L · BeeJay Bakau`.
-fn headline(facts: &Facts, language: Language, words: &Messages) -> String {
-    let station = facts.station().map(|station| station.name.get(language));
-    let source = facts.source().map(|source| text::source_name(source, words));
-    let place = station.map(str::to_owned).or(source).unwrap_or_default();
+fn headline(facts: &Facts, language: Language) -> String {
+    let place = match facts.station() {
+        Some(station) => station.name.get(language).to_owned(),
+        None => text::subject(facts, language),
+    };
     let Some(parameter) = facts.parameter() else { return place };
     let name = parameter.name.get(language);
     match text::measure(facts, facts.value, language) {
@@ -322,7 +333,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        AlertKind,
         message::facts::SubjectFacts,
         testing::{facts, minute},
     };
@@ -360,18 +370,17 @@ mod tests {
         let SubjectFacts::Datastream { station, .. } = &facts.subject else { panic!() };
         facts.subject = SubjectFacts::Station(station.clone());
         let heard = (reason != Reason::NeverReported).then(|| minute(118));
-        Facts { kind: AlertKind::Silence, value: None, worst: None, flag: None, heard, ..facts }
+        Facts { kind: ConditionKind::Silence, value: None, worst: None, flag: None, heard, ..facts }
     }
 
     fn store(reason: Reason, to: Level) -> Facts {
-        let subject = SubjectFacts::Source(bakau_model::SourceName::new(bakau_model::SourceName::STORE).unwrap());
-        Facts { kind: AlertKind::SourceDown, subject, agency: None, ..silent(reason, to) }
+        Facts { kind: ConditionKind::StoreDown, subject: SubjectFacts::Store, agency: None, ..silent(reason, to) }
     }
 
     fn source_down() -> Facts {
         let facts = silent(Reason::SourceDown, Level::Siaga);
         let subject = SubjectFacts::Source(bakau_model::SourceName::new("kota").unwrap());
-        Facts { kind: AlertKind::SourceDown, subject, agency: None, ..facts }
+        Facts { kind: ConditionKind::SourceDown, subject, agency: None, ..facts }
     }
 
     /// Every kind of message, by name.
@@ -390,7 +399,7 @@ mod tests {
             ("offline", silent(Reason::Offline, Level::Siaga), news),
             ("returned", Facts { previous_level: Level::Siaga, ..silent(Reason::Returned, Level::Normal) }, news),
             ("source down", source_down(), news),
-            ("store failing", store(Reason::SourceDown, Level::Siaga), news),
+            ("store failing", store(Reason::StoreDown, Level::Siaga), news),
             ("store back", Facts { previous_level: Level::Siaga, ..store(Reason::Returned, Level::Normal) }, news),
             ("reminder", awas(), NoticeKind::Reminder),
             ("escalation", awas(), NoticeKind::Escalation),

@@ -3,13 +3,14 @@
 //! Names, units and limits may change before a notice is delivered; the decision log keeps what was known.
 
 use bakau_model::{
-    AgencyId, DatastreamName, Flag, Level, Parameter, RuleId, SourceName, StationId, StationKind, Text, Unit, UtcMillis,
+    AgencyId, DatastreamName, Flag, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text, Unit,
+    UtcMillis,
 };
-use bakau_registry::{Condition, Rule, Snapshot, Threshold};
+use bakau_registry::{Band, Condition, Direction, Rule, Snapshot, Threshold};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AlertId, AlertKind,
+    AlertId, ConditionKind,
     engine::{Reason, Subject, Transition},
     recipients::{concerned::Concerned, routes::Matter},
 };
@@ -19,7 +20,7 @@ use crate::{
 pub(crate) struct Facts {
     pub(crate) alert: AlertId,
     pub(crate) sequence: u32,
-    pub(crate) kind: AlertKind,
+    pub(crate) kind: ConditionKind,
     pub(crate) reason: Reason,
     pub(crate) level: Level,
     pub(crate) previous_level: Level,
@@ -58,6 +59,7 @@ pub(crate) enum SubjectFacts {
     Datastream { name: DatastreamName, parameter: ParameterFacts, station: StationFacts },
     Station(StationFacts),
     Source(SourceName),
+    Store,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,9 +90,23 @@ pub(crate) struct RuleFacts {
     pub(crate) id: RuleId,
     pub(crate) name: Text,
     pub(crate) revision: u64,
-    pub(crate) condition: Condition,
+    pub(crate) condition: ConditionFacts,
     pub(crate) hold_s: u32,
     pub(crate) source: Text,
+}
+
+/// The figures of a condition; what it is about is the subject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ConditionFacts {
+    Threshold {
+        direction: Direction,
+        #[serde(flatten)]
+        bands: PerLevel<Band>,
+    },
+    Silence(PerLevel<u32>),
+    SourceDown(PerLevel<u32>),
+    StoreDown(PerLevel<u32>),
 }
 
 impl Facts {
@@ -136,7 +152,7 @@ impl Facts {
     pub(crate) const fn datastream(&self) -> Option<&DatastreamName> {
         match &self.subject {
             SubjectFacts::Datastream { name, .. } => Some(name),
-            SubjectFacts::Station(_) | SubjectFacts::Source(_) => None,
+            SubjectFacts::Station(_) | SubjectFacts::Source(_) | SubjectFacts::Store => None,
         }
     }
 
@@ -144,7 +160,7 @@ impl Facts {
     pub(crate) const fn parameter(&self) -> Option<&ParameterFacts> {
         match &self.subject {
             SubjectFacts::Datastream { parameter, .. } => Some(parameter),
-            SubjectFacts::Station(_) | SubjectFacts::Source(_) => None,
+            SubjectFacts::Station(_) | SubjectFacts::Source(_) | SubjectFacts::Store => None,
         }
     }
 
@@ -153,16 +169,11 @@ impl Facts {
         self.subject.station()
     }
 
-    /// Whether it is about the store, which is watched like a source.
-    pub(crate) fn is_about_store(&self) -> bool {
-        self.source().is_some_and(SourceName::is_store)
-    }
-
     /// The source, where it is about one.
     pub(crate) const fn source(&self) -> Option<&SourceName> {
         match &self.subject {
             SubjectFacts::Source(source) => Some(source),
-            SubjectFacts::Datastream { .. } | SubjectFacts::Station(_) => None,
+            SubjectFacts::Datastream { .. } | SubjectFacts::Station(_) | SubjectFacts::Store => None,
         }
     }
 }
@@ -181,13 +192,14 @@ impl SubjectFacts {
             }
             Subject::Station(station) => Self::Station(StationFacts::of(station, snapshot)),
             Subject::Source(source) => Self::Source(source.clone()),
+            Subject::Store => Self::Store,
         })
     }
 
     const fn station(&self) -> Option<&StationFacts> {
         match self {
             Self::Datastream { station, .. } | Self::Station(station) => Some(station),
-            Self::Source(_) => None,
+            Self::Source(_) | Self::Store => None,
         }
     }
 }
@@ -218,13 +230,24 @@ impl ParameterFacts {
     }
 }
 
+impl ConditionFacts {
+    const fn of(condition: &Condition) -> Self {
+        match condition {
+            Condition::Threshold { direction, bands, .. } => Self::Threshold { direction: *direction, bands: *bands },
+            Condition::Silence { after_s, .. } => Self::Silence(*after_s),
+            Condition::SourceDown { after_s, .. } => Self::SourceDown(*after_s),
+            Condition::StoreDown { after_s } => Self::StoreDown(*after_s),
+        }
+    }
+}
+
 impl RuleFacts {
     fn of(rule: &Rule, revision: u64) -> Self {
         Self {
             id: rule.id.clone(),
             name: rule.name.clone(),
             revision,
-            condition: rule.condition.clone(),
+            condition: ConditionFacts::of(&rule.condition),
             hold_s: rule.hold_s,
             source: rule.source.clone(),
         }

@@ -1,7 +1,7 @@
 //! The sentence people read, in both languages. Pure.
 
-use bakau_model::{DEFAULT_ZONE, Flag, Language, Level, Text, UtcMillis};
-use bakau_text::{Messages, format, texts};
+use bakau_model::{ConditionKind, DEFAULT_ZONE, Flag, Language, Level, Text, UtcMillis};
+use bakau_text::{format, texts};
 use jiff::tz::TimeZone;
 
 use crate::{
@@ -53,8 +53,8 @@ pub(crate) fn sentence(facts: &Facts, language: Language) -> String {
     if marked { format!("{text} {}", messages.text("suspect")) } else { text }
 }
 
-/// The station, the datastream at its station, or the source.
-fn subject(facts: &Facts, language: Language) -> String {
+/// The station, the datastream at its station, the source or the store.
+pub(crate) fn subject(facts: &Facts, language: Language) -> String {
     let messages = messages(language);
     match &facts.subject {
         SubjectFacts::Datastream { parameter, station, .. } => {
@@ -62,16 +62,9 @@ fn subject(facts: &Facts, language: Language) -> String {
             messages.fill("datastream", &[("parameter", parameter), ("station", station)])
         }
         SubjectFacts::Station(station) => station.name.get(language).to_owned(),
-        SubjectFacts::Source(source) => source_name(source, messages),
+        SubjectFacts::Source(source) => messages.fill("source", &[("source", source.as_str())]),
+        SubjectFacts::Store => messages.text("store").to_owned(),
     }
-}
-
-/// A source, or the store, for people.
-pub(crate) fn source_name(source: &bakau_model::SourceName, messages: &Messages) -> String {
-    if source.is_store() {
-        return messages.text("store").to_owned();
-    }
-    messages.fill("source", &[("source", source.as_str())])
 }
 
 /// What it is about, in both languages.
@@ -119,8 +112,8 @@ fn template(facts: &Facts) -> &'static str {
         Reason::NeverReported => "never_reported",
         Reason::Stale => "stale",
         Reason::Offline => "offline",
-        Reason::SourceDown if facts.is_about_store() => "store_failing",
-        Reason::Returned if facts.is_about_store() => "store_returned",
+        Reason::StoreDown => "store_failing",
+        Reason::Returned if facts.kind == ConditionKind::StoreDown => "store_returned",
         Reason::SourceDown => "source_down",
         Reason::Returned => "returned",
         Reason::RuleChanged if facts.value.is_none() => "rule_changed_silence",

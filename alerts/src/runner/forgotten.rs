@@ -7,7 +7,7 @@ use bakau_registry::Rule;
 
 use super::Runner;
 use crate::{
-    AlertView,
+    AlertView, ConditionKind,
     db::Decision,
     engine::{Reason, SlotKey, Subject, Transition},
 };
@@ -42,11 +42,14 @@ impl Runner {
     }
 
     fn subject_of(&self, alert: &AlertView) -> Option<Subject> {
-        match (&alert.datastream, &alert.station, &alert.source) {
-            (Some(name), ..) => Some(Subject::Datastream(self.snapshot.datastream(name)?.number)),
-            (None, Some(station), _) => Some(Subject::Station(station.clone())),
-            (None, None, source) => source.clone().map(Subject::Source),
-        }
+        Some(match alert.kind {
+            ConditionKind::StoreDown => Subject::Store,
+            ConditionKind::SourceDown => Subject::Source(alert.source.clone()?),
+            ConditionKind::Threshold | ConditionKind::Silence => match &alert.datastream {
+                Some(name) => Subject::Datastream(self.snapshot.datastream(name)?.number),
+                None => Subject::Station(alert.station.clone()?),
+            },
+        })
     }
 }
 

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     AlertView, Sources,
     db::{Command, Commit, Db, Decision, Loaded, Outcome, StoredCommand},
-    engine::{Ahead, Effect, Engine, Input, Mute, Requester, SourceView, Subject, Transition},
+    engine::{Ahead, Effect, EndpointView, Engine, Input, Mute, Requester, Subject, Transition},
     message::facts::Facts,
     metrics::METRICS,
     recipients::routes::recipients,
@@ -84,7 +84,7 @@ pub(crate) struct Runner {
     snapshot: Arc<Snapshot>,
     sources: Arc<dyn Sources>,
     /// As last told to the engine.
-    source_views: Vec<SourceView>,
+    endpoints: Vec<EndpointView>,
     pending: Commit,
     /// Cursor B as it is in the database.
     committed: Seq,
@@ -133,7 +133,7 @@ impl Runner {
             through: Through::default(),
             store: setup.store,
             snapshot: Arc::default(),
-            source_views: setup.sources.sources(),
+            endpoints: setup.sources.endpoints(),
             sources: setup.sources,
             pending: Commit { cursor, ..Commit::default() },
             committed: cursor,
@@ -157,7 +157,7 @@ impl Runner {
             if look_at_requests {
                 self.take_requests().await;
             }
-            self.take_sources();
+            self.take_endpoints();
             let (now, arrived) = (self.clock.now(), self.spool.last_seq());
             let more = self.evaluate_next().await;
             self.take_due(now);
@@ -358,6 +358,7 @@ impl Runner {
         tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
         let behind = match &transition.subject {
             Subject::Source(source) => through::behind(source, &self.engine, &self.through, &self.snapshot),
+            Subject::Store => through::everybody(&self.snapshot),
             Subject::Datastream(_) | Subject::Station(_) => Vec::new(),
         };
         let facts = Facts::of(transition, behind, &self.snapshot);

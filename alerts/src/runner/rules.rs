@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Runner;
-use crate::engine::{Input, RuleSet, SourceView};
+use crate::engine::{Endpoint, EndpointView, Input, RuleSet};
 
 impl Runner {
     pub(super) fn take_rules(&mut self, first: bool) {
@@ -16,30 +16,34 @@ impl Runner {
 
     fn change_rules(&mut self) {
         let now = self.clock.now();
-        let names = self.source_views.iter().map(|source| source.name.clone()).collect();
+        let names = self.endpoints.iter().filter_map(|view| match &view.endpoint {
+            Endpoint::Source(name) => Some(name.clone()),
+            Endpoint::Store => None,
+        });
+        let names = names.collect();
         let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot, &names)));
         self.decide(effects, None, None);
-        let effects = self.engine.step(now, Input::Sources(self.source_views.clone()));
+        let effects = self.engine.step(now, Input::Endpoints(self.endpoints.clone()));
         self.decide(effects, None, None);
     }
 
     /// Tells the engine what has changed with the sources; a new one may have rules. Before each evaluation, so that the
     /// engine knows the source of whatever arrived.
-    pub(super) fn take_sources(&mut self) {
-        let views = self.sources.sources();
+    pub(super) fn take_endpoints(&mut self) {
+        let views = self.sources.endpoints();
         // Since when one has been up decides nothing.
-        let alike = |(one, two): (&SourceView, &SourceView)| {
-            one.name == two.name && one.up == two.up && (one.up || one.since == two.since)
+        let alike = |(one, two): (&EndpointView, &EndpointView)| {
+            one.endpoint == two.endpoint && one.up == two.up && (one.up || one.since == two.since)
         };
-        if views.len() == self.source_views.len() && views.iter().zip(&self.source_views).all(alike) {
+        if views.len() == self.endpoints.len() && views.iter().zip(&self.endpoints).all(alike) {
             return;
         }
-        let same = views.iter().map(|source| &source.name).eq(self.source_views.iter().map(|source| &source.name));
-        self.source_views = views;
+        let same = views.iter().map(|view| &view.endpoint).eq(self.endpoints.iter().map(|view| &view.endpoint));
+        self.endpoints = views;
         if !same {
             return self.change_rules();
         }
-        let effects = self.engine.step(self.clock.now(), Input::Sources(self.source_views.clone()));
+        let effects = self.engine.step(self.clock.now(), Input::Endpoints(self.endpoints.clone()));
         self.decide(effects, None, None);
     }
 }

@@ -1,13 +1,13 @@
-//! What the room has to know of the sources of messages; whoever runs them tells.
+//! What alerts have to know of the sources of messages and of the store; whoever runs them tells.
 
 use std::fmt::Debug;
 
-use crate::engine::SourceView;
+use crate::engine::EndpointView;
 
-/// Tells the state of every source; asked before each evaluation and about once a second.
+/// Tells the state of every source and of the store; asked before each evaluation and about once a second.
 pub trait Sources: Debug + Send + Sync {
-    /// Every source there is now.
-    fn sources(&self) -> Vec<SourceView>;
+    /// Every source there is now, and the store.
+    fn endpoints(&self) -> Vec<EndpointView>;
 }
 
 /// No sources, for measuring and tests.
@@ -15,7 +15,7 @@ pub trait Sources: Debug + Send + Sync {
 pub struct NoSources;
 
 impl Sources for NoSources {
-    fn sources(&self) -> Vec<SourceView> {
+    fn endpoints(&self) -> Vec<EndpointView> {
         Vec::new()
     }
 }

@@ -35,7 +35,7 @@ impl Through {
 }
 
 /// Whom an alert about a source concerns: everybody whose station was last heard through it; of a station that has not
-/// been heard whoever could be, by the routes of that source; of the store everybody.
+/// been heard whoever could be, by the routes of that source.
 pub(crate) fn behind(source: &SourceName, engine: &Engine, through: &Through, snapshot: &Snapshot) -> Vec<Concerned> {
     let mut heard: BTreeMap<&StationId, BTreeSet<&SourceName>> = BTreeMap::new();
     for datastream in snapshot.datastreams.values() {
@@ -52,7 +52,15 @@ pub(crate) fn behind(source: &SourceName, engine: &Engine, through: &Through, sn
             sources.contains(source)
         }
     };
-    let stations = snapshot.stations.values().filter(|station| source.is_store() || is_behind(station));
+    concerned(snapshot.stations.values().filter(is_behind))
+}
+
+/// Whom an alert about the store concerns.
+pub(crate) fn everybody(snapshot: &Snapshot) -> Vec<Concerned> {
+    concerned(snapshot.stations.values())
+}
+
+fn concerned<'a>(stations: impl Iterator<Item = &'a Station>) -> Vec<Concerned> {
     stations.map(Concerned::of).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -253,8 +253,11 @@ async fn a_value_that_fails_quality_control_alarms_nobody_even_just_after_a_rest
 fn gauge() -> Snapshot {
     let mut rule = do_rule(0);
     let waspada = Band::one_sided(Direction::Above, Threshold { raise: 5.0, clear: 1.0 });
-    rule.condition =
-        Condition::Threshold { direction: Direction::Above, bands: PerLevel { waspada, siaga: None, awas: None } };
+    rule.condition = Condition::Threshold {
+        target: testing::do_target(),
+        direction: Direction::Above,
+        bands: PerLevel { waspada, siaga: None, awas: None },
+    };
     let mut counting = snapshot(NOWHERE, 1, [rule]);
     let counter = Some(bakau_model::Counter { max: None, interval_ms: 60_000 });
     let limits = bakau_model::QualityLimits { counter, ..bakau_model::QualityLimits::default() };

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AlertDetail, AlertId, AlertQuery, Alerts, AlertsConfig, FixedSecrets, Sources, engine::SourceView, testing,
+    AlertDetail, AlertId, AlertQuery, Alerts, AlertsConfig, FixedSecrets, Sources, engine::EndpointView, testing,
 };
 
 /// A folder with spool and store that outlive the alert room.
@@ -37,10 +37,10 @@ struct House {
 
 /// Sources as a test wants them.
 #[derive(Debug, Default)]
-struct TestSources(Mutex<Vec<SourceView>>);
+struct TestSources(Mutex<Vec<EndpointView>>);
 
 impl Sources for TestSources {
-    fn sources(&self) -> Vec<SourceView> {
+    fn endpoints(&self) -> Vec<EndpointView> {
         self.0.lock().clone()
     }
 }

@@ -1,10 +1,10 @@
 //! Who is told, of what, and of what not.
 
 use bakau_model::{Language, Level, NotificationId, PersonId, Principal};
-use bakau_registry::{About, Notification, Person};
+use bakau_registry::{About, Condition, Notification, Person};
 
 use super::*;
-use crate::{NoticeKind, NoticeState, NoticeView, testing::do_rule};
+use crate::{NoticeKind, NoticeState, NoticeView, engine::Endpoint, testing::do_rule};
 
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
@@ -166,18 +166,11 @@ async fn a_source_and_the_store_concern_the_agencies_and_kinds_behind_them() {
         chosen("udara", "dlh", &[Air], "sari"),
         chosen("pdam", "pdam", &[], "tono"),
     ];
-    let down = |id: &str, source: &str| Rule {
-        id: id.parse().unwrap(),
-        target: bakau_registry::RuleTarget::Sources(Some(source.parse().unwrap())),
-        condition: bakau_registry::Condition::SourceDown(bakau_model::PerLevel {
-            waspada: Some(60),
-            siaga: None,
-            awas: None,
-        }),
-        ..do_rule(0)
-    };
-    let mut told_by = Snapshot::clone(&registered(down("sumber", "demo"), notifications));
-    let gudang = Rule { channels: Vec::new(), ..down("gudang", SourceName::STORE) };
+    let after_s = bakau_model::PerLevel { waspada: Some(60), siaga: None, awas: None };
+    let rule = |id: &str, condition| Rule { id: id.parse().unwrap(), condition, ..do_rule(0) };
+    let source = Condition::SourceDown { source: Some("demo".parse().unwrap()), after_s };
+    let mut told_by = Snapshot::clone(&registered(rule("sumber", source), notifications));
+    let gudang = Rule { channels: Vec::new(), ..rule("gudang", Condition::StoreDown { after_s }) };
     told_by.rules.insert(gudang.id.clone(), Arc::new(gudang));
     let mut other = told_by.stations.values().next().unwrap().clone();
     (other.id, other.agency, other.kind) = ("pdam-01".parse().unwrap(), "pdam".parse().unwrap(), Air);
@@ -187,19 +180,19 @@ async fn a_source_and_the_store_concern_the_agencies_and_kinds_behind_them() {
     let seq = house.arrive(&[(0, 6.0)]);
     cursor_reaches(&house.reader, seq).await;
     let since = house.clock.now();
-    let view = |name: &str| SourceView { name: name.parse().unwrap(), up: false, since };
-    *house.sources.0.lock() = vec![view("demo"), view(SourceName::STORE)];
+    let view = |endpoint| EndpointView { endpoint, up: false, since };
+    *house.sources.0.lock() = vec![view(Endpoint::Source("demo".parse().unwrap())), view(Endpoint::Store)];
     let mut told = eventually("both alerts", async || {
         house.clock.advance(1_000);
         let details = room.details().await;
-        let told = |detail: &AlertDetail| (detail.alert.source.as_ref().unwrap().to_string(), told(detail));
+        let told = |detail: &AlertDetail| (detail.alert.kind.key(), told(detail));
         (details.len() == 2).then(|| details.iter().map(told).collect::<Vec<_>>())
     })
     .await;
     told.sort();
     let expected = [
-        ("demo".to_owned(), vec!["waspada budi bot".to_owned()]),
-        ("store".to_owned(), vec!["waspada budi bot".to_owned(), "waspada tono bot".to_owned()]),
+        ("source_down", vec!["waspada budi bot".to_owned()]),
+        ("store_down", vec!["waspada budi bot".to_owned(), "waspada tono bot".to_owned()]),
     ];
     assert_eq!(told, expected);
     room.close().await;

@@ -1,10 +1,14 @@
 //! Silence, from the spool to an alert that people see.
 
 use bakau_model::{DatastreamId, Level, PerLevel, RuleId, SourceName, StationId, StationStatus};
-use bakau_registry::{Condition, RuleTarget};
+use bakau_registry::{Condition, DatastreamTarget, SilenceTarget, StationTarget};
 
 use super::*;
-use crate::{AlertKind, AlertView, engine::Reason, testing::do_rule};
+use crate::{
+    AlertView, ConditionKind,
+    engine::{Endpoint, Reason},
+    testing::do_rule,
+};
 
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
@@ -15,8 +19,10 @@ fn station() -> StationId {
 fn silence_rule() -> Rule {
     Rule {
         id: RuleId::new("senyap").unwrap(),
-        target: RuleTarget::Stations { kind: None },
-        condition: Condition::Silence(PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None }),
+        condition: Condition::Silence {
+            target: SilenceTarget::Stations(StationTarget::Stations { kind: None }),
+            after_s: PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None },
+        },
         ..do_rule(0)
     }
 }
@@ -61,7 +67,7 @@ async fn a_silent_station_becomes_an_alert_with_its_owner_and_no_value() {
     let alert = newest(&room, "silence", |alert| alert.level == Level::Waspada).await;
     assert_eq!(
         (alert.kind, alert.station.clone(), alert.datastream.clone()),
-        (AlertKind::Silence, Some(station()), None)
+        (ConditionKind::Silence, Some(station()), None)
     );
     assert_eq!((alert.agency.as_ref().unwrap().as_str(), alert.onset, alert.value), ("dlh", at(1), None));
     house.clock.set(at(61));
@@ -114,16 +120,18 @@ async fn a_last_will_is_told_at_once() {
 fn source_rule() -> Rule {
     Rule {
         id: RuleId::new("sumber").unwrap(),
-        target: RuleTarget::Sources(None),
-        condition: Condition::SourceDown(PerLevel { waspada: Some(60), siaga: None, awas: None }),
+        condition: Condition::SourceDown {
+            source: None,
+            after_s: PerLevel { waspada: Some(60), siaga: None, awas: None },
+        },
         ..do_rule(0)
     }
 }
 
 /// Says of the source, through which values come in these tests, whether it is connected.
 fn say(house: &House, up: bool) {
-    let name = SourceName::new("demo").unwrap();
-    *house.sources.0.lock() = vec![SourceView { name, up, since: house.clock.now() }];
+    let endpoint = Endpoint::Source(SourceName::new("demo").unwrap());
+    *house.sources.0.lock() = vec![EndpointView { endpoint, up, since: house.clock.now() }];
 }
 
 #[tokio::test]
@@ -134,7 +142,7 @@ async fn a_source_that_is_down_is_an_alert_of_its_own() {
     newest_after(&house, &room, 60_000).await;
     let alert = room.alerts.list(&AlertQuery::default()).await.unwrap().remove(0);
     let name = SourceName::new("demo").ok();
-    assert_eq!((alert.kind, alert.source, alert.station), (AlertKind::SourceDown, name, None));
+    assert_eq!((alert.kind, alert.source, alert.station), (ConditionKind::SourceDown, name, None));
     say(&house, true);
     newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
     room.close().await;
@@ -174,7 +182,8 @@ async fn newest_after(house: &House, room: &Room, ms: i64) {
 #[tokio::test]
 async fn a_rule_about_a_parameter_watches_each_datastream_by_itself() {
     let mut rule = do_rule(0);
-    rule.target = RuleTarget::Parameter { parameter: "do".parse().unwrap(), kind: None };
+    let Condition::Threshold { target, .. } = &mut rule.condition else { panic!() };
+    *target = DatastreamTarget::Parameter { parameter: "do".parse().unwrap(), kind: None };
     let mut registered = snapshot(NOWHERE, 1, [rule]);
     let other = DatastreamId::new(8);
     let second = bakau_registry::Datastream {

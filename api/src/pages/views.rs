@@ -8,14 +8,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use bakau_alerts::{AlertDetail, AlertId, AlertKind, AlertQuery, SettledQuery};
+use bakau_alerts::{AlertDetail, AlertId, AlertQuery, ConditionKind, SettledQuery};
 use bakau_answers as answers;
 use bakau_dashboards::{
     assets,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertFilter, AlertPageView, AlertTopic, AlertsView, Frame, Grouping, OverviewFilter,
-        OverviewView, ProblemView, SettledView, StationClass, StationView, Window,
+        AcknowledgeForm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView,
+        ProblemView, SettledView, StationClass, StationView, Window,
     },
 };
 use bakau_model::{DAY_MS, DAY_S, Language, Level, StationKind, Text, UtcMillis};
@@ -159,7 +159,7 @@ pub(crate) async fn alerts(
         level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
         agency: params.id("agency")?,
         station: params.station()?,
-        topic: params.choice("kind", &AlertTopic::ALL.map(|topic| (topic.key(), topic)))?,
+        kind: params.choice("kind", &ConditionKind::ALL.map(|kind| (kind.key(), kind)))?,
         days: params.number("days", 1..=3_660)?.and_then(|days| u16::try_from(days).ok()),
     };
     let before = params.text("before");
@@ -170,7 +170,7 @@ pub(crate) async fn alerts(
         active_only: !filter.all,
         agency: filter.agency.clone(),
         station: filter.station.clone(),
-        kind: filter.topic.and_then(|topic| AlertKind::from_key(topic.key())),
+        kind: filter.kind,
         min_level: filter.level,
         from: filter.days.map(|days| frame.generated_at.saturating_add(-i64::from(days) * DAY_MS)),
         before,

@@ -5,15 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{Acknowledgement, AlertDetail, AlertKind, AlertView, Episode, NoticeState};
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertView, ConditionKind, Episode, NoticeState};
 use bakau_dashboards::view::{
-    self, AcknowledgementRow, AlertRow, AlertTopic, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow,
-    Freshness, LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
+    self, AcknowledgementRow, AlertRow, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow, Freshness,
+    LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{
     AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, MINUTE_MS, Observation, RuleId,
-    SourceName, StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
+    StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -216,20 +216,14 @@ impl<'a> Gatherer<'a> {
         let station = alert.station.as_ref();
         let registered = station.and_then(|id| self.snapshot.stations.get(id)).map(|station| station.name.clone());
         let source = alert.source.as_ref().map(|source| source.as_str());
-        let is_store = alert.source.as_ref().is_some_and(SourceName::is_store);
         let written = station.map(StationId::as_str).or(source).unwrap_or_default();
         AlertRow {
             id: alert.id.to_string(),
-            topic: match alert.kind {
-                AlertKind::Threshold => AlertTopic::Threshold,
-                AlertKind::Silence => AlertTopic::Silence,
-                AlertKind::SourceDown if is_store => AlertTopic::StoreFailing,
-                AlertKind::SourceDown => AlertTopic::SourceDown,
-            },
+            kind: alert.kind,
             station: alert.station.clone(),
             subject: match registered {
                 Some(name) => name,
-                None if is_store => language::in_both("subject_store"),
+                None if alert.kind == ConditionKind::StoreDown => language::in_both("subject_store"),
                 None => Text::from(written),
             },
             datastream: alert.datastream.clone(),

@@ -17,7 +17,7 @@ use bakau_alerts::{
 use bakau_answers::{
     Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notice, SettledHistory, Transition,
 };
-use bakau_model::{AlertId, AlertKind, DAY_MS, DEFAULT_ZONE, Level};
+use bakau_model::{AlertId, ConditionKind, DAY_MS, DEFAULT_ZONE, Level};
 use bakau_registry::Snapshot;
 use jiff::tz::TimeZone;
 
@@ -69,7 +69,7 @@ pub(crate) async fn list(
         datastream: params.datastream()?,
         station: params.station()?,
         agency: params.agency()?,
-        kind: params.choice("kind", &AlertKind::ALL.map(|kind| (kind.key(), kind)))?,
+        kind: params.choice("kind", &ConditionKind::ALL.map(|kind| (kind.key(), kind)))?,
         min_level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
         from,
         to,

@@ -10,7 +10,7 @@ use axum::{
 use bakau_alerts::AlertView;
 use bakau_answers::{self as answers, LevelCondition, RuleDetail, RuleList};
 use bakau_model::{DatastreamName, Level, RuleId, Unit};
-use bakau_registry::{Band, Condition, Rule, RuleTarget, Snapshot};
+use bakau_registry::{Band, Condition, DatastreamTarget, Rule, RuleTarget, Snapshot, StationTarget};
 
 use crate::{
     http::{
@@ -55,7 +55,7 @@ fn tell(snapshot: &Snapshot, rule: &Rule, active: &[AlertView]) -> answers::Rule
         id: rule.id.clone(),
         name: rule.name.clone(),
         kind: rule.condition.kind(),
-        target: target(&rule.target),
+        target: target(rule.condition.target()),
         direction: rule.condition.direction(),
         unit: unit(snapshot, rule),
         levels: levels(&rule.condition),
@@ -68,16 +68,23 @@ fn tell(snapshot: &Snapshot, rule: &Rule, active: &[AlertView]) -> answers::Rule
 }
 
 /// What is watched: one of the members says what, the others are `null`.
-fn target(target: &RuleTarget) -> answers::RuleTarget {
+fn target(target: RuleTarget<'_>) -> answers::RuleTarget {
     let nothing = answers::RuleTarget::default();
-    match target.clone() {
-        RuleTarget::Datastream(name) => answers::RuleTarget { datastream: Some(name), ..nothing },
-        RuleTarget::Parameter { parameter, kind } => {
-            answers::RuleTarget { parameter: Some(parameter), station_kind: kind, ..nothing }
+    match target {
+        RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => {
+            answers::RuleTarget { datastream: Some(name.clone()), ..nothing }
         }
-        RuleTarget::Stations { kind } => answers::RuleTarget { station_kind: kind, ..nothing },
-        RuleTarget::Station(station) => answers::RuleTarget { station: Some(station), ..nothing },
-        RuleTarget::Sources(source) => answers::RuleTarget { source, ..nothing },
+        RuleTarget::Datastreams(DatastreamTarget::Parameter { parameter, kind }) => {
+            answers::RuleTarget { parameter: Some(parameter.clone()), station_kind: *kind, ..nothing }
+        }
+        RuleTarget::Stations(StationTarget::Stations { kind }) => {
+            answers::RuleTarget { station_kind: *kind, ..nothing }
+        }
+        RuleTarget::Stations(StationTarget::Station(station)) => {
+            answers::RuleTarget { station: Some(station.clone()), ..nothing }
+        }
+        RuleTarget::Sources(source) => answers::RuleTarget { source: source.cloned(), ..nothing },
+        RuleTarget::Store => nothing,
     }
 }
 
@@ -88,7 +95,9 @@ fn levels(condition: &Condition) -> BTreeMap<Level, LevelCondition> {
             let told = |band: &Band| LevelCondition { low: band.low, high: band.high, after_s: None };
             bands.iter().map(|(level, band)| (level, told(band))).collect()
         }
-        Condition::Silence(after_s) | Condition::SourceDown(after_s) => {
+        Condition::Silence { after_s, .. }
+        | Condition::SourceDown { after_s, .. }
+        | Condition::StoreDown { after_s } => {
             let told = |after_s: &u32| LevelCondition { low: None, high: None, after_s: Some(*after_s) };
             after_s.iter().map(|(level, after_s)| (level, told(after_s))).collect()
         }
@@ -97,10 +106,12 @@ fn levels(condition: &Condition) -> BTreeMap<Level, LevelCondition> {
 
 /// The unit of the thresholds.
 fn unit(snapshot: &Snapshot, rule: &Rule) -> Option<Unit> {
-    let parameter = match &rule.target {
-        RuleTarget::Datastream(name) => snapshot.datastream(name).map(|datastream| &datastream.parameter),
-        RuleTarget::Parameter { parameter, .. } => Some(parameter),
-        RuleTarget::Stations { .. } | RuleTarget::Station(_) | RuleTarget::Sources(_) => None,
+    let parameter = match rule.condition.target() {
+        RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => {
+            snapshot.datastream(name).map(|datastream| &datastream.parameter)
+        }
+        RuleTarget::Datastreams(DatastreamTarget::Parameter { parameter, .. }) => Some(parameter),
+        RuleTarget::Stations(_) | RuleTarget::Sources(_) | RuleTarget::Store => None,
     };
     parameter.and_then(|parameter| snapshot.parameters.get(parameter)).map(|info| info.unit.clone())
 }

@@ -13,7 +13,7 @@ use bakau_answers::{
 };
 use bakau_dashboards::view::{ClockAhead, Freshness, StationCard, ValueCell};
 use bakau_model::{DatastreamName, RuleId, UtcMillis};
-use bakau_registry::{Datastream, Deployment, Instrument, RuleTarget, Snapshot};
+use bakau_registry::{Datastream, Deployment, Instrument, Rule, RuleTarget, Snapshot};
 
 use crate::{
     http::{error::ApiError, query::Params, times::Times},
@@ -111,11 +111,8 @@ fn present_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Optio
 
 /// The rules that look at the values of a datastream.
 fn rules_of(snapshot: &Snapshot, datastream: &Datastream) -> Vec<RuleId> {
-    let of_values = |target: &RuleTarget| match target {
-        RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => true,
-        RuleTarget::Stations { .. } | RuleTarget::Station(_) | RuleTarget::Sources(_) => false,
-    };
-    let rules = snapshot.rules.values().filter(|rule| of_values(&rule.target));
+    let of_values = |rule: &&Arc<Rule>| matches!(rule.condition.target(), RuleTarget::Datastreams(_));
+    let rules = snapshot.rules.values().filter(of_values);
     rules.filter(|rule| snapshot.watches(rule, datastream)).map(|rule| rule.id.clone()).collect()
 }
 

@@ -1,8 +1,8 @@
 //! Alerts: crossings of thresholds, and what is silent or down.
 
 use bakau_model::{
-    AgencyId, AlertId, AlertKind, ChannelId, DatastreamName, DeliveryVerdict, Level, NoticeKind, NoticeState, PersonId,
-    RuleId, SourceName, StationId, Text, TransitionReason, Unit,
+    AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Level, NoticeKind, NoticeState,
+    PersonId, RuleId, SourceName, StationId, Text, TransitionReason, Unit,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,7 +29,7 @@ pub struct Alert {
     /// The name of the rule at the last transition.
     pub rule_name: Text,
     /// What it is about.
-    pub kind: AlertKind,
+    pub kind: ConditionKind,
     /// The agency that owned the station at the last transition; null where it is about a source.
     #[schema(required)]
     pub agency: Option<AgencyId>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bakau_model::{AlertId, AlertKind, DatastreamName, Level, Reason, SourceName, StationId, Text};
+use bakau_model::{AlertId, ConditionKind, DatastreamName, Level, Reason, SourceName, StationId, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -96,7 +96,7 @@ pub struct AlertEvent {
     /// The alert.
     pub id: AlertId,
     /// What it is about.
-    pub kind: AlertKind,
+    pub kind: ConditionKind,
     /// The station; null where it is about a source.
     #[schema(required)]
     pub station: Option<StationId>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bakau_model::{
-    AlertId, AlertKind, DatastreamName, Direction, Level, Parameter, RuleId, SourceName, StationId, StationKind, Text,
-    Threshold, Unit,
+    AlertId, ConditionKind, DatastreamName, Direction, Level, Parameter, RuleId, SourceName, StationId, StationKind,
+    Text, Threshold, Unit,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,7 +26,7 @@ pub struct Rule {
     /// Its name.
     pub name: Text,
     /// What its alerts are about.
-    pub kind: AlertKind,
+    pub kind: ConditionKind,
     /// What it watches.
     pub target: RuleTarget,
     /// Which way a threshold is crossed; null where there is none.

@@ -71,26 +71,28 @@ impl<'de> Deserialize<'de> for AlertId {
 }
 
 crate::words! {
-    /// What an alert is about.
+    /// Kind of condition of a rule, and so of the alerts that it raises.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    pub serde enum AlertKind {
+    pub serde enum ConditionKind {
         /// A value crossed a threshold: the environment.
         Threshold => "threshold",
         /// A station or a datastream no longer says anything.
         Silence => "silence",
         /// A source brings no messages.
         SourceDown => "source_down",
+        /// The store takes no data.
+        StoreDown => "store_down",
     }
 }
 
-impl AlertKind {
+impl ConditionKind {
     /// Whether it says something about the equipment and nothing about the environment.
     #[must_use]
     pub const fn is_technical(self) -> bool {
         match self {
             Self::Threshold => false,
-            Self::Silence | Self::SourceDown => true,
+            Self::Silence | Self::SourceDown | Self::StoreDown => true,
         }
     }
 }
@@ -174,6 +176,8 @@ crate::words! {
         Offline => "offline",
         /// The source has been without connection, or has taken no messages, for too long.
         SourceDown => "source_down",
+        /// The store has taken no data for too long.
+        StoreDown => "store_down",
         /// What was silent or down is back.
         Returned => "returned",
         /// The rule's figures or what it watches changed.
@@ -198,6 +202,7 @@ impl TransitionReason {
             | Self::Stale
             | Self::Offline
             | Self::SourceDown
+            | Self::StoreDown
             | Self::Returned
             | Self::RuleChanged
             | Self::RuleRemoved

@@ -137,17 +137,6 @@ text_id!(
     "source name"
 );
 
-impl SourceName {
-    /// The name that stands for the store in rules and alerts; no source may have it.
-    pub const STORE: &str = "store";
-
-    /// Whether it means the store.
-    #[must_use]
-    pub fn is_store(&self) -> bool {
-        self.as_str() == Self::STORE
-    }
-}
-
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -20,7 +20,8 @@ pub use parameters::parameters;
 pub use plan::Plan;
 pub use registry::Registry;
 pub use snapshot::{
-    About, Agency, AirType, Band, Channel, City, Condition, Datastream, DatastreamEntry, Deployment, DeploymentEntry,
-    Device, DeviceMapping, Direction, Format, Instrument, JsonMapping, JsonValue, MailSecurity, Notification, Person,
-    Route, Rule, RuleTarget, Snapshot, Station, StatusMapping, Threshold, TimeFormat, ValueMapping, WaterClass,
+    About, Agency, AirType, Band, Channel, City, Condition, Datastream, DatastreamEntry, DatastreamTarget, Deployment,
+    DeploymentEntry, Device, DeviceMapping, Direction, Format, Instrument, JsonMapping, JsonValue, MailSecurity,
+    Notification, Person, Route, Rule, RuleTarget, SilenceTarget, Snapshot, Station, StationTarget, StatusMapping,
+    Threshold, TimeFormat, ValueMapping, WaterClass,
 };

@@ -262,9 +262,9 @@ fn written_path(kind: Kind, path: &str) -> String {
     if kind != Kind::Rule {
         return path.to_owned();
     }
-    let of_rule = path.strip_prefix("condition.").and_then(|rest| rest.split_once('.')).map(|(_, field)| field);
-    let of_target = || path.strip_prefix("target.").map(|rest| rest.rsplit('.').next().unwrap_or(rest));
-    of_rule.or_else(of_target).unwrap_or(path).to_owned()
+    let of_condition = path.strip_prefix("condition.").and_then(|rest| rest.split_once('.')).map(|(_, field)| field);
+    let field = of_condition.unwrap_or(path);
+    field.strip_prefix("target.").map_or(field, |rest| rest.rsplit('.').next().unwrap_or(rest)).to_owned()
 }
 
 /// The values of a row by dotted path, after one trip through JSON, so that a number written to the file a moment ago

@@ -20,7 +20,9 @@ pub use bakau_model::{AirType, WaterClass};
 pub(crate) use people::telegram_url;
 pub use people::{About, Channel, MailSecurity, Notification, Person};
 pub use route::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping};
-pub use rule::{Band, Condition, Direction, Rule, RuleTarget, Threshold};
+pub use rule::{
+    Band, Condition, DatastreamTarget, Direction, Rule, RuleTarget, SilenceTarget, StationTarget, Threshold,
+};
 
 /// A city and its area code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -298,28 +300,30 @@ impl Snapshot {
             let kind = || self.stations.get(&datastream.station).map(|station| station.kind);
             wanted.is_none_or(|wanted| kind() == Some(wanted))
         };
-        match &rule.target {
-            RuleTarget::Datastream(name) => {
+        match rule.condition.target() {
+            RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => {
                 *name == datastream.name || self.datastream(name).is_some_and(|found| found.number == datastream.number)
             }
-            RuleTarget::Parameter { parameter, kind } => datastream.parameter == *parameter && of_kind(*kind),
-            RuleTarget::Stations { kind } => of_kind(*kind),
-            RuleTarget::Station(station) => datastream.station == *station,
-            RuleTarget::Sources(_) => false,
+            RuleTarget::Datastreams(DatastreamTarget::Parameter { parameter, kind }) => {
+                datastream.parameter == *parameter && of_kind(*kind)
+            }
+            RuleTarget::Stations(StationTarget::Stations { kind }) => of_kind(*kind),
+            RuleTarget::Stations(StationTarget::Station(station)) => datastream.station == *station,
+            RuleTarget::Sources(_) | RuleTarget::Store => false,
         }
     }
 
     /// The datastreams a rule looks at, by number: for rules about stations all datastreams of those stations.
     #[must_use]
     pub fn datastreams_of_rule(&self, rule: &Rule) -> Vec<DatastreamId> {
-        if let RuleTarget::Datastream(name) = &rule.target {
+        if let Some(name) = rule.datastream() {
             return self.datastream(name).map(|datastream| datastream.number).into_iter().collect();
         }
         let watched = self.datastreams.values().filter(|datastream| self.watches(rule, datastream));
         watched.map(|datastream| datastream.number).collect()
     }
 
-    /// The stations a rule is about, by id; none for rules about sources.
+    /// The stations a rule is about, by id; none for rules about sources and the store.
     #[must_use]
     pub fn stations_of_rule(&self, rule: &Rule) -> Vec<StationId> {
         let of_datastreams = || {
@@ -327,16 +331,16 @@ impl Snapshot {
             let stations = numbers.iter().filter_map(|number| self.datastreams.get(number));
             stations.map(|datastream| datastream.station.clone()).collect::<BTreeSet<_>>().into_iter().collect()
         };
-        match &rule.target {
-            RuleTarget::Datastream(_) | RuleTarget::Parameter { .. } => of_datastreams(),
-            RuleTarget::Stations { kind } => {
+        match rule.condition.target() {
+            RuleTarget::Datastreams(_) => of_datastreams(),
+            RuleTarget::Stations(StationTarget::Stations { kind }) => {
                 let wanted = self.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
                 wanted.map(|station| station.id.clone()).collect()
             }
-            RuleTarget::Station(station) => {
+            RuleTarget::Stations(StationTarget::Station(station)) => {
                 self.stations.contains_key(station).then(|| station.clone()).into_iter().collect()
             }
-            RuleTarget::Sources(_) => Vec::new(),
+            RuleTarget::Sources(_) | RuleTarget::Store => Vec::new(),
         }
     }
 }

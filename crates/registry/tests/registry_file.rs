@@ -462,11 +462,64 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
          ~ notification siaga: min_level siaga -> awas\n\
          ~ route lora: time_zone Asia/Makassar -> Asia/Jayapura\n\
          ~ rule silent: waspada 900 -> 600\n\
-         ~ rule warm: waspada.high.clear 36.0 -> 35.0, parameter air_temperature -> dew_point"
+         ~ rule warm: parameter air_temperature -> dew_point, waspada.high.clear 36.0 -> 35.0"
     );
     let audit = registry.audit(1).await.unwrap();
     assert_eq!((audit[0].revision, audit[0].at, audit[0].by.name()), (2, NOW, "sari"));
     assert_eq!(audit[0].summary, "0 ditambah, 6 diubah, 0 dihapus");
+}
+
+/// Rules as the first format kept them: id, target, condition.
+const FIRST_RULES: [(&str, &str, &str); 7] = [
+    (
+        "parameter",
+        r#"{"parameter":{"parameter":"ph","kind":"water"}}"#,
+        r#"{"threshold":{"direction":"above","siaga":{"high":{"raise":9.0,"clear":8.5}}}}"#,
+    ),
+    ("stations", r#"{"stations":{}}"#, r#"{"silence":{"waspada":900}}"#),
+    ("stations-of-kind", r#"{"stations":{"kind":"water"}}"#, r#"{"silence":{"waspada":900}}"#),
+    ("station", r#"{"station":"mlg-01"}"#, r#"{"silence":{"waspada":900,"awas":3600}}"#),
+    ("sources", r#"{"sources":null}"#, r#"{"source_down":{"waspada":900}}"#),
+    ("source", r#"{"sources":"kota"}"#, r#"{"source_down":{"waspada":900}}"#),
+    ("store", r#"{"sources":"store"}"#, r#"{"source_down":{"waspada":900}}"#),
+];
+
+#[tokio::test]
+async fn a_rule_of_the_first_format_keeps_its_condition_and_what_it_watches() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Connection::open(directory.path().join("registry.db")).unwrap();
+    old.execute_batch(include_str!("old/registry-1.sql")).unwrap();
+    for (id, target, condition) in FIRST_RULES {
+        let text = r#"{"id":"x","en":"x"}"#;
+        let json = format!(
+            r#"{{"id":"{id}","name":{text},"target":{target},"condition":{condition},"hold_s":0,"source":{text},"channels":[]}}"#
+        );
+        old.execute("INSERT INTO item VALUES ('rule', ?1, 0, ?2, 4)", [id, &json]).unwrap();
+    }
+    drop(old);
+    let registry = open(directory.path()).await;
+    let written = |id: &str, condition: &str, levels: &str| {
+        let condition = if condition.is_empty() { String::new() } else { format!("condition = \"{condition}\"\n") };
+        format!("[[rule]]\nid = \"{id}\"\nname = \"x\"\nsource = \"x\"\n{condition}{levels}\n")
+    };
+    let after = "waspada = { after_s = 900 }";
+    let catalogue = [
+        written(
+            "parameter",
+            "",
+            "parameter = \"ph\"\nkind = \"water\"\ndirection = \"above\"\nsiaga = { raise = 9.0, clear = 8.5 }",
+        ),
+        written("stations", "silence", after),
+        written("stations-of-kind", "silence", &format!("kind = \"water\"\n{after}")),
+        written("station", "silence", &format!("station = \"mlg-01\"\n{after}\nawas = {{ after_s = 3600 }}")),
+        written("sources", "source_down", after),
+        written("source", "source_down", &format!("mqtt_source = \"kota\"\n{after}")),
+        written("store", "store_down", after),
+    ];
+    let plan = plan(&registry, &catalogue.concat(), false).await.unwrap();
+    assert!(plan.is_empty(), "{}", plan.render(Language::En));
+    let oxygen = &registry.snapshot().rules["oxygen"];
+    assert_eq!(oxygen.datastream(), Some(&name("mlg-01/do@50cm")));
 }
 
 #[tokio::test]

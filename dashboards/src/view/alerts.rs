@@ -1,44 +1,8 @@
 //! Alerts: the list, and one of them.
 
-use bakau_model::{AgencyId, DatastreamName, Level, StationId, Text, Unit, UtcMillis};
+use bakau_model::{AgencyId, ConditionKind, DatastreamName, Level, StationId, Text, Unit, UtcMillis};
 
 use super::{Frame, LimitLine, Named};
-
-/// What an alert is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertTopic {
-    /// A value crossed a threshold: the environment.
-    Threshold,
-    /// A station or a datastream no longer says anything.
-    Silence,
-    /// A source brings no messages.
-    SourceDown,
-    /// The store takes nothing; a kind of source that is down, for whoever filters.
-    StoreFailing,
-}
-
-impl AlertTopic {
-    /// Every topic that can be chosen.
-    pub const ALL: [Self; 3] = [Self::Threshold, Self::Silence, Self::SourceDown];
-
-    /// The word in `?kind=`.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Threshold => "threshold",
-            Self::Silence => "silence",
-            Self::SourceDown | Self::StoreFailing => "source_down",
-        }
-    }
-
-    /// Whether it says something about equipment and nothing about the environment.
-    pub(crate) const fn is_technical(self) -> bool {
-        match self {
-            Self::Threshold => false,
-            Self::Silence | Self::SourceDown | Self::StoreFailing => true,
-        }
-    }
-}
 
 /// An acknowledgement.
 #[derive(Debug, Clone)]
@@ -58,8 +22,8 @@ pub struct AcknowledgementRow {
 pub struct AlertRow {
     /// Id; the page links to `/alerts/{id}`.
     pub id: String,
-    /// What it is about.
-    pub topic: AlertTopic,
+    /// Kind of the condition that raised it.
+    pub kind: ConditionKind,
     /// The station; none where it is about a source.
     pub station: Option<StationId>,
     /// Name of the station, or of the source.
@@ -116,8 +80,8 @@ pub struct AlertFilter {
     pub agency: Option<AgencyId>,
     /// Only those of a station.
     pub station: Option<StationId>,
-    /// Only those about this.
-    pub topic: Option<AlertTopic>,
+    /// Only those of a kind of condition.
+    pub kind: Option<ConditionKind>,
     /// Only those that were open in so many days before now.
     pub days: Option<u16>,
 }
@@ -135,7 +99,7 @@ impl AlertFilter {
             ("level", self.level.map(Level::key)),
             ("agency", self.agency.as_ref().map(AgencyId::as_str)),
             ("station", self.station.as_ref().map(StationId::as_str)),
-            ("kind", self.topic.map(AlertTopic::key)),
+            ("kind", self.kind.map(ConditionKind::key)),
             ("days", days.as_deref()),
         ];
         let parts = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));

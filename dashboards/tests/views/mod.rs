@@ -3,13 +3,13 @@
 mod status;
 
 use bakau_dashboards::view::{
-    AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertTopic, AlertsView, DeliveryRow,
-    DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter,
-    OverviewView, ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView, StatusView,
-    TransitionRow, ValueCell, Window,
+    AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState,
+    DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter, OverviewView,
+    ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow,
+    ValueCell, Window,
 };
 use bakau_model::{
-    Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, TestResults, Text, Unit, UtcMillis,
+    ConditionKind, Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, TestResults, Text, Unit, UtcMillis,
 };
 use jiff::tz::TimeZone;
 
@@ -69,7 +69,7 @@ pub(crate) fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshn
 pub(crate) fn alert_row(name: &str) -> AlertRow {
     AlertRow {
         id: "9f2c41d0".to_owned(),
-        topic: AlertTopic::Threshold,
+        kind: ConditionKind::Threshold,
         station: Some("prb-bjbr-01".parse().unwrap()),
         subject: Text::from(name),
         datastream: Some("prb-bjbr-01/do@150cm".parse().unwrap()),
@@ -101,9 +101,9 @@ pub(crate) fn settled() -> SettledView {
 }
 
 pub(crate) fn silence(name: &str) -> AlertRow {
-    let (topic, datastream, label, value) = (AlertTopic::Silence, None, None, None);
+    let (kind, datastream, label, value) = (ConditionKind::Silence, None, None, None);
     let level = Level::Waspada;
-    AlertRow { id: "77aa41d0".to_owned(), topic, datastream, label, value, level, ..alert_row(name) }
+    AlertRow { id: "77aa41d0".to_owned(), kind, datastream, label, value, level, ..alert_row(name) }
 }
 
 pub(crate) fn overview(language: Language) -> OverviewView {

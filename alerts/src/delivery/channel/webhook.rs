@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::Answer;
 use crate::{
-    AlertId, AlertKind, NoticeKind,
+    AlertId, ConditionKind, NoticeKind,
     db::DueNotice,
     engine::Reason,
     message::{facts::RuleFacts, text},
@@ -69,7 +69,7 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct AlertPart {
     id: AlertId,
-    kind: AlertKind,
+    kind: ConditionKind,
     /// Notices may overtake each other; receivers order by this.
     sequence: u32,
     onset: String,

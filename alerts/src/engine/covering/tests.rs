@@ -1,5 +1,5 @@
 use bakau_model::{AgencyId, NotificationId, StationKind};
-use bakau_registry::{About, Channel, Notification, RuleTarget};
+use bakau_registry::{About, Channel, Condition, Notification, SilenceTarget, StationTarget};
 use proptest::prelude::*;
 
 use super::*;
@@ -16,15 +16,23 @@ fn source() -> SourceName {
 }
 
 /// A rule that reaches so many levels, the first of them at once, and tells webhooks directly.
-fn rule(id: &str, target: RuleTarget, levels: usize, channels: &[&str]) -> Arc<Rule> {
-    let after = |place: usize| (place < levels).then_some(60);
-    let (waspada, siaga, awas) = (after(0), after(1), after(2));
-    let condition = match target {
-        RuleTarget::Sources(_) => Condition::SourceDown(PerLevel { waspada, siaga, awas }),
-        _ => Condition::Silence(PerLevel { waspada, siaga, awas }),
-    };
+fn rule(id: &str, condition: Condition, channels: &[&str]) -> Arc<Rule> {
     let channels = channels.iter().map(|id| ChannelId::new(id).unwrap()).collect();
-    Arc::new(Rule { id: RuleId::new(id).unwrap(), target, condition, channels, ..testing::do_rule(0) })
+    Arc::new(Rule { id: RuleId::new(id).unwrap(), condition, channels, ..testing::do_rule(0) })
+}
+
+fn after_s(levels: usize) -> PerLevel<u32> {
+    let after = |place: usize| (place < levels).then_some(60);
+    PerLevel { waspada: after(0), siaga: after(1), awas: after(2) }
+}
+
+fn own_rule(levels: usize, channels: &[&str]) -> Arc<Rule> {
+    let target = SilenceTarget::Stations(StationTarget::Stations { kind: None });
+    rule("diam", Condition::Silence { target, after_s: after_s(levels) }, channels)
+}
+
+fn source_rule(levels: usize, channels: &[&str]) -> Arc<Rule> {
+    rule("putus", Condition::SourceDown { source: None, after_s: after_s(levels) }, channels)
 }
 
 /// One mangrove station of the agency `dlh`; everybody named has a Telegram chat, Tono has nothing.
@@ -57,8 +65,8 @@ fn notification(id: &str, agency: Option<&str>, min_level: Level, people: &[&str
 
 /// What the alerts of a station's rule are not spared by: its source's alert, and that of the station for a datastream.
 fn uncovered(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Option<Level>; 2] {
-    let target = RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap());
-    let of_datastream = rule("do-diam", target, 3, &["komando"]);
+    let target = SilenceTarget::Datastreams(testing::do_target());
+    let of_datastream = rule("do-diam", Condition::Silence { target, after_s: after_s(3) }, &["komando"]);
     let mut rules = vec![
         WatchedRule::new(Arc::clone(own), Subject::Station(station())),
         WatchedRule::new(Arc::clone(of_source), Subject::Source(source())),
@@ -70,8 +78,7 @@ fn uncovered(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Op
 
 #[test]
 fn an_alert_stands_for_another_where_it_reaches_everybody_whom_that_one_would() {
-    let own = |levels, channels: &[&str]| rule("diam", RuleTarget::Stations { kind: None }, levels, channels);
-    let of_source = |levels, channels: &[&str]| rule("putus", RuleTarget::Sources(None), levels, channels);
+    let (own, of_source) = (own_rule, source_rule);
     let piket = || notification("piket", Some("dlh"), Level::Waspada, &["sari"]);
     let head = |level| notification("kepala", None, level, &["budi"]);
     let (nobody, waspada, siaga) = (Vec::new(), Some(Level::Waspada), Some(Level::Siaga));
@@ -149,8 +156,8 @@ proptest! {
     ) {
         let snapshot = registered(notifications);
         let channels = |told: bool| if told { vec!["komando"] } else { vec![] };
-        let own = rule("diam", RuleTarget::Stations { kind: None }, levels.0, &channels(programs.0));
-        let of_source = rule("putus", RuleTarget::Sources(None), levels.1, &channels(programs.1));
+        let own = own_rule(levels.0, &channels(programs.0));
+        let of_source = source_rule(levels.1, &channels(programs.1));
         let [from, _] = uncovered(&snapshot, &own, &of_source);
         let told = |rule: &Rule, peak| {
             let concerned = [Concerned::of(&snapshot.stations[&station()])];

@@ -1,25 +1,48 @@
 //! Stored states of earlier formats. A format is never edited once it was released.
 
+mod rule;
+
 use std::sync::Arc;
 
 use bakau_model::{Level, UtcMillis};
-use bakau_registry::Rule;
 use serde::Deserialize;
 
-use super::{Evaluated, Judge, Limits, Machine, OpenAlert, Quiet, Reach, SlotState, as_json};
+use super::{Evaluated, Judge, Limits, Machine, OpenAlert, Quiet, Reach, SlotState};
 use crate::{
     AlertId,
     engine::machine::{Excursion, Hold, Sides},
 };
 
-/// Format 3: the same as now, but that every onset counted as seen.
+/// Formats 3 and 4: rules named what they watch apart from their condition, and the store was a source.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
-struct SlotState3 {
-    judge: Judge3,
-    alert: Option<OpenAlert>,
+struct SlotState4<Judge> {
+    judge: Judge,
+    alert: Option<OpenAlert4>,
 }
 
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct OpenAlert4 {
+    id: AlertId,
+    sequence: u32,
+    acknowledged: Option<Level>,
+    told_unconfirmed: bool,
+    told_at: UtcMillis,
+    reminders: u32,
+    /// JSON.
+    rule: String,
+}
+
+impl OpenAlert4 {
+    fn renew(self) -> Option<OpenAlert> {
+        let Self { id, sequence, acknowledged, told_unconfirmed, told_at, reminders, rule } = self;
+        let rule = Arc::new(rule::read(&rule)?);
+        Some(OpenAlert { id, sequence, acknowledged, told_unconfirmed, told_at, reminders, rule })
+    }
+}
+
+/// Format 3: every onset counted as seen.
 #[expect(clippy::large_enum_variant, reason = "nearly all rules are about values")]
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
@@ -93,37 +116,53 @@ struct OpenAlert2<Acknowledged> {
     acknowledged: Acknowledged,
     told_at: UtcMillis,
     reminders: u32,
-    #[serde(with = "as_json")]
-    rule: Arc<Rule>,
+    /// JSON.
+    rule: String,
 }
 
 /// Reads the body of an older format.
 pub(super) fn decode(format: u8, body: &[u8]) -> Option<SlotState> {
-    if format < 2 {
-        // What was acknowledged counts for the level that it has; alerts.db knows whether that was a lower one.
-        let state: SlotState2<bool> = postcard::from_bytes(body).ok()?;
-        return Some(renew(state, |acknowledged, level| acknowledged.then_some(level)));
+    match format {
+        0 | 1 => {
+            // What was acknowledged counts for the level that it has; alerts.db knows whether that was a lower one.
+            let state: SlotState2<bool> = postcard::from_bytes(body).ok()?;
+            renew(state, |acknowledged, level| acknowledged.then_some(level))
+        }
+        2 => {
+            let state: SlotState2<Option<Level>> = postcard::from_bytes(body).ok()?;
+            renew(state, |acknowledged, _| acknowledged)
+        }
+        3 => {
+            let state: SlotState4<Judge3> = postcard::from_bytes(body).ok()?;
+            finish(from_3(state.judge), state.alert)
+        }
+        _ => {
+            let state: SlotState4<Judge> = postcard::from_bytes(body).ok()?;
+            finish(state.judge, state.alert)
+        }
     }
-    if format == 3 {
-        return postcard::from_bytes(body).ok().map(from_3);
-    }
-    let state: SlotState2<Option<Level>> = postcard::from_bytes(body).ok()?;
-    Some(renew(state, |acknowledged, _| acknowledged))
 }
 
-fn from_3(SlotState3 { judge, alert }: SlotState3) -> SlotState {
-    let judge = match judge {
+fn finish(judge: Judge, alert: Option<OpenAlert4>) -> Option<SlotState> {
+    let alert = match alert {
+        Some(alert) => Some(alert.renew()?),
+        None => None,
+    };
+    Some(SlotState { judge, alert })
+}
+
+fn from_3(judge: Judge3) -> Judge {
+    match judge {
         Judge3::Quiet(quiet) => Judge::Quiet(quiet),
         Judge3::Threshold { limits, machine, last, looked } => {
             let excursion = machine.excursion.map(Excursion::from);
             let machine = Machine::with(machine.level, machine.crossed, excursion, machine.doubts, last.is_some());
             Judge::Threshold { limits, machine, last, looked }
         }
-    };
-    SlotState { judge, alert }
+    }
 }
 
-fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Level>) -> SlotState {
+fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Level>) -> Option<SlotState> {
     let judge = match state.judge {
         Judge2::Quiet(quiet) => Judge::Quiet(quiet),
         Judge2::Threshold { limits, machine, last } => Judge::Threshold {
@@ -138,7 +177,7 @@ fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Leve
             looked: last.map(|last| Reach::of(last.observed_at, last.observed_at)),
         },
     };
-    let alert = state.alert.map(|old| OpenAlert {
+    let alert = state.alert.map(|old| OpenAlert4 {
         id: old.id,
         sequence: old.sequence,
         acknowledged: acknowledged(old.acknowledged, judge.level()),
@@ -147,7 +186,7 @@ fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Leve
         reminders: old.reminders,
         rule: old.rule,
     });
-    SlotState { judge, alert }
+    finish(judge, alert)
 }
 
 #[cfg(test)]
@@ -182,7 +221,7 @@ mod tests {
                 acknowledged: Some(Level::Waspada),
                 told_at: minute(10),
                 reminders: 0,
-                rule: Arc::clone(&rule),
+                rule: rule::tests::DO_LOW.to_owned(),
             }),
         };
         let read = decode(2, &postcard::to_allocvec(&state).unwrap()).unwrap();
@@ -193,6 +232,30 @@ mod tests {
         // The hold of siaga goes on: ten minutes after it began.
         let change = machine.observe(&limits, minute(25), 1.0, bakau_model::Flag::Good).unwrap();
         assert_eq!((change.to, change.excursion.onset), (Level::Siaga, minute(0)));
+    }
+
+    #[test]
+    fn format_4_named_the_store_as_a_source() {
+        let rule = r#"{"id":"gudang","name":{"id":"G","en":"G"},"target":{"sources":"store"},
+            "condition":{"source_down":{"siaga":60}},"source":{"id":"x","en":"x"}}"#;
+        let quiet = Quiet { level: Level::Siaga, ..Quiet::new(crate::engine::After::default(), minute(0)) };
+        let alert = OpenAlert4 {
+            id: AlertId::new([7; 16]),
+            sequence: 2,
+            acknowledged: Some(Level::Siaga),
+            told_unconfirmed: false,
+            told_at: minute(1),
+            reminders: 3,
+            rule: rule.to_owned(),
+        };
+        let state = SlotState4 { judge: Judge::Quiet(quiet), alert: Some(alert) };
+        let read = decode(4, &postcard::to_allocvec(&state).unwrap()).unwrap();
+        let open = read.alert.unwrap();
+        assert_eq!((open.sequence, open.acknowledged, open.reminders), (2, Some(Level::Siaga), 3));
+        assert_eq!(
+            (read.judge, open.rule.condition.kind()),
+            (Judge::Quiet(quiet), bakau_model::ConditionKind::StoreDown)
+        );
     }
 
     #[test]
@@ -209,7 +272,7 @@ mod tests {
         let machine = Machine3 { level: Level::Normal, crossed: [Some(hold), None, None], excursion, doubts: 0 };
         let last = Some(Evaluated { observed_at: minute(1), value: 3.0, flag: bakau_model::Flag::Good });
         let looked = last.map(|last| Reach::of(last.observed_at, last.observed_at));
-        let state = SlotState3 { judge: Judge3::Threshold { limits, machine, last, looked }, alert: None };
+        let state = SlotState4 { judge: Judge3::Threshold { limits, machine, last, looked }, alert: None };
         let read = decode(3, &postcard::to_allocvec(&state).unwrap()).unwrap();
         assert_eq!(read, SlotState { judge: Judge::Threshold { limits, machine: now, last, looked }, alert: None });
     }

@@ -9,7 +9,7 @@ use bakau_registry::{Band, Condition, Direction, Threshold};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{DATASTREAM, do_rule, minute, rule_set, set_waspada};
+use crate::testing::{DATASTREAM, do_rule, do_target, minute, rule_set, set_waspada};
 
 const LATENESS_MS: i64 = 2 * 60 * 60 * 1000;
 
@@ -135,8 +135,11 @@ fn high_values_are_bad_where_the_rule_says_above() {
     let mut rule = do_rule(0);
     let limit = |raise, clear| Band::one_sided(Direction::Above, Threshold { raise, clear });
     let (waspada, awas) = (limit(35.0, 33.0), limit(40.0, 38.0));
-    rule.condition =
-        Condition::Threshold { direction: Direction::Above, bands: PerLevel { waspada, siaga: None, awas } };
+    rule.condition = Condition::Threshold {
+        target: do_target(),
+        direction: Direction::Above,
+        bands: PerLevel { waspada, siaga: None, awas },
+    };
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
     engine.step(minute(0), Input::RuleChange(rule_set(1, [rule])));
     let values = [34.0, 35.0, 41.0, 38.0, 37.9, 33.0, 32.9];
@@ -154,6 +157,7 @@ fn where_both_sides_are_bad_either_raises_and_both_must_be_clear() {
     };
     let mut rule = do_rule(0);
     rule.condition = Condition::Threshold {
+        target: do_target(),
         direction: Direction::Outside,
         bands: PerLevel { waspada: both((6.0, 6.3), (9.0, 8.7)), siaga: None, awas: both((5.0, 5.3), (10.0, 9.7)) },
     };

@@ -3,7 +3,7 @@
 mod behind;
 
 use bakau_model::{PerLevel, RuleId, SourceName, StationId};
-use bakau_registry::{Condition, Rule, RuleTarget};
+use bakau_registry::{Condition, Rule, SilenceTarget, StationTarget};
 
 use super::*;
 use crate::engine::{Origin, WatchedRule};
@@ -35,29 +35,33 @@ fn source() -> SourceName {
     SourceName::new("demo").unwrap()
 }
 
-fn rule(id: &str, target: RuleTarget, condition: Condition) -> Rule {
+fn rule(id: &str, condition: Condition) -> Rule {
     let id = RuleId::new(id).unwrap();
-    Rule { id, target, condition, repeat_s: None, ..do_rule(0) }
+    Rule { id, condition, repeat_s: None, ..do_rule(0) }
 }
 
 /// Waspada after 15 minutes, siaga after an hour.
-fn silence() -> Condition {
-    Condition::Silence(PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None })
+fn silence(target: SilenceTarget) -> Condition {
+    Condition::Silence { target, after_s: PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None } }
+}
+
+fn of_station() -> SilenceTarget {
+    SilenceTarget::Stations(StationTarget::Station(station()))
 }
 
 fn station_rule() -> WatchedRule {
-    let rule = rule("station-silent", RuleTarget::Station(station()), silence());
+    let rule = rule("station-silent", silence(of_station()));
     WatchedRule::new(Arc::new(rule), Subject::Station(station()))
 }
 
 fn datastream_rule() -> WatchedRule {
-    let rule = rule("do-silent", RuleTarget::Datastream("prb-bjbr-01/do".parse().unwrap()), silence());
+    let rule = rule("do-silent", silence(SilenceTarget::Datastreams(do_target())));
     WatchedRule::new(Arc::new(rule), Subject::Datastream(DATASTREAM))
 }
 
 fn source_rule() -> WatchedRule {
-    let condition = Condition::SourceDown(PerLevel { waspada: Some(300), siaga: None, awas: None });
-    let rule = rule("down", RuleTarget::Sources(None), condition);
+    let after_s = PerLevel { waspada: Some(300), siaga: None, awas: None };
+    let rule = rule("down", Condition::SourceDown { source: None, after_s });
     WatchedRule::new(Arc::new(rule), Subject::Source(source()))
 }
 
@@ -86,7 +90,9 @@ fn input(at: i64, event: Event) -> Input {
         Event::Offline => status(false, false),
         Event::Online => status(true, false),
         Event::Kept(online) => status(online, true),
-        Event::Source(up) => Input::Sources(vec![SourceView { name: source(), up, since: minute(at) }]),
+        Event::Source(up) => {
+            Input::Endpoints(vec![EndpointView { endpoint: Endpoint::Source(source()), up, since: minute(at) }])
+        }
         Event::Restart(_) => Input::Tick,
     }
 }
@@ -306,8 +312,8 @@ fn changed_deadlines_close_the_alert_and_begin_anew() {
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
     engine.step(minute(0), Input::RuleChange(rules(&[station_rule()])));
     let first = transitions(engine.step(minute(15), Input::Tick)).remove(0);
-    let condition = Condition::Silence(PerLevel { waspada: Some(600), siaga: None, awas: None });
-    let changed = rule("station-silent", RuleTarget::Station(station()), condition);
+    let after_s = PerLevel { waspada: Some(600), siaga: None, awas: None };
+    let changed = rule("station-silent", Condition::Silence { target: of_station(), after_s });
     let changed = WatchedRule::new(Arc::new(changed), Subject::Station(station()));
     let closed = transitions(engine.step(minute(16), Input::RuleChange(rules(std::slice::from_ref(&changed)))));
     assert_eq!((closed[0].alert, closed[0].reason, closed[0].to), (first.alert, Reason::RuleChanged, Level::Normal));

@@ -2,7 +2,7 @@
 
 use bakau_answers::BucketStep;
 use bakau_dashboards::view::Window;
-use bakau_model::{AlertKind, Language};
+use bakau_model::{ConditionKind, Language};
 
 use crate::http::query::FileFormat;
 
@@ -77,7 +77,7 @@ pub(crate) const PARAMETERS: [Parameter; 39] = [
     query("tz", "tz", Form::Text, "Asia/Jakarta"),
     query("active", "active", YES_NO, "true"),
     query("agency", "agency", Form::Text, "dlh"),
-    query("kind", "kind", Form::Words(&AlertKind::KEYS), "threshold"),
+    query("kind", "kind", Form::Words(&ConditionKind::KEYS), "threshold"),
     query("level", "level", Form::Words(&["waspada", "siaga", "awas"]), "siaga"),
     query("alerts", "limit", Form::Number(1, 999), "100"),
     query("before_alert", "before", Form::Text, ""),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::snapshot::{
     Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Instrument, Notification,
-    Person, Route, Rule, RuleTarget, Snapshot, Station,
+    Person, Route, Rule, Snapshot, Station,
 };
 
 bakau_model::words! {
@@ -149,7 +149,7 @@ impl Items {
         };
         self.deployments = self.deployments.into_iter().map(rename).collect();
         for rule in self.rules.values_mut() {
-            if let RuleTarget::Datastream(name) = &mut rule.value.target {
+            if let Some(name) = rule.value.datastream_mut() {
                 *name = new(name);
             }
         }
@@ -280,7 +280,7 @@ impl Merged {
         over(&mut items.rules, &files.rules, prune);
         over(&mut items.devices, &files.devices, prune);
         for rule in items.rules.values_mut() {
-            if let RuleTarget::Datastream(name) = &mut rule.value.target {
+            if let Some(name) = rule.value.datastream_mut() {
                 present(name);
             }
         }

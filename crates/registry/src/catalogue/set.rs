@@ -10,7 +10,7 @@ use super::{
     items::{Item, Items, Kind},
 };
 use crate::parameters;
-use crate::snapshot::{Channel, DeploymentEntry, RuleTarget};
+use crate::snapshot::{Channel, DatastreamTarget, DeploymentEntry, RuleTarget, StationTarget};
 
 /// Checks items against each other. References to `broken` items are let through: their mistake is reported already.
 pub(crate) fn check(items: &Items, broken: Option<&BTreeSet<(Kind, String)>>, errors: &mut Errors) {
@@ -71,12 +71,17 @@ impl References<'_> {
             }
         }
         for item in items.rules.values() {
-            match &item.value.target {
-                RuleTarget::Datastream(name) => {
+            match item.value.condition.target() {
+                RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => {
                     self.refer(item, "datastream", Kind::Datastream, name.as_str(), errors);
                 }
-                RuleTarget::Station(station) => self.refer(item, "station", Kind::Station, station.as_str(), errors),
-                RuleTarget::Parameter { .. } | RuleTarget::Stations { .. } | RuleTarget::Sources(_) => {}
+                RuleTarget::Stations(StationTarget::Station(station)) => {
+                    self.refer(item, "station", Kind::Station, station.as_str(), errors);
+                }
+                RuleTarget::Datastreams(DatastreamTarget::Parameter { .. })
+                | RuleTarget::Stations(StationTarget::Stations { .. })
+                | RuleTarget::Sources(_)
+                | RuleTarget::Store => {}
             }
             for channel in &item.value.channels {
                 self.refer(item, "channels", Kind::Channel, channel.as_str(), errors);

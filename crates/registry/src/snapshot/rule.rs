@@ -1,7 +1,8 @@
 //! Rules: which condition of what raises alerts.
 
 use bakau_model::{
-    AlertKind, ChannelId, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text,
+    ChannelId, ConditionKind, DatastreamName, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind,
+    Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,10 +37,10 @@ impl Band {
     }
 }
 
-/// What a rule watches.
+/// The datastreams that a rule watches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RuleTarget {
+pub enum DatastreamTarget {
     /// One datastream.
     Datastream(DatastreamName),
     /// Every datastream of a parameter, each by itself.
@@ -50,44 +51,106 @@ pub enum RuleTarget {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<StationKind>,
     },
+}
+
+/// The stations that a rule watches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StationTarget {
+    /// One station.
+    Station(StationId),
     /// Every station, each by itself.
     Stations {
         /// Only those of this kind, where given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<StationKind>,
     },
-    /// One station.
-    Station(StationId),
-    /// One source of messages, or each by itself.
-    Sources(Option<SourceName>),
 }
 
-/// When a level holds.
+/// What can fall silent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SilenceTarget {
+    /// Whole stations.
+    Stations(StationTarget),
+    /// Datastreams, each by itself.
+    Datastreams(DatastreamTarget),
+}
+
+/// What a rule watches, whatever its condition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RuleTarget<'r> {
+    /// Datastreams.
+    Datastreams(&'r DatastreamTarget),
+    /// Stations.
+    Stations(&'r StationTarget),
+    /// One source of messages, or each by itself.
+    Sources(Option<&'r SourceName>),
+    /// The store.
+    Store,
+}
+
+/// When a level holds, and of what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// A value is beyond a threshold.
     Threshold {
+        /// Whose values.
+        target: DatastreamTarget,
         /// Which way is bad.
         direction: Direction,
         /// Its levels.
         #[serde(flatten)]
         bands: PerLevel<Band>,
     },
-    /// A station has sent no values for so many seconds, or never.
-    Silence(PerLevel<u32>),
+    /// Nothing has come for so many seconds, or ever.
+    Silence {
+        /// From what.
+        target: SilenceTarget,
+        /// Its levels.
+        #[serde(flatten)]
+        after_s: PerLevel<u32>,
+    },
     /// A source of messages has been disconnected or blocked for so many seconds.
-    SourceDown(PerLevel<u32>),
+    SourceDown {
+        /// Which one; each by itself where none is given.
+        #[serde(rename = "mqtt_source", default, skip_serializing_if = "Option::is_none")]
+        source: Option<SourceName>,
+        /// Its levels.
+        #[serde(flatten)]
+        after_s: PerLevel<u32>,
+    },
+    /// The store has taken nothing for so many seconds.
+    StoreDown {
+        /// Its levels.
+        #[serde(flatten)]
+        after_s: PerLevel<u32>,
+    },
 }
 
 impl Condition {
-    /// What alerts of it are about.
+    /// Its kind.
     #[must_use]
-    pub const fn kind(&self) -> AlertKind {
+    pub const fn kind(&self) -> ConditionKind {
         match self {
-            Self::Threshold { .. } => AlertKind::Threshold,
-            Self::Silence(_) => AlertKind::Silence,
-            Self::SourceDown(_) => AlertKind::SourceDown,
+            Self::Threshold { .. } => ConditionKind::Threshold,
+            Self::Silence { .. } => ConditionKind::Silence,
+            Self::SourceDown { .. } => ConditionKind::SourceDown,
+            Self::StoreDown { .. } => ConditionKind::StoreDown,
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn target(&self) -> RuleTarget<'_> {
+        match self {
+            Self::Threshold { target, .. } | Self::Silence { target: SilenceTarget::Datastreams(target), .. } => {
+                RuleTarget::Datastreams(target)
+            }
+            Self::Silence { target: SilenceTarget::Stations(target), .. } => RuleTarget::Stations(target),
+            Self::SourceDown { source, .. } => RuleTarget::Sources(source.as_ref()),
+            Self::StoreDown { .. } => RuleTarget::Store,
         }
     }
 
@@ -96,7 +159,7 @@ impl Condition {
     pub fn band(&self, level: Level) -> Option<Band> {
         match self {
             Self::Threshold { bands, .. } => bands.get(level).copied(),
-            Self::Silence(_) | Self::SourceDown(_) => None,
+            Self::Silence { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
         }
     }
 
@@ -105,7 +168,9 @@ impl Condition {
     pub const fn after_s(&self) -> Option<&PerLevel<u32>> {
         match self {
             Self::Threshold { .. } => None,
-            Self::Silence(after_s) | Self::SourceDown(after_s) => Some(after_s),
+            Self::Silence { after_s, .. } | Self::SourceDown { after_s, .. } | Self::StoreDown { after_s } => {
+                Some(after_s)
+            }
         }
     }
 
@@ -114,7 +179,7 @@ impl Condition {
     pub const fn direction(&self) -> Option<Direction> {
         match self {
             Self::Threshold { direction, .. } => Some(*direction),
-            Self::Silence(_) | Self::SourceDown(_) => None,
+            Self::Silence { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
         }
     }
 }
@@ -127,9 +192,7 @@ pub struct Rule {
     pub id: RuleId,
     /// Name shown to people.
     pub name: Text,
-    /// What it watches.
-    pub target: RuleTarget,
-    /// When a level holds.
+    /// What it watches, and when a level holds.
     pub condition: Condition,
     /// Seconds of event time a level must be crossed without a break before it is raised.
     #[serde(default)]
@@ -148,12 +211,26 @@ impl Rule {
     /// The one datastream it watches; none for rules about more than one.
     #[must_use]
     pub const fn datastream(&self) -> Option<&DatastreamName> {
-        match &self.target {
-            RuleTarget::Datastream(name) => Some(name),
-            RuleTarget::Parameter { .. }
-            | RuleTarget::Stations { .. }
-            | RuleTarget::Station(_)
-            | RuleTarget::Sources(_) => None,
+        match self.condition.target() {
+            RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => Some(name),
+            RuleTarget::Datastreams(DatastreamTarget::Parameter { .. })
+            | RuleTarget::Stations(_)
+            | RuleTarget::Sources(_)
+            | RuleTarget::Store => None,
+        }
+    }
+
+    /// The same, to be renamed.
+    pub(crate) const fn datastream_mut(&mut self) -> Option<&mut DatastreamName> {
+        match &mut self.condition {
+            Condition::Threshold { target, .. }
+            | Condition::Silence { target: SilenceTarget::Datastreams(target), .. } => match target {
+                DatastreamTarget::Datastream(name) => Some(name),
+                DatastreamTarget::Parameter { .. } => None,
+            },
+            Condition::Silence { target: SilenceTarget::Stations(_), .. }
+            | Condition::SourceDown { .. }
+            | Condition::StoreDown { .. } => None,
         }
     }
 

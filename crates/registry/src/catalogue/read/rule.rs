@@ -1,46 +1,44 @@
 //! Rules.
 
-use bakau_model::{DAY_S, Level, Parameter, PerLevel, SourceName, StationId, StationKind, words};
+use std::fmt::Display;
+
+use bakau_model::{
+    ConditionKind, DAY_S, DatastreamName, Level, Parameter, PerLevel, SourceName, StationId, StationKind,
+};
 
 use super::name;
 use crate::{
     catalogue::{check, fields::Fields},
-    snapshot::{Band, Condition, Direction, Rule, RuleTarget, Threshold},
+    snapshot::{Band, Condition, DatastreamTarget, Direction, Rule, SilenceTarget, StationTarget, Threshold},
 };
 
 /// Shortest pause between reminders: people who are told more often stop reading.
 const MIN_REPEAT_S: f64 = 60.0;
 /// Longest pause between reminders: a week.
 const MAX_REPEAT_S: f64 = (7 * DAY_S) as f64;
-/// The keys of threshold rules, of silence rules and of rules about sources, as far as they are not of all.
+
+/// The keys that belong to some conditions only.
 const KEYS: [&str; 7] = ["datastream", "parameter", "direction", "hold_s", "station", "kind", "mqtt_source"];
 
-words! {
-    /// The kinds of conditions, as written.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    enum Kind {
-        Threshold => "threshold",
-        Silence => "silence",
-        SourceDown => "source_down",
-    }
-}
-
-impl Kind {
-    const fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Threshold => &["datastream", "parameter", "direction", "hold_s", "kind"],
-            Self::Silence => &["station", "kind"],
-            Self::SourceDown => &["mqtt_source"],
-        }
+/// Those of [`KEYS`] that a condition has.
+const fn keys(kind: ConditionKind) -> &'static [&'static str] {
+    match kind {
+        ConditionKind::Threshold => &["datastream", "parameter", "direction", "hold_s", "kind"],
+        ConditionKind::Silence => &["station", "kind"],
+        ConditionKind::SourceDown => &["mqtt_source"],
+        ConditionKind::StoreDown => &[],
     }
 }
 
 pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     let (id, name) = (fields.required("id"), name(fields));
-    let written = fields.optional::<String>("condition").unwrap_or_else(|| "threshold".to_owned());
-    let kind = Kind::from_key(&written);
-    if kind.is_none() {
-        fields.error_at("condition", "rule_condition", &[("value", &written)]);
+    let written = fields.optional::<String>("condition");
+    let kind = written.as_deref().map_or(Some(ConditionKind::Threshold), ConditionKind::from_key);
+    if let (Some(written), None) = (&written, kind) {
+        let [kinds @ .., last] = ConditionKind::KEYS;
+        let values: [(&'static str, &dyn Display); 3] =
+            [("value", written), ("kinds", &kinds.join(", ")), ("last", &last)];
+        fields.error_at("condition", "rule_condition", &values);
     }
     let (hold_s, repeat_s) = (fields.optional::<u32>("hold_s"), fields.optional::<u32>("repeat_s"));
     let (source, channels) = (fields.required("source"), fields.optional::<Vec<_>>("channels"));
@@ -48,15 +46,14 @@ pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     check::within(fields, "hold_s", hold_s.map(f64::from), 0.0, f64::from(check::MAX_HOLD_S));
     check::within(fields, "repeat_s", repeat_s.map(f64::from), MIN_REPEAT_S, MAX_REPEAT_S);
     check::list(fields, "channels", channels.as_ref().map_or(0, Vec::len));
-    let (target, condition) = (target(fields, kind), condition(fields, kind));
+    let condition = condition(fields, kind);
     if let Some(kind) = kind {
-        let foreign: Vec<_> = KEYS.into_iter().filter(|key| !kind.keys().contains(key)).collect();
-        check::foreign_keys(fields, &written, &foreign);
+        let foreign: Vec<_> = KEYS.into_iter().filter(|key| !keys(kind).contains(key)).collect();
+        check::foreign_keys(fields, kind.key(), &foreign);
     }
     Some(Rule {
         id: id?,
         name: name?,
-        target: target?,
         condition: condition?,
         hold_s: hold_s.unwrap_or(0),
         repeat_s,
@@ -65,54 +62,77 @@ pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     })
 }
 
-/// What the rule watches. Every key is read, whatever the condition, so that a misplaced one is named as such.
-fn target(fields: &mut Fields<'_, '_>, condition: Option<Kind>) -> Option<RuleTarget> {
-    let (datastream, parameter) = (fields.optional("datastream"), fields.optional::<Parameter>("parameter"));
-    let (station, kind) = (fields.optional::<StationId>("station"), fields.optional::<StationKind>("kind"));
-    let mqtt_source = fields.optional::<SourceName>("mqtt_source");
-    match condition? {
-        Kind::Threshold => {
-            check::parameter(fields, "parameter", parameter.as_ref());
-            match (fields.is_written("datastream"), fields.is_written("parameter")) {
-                (true, false) if fields.is_written("kind") => fields.error_at("kind", "rule_kind_of_datastream", &[]),
-                (true, true) | (false, false) => fields.error_at("parameter", "rule_target", &[]),
-                (true, false) | (false, true) => {}
-            }
-            let of_parameter = || Some(RuleTarget::Parameter { parameter: parameter?, kind });
-            datastream.map(RuleTarget::Datastream).or_else(of_parameter)
+/// What rules can be about. Every key is read, whatever the condition, so that a misplaced one is named as such.
+struct Targets {
+    datastream: Option<DatastreamName>,
+    parameter: Option<Parameter>,
+    station: Option<StationId>,
+    kind: Option<StationKind>,
+    mqtt_source: Option<SourceName>,
+}
+
+impl Targets {
+    fn read(fields: &mut Fields<'_, '_>) -> Self {
+        Self {
+            datastream: fields.optional("datastream"),
+            parameter: fields.optional("parameter"),
+            station: fields.optional("station"),
+            kind: fields.optional("kind"),
+            mqtt_source: fields.optional("mqtt_source"),
         }
-        Kind::Silence => {
-            if fields.is_written("station") && fields.is_written("kind") {
-                fields.error_at("kind", "rule_station_or_kind", &[]);
-            }
-            Some(station.map_or(RuleTarget::Stations { kind }, RuleTarget::Station))
+    }
+
+    fn datastreams(self, fields: &mut Fields<'_, '_>) -> Option<DatastreamTarget> {
+        check::parameter(fields, "parameter", self.parameter.as_ref());
+        match (fields.is_written("datastream"), fields.is_written("parameter")) {
+            (true, false) if fields.is_written("kind") => fields.error_at("kind", "rule_kind_of_datastream", &[]),
+            (true, true) | (false, false) => fields.error_at("parameter", "rule_target", &[]),
+            (true, false) | (false, true) => {}
         }
-        Kind::SourceDown => Some(RuleTarget::Sources(mqtt_source)),
+        let of_parameter = || Some(DatastreamTarget::Parameter { parameter: self.parameter?, kind: self.kind });
+        self.datastream.map(DatastreamTarget::Datastream).or_else(of_parameter)
+    }
+
+    fn stations(self, fields: &mut Fields<'_, '_>) -> StationTarget {
+        if fields.is_written("station") && fields.is_written("kind") {
+            fields.error_at("kind", "rule_station_or_kind", &[]);
+        }
+        self.station.map_or(StationTarget::Stations { kind: self.kind }, StationTarget::Station)
     }
 }
 
-fn condition(fields: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<Condition> {
-    let after = |fields: &mut Fields<'_, '_>| {
-        fields.pass("direction");
-        let found = PerLevel::from_fn(|level| after_s(fields, level.key()));
-        check::after(fields, &found);
-        found
-    };
+fn condition(fields: &mut Fields<'_, '_>, kind: Option<ConditionKind>) -> Option<Condition> {
+    let targets = Targets::read(fields);
     match kind {
-        Some(Kind::Threshold) => {
+        Some(ConditionKind::Threshold) => {
+            let target = targets.datastreams(fields);
             let direction = fields.required::<Direction>("direction");
             let bands = PerLevel::from_fn(|level| band(fields, level.key(), direction));
             check::bands(fields, direction, &bands);
-            Some(Condition::Threshold { direction: direction?, bands })
+            Some(Condition::Threshold { target: target?, direction: direction?, bands })
         }
-        Some(Kind::Silence) => Some(Condition::Silence(after(fields))),
-        Some(Kind::SourceDown) => Some(Condition::SourceDown(after(fields))),
+        Some(ConditionKind::Silence) => {
+            let target = SilenceTarget::Stations(targets.stations(fields));
+            Some(Condition::Silence { target, after_s: after(fields) })
+        }
+        Some(ConditionKind::SourceDown) => {
+            Some(Condition::SourceDown { source: targets.mqtt_source, after_s: after(fields) })
+        }
+        Some(ConditionKind::StoreDown) => Some(Condition::StoreDown { after_s: after(fields) }),
         None => {
             // What stands there belongs to a condition nobody knows: it is not reported as well.
             Level::RAISED.map(Level::key).into_iter().chain(["direction"]).for_each(|key| fields.pass(key));
             None
         }
     }
+}
+
+/// The levels of a condition about time without anything.
+fn after(fields: &mut Fields<'_, '_>) -> PerLevel<u32> {
+    fields.pass("direction");
+    let found = PerLevel::from_fn(|level| after_s(fields, level.key()));
+    check::after(fields, &found);
+    found
 }
 
 fn band(fields: &mut Fields<'_, '_>, level: &'static str, direction: Option<Direction>) -> Option<Band> {

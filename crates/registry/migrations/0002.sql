@@ -1,0 +1,13 @@
+-- A condition says itself what it is about. A rule about a source called 'store' was about the store.
+UPDATE item SET json = json_remove(
+    json_set(json, '$.condition', json(CASE
+        WHEN json_type(json, '$.condition.source_down') IS NULL THEN json_set(
+            json_extract(json, '$.condition'),
+            CASE WHEN json_type(json, '$.condition.threshold') IS NULL THEN '$.silence.target' ELSE '$.threshold.target' END,
+            json(json_extract(json, '$.target')))
+        WHEN json_extract(json, '$.target.sources') IS NULL THEN json(json_extract(json, '$.condition'))
+        WHEN json_extract(json, '$.target.sources') = 'store'
+            THEN json_object('store_down', json(json_extract(json, '$.condition.source_down')))
+        ELSE json_set(json_extract(json, '$.condition'), '$.source_down.mqtt_source', json_extract(json, '$.target.sources'))
+    END)), '$.target')
+WHERE kind = 'rule';
