@@ -4,7 +4,7 @@
 //!
 //! A feeder thread appends batches to a real spool at the offered rate (0: as fast as it can); only the other threads
 //! (alert room and its SQLite) are counted. Every datastream has a rule; one value in 10,000 crosses its limit. With
-//! `everything` = 1 each also has quality control and a rule about its silence, and so has each station of ten.
+//! `everything` = 1 each also has quality control and a rule about no data of it, and so has each station of ten.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measuring program")]
 
 use std::{
@@ -21,7 +21,7 @@ use bakau_model::{
     SourceName, StationId, StationKind, Step, TimeSource, UtcMillis,
 };
 use bakau_registry::{
-    Band, Condition, Datastream, DatastreamTarget, Direction, Rule, SilenceTarget, Snapshot, Station, StationTarget,
+    Band, Condition, Datastream, DatastreamTarget, Direction, NoDataTarget, Rule, Snapshot, Station, StationTarget,
     Threshold,
 };
 use bakau_spool::{BatchDraft, Consumer, Spool, SpoolConfig};
@@ -126,7 +126,7 @@ fn snapshot(datastreams: u64) -> Snapshot {
     snapshot
 }
 
-/// Adds quality control, and rules about the silence of each datastream and each station.
+/// Adds quality control, and rules about no data of each datastream and each station.
 fn everything(mut snapshot: Snapshot) -> Snapshot {
     for datastream in snapshot.datastreams.values_mut() {
         let limits = QualityLimits {
@@ -141,15 +141,15 @@ fn everything(mut snapshot: Snapshot) -> Snapshot {
         snapshot.stations.entry(id.clone()).or_insert_with(|| station(id));
     }
     let targets = [
-        SilenceTarget::Stations(StationTarget::Stations { kind: None }),
-        SilenceTarget::Datastreams(DatastreamTarget::Parameter { parameter: "do".parse().unwrap(), kind: None }),
+        NoDataTarget::Stations(StationTarget::Stations { kind: None }),
+        NoDataTarget::Datastreams(DatastreamTarget::Parameter { parameter: "do".parse().unwrap(), kind: None }),
     ];
-    for (id, target) in ["silent-station", "silent-datastream"].into_iter().zip(targets) {
+    for (id, target) in ["no-data-station", "no-data-datastream"].into_iter().zip(targets) {
         let id = RuleId::new(id).unwrap();
         let rule = Rule {
             id: id.clone(),
-            name: "silent".into(),
-            condition: Condition::Silence { target, after_s: PerLevel { waspada: Some(60), siaga: None, awas: None } },
+            name: "no data".into(),
+            condition: Condition::NoData { target, after_s: PerLevel { waspada: Some(60), siaga: None, awas: None } },
             hold_s: 0,
             repeat_s: None,
             source: "measuring".into(),

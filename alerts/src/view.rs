@@ -46,18 +46,18 @@ pub struct AlertView {
     pub level: Level,
     /// The worst level so far.
     pub peak: Level,
-    /// `observed_at` of the first observation of the crossing; of a silence, when something was last heard or, where
+    /// `observed_at` of the first observation of the crossing; of no data, when something was last heard or, where
     /// nothing ever was, from when it has been expected.
     pub onset: UtcMillis,
     /// Whether the crossing may have begun before that: nobody looked there, as no rule was in force or no value came in time.
     pub onset_at_latest: bool,
-    /// `observed_at` of the last transition; of a silence, when it was decided.
+    /// `observed_at` of the last transition; of no data, when it was decided.
     pub updated: UtcMillis,
-    /// The value that made the last transition, in the canonical unit; a silence has none.
+    /// The value that made the last transition, in the canonical unit; of thresholds only.
     pub value: Option<f64>,
     /// The quality of that value.
     pub flag: Option<Flag>,
-    /// The worst value of the episode up to the last transition, so of all of it once closed; a silence has none.
+    /// The worst value of the episode up to the last transition, so of all of it once closed; of thresholds only.
     pub worst: Option<f64>,
     /// When the environment first had it.
     pub worst_at: Option<UtcMillis>,
@@ -99,7 +99,7 @@ pub struct TransitionView {
     pub reason: Reason,
     /// When the environment had the deciding value.
     pub observed_at: UtcMillis,
-    /// The deciding value, in the canonical unit; a silence has none.
+    /// The deciding value, in the canonical unit; of thresholds only.
     pub value: Option<f64>,
     /// The quality of that value.
     pub flag: Option<Flag>,

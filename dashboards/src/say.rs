@@ -294,7 +294,7 @@ impl<'a> Say<'a> {
     pub(crate) fn fresh_short(&self, freshness: &Freshness) -> &'static str {
         match freshness {
             Freshness::Live { .. } => self.t("map_live"),
-            Freshness::Stale { .. } => self.t("map_silent"),
+            Freshness::Stale { .. } => self.t("map_no_data"),
             Freshness::Offline { .. } => self.t("offline_short"),
             Freshness::NeverReported => self.t("never"),
         }
@@ -361,7 +361,7 @@ impl<'a> Say<'a> {
     pub(crate) fn alert_label<'x>(&self, alert: &'x AlertRow) -> &'x str {
         let technical = match alert.kind {
             ConditionKind::Threshold => "",
-            ConditionKind::Silence => self.t("alert_silent"),
+            ConditionKind::NoData => self.t("alert_no_data"),
             ConditionKind::SourceDown => self.t("alert_source_down"),
             ConditionKind::StoreDown => self.t("alert_store_failing"),
         };
@@ -384,10 +384,10 @@ impl<'a> Say<'a> {
 
     pub(crate) fn condition(&self, kind: impl Borrow<ConditionKind>) -> &'static str {
         match *kind.borrow() {
-            ConditionKind::Threshold => self.t("topic_threshold"),
-            ConditionKind::Silence => self.t("topic_silence"),
-            ConditionKind::SourceDown => self.t("topic_source"),
-            ConditionKind::StoreDown => self.t("topic_store"),
+            ConditionKind::Threshold => self.t("condition_threshold"),
+            ConditionKind::NoData => self.t("condition_no_data"),
+            ConditionKind::SourceDown => self.t("condition_source_down"),
+            ConditionKind::StoreDown => self.t("condition_store_down"),
         }
     }
 
@@ -442,7 +442,7 @@ impl<'a> Say<'a> {
             ("stale", "stale"),
             ("offline", "offline"),
             ("brief-live", "map_live"),
-            ("brief-stale", "map_silent"),
+            ("brief-stale", "map_no_data"),
             ("brief-offline", "offline_short"),
             ("lost", "disconnected"),
             ("news", "live_news"),

@@ -90,7 +90,7 @@ async fn every_message_of_every_device_becomes_exactly_what_its_station_measured
 }
 
 #[tokio::test]
-async fn a_device_with_a_last_will_marks_its_own_station_silent() {
+async fn a_device_with_a_last_will_marks_its_own_station_offline() {
     let snapshot = snapshot().await;
     let mut with_a_will = 0;
     for site in sites() {

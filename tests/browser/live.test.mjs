@@ -67,7 +67,7 @@ const tellInstead = page => page.addInitScript(() => {
   };
 });
 
-/** What may happen to the first three stations of the list: values of other lengths, an alarm, a lost device, silence. */
+/** What may happen to the first three stations of the list: values of other lengths, an alarm, a lost device, no data. */
 const happen = () => {
   const [first, second, third] = document.querySelectorAll('.stations>li');
   for (const cell of first.querySelectorAll('[data-datastream]')) {
@@ -86,25 +86,25 @@ const happen = () => {
   return second.dataset.station;
 };
 /** The third station was current until a moment ago: nothing has come since. Before the page's own script reads it. */
-const fallSilent = page => page.addInitScript(() => document.addEventListener('readystatechange', () => {
+const stopSending = page => page.addInitScript(() => document.addEventListener('readystatechange', () => {
   if (document.readyState !== 'interactive') return;
   const third = document.querySelectorAll('.stations>li')[2];
   third.dataset.until = String(Date.now() - 1);
-  globalThis.silent = third.dataset.station;
+  globalThis.withoutData = third.dataset.station;
 }));
 
 for (const language of languages) {
-  test(`nothing moves when stations alarm, are lost and fall silent, ${language}`, async () => {
+  test(`nothing moves when stations alarm, are lost and stop sending, ${language}`, async () => {
     for (const viewport of [phone, { width: 1280, height: 900 }, { width: 1920, height: 1080 }]) {
       await withPage(browser, { viewport }, async page => {
         await tellInstead(page);
         await watchShift(page);
-        await fallSilent(page);
+        await stopSending(page);
         await page.goto(`${base}/?lang=${language}`);
         const lost = await page.evaluate(happen);
-        const silent = await page.evaluate(() => globalThis.silent);
+        const withoutData = await page.evaluate(() => globalThis.withoutData);
         await page.locator(`li[data-station="${lost}"][data-level=waspada] [data-fresh=offline]`).waitFor({ timeout: PATIENCE_MS });
-        await page.locator(`li[data-station="${silent}"] [data-fresh=stale]`).waitFor({ state: 'attached', timeout: PATIENCE_MS });
+        await page.locator(`li[data-station="${withoutData}"] [data-fresh=stale]`).waitFor({ state: 'attached', timeout: PATIENCE_MS });
         // What moved is known once the next picture has been drawn.
         await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
         assert.equal(await page.evaluate(() => globalThis.shift), 0, `at ${viewport.width} px`);

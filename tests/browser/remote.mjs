@@ -15,7 +15,7 @@ const sleepy = () => {
   globalThis.sleep = ms => { slept += ms; };
 };
 
-/** All that a page says of levels, and of stations that are away, silent or alive. */
+/** All that a page says of levels, and of stations that are away, without data or alive. */
 const levels = () => {
   const say = element => element?.textContent.trim().replace(/\s+/g, ' ');
   const of = selector => [...document.querySelectorAll(selector)];

@@ -16,7 +16,7 @@ use bakau_tests::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One station per format, a rule about silence, and a route for availability.
+/// One station per format, a rule about no data, and a route for availability.
 const CATALOGUE: &str = r#"
 [[route]]
 id = "json"
@@ -75,8 +75,8 @@ airgradient = { values = [{ path = "/atmpCompensated", parameter = "air_temperat
 
 [[rule]]
 id = "diam"
-name = { id = "Stasiun diam", en = "Station silent" }
-condition = "silence"
+name = { id = "Stasiun tanpa data", en = "Station without data" }
+condition = "no_data"
 station = "uji-tasmota"
 waspada = { after_s = 86400 }
 source = "test"
@@ -158,7 +158,7 @@ async fn devices_of_every_format_become_values_with_their_own_time_and_a_last_wi
     // The rule would wait for a day; the last will says it at once.
     publisher.put("tele/tasmota_1/LWT", b"Offline").await?;
     let alert = async || Ok(Some(bakau.alerts().await?).filter(|alerts| !alerts.is_empty()));
-    let alerts = wait::until("an alert about silence", PATIENCE, alert).await.with_context(|| bakau.log_tail())?;
+    let alerts = wait::until("an alert about no data", PATIENCE, alert).await.with_context(|| bakau.log_tail())?;
     assert_eq!((&alerts[0]["rule"], &alerts[0]["level"]), (&"diam".into(), &"waspada".into()), "{}", alerts[0]);
     bakau.stop()
 }

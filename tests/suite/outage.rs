@@ -24,8 +24,8 @@ const STATIONS: usize = 4;
 const RULES: &str = r#"
 [[rule]]
 id = "diam"
-name = { id = "Stasiun diam", en = "Station silent" }
-condition = "silence"
+name = { id = "Stasiun tanpa data", en = "Station without data" }
+condition = "no_data"
 waspada = { after_s = 10 }
 source = "test"
 channels = ["sink"]

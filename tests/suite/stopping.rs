@@ -1,4 +1,4 @@
-//! Bakau is told to stop while devices with a last will are connected: that must not call any of them silent.
+//! Bakau is told to stop while devices with a last will are connected: that must raise no alert about any of them.
 
 use std::{path::Path, time::Duration};
 
@@ -12,8 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const RULES: &str = r#"
 [[rule]]
 id = "diam"
-name = { id = "Stasiun diam", en = "Station silent" }
-condition = "silence"
+name = { id = "Stasiun tanpa data", en = "Station without data" }
+condition = "no_data"
 waspada = { after_s = 86400 }
 source = "test"
 "#;
@@ -43,7 +43,7 @@ async fn wait_connections(bakau: &Bakau, wanted: u64) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_stops_without_calling_any_of_its_stations_silent() -> Result<()> {
+async fn the_demo_stops_without_an_alert_about_any_of_its_stations() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut bakau = Bakau::prepare(folder.path(), "", &[])?;
     let data = folder.path().join("demo");
@@ -60,7 +60,7 @@ async fn the_demo_stops_without_calling_any_of_its_stations_silent() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_with_a_last_will_is_not_silent_because_the_broker_stops_and_is_when_it_breaks_off() -> Result<()> {
+async fn a_device_with_a_last_will_is_not_missed_because_the_broker_stops_and_is_when_it_breaks_off() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let files = [("uji.toml", catalogue::load(1) + catalogue::STATUS_ROUTE + RULES)];
     let mut bakau = Bakau::prepare(folder.path(), &Way::Embedded.configuration(0), &files)?;

@@ -93,7 +93,7 @@ fn old_facts(kind: &str, subject: serde_json::Value, reason: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_store_was_a_source_and_is_a_subject_of_its_own() {
+async fn the_store_was_a_source_and_no_data_was_called_silence() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alerts.db");
     let old = Connection::open(&path).unwrap();
@@ -102,14 +102,23 @@ async fn the_store_was_a_source_and_is_a_subject_of_its_own() {
     }
     old.pragma_update(None, "application_id", ALERTS.application_id).unwrap();
     old.pragma_update(None, "user_version", 6).unwrap();
-    let names = [("store", "source_down"), ("kota", "source_down"), ("store", "returned")];
-    for (number, (source, reason)) in (1u8..).zip(names) {
+    let station = SubjectFacts::Station(
+        testing::facts(Level::Normal, Level::Siaga, Reason::Stale, 1.0, None).station().unwrap().clone(),
+    );
+    let source = |name: &str| serde_json::json!({ "source": name });
+    let alerts = [
+        ("source_down", Some("store"), source("store"), "source_down"),
+        ("source_down", Some("kota"), source("kota"), "source_down"),
+        ("source_down", Some("store"), source("store"), "returned"),
+        ("silence", None, serde_json::to_value(&station).unwrap(), "stale"),
+    ];
+    for (number, (kind, source, subject, reason)) in (1u8..).zip(alerts) {
         let id = [number; 16];
         let alert =
             "INSERT INTO alerts (id, rule, rule_name, kind, source, level, peak, onset, updated, decided_at, opened_at)
-                     VALUES (?1, 'r', '{\"id\":\"r\",\"en\":\"r\"}', 'source_down', ?2, 2, 2, 0, 0, 0, 0)";
-        old.execute(alert, (id, source)).unwrap();
-        let facts = old_facts("source_down", serde_json::json!({ "source": source }), reason);
+                     VALUES (?1, 'r', '{\"id\":\"r\",\"en\":\"r\"}', ?2, ?3, 2, 2, 0, 0, 0, 0)";
+        old.execute(alert, (id, kind, source)).unwrap();
+        let facts = old_facts(kind, subject, reason);
         let transition =
             "INSERT INTO transitions (alert, sequence, from_level, to_level, reason, observed_at, decided_at,
                           rule_revision, facts) VALUES (?1, 1, 0, 2, ?2, 0, 0, 1, ?3)";
@@ -124,7 +133,10 @@ async fn the_store_was_a_source_and_is_a_subject_of_its_own() {
     let kinds: Vec<_> =
         alerts.iter().map(|alert| (alert.kind, alert.source.as_ref().map(ToString::to_string))).collect();
     let kota = (ConditionKind::SourceDown, Some("kota".to_owned()));
-    assert_eq!(kinds, [(ConditionKind::StoreDown, None), kota, (ConditionKind::StoreDown, None)]);
+    assert_eq!(
+        kinds,
+        [(ConditionKind::StoreDown, None), kota, (ConditionKind::StoreDown, None), (ConditionKind::NoData, None)]
+    );
     let mut told = Vec::new();
     for alert in &alerts {
         let facts = db.last_facts(&alert.id).await.unwrap().unwrap();
@@ -136,6 +148,7 @@ async fn the_store_was_a_source_and_is_a_subject_of_its_own() {
         (ConditionKind::StoreDown, store.clone(), Reason::StoreDown, Reason::StoreDown),
         (ConditionKind::SourceDown, kota, Reason::SourceDown, Reason::SourceDown),
         (ConditionKind::StoreDown, store, Reason::Returned, Reason::Returned),
+        (ConditionKind::NoData, station, Reason::Stale, Reason::Stale),
     ];
     assert_eq!(told, expected);
     let heard: Vec<_> = db.load().await.unwrap().engine.heard.into_iter().map(|(subject, _)| subject).collect();

@@ -30,7 +30,7 @@ CREATE TABLE engine_state (
     PRIMARY KEY (subject, rule)
 ) WITHOUT ROWID;
 
--- When a sign of life of a subject that can be silent last came; to within a minute after a kill.
+-- When a sign of life of a subject last came; to within a minute after a kill.
 CREATE TABLE heard (
     subject TEXT PRIMARY KEY,
     last INTEGER,
@@ -48,7 +48,7 @@ CREATE TABLE alerts (
     id BLOB PRIMARY KEY,
     rule TEXT NOT NULL,
     rule_name TEXT NOT NULL, -- JSON {id, en}
-    kind TEXT NOT NULL, -- ConditionKind: threshold, silence, source_down
+    kind TEXT NOT NULL, -- ConditionKind
     agency TEXT,
     station TEXT,
     datastream TEXT,
@@ -205,12 +205,16 @@ ALTER TABLE alerts ADD COLUMN onset_at_latest INTEGER NOT NULL DEFAULT 0;
 /// Files from here on carry the application id, which every migration sets.
 const MARKED: &str = "";
 
-/// The store is a subject of its own; it was a source called `store`.
+/// The store is a subject of its own; it was a source called `store`. No data was called silence.
 const V7: &str = "
 UPDATE OR REPLACE engine_state SET subject = 'store' WHERE subject = 'source store';
 UPDATE OR REPLACE heard SET subject = 'store' WHERE subject = 'source store';
 UPDATE alerts SET kind = 'store_down', source = NULL WHERE kind = 'source_down' AND source = 'store';
+UPDATE alerts SET kind = 'no_data' WHERE kind = 'silence';
 DROP TRIGGER transitions_keep;
+UPDATE transitions SET facts = json_set(facts, '$.kind', 'no_data', '$.rule.condition',
+    json_object('no_data', json(json_extract(facts, '$.rule.condition.silence'))))
+WHERE json_valid(facts) AND json_extract(facts, '$.kind') = 'silence';
 UPDATE transitions SET reason = iif(reason = 'source_down', 'store_down', reason),
     facts = json_set(facts, '$.kind', 'store_down', '$.subject', 'store',
         '$.reason', iif(reason = 'source_down', 'store_down', reason),

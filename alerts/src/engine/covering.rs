@@ -1,6 +1,6 @@
 //! Which alerts may stand for others: nobody is spared a message for one that does not reach them. Pure.
 //!
-//! While a source is down, or a whole station is silent, one alert stands for those of everything behind it. It does so
+//! While a source is down, or nothing comes from a whole station, one alert stands for those of everything behind it. It does so
 //! only where it reaches somebody, and everybody whom the other one would reach; whatever reaches nobody stands for nothing.
 
 use std::{
@@ -67,7 +67,7 @@ fn levels(rule: &Rule) -> impl Iterator<Item = Level> {
     rule.condition.after_s().into_iter().flat_map(PerLevel::iter).map(|(level, _)| level)
 }
 
-/// Says of each rule about silence which other alerts do not stand for its own, and from which level on.
+/// Says of each rule about no data which other alerts do not stand for its own, and from which level on.
 pub(crate) fn find_uncovered(rules: &mut [WatchedRule], snapshot: &Snapshot) {
     let (mut sources, mut stations) = (BTreeMap::<SourceName, Vec<_>>::new(), BTreeMap::<StationId, Vec<_>>::new());
     for watched in rules.iter() {
@@ -78,7 +78,7 @@ pub(crate) fn find_uncovered(rules: &mut [WatchedRule], snapshot: &Snapshot) {
         }
     }
     let mut reach = Reach { snapshot, known: BTreeMap::new() };
-    for watched in rules.iter_mut().filter(|watched| watched.rule.condition.kind() == ConditionKind::Silence) {
+    for watched in rules.iter_mut().filter(|watched| watched.rule.condition.kind() == ConditionKind::NoData) {
         let of_datastream = watched.subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
         let station = match &watched.subject {
             Subject::Station(station) => Some(station),

@@ -11,7 +11,7 @@ const DENSE_NUMBERS: u32 = 1 << 20;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {
     slots: (u32, u32),
-    /// Place of the datastream itself among the subjects that can be silent, plus one; 0 where it is none.
+    /// Place of the datastream itself among the watched subjects, plus one; 0 where it is none.
     own: u32,
     /// The same of its station.
     station: u32,
@@ -23,7 +23,7 @@ impl Entry {
         self.slots.0..self.slots.1
     }
 
-    /// Places of the datastream itself and of its station among the subjects that can be silent.
+    /// Places of the datastream itself and of its station among the watched subjects.
     pub(super) const fn watched(self) -> (Option<u32>, Option<u32>) {
         (self.own.checked_sub(1), self.station.checked_sub(1))
     }

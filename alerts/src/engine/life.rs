@@ -1,4 +1,4 @@
-//! Signs of life, and what their absence leads to: silent stations and datastreams, sources that are down, reminders.
+//! Signs of life, and what their absence leads to: stations and datastreams without data, sources that are down, reminders.
 //!
 //! A sign of life costs one comparison and is looked at again only when a deadline runs out: each deadline waits once in
 //! a heap, and when its time has come it is either over or put back to where the signs of life have moved it meanwhile.
@@ -12,14 +12,14 @@ use std::{
 use bakau_model::{Level, MINUTE_MS, SourceName, StationId, UtcMillis};
 
 use super::{
-    Decided, Effect, EndpointView, Engine, Heard, Judge, Measured, Origin, Quiet, Reason, Reminder, Slot, Subject,
+    Decided, Effect, EndpointView, Engine, Heard, Judge, Measured, NoData, Origin, Reason, Reminder, Slot, Subject,
     behind::Behind,
 };
 
 /// The time of the last sign of life is written this often per subject. After a kill it is that much behind at most,
 /// which moves the onset that people are told and no deadline, because deadlines begin anew at a start.
 const SAVED_EVERY_MS: i64 = MINUTE_MS;
-/// While a whole station is silent, its datastreams are looked at again this often.
+/// While a whole station has no data, its datastreams are looked at again this often.
 const LOOK_AGAIN_MS: i64 = MINUTE_MS;
 
 /// What of the signs of life survives a restart.
@@ -31,7 +31,7 @@ pub struct Remembered {
     pub source: Option<SourceName>,
 }
 
-/// A subject that can be silent.
+/// A subject whose signs of life are watched.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
     pub(super) subject: Subject,
@@ -40,15 +40,15 @@ pub(super) struct Watched {
     origin: Option<Origin>,
     /// Its rules, those about thresholds among them.
     slots: Range<u32>,
-    /// How many of its rules have taken it for silent.
-    silent: u32,
+    /// How many of its rules have an open alert.
+    without_data: u32,
     saved: Option<Heard>,
 }
 
 /// The signs of life of a subject, and the source of the last one.
 type Known = (Heard, Option<Origin>);
 
-/// Every subject that can be silent, and every deadline.
+/// Every subject that is watched for signs of life, and every deadline.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Life {
     pub(super) watched: Vec<Watched>,
@@ -59,13 +59,13 @@ pub(super) struct Life {
     due: BinaryHeap<Reverse<(UtcMillis, u32, Task)>>,
     /// Of [`Life::watched`], to be written.
     dirty: Vec<u32>,
-    /// Deadlines count from here at the earliest: while Bakau did not run, nobody was silent.
+    /// Deadlines count from here at the earliest: while Bakau did not run, nothing could come.
     pub(super) started: Option<UtcMillis>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Task {
-    Silence,
+    NoData,
     Reminder,
 }
 
@@ -93,10 +93,10 @@ impl Life {
     }
 
     /// Adds a subject with its slots.
-    pub(super) fn watch(&mut self, subject: &Subject, (heard, origin): Known, slots: Range<u32>, silent: u32) {
+    pub(super) fn watch(&mut self, subject: &Subject, (heard, origin): Known, slots: Range<u32>, without_data: u32) {
         let place = u32::try_from(self.watched.len()).unwrap_or(u32::MAX);
         self.places.insert(subject.clone(), place);
-        self.watched.push(Watched { subject: subject.clone(), heard, origin, slots, silent, saved: Some(heard) });
+        self.watched.push(Watched { subject: subject.clone(), heard, origin, slots, without_data, saved: Some(heard) });
         if let Subject::Source(name) = subject {
             self.behind.watch(name, heard);
         }
@@ -173,9 +173,9 @@ impl Life {
         if returned || moved || watched.saved.is_some_and(old) {
             self.touch(place);
         }
-        // A station that is offline stays silent until something is received after that was said.
+        // A station that is offline stays so until something is received after that was said.
         let watched = &self.watched[place as usize];
-        0 < watched.silent && watched.heard.offline_since.is_none()
+        0 < watched.without_data && watched.heard.offline_since.is_none()
     }
 }
 
@@ -190,7 +190,7 @@ impl Engine {
         let own = own.filter(|_| measured.value.is_some());
         for place in [station, own].into_iter().flatten() {
             if self.life.hear(place, measured.received_at, measured.origin) {
-                self.end_silence(now, place, effects);
+                self.end_no_data(now, place, effects);
             }
         }
     }
@@ -213,7 +213,7 @@ impl Engine {
         }
         if online {
             if self.life.hear(place, at, None) {
-                self.end_silence(now, place, &mut effects);
+                self.end_no_data(now, place, &mut effects);
             }
             return effects;
         }
@@ -224,7 +224,7 @@ impl Engine {
         heard.offline_since = Some(at);
         self.life.touch(place);
         for number in self.life.watched[place as usize].slots.clone() {
-            self.look_at_silence(now, number, &mut effects);
+            self.look_at_no_data(now, number, &mut effects);
         }
         effects
     }
@@ -248,16 +248,16 @@ impl Engine {
                 continue;
             }
             watched.heard.offline_since = down;
-            let (slots, was_told) = (watched.slots.clone(), 0 < watched.silent);
+            let (slots, was_told) = (watched.slots.clone(), 0 < watched.without_data);
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             self.life.touch(place);
             if down.is_none() {
                 source.iter().for_each(|name| self.life.behind.found(name, now, was_told));
                 self.life.watched[place as usize].heard.last = Some(now);
-                self.end_silence(now, place, &mut effects);
+                self.end_no_data(now, place, &mut effects);
             } else {
                 source.iter().for_each(|name| self.life.behind.lost(name));
-                slots.for_each(|number| self.await_silence(number));
+                slots.for_each(|number| self.await_no_data(number));
             }
         }
         effects
@@ -273,10 +273,10 @@ impl Engine {
             let slot = &mut self.slots[number as usize];
             match task {
                 // Another deadline may have been set since, and an earlier one may have come first.
-                Task::Silence if slot.awaits_silence != Some(due) => {}
-                Task::Silence => {
-                    slot.awaits_silence = None;
-                    self.look_at_silence(now, number, &mut effects);
+                Task::NoData if slot.awaits_no_data != Some(due) => {}
+                Task::NoData => {
+                    slot.awaits_no_data = None;
+                    self.look_at_no_data(now, number, &mut effects);
                 }
                 Task::Reminder => {
                     slot.awaits_reminder = false;
@@ -290,29 +290,29 @@ impl Engine {
 
     /// Sets up the deadlines of a slot that has just come into force.
     pub(super) fn await_everything(&mut self, number: u32) {
-        self.await_silence(number);
+        self.await_no_data(number);
         self.await_reminder(number);
     }
 
-    fn await_silence(&mut self, number: u32) {
+    fn await_no_data(&mut self, number: u32) {
         let slot = &self.slots[number as usize];
-        let Judge::Quiet(quiet) = slot.state.judge else { return };
+        let Judge::NoData(no_data) = slot.state.judge else { return };
         let Some(place) = self.life.place(&slot.key.subject) else { return };
         let heard = self.life.heard(place);
-        let not_before = self.not_before(slot, place, &quiet);
-        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, not_before) else { return };
-        if let Some(after) = quiet.after.next(quiet.level) {
+        let not_before = self.not_before(slot, place, &no_data);
+        let Some(since) = no_data.counted_from(&slot.key.subject, &heard, not_before) else { return };
+        if let Some(after) = no_data.after.next(no_data.level) {
             self.wake_up(number, since.saturating_add(after));
         }
     }
 
     fn wake_up(&mut self, number: u32, at: UtcMillis) {
-        let awaits = &mut self.slots[number as usize].awaits_silence;
+        let awaits = &mut self.slots[number as usize].awaits_no_data;
         if awaits.is_some_and(|before| before <= at) {
             return;
         }
         *awaits = Some(at);
-        self.life.due.push(Reverse((at, number, Task::Silence)));
+        self.life.due.push(Reverse((at, number, Task::NoData)));
     }
 
     pub(super) fn await_reminder(&mut self, number: u32) {
@@ -356,38 +356,38 @@ impl Engine {
     }
 
     /// From when a slot may count at the earliest.
-    fn not_before(&self, slot: &Slot, place: u32, quiet: &Quiet) -> UtcMillis {
-        let source = self.life.behind.not_before(self.cover(slot, place, quiet.after.first()));
+    fn not_before(&self, slot: &Slot, place: u32, no_data: &NoData) -> UtcMillis {
+        let source = self.life.behind.not_before(self.cover(slot, place, no_data.after.first()));
         [self.life.started, slot.not_before, source].into_iter().flatten().max().unwrap_or(UtcMillis::new(i64::MIN))
     }
 
     /// The signs of life of a slot as far as they count at `now`; a word that counts later, and when.
-    fn heard_by(&self, now: UtcMillis, slot: &Slot, place: u32, quiet: &Quiet) -> (Heard, Option<UtcMillis>) {
+    fn heard_by(&self, now: UtcMillis, slot: &Slot, place: u32, no_data: &NoData) -> (Heard, Option<UtcMillis>) {
         let Watched { heard, subject, .. } = &self.life.watched[place as usize];
         let (Subject::Station(_), Some(said)) = (subject, heard.offline_since) else { return (*heard, None) };
-        let source = self.cover(slot, place, quiet.after.first());
-        let from = self.life.behind.believed_from(source, said, &quiet.after);
+        let source = self.cover(slot, place, no_data.after.first());
+        let from = self.life.behind.believed_from(source, said, &no_data.after);
         if from <= now { (*heard, None) } else { (Heard { offline_since: None, ..*heard }, Some(from)) }
     }
 
-    /// Raises the level of a silence where its time has come.
-    fn look_at_silence(&mut self, now: UtcMillis, number: u32, effects: &mut Vec<Effect>) {
+    /// Raises the level where nothing has come for long enough.
+    fn look_at_no_data(&mut self, now: UtcMillis, number: u32, effects: &mut Vec<Effect>) {
         let slot = &self.slots[number as usize];
-        let Judge::Quiet(quiet) = slot.state.judge else { return };
+        let Judge::NoData(no_data) = slot.state.judge else { return };
         let Some(place) = self.life.place(&slot.key.subject) else { return };
-        let (heard, later) = self.heard_by(now, slot, place, &quiet);
-        let not_before = self.not_before(slot, place, &quiet);
-        let Some(since) = quiet.counted_from(&slot.key.subject, &heard, not_before) else { return };
-        let due = quiet.due(&slot.key.subject, &heard, now.since(since));
-        if due <= quiet.level {
+        let (heard, later) = self.heard_by(now, slot, place, &no_data);
+        let not_before = self.not_before(slot, place, &no_data);
+        let Some(since) = no_data.counted_from(&slot.key.subject, &heard, not_before) else { return };
+        let due = no_data.due(&slot.key.subject, &heard, now.since(since));
+        if due <= no_data.level {
             self.slots[number as usize].waits_for_station = false;
             later.into_iter().for_each(|at| self.wake_up(number, at));
-            return self.await_silence(number);
+            return self.await_no_data(number);
         }
         if self.life.behind.is_cut_off(self.cover(slot, place, due)) {
             return self.wake_up(number, now.saturating_add(LOOK_AGAIN_MS));
         }
-        if self.whole_station_is_silent(now, number, due) {
+        if self.whole_station_has_no_data(now, number, due) {
             self.slots[number as usize].waits_for_station = true;
             return self.wake_up(number, now.saturating_add(LOOK_AGAIN_MS));
         }
@@ -395,17 +395,17 @@ impl Engine {
         if std::mem::take(&mut slot.waits_for_station) {
             // The station is back; its values may still be on their way one by one.
             slot.not_before = Some(now);
-            return self.await_silence(number);
+            return self.await_no_data(number);
         }
-        self.raise_silence(now, number, due, &heard, effects);
-        self.await_silence(number);
+        self.raise_no_data(now, number, due, &heard, effects);
+        self.await_no_data(number);
         self.await_reminder(number);
     }
 
-    /// Whether a silent datastream is only part of a silent station, which has a rule of its own.
-    fn whole_station_is_silent(&self, now: UtcMillis, number: u32, due: Level) -> bool {
+    /// Whether a datastream without data belongs to a station without any, which has a rule of its own.
+    fn whole_station_has_no_data(&self, now: UtcMillis, number: u32, due: Level) -> bool {
         let slot = &self.slots[number as usize];
-        let (Subject::Datastream(datastream), Judge::Quiet(quiet)) = (&slot.key.subject, &slot.state.judge) else {
+        let (Subject::Datastream(datastream), Judge::NoData(no_data)) = (&slot.key.subject, &slot.state.judge) else {
             return false;
         };
         if slot.uncovered.by_station.is_some_and(|from| from <= due) {
@@ -413,47 +413,47 @@ impl Engine {
         }
         let (_, Some(place)) = self.index.entry(*datastream).watched() else { return false };
         let station = &self.life.watched[place as usize];
-        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot, place, quiet));
-        // Its values stopped one after the other within a round, so it need not have been silent for quite as long.
-        let as_long = quiet.after.of_level(due).is_some_and(|after| after / 2 <= now.since(last));
-        station.heard.offline_since.is_some() || 0 < station.silent || as_long
+        let last = station.heard.last.unwrap_or(UtcMillis::new(i64::MIN)).max(self.not_before(slot, place, no_data));
+        // Its values stopped one after the other within a round, so the station need not have been without data for quite as long.
+        let as_long = no_data.after.of_level(due).is_some_and(|after| after / 2 <= now.since(last));
+        station.heard.offline_since.is_some() || 0 < station.without_data || as_long
     }
 
-    fn raise_silence(&mut self, now: UtcMillis, number: u32, to: Level, heard: &Heard, effects: &mut Vec<Effect>) {
+    fn raise_no_data(&mut self, now: UtcMillis, number: u32, to: Level, heard: &Heard, effects: &mut Vec<Effect>) {
         let decided =
-            Decided { now, revision: self.revision, reason: silence_reason(&self.slots[number as usize], heard) };
+            Decided { now, revision: self.revision, reason: no_data_reason(&self.slots[number as usize], heard) };
         let slot = &mut self.slots[number as usize];
-        let Judge::Quiet(quiet) = &mut slot.state.judge else { return };
-        let from = quiet.raise(to, heard);
-        effects.extend(slot.tell_silence(from, &decided, heard.last, &self.mutes));
+        let Judge::NoData(no_data) = &mut slot.state.judge else { return };
+        let from = no_data.raise(to, heard);
+        effects.extend(slot.tell_no_data(from, &decided, heard.last, &self.mutes));
         if from == Level::Normal
             && let Some(place) = self.life.place(&self.slots[number as usize].key.subject)
         {
-            self.life.watched[place as usize].silent += 1;
+            self.life.watched[place as usize].without_data += 1;
         }
         self.mark_dirty(number as usize);
     }
 
-    /// Ends every silence of a subject.
-    fn end_silence(&mut self, now: UtcMillis, place: u32, effects: &mut Vec<Effect>) {
+    /// Ends what the lack of data of a subject has raised.
+    fn end_no_data(&mut self, now: UtcMillis, place: u32, effects: &mut Vec<Effect>) {
         let watched = &mut self.life.watched[place as usize];
-        watched.silent = 0;
+        watched.without_data = 0;
         let (slots, heard) = (watched.slots.clone(), watched.heard.last);
         for number in slots {
             let slot = &mut self.slots[number as usize];
-            let Judge::Quiet(quiet) = &mut slot.state.judge else { continue };
-            let from = quiet.end();
+            let Judge::NoData(no_data) = &mut slot.state.judge else { continue };
+            let from = no_data.end();
             if from != Level::Normal {
                 let decided = Decided { now, revision: self.revision, reason: Reason::Returned };
-                effects.extend(slot.tell_silence(from, &decided, heard, &self.mutes));
+                effects.extend(slot.tell_no_data(from, &decided, heard, &self.mutes));
                 self.mark_dirty(number as usize);
             }
-            self.await_silence(number);
+            self.await_no_data(number);
         }
     }
 }
 
-fn silence_reason(slot: &Slot, heard: &Heard) -> Reason {
+fn no_data_reason(slot: &Slot, heard: &Heard) -> Reason {
     match (&slot.key.subject, heard.offline_since, heard.last) {
         (Subject::Source(_), ..) => Reason::SourceDown,
         (Subject::Store, ..) => Reason::StoreDown,

@@ -11,7 +11,7 @@ pub(crate) mod id;
 mod index;
 mod life;
 mod machine;
-mod quiet;
+mod no_data;
 mod rule_set;
 mod rules;
 mod state;
@@ -32,7 +32,7 @@ pub use ahead::{Ahead, WaitingKey};
 pub use bakau_model::TransitionReason as Reason;
 pub use life::Remembered;
 pub use machine::{Change, Excursion, Limits, Machine, News, UNCONFIRMED_AFTER};
-pub use quiet::{After, Heard, Quiet};
+pub use no_data::{After, Heard, NoData};
 pub use rule_set::RuleSet;
 pub(crate) use rule_set::datastreams;
 pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
@@ -65,10 +65,10 @@ struct Slot {
     dirty: bool,
     /// When it was last marked to be written, where it has looked further since.
     behind_since: Option<UtcMillis>,
-    /// The deadline of silence that is waited for.
-    awaits_silence: Option<UtcMillis>,
+    /// The deadline for data that is waited for.
+    awaits_no_data: Option<UtcMillis>,
     awaits_reminder: bool,
-    /// Silent together with the whole station, which is told of instead.
+    /// The whole station has no data, which is told of instead.
     waits_for_station: bool,
     /// Deadlines count from here at the earliest.
     not_before: Option<UtcMillis>,
@@ -178,7 +178,7 @@ impl Engine {
         self.life.behind.name(origin)
     }
 
-    /// The source that the last sign of life of a subject came through, where a rule is or was about its silence.
+    /// The source that the last sign of life of a subject came through, where a rule about no data watches or watched it.
     #[must_use]
     pub fn heard_through(&self, subject: &Subject) -> Option<&SourceName> {
         self.life.origin_of(subject).and_then(|origin| self.source(origin))
@@ -364,20 +364,20 @@ impl Slot {
         self.tell(&told, decided, mutes)
     }
 
-    /// Tells that the level of a silence is no longer `from`.
-    fn tell_silence(
+    /// Tells that the level of no data is no longer `from`.
+    fn tell_no_data(
         &mut self,
         from: Level,
         decided: &Decided,
         heard: Option<UtcMillis>,
         mutes: &BTreeMap<RuleId, Mute>,
     ) -> Option<Effect> {
-        let Judge::Quiet(quiet) = &self.state.judge else { return None };
+        let Judge::NoData(no_data) = &self.state.judge else { return None };
         let told = Told {
             from,
-            to: quiet.level,
-            peak: quiet.peak,
-            onset: quiet.onset?,
+            to: no_data.level,
+            peak: no_data.peak,
+            onset: no_data.onset?,
             onset_at_latest: false,
             observed_at: decided.now,
             value: None,

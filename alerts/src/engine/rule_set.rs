@@ -48,7 +48,7 @@ fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) ->
         }
         RuleTarget::Stations(StationTarget::Stations { kind }) => {
             let wanted = snapshot.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
-            // A station of which nothing is expected cannot be silent.
+            // A station of which nothing is expected lacks no data.
             let expected: BTreeSet<&StationId> = snapshot.datastreams.values().map(|one| &one.station).collect();
             let wanted = wanted.filter(|station| expected.contains(&station.id));
             wanted.map(|station| Subject::Station(station.id.clone())).collect()

@@ -60,11 +60,11 @@ impl Engine {
             if let Subject::Datastream(datastream) = subject {
                 (first..next).for_each(|number| self.index.add_slot(*datastream, number));
             }
-            let quiet = |slot: &&Slot| matches!(slot.state.judge, Judge::Quiet(_));
-            if group.iter().any(|slot| quiet(&slot)) {
-                let silent = group.iter().filter(quiet).filter(|slot| slot.state.alert.is_some()).count();
-                let silent = u32::try_from(silent).unwrap_or(u32::MAX);
-                self.life.watch(subject, heard.remove(subject).unwrap_or_default(), first..next, silent);
+            let no_data = |slot: &&Slot| matches!(slot.state.judge, Judge::NoData(_));
+            if group.iter().any(|slot| no_data(&slot)) {
+                let without_data = group.iter().filter(no_data).filter(|slot| slot.state.alert.is_some()).count();
+                let without_data = u32::try_from(without_data).unwrap_or(u32::MAX);
+                self.life.watch(subject, heard.remove(subject).unwrap_or_default(), first..next, without_data);
                 if let Subject::Datastream(datastream) = subject {
                     self.index.set_own(*datastream, self.life.place(subject).unwrap_or_default());
                 }
@@ -94,11 +94,11 @@ impl Engine {
         dirty: bool,
         effects: &mut Vec<Effect>,
     ) -> Slot {
-        // When a silence is first expected is remembered from the beginning.
+        // Since when data is expected is remembered from the beginning.
         let fresh = || SlotState { judge: Judge::of(rule, *interval_ms, now), alert: None };
-        let new_silence = state.is_none() && matches!(fresh().judge, Judge::Quiet(_));
+        let is_new = state.is_none() && matches!(fresh().judge, Judge::NoData(_));
         let mut slot = Slot::new(key, Arc::clone(rule), state.unwrap_or_else(fresh));
-        slot.dirty = dirty || new_silence;
+        slot.dirty = dirty || is_new;
         if !slot.state.judge.fits(rule) {
             effects.extend(self.close(now, &mut slot, Reason::RuleChanged));
             slot.state = SlotState { judge: slot.state.judge.renewed(rule, *interval_ms, now), alert: None };
@@ -140,10 +140,10 @@ impl Engine {
                 let change = Change { news: News::Level, from: machine.level(), to: Level::Normal, excursion };
                 Some(slot.tell_crossing(&change, last, &decided, &self.mutes))
             }
-            Judge::Quiet(quiet) => {
-                let from = quiet.end();
+            Judge::NoData(no_data) => {
+                let from = no_data.end();
                 let heard = self.life.heard_of(&slot.key.subject);
-                slot.tell_silence(from, &decided, heard.last, &self.mutes)
+                slot.tell_no_data(from, &decided, heard.last, &self.mutes)
             }
         }
     }
@@ -157,7 +157,7 @@ impl Slot {
             state,
             dirty: false,
             behind_since: None,
-            awaits_silence: None,
+            awaits_no_data: None,
             awaits_reminder: false,
             waits_for_station: false,
             not_before: None,

@@ -10,7 +10,7 @@ use bakau_model::{Flag, Level, RuleId, UtcMillis};
 use bakau_registry::{Condition, Rule};
 use serde::{Deserialize, Serialize};
 
-use super::{After, Limits, Machine, Quiet, Subject};
+use super::{After, Limits, Machine, NoData, Subject};
 use crate::AlertId;
 
 const FORMAT: u8 = 5;
@@ -91,7 +91,7 @@ pub enum Judge {
         looked: Option<Reach>,
     },
     /// Time without a sign of life.
-    Quiet(Quiet),
+    NoData(NoData),
 }
 
 impl Judge {
@@ -105,8 +105,8 @@ impl Judge {
                 last: None,
                 looked: None,
             },
-            Condition::Silence { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => {
-                Self::Quiet(Quiet::new(After::of(rule), now))
+            Condition::NoData { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => {
+                Self::NoData(NoData::new(After::of(rule), now))
             }
         }
     }
@@ -116,7 +116,7 @@ impl Judge {
     pub const fn level(&self) -> Level {
         match self {
             Self::Threshold { machine, .. } => machine.level(),
-            Self::Quiet(quiet) => quiet.level,
+            Self::NoData(no_data) => no_data.level,
         }
     }
 
@@ -125,11 +125,11 @@ impl Judge {
     pub fn fits(&self, rule: &Rule) -> bool {
         let judges_values = match &rule.condition {
             Condition::Threshold { .. } => true,
-            Condition::Silence { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => false,
+            Condition::NoData { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => false,
         };
         match self {
             Self::Threshold { limits, .. } => judges_values && limits.has_figures_of(rule),
-            Self::Quiet(quiet) => !judges_values && quiet.after == After::of(rule),
+            Self::NoData(no_data) => !judges_values && no_data.after == After::of(rule),
         }
     }
 
@@ -146,7 +146,7 @@ impl Judge {
     pub(super) const fn set_interval(&mut self, interval_ms: i64) -> bool {
         match self {
             Self::Threshold { limits, .. } => limits.set_interval(interval_ms),
-            Self::Quiet(_) => false,
+            Self::NoData(_) => false,
         }
     }
 
@@ -155,7 +155,7 @@ impl Judge {
     pub const fn last(&self) -> Option<Evaluated> {
         match self {
             Self::Threshold { last, .. } => *last,
-            Self::Quiet(_) => None,
+            Self::NoData(_) => None,
         }
     }
 
@@ -167,7 +167,7 @@ impl Judge {
                 Self::Threshold { limits: *limits, machine: Machine::default(), last: *last, looked: *looked }
             }
             // Without deadlines it fits no rule, so that one that returns begins to expect at its return.
-            Self::Quiet(quiet) => Self::Quiet(Quiet { after: After::default(), level: Level::Normal, ..*quiet }),
+            Self::NoData(no_data) => Self::NoData(NoData { after: After::default(), level: Level::Normal, ..*no_data }),
         }
     }
 
@@ -178,8 +178,8 @@ impl Judge {
             (Self::Threshold { limits, machine, .. }, Self::Threshold { last, looked, .. }) => {
                 Self::Threshold { limits, machine, last: *last, looked: *looked }
             }
-            (Self::Quiet(new), Self::Quiet(old)) => Self::Quiet(Quiet { onset: old.onset, ..new }),
-            (new @ (Self::Threshold { .. } | Self::Quiet(_)), _) => new,
+            (Self::NoData(new), Self::NoData(old)) => Self::NoData(NoData { onset: old.onset, ..new }),
+            (new @ (Self::Threshold { .. } | Self::NoData(_)), _) => new,
         }
     }
 }

@@ -27,8 +27,8 @@ pub enum Input {
     },
     /// The state of every source and of the store.
     Endpoints(Vec<EndpointView>),
-    /// Time has passed, and everything that arrived before has been handed in. Deadlines of silence are looked at here
-    /// and nowhere else, so an engine that is behind takes nobody for silent.
+    /// Time has passed, and everything that arrived before has been handed in. Deadlines for data are looked at here
+    /// and nowhere else, so an engine that is behind misses no data that has arrived.
     Tick,
     /// A person takes an alert in hand.
     Acknowledge {
@@ -181,18 +181,18 @@ pub struct Transition {
     pub peak: Level,
     /// Why.
     pub reason: Reason,
-    /// `observed_at` of the first observation of the crossing; when a silence began.
+    /// `observed_at` of the first observation of the crossing; of no data, since when.
     pub onset: UtcMillis,
     /// Whether the crossing may have begun before that, where nobody looked.
     pub onset_at_latest: bool,
-    /// When the environment had the deciding value, the last one evaluated where a rule change decided; of a silence,
+    /// When the environment had the deciding value, the last one evaluated where a rule change decided; of no data,
     /// when it was decided.
     pub observed_at: UtcMillis,
-    /// That value with its quality; none of a silence. A suspect value alarms, marked for verification.
+    /// That value with its quality; of thresholds only. A suspect value alarms, marked for verification.
     pub value: Option<(f64, Flag)>,
-    /// The worst value of the episode so far, and when the environment first had it; none of a silence.
+    /// The worst value of the episode so far, and when the environment first had it; of thresholds only.
     pub worst: Option<(f64, UtcMillis)>,
-    /// When anything of the subject was last received, where it is about silence.
+    /// When anything of the subject was last received, where it is about no data.
     pub heard: Option<UtcMillis>,
     /// When this was decided.
     pub decided_at: UtcMillis,

@@ -222,8 +222,8 @@ fn badge(facts: &Facts, words: &Messages) -> String {
                 words.fill("badge_suspect", &[("level", level)])
             }
             ConditionKind::Threshold => level.to_owned(),
-            ConditionKind::Silence | ConditionKind::SourceDown if is_over => words.text("badge_returned").to_owned(),
-            ConditionKind::Silence | ConditionKind::SourceDown => words.fill("badge_silent", &[("level", level)]),
+            ConditionKind::NoData | ConditionKind::SourceDown if is_over => words.text("badge_returned").to_owned(),
+            ConditionKind::NoData | ConditionKind::SourceDown => words.fill("badge_no_data", &[("level", level)]),
             ConditionKind::StoreDown if is_over => words.text("badge_store_back").to_owned(),
             ConditionKind::StoreDown => words.fill("badge_store", &[("level", level)]),
         },
@@ -365,20 +365,20 @@ mod tests {
         Facts { observed_at: minute(130 + 133), worst: Some(0.31), ..facts }
     }
 
-    fn silent(reason: Reason, to: Level) -> Facts {
+    fn no_data(reason: Reason, to: Level) -> Facts {
         let mut facts = facts(Level::Normal, to, reason, 0.0, None);
         let SubjectFacts::Datastream { station, .. } = &facts.subject else { panic!() };
         facts.subject = SubjectFacts::Station(station.clone());
         let heard = (reason != Reason::NeverReported).then(|| minute(118));
-        Facts { kind: ConditionKind::Silence, value: None, worst: None, flag: None, heard, ..facts }
+        Facts { kind: ConditionKind::NoData, value: None, worst: None, flag: None, heard, ..facts }
     }
 
     fn store(reason: Reason, to: Level) -> Facts {
-        Facts { kind: ConditionKind::StoreDown, subject: SubjectFacts::Store, agency: None, ..silent(reason, to) }
+        Facts { kind: ConditionKind::StoreDown, subject: SubjectFacts::Store, agency: None, ..no_data(reason, to) }
     }
 
     fn source_down() -> Facts {
-        let facts = silent(Reason::SourceDown, Level::Siaga);
+        let facts = no_data(Reason::SourceDown, Level::Siaga);
         let subject = SubjectFacts::Source(bakau_model::SourceName::new("kota").unwrap());
         Facts { kind: ConditionKind::SourceDown, subject, agency: None, ..facts }
     }
@@ -394,10 +394,10 @@ mod tests {
             ("normal", back_to_normal(), news),
             ("unconfirmed", Facts { flag: Some(Flag::Suspect), ..unconfirmed }, news),
             ("rule changed", facts(Level::Siaga, Level::Normal, Reason::RuleChanged, 1.9, None), news),
-            ("stale", silent(Reason::Stale, Level::Siaga), news),
-            ("never reported", silent(Reason::NeverReported, Level::Waspada), news),
-            ("offline", silent(Reason::Offline, Level::Siaga), news),
-            ("returned", Facts { previous_level: Level::Siaga, ..silent(Reason::Returned, Level::Normal) }, news),
+            ("stale", no_data(Reason::Stale, Level::Siaga), news),
+            ("never reported", no_data(Reason::NeverReported, Level::Waspada), news),
+            ("offline", no_data(Reason::Offline, Level::Siaga), news),
+            ("returned", Facts { previous_level: Level::Siaga, ..no_data(Reason::Returned, Level::Normal) }, news),
             ("source down", source_down(), news),
             ("store failing", store(Reason::StoreDown, Level::Siaga), news),
             ("store back", Facts { previous_level: Level::Siaga, ..store(Reason::Returned, Level::Normal) }, news),
@@ -504,6 +504,6 @@ mod tests {
         assert!(Message::wants_chart(&awas(), news));
         assert!(!Message::wants_chart(&back_to_normal(), news));
         assert!(Message::wants_chart(&awas(), NoticeKind::Reminder));
-        assert!(!Message::wants_chart(&silent(Reason::Stale, Level::Awas), news));
+        assert!(!Message::wants_chart(&no_data(Reason::Stale, Level::Awas), news));
     }
 }

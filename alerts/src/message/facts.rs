@@ -31,10 +31,10 @@ pub(crate) struct Facts {
     pub(crate) onset_at_latest: bool,
     pub(crate) observed_at: UtcMillis,
     pub(crate) decided_at: UtcMillis,
-    /// None of a silence.
+    /// Of thresholds only.
     pub(crate) value: Option<f64>,
     pub(crate) flag: Option<Flag>,
-    /// When anything was last received of what is silent.
+    /// When anything was last received, where it is about no data.
     pub(crate) heard: Option<UtcMillis>,
     pub(crate) subject: SubjectFacts,
     /// The owner of the station; none of a source.
@@ -44,7 +44,7 @@ pub(crate) struct Facts {
     #[serde(default)]
     pub(crate) concerned: Vec<Concerned>,
     pub(crate) rule: RuleFacts,
-    /// The worst value of the episode so far; none of a silence.
+    /// The worst value of the episode so far; of thresholds only.
     pub(crate) worst: Option<f64>,
     /// When the environment first had it.
     pub(crate) worst_at: Option<UtcMillis>,
@@ -104,7 +104,7 @@ pub(crate) enum ConditionFacts {
         #[serde(flatten)]
         bands: PerLevel<Band>,
     },
-    Silence(PerLevel<u32>),
+    NoData(PerLevel<u32>),
     SourceDown(PerLevel<u32>),
     StoreDown(PerLevel<u32>),
 }
@@ -234,7 +234,7 @@ impl ConditionFacts {
     const fn of(condition: &Condition) -> Self {
         match condition {
             Condition::Threshold { direction, bands, .. } => Self::Threshold { direction: *direction, bands: *bands },
-            Condition::Silence { after_s, .. } => Self::Silence(*after_s),
+            Condition::NoData { after_s, .. } => Self::NoData(*after_s),
             Condition::SourceDown { after_s, .. } => Self::SourceDown(*after_s),
             Condition::StoreDown { after_s } => Self::StoreDown(*after_s),
         }

@@ -45,7 +45,7 @@ impl Runner {
         Some(match alert.kind {
             ConditionKind::StoreDown => Subject::Store,
             ConditionKind::SourceDown => Subject::Source(alert.source.clone()?),
-            ConditionKind::Threshold | ConditionKind::Silence => match &alert.datastream {
+            ConditionKind::Threshold | ConditionKind::NoData => match &alert.datastream {
                 Some(name) => Subject::Datastream(self.snapshot.datastream(name)?.number),
                 None => Subject::Station(alert.station.clone()?),
             },

@@ -162,7 +162,7 @@ impl Runner {
             let more = self.evaluate_next().await;
             self.take_due(now);
             if arrived <= self.pending.cursor {
-                // Everything that had arrived by then has been heard: what is silent now is silent.
+                // Everything that had arrived by then has been heard: what is missing now is missing.
                 let effects = self.engine.step(now, Input::Tick);
                 self.decide(effects, None, None);
             }

@@ -3,7 +3,7 @@
 //! It is a pure function of the observations: quality control judges them anew in event time, and the same level machine
 //! as that of the live engine takes those that pass. Of a counter it takes the stored increments, which are such a function
 //! themselves. Nothing in it depends on when or in which order the observations arrived, but that a value stamped later than
-//! its arrival is from a clock that is ahead, and suspect. It is about values: silences are in the decision log only, because
+//! its arrival is from a clock that is ahead, and suspect. It is about values: what had no data is in the decision log only, because
 //! they are about what was *not* there when.
 
 pub(crate) mod history;

@@ -113,13 +113,13 @@ async fn a_dead_receiver_is_given_up_when_the_news_is_half_a_day_old() {
 }
 
 #[tokio::test]
-async fn a_silent_receiver_delays_no_decision_and_no_other_channel() {
-    let silent = Sink::start(std::iter::repeat_n(Reply::Silence, 8)).await;
+async fn a_receiver_that_never_answers_delays_no_decision_and_no_other_channel() {
+    let stuck = Sink::start(std::iter::repeat_n(Reply::Never, 8)).await;
     let mut good = Sink::start([]).await;
-    let mut house = House::new(&silent.url);
+    let mut house = House::new(&stuck.url);
     let mut rule = do_rule(0);
     rule.channels.push(ChannelId::new("lain").unwrap());
-    let mut snapshot = snapshot(&silent.url, 1, [rule]);
+    let mut snapshot = snapshot(&stuck.url, 1, [rule]);
     let id = ChannelId::new("lain").unwrap();
     let url = good.url.clone();
     snapshot.channels.insert(id.clone(), Channel::Webhook { id, url, secret_env: "HOOK_SECRET".to_owned() });
@@ -192,7 +192,7 @@ async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notice_that_g
 #[test]
 fn what_was_owed_at_a_kill_is_delivered_once_to_a_receiver_that_honours_the_key() {
     let outside = tokio::runtime::Runtime::new().unwrap();
-    let mut sink = outside.block_on(Sink::start([Reply::Silence]));
+    let mut sink = outside.block_on(Sink::start([Reply::Never]));
     let mut house = House::new(&sink.url);
     let killed = tokio::runtime::Runtime::new().unwrap();
     let room = killed.block_on(house.open());

@@ -2,10 +2,10 @@
 
 mod delivery;
 mod line;
+mod no_data;
 mod people;
 mod reach;
 mod settled;
-mod silence;
 mod sink;
 
 use std::{sync::Arc, time::Duration};

@@ -18,7 +18,7 @@ pub(super) enum Reply {
     /// Status line and further header lines.
     Answer(&'static str),
     /// Takes it and never answers.
-    Silence,
+    Never,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ async fn serve(mut stream: TcpStream, sender: mpsc::UnboundedSender<Request>, sc
             let answer = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
-        Reply::Silence => std::future::pending().await,
+        Reply::Never => std::future::pending().await,
     }
 }
 

@@ -108,7 +108,7 @@ impl<'a> Gatherer<'a> {
             taken: taken(&self.active, &self.snapshot, &station.id),
             freshness,
             clock: self.state.latest.clock(&station.id).map(clock_of),
-            silent_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
+            no_data_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
             current_until: values.iter().filter_map(ValueCell::current_until).max(),
             values,
         }
@@ -348,7 +348,7 @@ pub(crate) fn current_until(datastream: &Datastream, observation: &Observation) 
 }
 
 /// The level of each datastream that has an active alert. Pages, and events that keep pages current, show these and the
-/// worst of them as the level of a station; the silence of a whole station says nothing about its environment.
+/// worst of them as the level of a station; no data of a whole station says nothing about its environment.
 pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
     let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
     for alert in active {

@@ -140,7 +140,7 @@ mod tests {
             taken: None,
             freshness,
             clock: None,
-            silent_after_ms: 240_000,
+            no_data_after_ms: 240_000,
             current_until: None,
             values,
         }

@@ -95,7 +95,7 @@ fn levels(condition: &Condition) -> BTreeMap<Level, LevelCondition> {
             let told = |band: &Band| LevelCondition { low: band.low, high: band.high, after_s: None };
             bands.iter().map(|(level, band)| (level, told(band))).collect()
         }
-        Condition::Silence { after_s, .. }
+        Condition::NoData { after_s, .. }
         | Condition::SourceDown { after_s, .. }
         | Condition::StoreDown { after_s } => {
             let told = |after_s: &u32| LevelCondition { low: None, high: None, after_s: Some(*after_s) };

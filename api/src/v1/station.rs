@@ -84,7 +84,7 @@ fn status(card: &StationCard, local: &mut Times) -> StationStatus {
         },
         observed_at: newest.map(Into::into),
         observed_at_local: newest.map(|at| local.text(at)),
-        silent_after_s: card.silent_after_ms / 1_000,
+        no_data_after_s: card.no_data_after_ms / 1_000,
     }
 }
 

@@ -25,7 +25,7 @@ fn shipped() -> Vec<CatalogueFile> {
 }
 
 /// A morning with a smoky city, a river short of oxygen, a gauge in a cloudburst, a broken sensor, and stations that fall
-/// silent; one alert is taken in hand.
+/// no data; one alert is taken in hand.
 async fn morning() -> Rig {
     let mut rig = Rig::with_catalogue(&shipped(), ApiConfig::default(), Some(TOKEN)).await;
     let smoke: Vec<_> = (0..150_u32).map(|minute| Some(18.0 + f64::from(minute) * 1.5)).collect();
@@ -43,7 +43,7 @@ async fn morning() -> Rig {
     rig.feed_without_waiting(&[("prb-mayangan-01/water_level", time("2026-03-10T10:33:00Z"), Some(1.5))]).await;
     rig.feed_poison(&[b"\xff\x00{not json"]).await;
     let alerts = rig.alerts.clone();
-    // Smoke, oxygen, and whoever has been silent for more than half an hour.
+    // Smoke, oxygen, and whoever has sent no data for more than half an hour.
     until("the alerts", || ALERTS == alerts.active().len()).await;
     let smoke = alerts.active().iter().find(|alert| alert.rule.as_str() == "pm25-udara").map(|alert| alert.id);
     let uri = format!("/api/v1/alerts/{}/acknowledge", smoke.unwrap());

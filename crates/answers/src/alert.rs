@@ -1,4 +1,4 @@
-//! Alerts: crossings of thresholds, and what is silent or down.
+//! Alerts: crossings of thresholds, and what sends no data or is down.
 
 use bakau_model::{
     AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Level, NoticeKind, NoticeState,
@@ -51,7 +51,7 @@ pub struct Alert {
     pub peak: Level,
     /// IANA zone of its local times.
     pub time_zone: String,
-    /// `observed_at` of the first observation of the crossing; of a silence, when something was last heard or, where nothing
+    /// `observed_at` of the first observation of the crossing; of no data, when something was last heard or, where nothing
     /// ever was, from when it has been expected.
     pub onset: Time,
     /// The same with the offset of the zone.
@@ -59,12 +59,12 @@ pub struct Alert {
     pub onset_local: String,
     /// Whether it may have begun before `onset`: no good value that is no crossing was seen before.
     pub onset_at_latest: bool,
-    /// `observed_at` of the last transition; of a silence, when it was decided.
+    /// `observed_at` of the last transition; of no data, when it was decided.
     pub observed_at: Time,
     /// The same with the offset of the zone.
     #[schema(format = DateTime)]
     pub observed_at_local: String,
-    /// The value that made the last transition; a silence has none.
+    /// The value that made the last transition; of thresholds only.
     #[schema(required)]
     pub value: Option<f64>,
     /// The quality of that value.
@@ -143,7 +143,7 @@ pub struct Transition {
     pub reason: TransitionReason,
     /// When the environment had the deciding value.
     pub observed_at: Time,
-    /// The deciding value; a silence has none.
+    /// The deciding value; of thresholds only.
     #[schema(required)]
     pub value: Option<f64>,
     /// The quality of that value.

@@ -91,7 +91,7 @@ pub struct LevelCondition {
     /// High values are bad from here on.
     #[schema(required)]
     pub high: Option<Threshold>,
-    /// Seconds of silence.
+    /// Seconds without data, or of being down.
     #[schema(required)]
     pub after_s: Option<u32>,
 }

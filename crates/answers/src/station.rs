@@ -116,9 +116,9 @@ pub struct StationStatus {
     /// The same with the offset of the zone.
     #[schema(required, format = DateTime)]
     pub observed_at_local: Option<String>,
-    /// Seconds without a value after which it is silent.
+    /// Seconds without a value after which it has no data.
     #[schema(minimum = 0)]
-    pub silent_after_s: i64,
+    pub no_data_after_s: i64,
 }
 
 /// What is known of a station.
@@ -127,7 +127,7 @@ pub struct StationStatus {
 pub enum StationState {
     /// Its values are current.
     Live,
-    /// It has been silent for too long.
+    /// Nothing has come for too long.
     Stale,
     /// It said that it is offline, or its broker said it in its name.
     Offline,

@@ -77,8 +77,8 @@ crate::words! {
     pub serde enum ConditionKind {
         /// A value crossed a threshold: the environment.
         Threshold => "threshold",
-        /// A station or a datastream no longer says anything.
-        Silence => "silence",
+        /// Nothing comes from a station or a datastream.
+        NoData => "no_data",
         /// A source brings no messages.
         SourceDown => "source_down",
         /// The store takes no data.
@@ -92,7 +92,7 @@ impl ConditionKind {
     pub const fn is_technical(self) -> bool {
         match self {
             Self::Threshold => false,
-            Self::Silence | Self::SourceDown | Self::StoreDown => true,
+            Self::NoData | Self::SourceDown | Self::StoreDown => true,
         }
     }
 }
@@ -178,7 +178,7 @@ crate::words! {
         SourceDown => "source_down",
         /// The store has taken no data for too long.
         StoreDown => "store_down",
-        /// What was silent or down is back.
+        /// Data comes again, or what was down is back.
         Returned => "returned",
         /// The rule's figures or what it watches changed.
         RuleChanged => "rule_changed",

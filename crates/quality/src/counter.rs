@@ -21,7 +21,7 @@
 //!
 //! Otherwise the counter really fell, or rose so far, and the next one counts from there. Two wrong readings in a row look
 //! like a counter that began again, and are taken for one. So is a return later than that gap: a gauge that begins each
-//! day at 0 and was then silent for hours must not lose its rain.
+//! day at 0 and then sent nothing for hours must not lose its rain.
 //!
 //! # A clock that was set invents nothing
 //! When a clock that was ahead is set right, or one is set back, later readings stand before earlier ones in event time,

@@ -1,10 +1,11 @@
--- A condition says itself what it is about. A rule about a source called 'store' was about the store.
+-- A condition says itself what it is about. A rule about a source called 'store' was about the store. No data was
+-- called silence.
 UPDATE item SET json = json_remove(
     json_set(json, '$.condition', json(CASE
-        WHEN json_type(json, '$.condition.source_down') IS NULL THEN json_set(
-            json_extract(json, '$.condition'),
-            CASE WHEN json_type(json, '$.condition.threshold') IS NULL THEN '$.silence.target' ELSE '$.threshold.target' END,
-            json(json_extract(json, '$.target')))
+        WHEN json_type(json, '$.condition.threshold') IS NOT NULL THEN json_set(
+            json_extract(json, '$.condition'), '$.threshold.target', json(json_extract(json, '$.target')))
+        WHEN json_type(json, '$.condition.silence') IS NOT NULL THEN json_object('no_data', json_set(
+            json_extract(json, '$.condition.silence'), '$.target', json(json_extract(json, '$.target'))))
         WHEN json_extract(json, '$.target.sources') IS NULL THEN json(json_extract(json, '$.condition'))
         WHEN json_extract(json, '$.target.sources') = 'store'
             THEN json_object('store_down', json(json_extract(json, '$.condition.source_down')))

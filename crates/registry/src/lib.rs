@@ -22,6 +22,6 @@ pub use registry::Registry;
 pub use snapshot::{
     About, Agency, AirType, Band, Channel, City, Condition, Datastream, DatastreamEntry, DatastreamTarget, Deployment,
     DeploymentEntry, Device, DeviceMapping, Direction, Format, Instrument, JsonMapping, JsonValue, MailSecurity,
-    Notification, Person, Route, Rule, RuleTarget, SilenceTarget, Snapshot, Station, StationTarget, StatusMapping,
+    NoDataTarget, Notification, Person, Route, Rule, RuleTarget, Snapshot, Station, StationTarget, StatusMapping,
     Threshold, TimeFormat, ValueMapping, WaterClass,
 };

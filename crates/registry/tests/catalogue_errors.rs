@@ -273,7 +273,7 @@ source = "x"
 [[rule]]
 id = "b"
 name = "B"
-condition = "silence"
+condition = "no_data"
 station = "mlg-01"
 direction = "above"
 waspada = { after_s = 900 }

@@ -405,9 +405,9 @@ people = ["sari"]
 channels = ["mail"]
 
 [[rule]]
-id = "silent"
+id = "no-data"
 name = "Diam"
-condition = "silence"
+condition = "no_data"
 kind = "water"
 waspada = { after_s = 900 }
 source = "x"
@@ -443,9 +443,9 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
     assert_eq!(snapshot.people["sari"].language, Language::Id);
     assert_eq!(snapshot.notifications["siaga"].about, bakau_registry::About::Both);
     assert_eq!(snapshot.routes[0].devices["70B3D57ED0000001"].as_str(), "mlg-01");
-    let silent = &snapshot.rules["silent"];
-    assert_eq!(silent.condition.after_s().and_then(|after_s| after_s.waspada), Some(900));
-    assert_eq!(snapshot.stations_of_rule(silent), ["mlg-01".parse().unwrap()]);
+    let no_data = &snapshot.rules["no-data"];
+    assert_eq!(no_data.condition.after_s().and_then(|after_s| after_s.waspada), Some(900));
+    assert_eq!(snapshot.stations_of_rule(no_data), ["mlg-01".parse().unwrap()]);
     let changed = PEOPLE
         .replace("after_s = 900", "after_s = 600")
         .replace("clear = 36", "clear = 35")
@@ -461,7 +461,7 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
          ~ person sari: email sari@example.org -> piket@example.org\n\
          ~ notification siaga: min_level siaga -> awas\n\
          ~ route lora: time_zone Asia/Makassar -> Asia/Jayapura\n\
-         ~ rule silent: waspada 900 -> 600\n\
+         ~ rule no-data: waspada 900 -> 600\n\
          ~ rule warm: parameter air_temperature -> dew_point, waspada.high.clear 36.0 -> 35.0"
     );
     let audit = registry.audit(1).await.unwrap();
@@ -509,9 +509,9 @@ async fn a_rule_of_the_first_format_keeps_its_condition_and_what_it_watches() {
             "",
             "parameter = \"ph\"\nkind = \"water\"\ndirection = \"above\"\nsiaga = { raise = 9.0, clear = 8.5 }",
         ),
-        written("stations", "silence", after),
-        written("stations-of-kind", "silence", &format!("kind = \"water\"\n{after}")),
-        written("station", "silence", &format!("station = \"mlg-01\"\n{after}\nawas = {{ after_s = 3600 }}")),
+        written("stations", "no_data", after),
+        written("stations-of-kind", "no_data", &format!("kind = \"water\"\n{after}")),
+        written("station", "no_data", &format!("station = \"mlg-01\"\n{after}\nawas = {{ after_s = 3600 }}")),
         written("sources", "source_down", after),
         written("source", "source_down", &format!("mqtt_source = \"kota\"\n{after}")),
         written("store", "store_down", after),

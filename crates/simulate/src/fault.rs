@@ -44,7 +44,7 @@ pub enum FaultKind {
         per_hour: f64,
     },
     /// The station sends nothing.
-    Silence,
+    NoData,
     /// The device's clock is wrong.
     ClockJump {
         /// Seconds its clock is ahead (negative: behind).
@@ -128,7 +128,7 @@ impl Active<'_> {
             | FaultKind::Stuck { .. }
             | FaultKind::Drift { .. }
             | FaultKind::Crossing { .. }
-            | FaultKind::Silence
+            | FaultKind::NoData
             | FaultKind::ClockJump { .. } => Some(value),
         }
     }

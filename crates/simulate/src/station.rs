@@ -27,14 +27,14 @@ pub struct Station {
 }
 
 impl Station {
-    /// What it says at an instant; `None` while it is silent. Rain is what fell in the `window` before.
+    /// What it says at an instant; `None` while it sends nothing. Rain is what fell in the `window` before.
     #[must_use]
     pub fn report(&self, at: UtcMillis, window: Duration) -> Option<Report> {
         let active: Vec<_> = self.faults.iter().filter_map(|fault| fault.at(self.start, at)).collect();
         let mut time = at;
         for fault in &active {
             match fault.kind {
-                FaultKind::Silence => return None,
+                FaultKind::NoData => return None,
                 FaultKind::ClockJump { ahead_s } => time = time.saturating_add(ahead_s.saturating_mul(1_000)),
                 FaultKind::Spike { .. }
                 | FaultKind::Stuck { .. }
@@ -54,7 +54,7 @@ impl Station {
         Some(Report { time, values })
     }
 
-    /// The message of an instant as its device sends it; `None` while it is silent.
+    /// The message of an instant as its device sends it; `None` while it sends nothing.
     #[must_use]
     pub fn message(&self, at: UtcMillis, window: Duration) -> Option<Message> {
         let report = self.report(at, window)?;
@@ -120,7 +120,7 @@ mod tests {
             fault(FaultKind::Stuck { parameter: named("ph") }, 10, 50),
             fault(FaultKind::Drift { parameter: named("do"), per_hour: 3_600.0 }, 10, 50),
             fault(FaultKind::Spike { parameter: named("turbidity"), height: 900.0, one_in: 4 }, 10, 50),
-            fault(FaultKind::Silence, 100, 10),
+            fault(FaultKind::NoData, 100, 10),
             fault(FaultKind::ClockJump { ahead_s: -3_600 }, 200, 10),
             fault(FaultKind::OutOfWater, 300, 10),
         ];

@@ -97,7 +97,7 @@ impl Wire {
     }
 
     /// Its message that it is there or, as its last will, that it is gone; `None` where such devices have none: behind a
-    /// radio network nobody notices when they fall silent, until they are late.
+    /// radio network nobody notices when they stop, until they are late.
     #[must_use]
     pub fn status(self, station: &str, is_online: bool) -> Option<Message> {
         let (topic, says) = match self {

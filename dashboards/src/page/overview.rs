@@ -210,7 +210,7 @@ impl Say<'_> {
         }
         let fresh = match card.freshness {
             Freshness::Live { .. } => self.t("map_live"),
-            Freshness::Stale { .. } | Freshness::Offline { .. } | Freshness::NeverReported => self.t("map_silent"),
+            Freshness::Stale { .. } | Freshness::Offline { .. } | Freshness::NeverReported => self.t("map_no_data"),
         };
         self.fill_all("map_station", &[("name", self.text(&card.name)), ("state", &state), ("fresh", fresh)])
     }

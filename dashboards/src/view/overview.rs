@@ -29,8 +29,8 @@ pub struct StationCard {
     pub freshness: Freshness,
     /// Where the clock of its device is ahead.
     pub clock: Option<ClockAhead>,
-    /// Its newest value may be so many milliseconds old before it counts as silent.
-    pub silent_after_ms: i64,
+    /// Its newest value may be so many milliseconds old before it counts as no data.
+    pub no_data_after_ms: i64,
     /// Until when its newest values are current if no more come; `None` when it has never reported.
     pub current_until: Option<UtcMillis>,
     /// Key values, most important first; the page shows the first four.

@@ -60,7 +60,7 @@ pub(crate) fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshn
         taken: None,
         freshness,
         clock: None,
-        silent_after_ms: 240_000,
+        no_data_after_ms: 240_000,
         current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
     }
@@ -100,8 +100,8 @@ pub(crate) fn settled() -> SettledView {
     SettledView { until: now().saturating_add(-7_200_000), episodes: vec![row] }
 }
 
-pub(crate) fn silence(name: &str) -> AlertRow {
-    let (kind, datastream, label, value) = (ConditionKind::Silence, None, None, None);
+pub(crate) fn no_data(name: &str) -> AlertRow {
+    let (kind, datastream, label, value) = (ConditionKind::NoData, None, None, None);
     let level = Level::Waspada;
     AlertRow { id: "77aa41d0".to_owned(), kind, datastream, label, value, level, ..alert_row(name) }
 }
@@ -221,7 +221,7 @@ pub(crate) fn alerts(language: Language, name: &str) -> AlertsView {
         filter: AlertFilter::default(),
         agencies: vec![Named { id: "dlh".parse().unwrap(), name: Text::from("DLH Probolinggo") }],
         stations: vec![Named { id: "prb-bjbr-01".parse().unwrap(), name: Text::from(name) }],
-        alerts: vec![alert_row(name), silence(name)],
+        alerts: vec![alert_row(name), no_data(name)],
         next,
     }
 }

@@ -1,5 +1,5 @@
 use bakau_model::{AgencyId, NotificationId, StationKind};
-use bakau_registry::{About, Channel, Condition, Notification, SilenceTarget, StationTarget};
+use bakau_registry::{About, Channel, Condition, NoDataTarget, Notification, StationTarget};
 use proptest::prelude::*;
 
 use super::*;
@@ -27,8 +27,8 @@ fn after_s(levels: usize) -> PerLevel<u32> {
 }
 
 fn own_rule(levels: usize, channels: &[&str]) -> Arc<Rule> {
-    let target = SilenceTarget::Stations(StationTarget::Stations { kind: None });
-    rule("diam", Condition::Silence { target, after_s: after_s(levels) }, channels)
+    let target = NoDataTarget::Stations(StationTarget::Stations { kind: None });
+    rule("diam", Condition::NoData { target, after_s: after_s(levels) }, channels)
 }
 
 fn source_rule(levels: usize, channels: &[&str]) -> Arc<Rule> {
@@ -65,8 +65,8 @@ fn notification(id: &str, agency: Option<&str>, min_level: Level, people: &[&str
 
 /// What the alerts of a station's rule are not spared by: its source's alert, and that of the station for a datastream.
 fn uncovered(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Option<Level>; 2] {
-    let target = SilenceTarget::Datastreams(testing::do_target());
-    let of_datastream = rule("do-diam", Condition::Silence { target, after_s: after_s(3) }, &["komando"]);
+    let target = NoDataTarget::Datastreams(testing::do_target());
+    let of_datastream = rule("do-diam", Condition::NoData { target, after_s: after_s(3) }, &["komando"]);
     let mut rules = vec![
         WatchedRule::new(Arc::clone(own), Subject::Station(station())),
         WatchedRule::new(Arc::clone(of_source), Subject::Source(source())),

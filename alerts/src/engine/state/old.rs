@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bakau_model::{Level, UtcMillis};
 use serde::Deserialize;
 
-use super::{Evaluated, Judge, Limits, Machine, OpenAlert, Quiet, Reach, SlotState};
+use super::{Evaluated, Judge, Limits, Machine, NoData, OpenAlert, Reach, SlotState};
 use crate::{
     AlertId,
     engine::machine::{Excursion, Hold, Sides},
@@ -48,7 +48,7 @@ impl OpenAlert4 {
 #[cfg_attr(test, derive(serde::Serialize))]
 enum Judge3 {
     Threshold { limits: Limits, machine: Machine3, last: Option<Evaluated>, looked: Option<Reach> },
-    Quiet(Quiet),
+    NoData(NoData),
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,7 +90,7 @@ struct SlotState2<Acknowledged> {
 #[cfg_attr(test, derive(serde::Serialize))]
 enum Judge2 {
     Threshold { limits: Limits2, machine: Machine2, last: Option<Evaluated> },
-    Quiet(Quiet),
+    NoData(NoData),
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,7 +153,7 @@ fn finish(judge: Judge, alert: Option<OpenAlert4>) -> Option<SlotState> {
 
 fn from_3(judge: Judge3) -> Judge {
     match judge {
-        Judge3::Quiet(quiet) => Judge::Quiet(quiet),
+        Judge3::NoData(no_data) => Judge::NoData(no_data),
         Judge3::Threshold { limits, machine, last, looked } => {
             let excursion = machine.excursion.map(Excursion::from);
             let machine = Machine::with(machine.level, machine.crossed, excursion, machine.doubts, last.is_some());
@@ -164,7 +164,7 @@ fn from_3(judge: Judge3) -> Judge {
 
 fn renew<A>(state: SlotState2<A>, acknowledged: impl Fn(A, Level) -> Option<Level>) -> Option<SlotState> {
     let judge = match state.judge {
-        Judge2::Quiet(quiet) => Judge::Quiet(quiet),
+        Judge2::NoData(no_data) => Judge::NoData(no_data),
         Judge2::Threshold { limits, machine, last } => Judge::Threshold {
             limits: Limits::restored(limits.bands, limits.hold_ms),
             machine: Machine::restored(
@@ -238,7 +238,7 @@ mod tests {
     fn format_4_named_the_store_as_a_source() {
         let rule = r#"{"id":"gudang","name":{"id":"G","en":"G"},"target":{"sources":"store"},
             "condition":{"source_down":{"siaga":60}},"source":{"id":"x","en":"x"}}"#;
-        let quiet = Quiet { level: Level::Siaga, ..Quiet::new(crate::engine::After::default(), minute(0)) };
+        let no_data = NoData { level: Level::Siaga, ..NoData::new(crate::engine::After::default(), minute(0)) };
         let alert = OpenAlert4 {
             id: AlertId::new([7; 16]),
             sequence: 2,
@@ -248,13 +248,13 @@ mod tests {
             reminders: 3,
             rule: rule.to_owned(),
         };
-        let state = SlotState4 { judge: Judge::Quiet(quiet), alert: Some(alert) };
+        let state = SlotState4 { judge: Judge::NoData(no_data), alert: Some(alert) };
         let read = decode(4, &postcard::to_allocvec(&state).unwrap()).unwrap();
         let open = read.alert.unwrap();
         assert_eq!((open.sequence, open.acknowledged, open.reminders), (2, Some(Level::Siaga), 3));
         assert_eq!(
             (read.judge, open.rule.condition.kind()),
-            (Judge::Quiet(quiet), bakau_model::ConditionKind::StoreDown)
+            (Judge::NoData(no_data), bakau_model::ConditionKind::StoreDown)
         );
     }
 

@@ -82,7 +82,7 @@ fn a_clock_a_little_ahead_hides_nothing_either() {
     for second in 0..60 {
         effects.extend(line.receive(&received(second, 5, 6.0)));
     }
-    // The right one was silent until now; what it says is later than what the other one had measured.
+    // Nothing came from the right one until now; what it says is later than what the other one had measured.
     effects.extend(line.receive(&received(60, 0, 0.2)));
     assert_eq!(seconds(effects), ["60:normal>awas since 60"]);
 }

@@ -1,8 +1,8 @@
 mod acknowledge;
 mod ahead;
 mod doubt;
+mod no_data;
 mod onset;
-mod silence;
 
 use bakau_model::PerLevel;
 use bakau_registry::{Band, Condition, Direction, Threshold};

@@ -111,7 +111,7 @@ pub struct Person {
 pub enum About {
     /// Values beyond thresholds.
     Environment,
-    /// Silent stations and sources that are down.
+    /// Stations without data, sources and stores that are down.
     Technical,
     /// Both.
     #[default]

@@ -67,10 +67,10 @@ pub enum StationTarget {
     },
 }
 
-/// What can fall silent.
+/// Where data can be missing from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum SilenceTarget {
+pub enum NoDataTarget {
     /// Whole stations.
     Stations(StationTarget),
     /// Datastreams, each by itself.
@@ -105,9 +105,9 @@ pub enum Condition {
         bands: PerLevel<Band>,
     },
     /// Nothing has come for so many seconds, or ever.
-    Silence {
+    NoData {
         /// From what.
-        target: SilenceTarget,
+        target: NoDataTarget,
         /// Its levels.
         #[serde(flatten)]
         after_s: PerLevel<u32>,
@@ -135,7 +135,7 @@ impl Condition {
     pub const fn kind(&self) -> ConditionKind {
         match self {
             Self::Threshold { .. } => ConditionKind::Threshold,
-            Self::Silence { .. } => ConditionKind::Silence,
+            Self::NoData { .. } => ConditionKind::NoData,
             Self::SourceDown { .. } => ConditionKind::SourceDown,
             Self::StoreDown { .. } => ConditionKind::StoreDown,
         }
@@ -145,10 +145,10 @@ impl Condition {
     #[must_use]
     pub const fn target(&self) -> RuleTarget<'_> {
         match self {
-            Self::Threshold { target, .. } | Self::Silence { target: SilenceTarget::Datastreams(target), .. } => {
+            Self::Threshold { target, .. } | Self::NoData { target: NoDataTarget::Datastreams(target), .. } => {
                 RuleTarget::Datastreams(target)
             }
-            Self::Silence { target: SilenceTarget::Stations(target), .. } => RuleTarget::Stations(target),
+            Self::NoData { target: NoDataTarget::Stations(target), .. } => RuleTarget::Stations(target),
             Self::SourceDown { source, .. } => RuleTarget::Sources(source.as_ref()),
             Self::StoreDown { .. } => RuleTarget::Store,
         }
@@ -159,7 +159,7 @@ impl Condition {
     pub fn band(&self, level: Level) -> Option<Band> {
         match self {
             Self::Threshold { bands, .. } => bands.get(level).copied(),
-            Self::Silence { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
+            Self::NoData { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
         }
     }
 
@@ -168,7 +168,7 @@ impl Condition {
     pub const fn after_s(&self) -> Option<&PerLevel<u32>> {
         match self {
             Self::Threshold { .. } => None,
-            Self::Silence { after_s, .. } | Self::SourceDown { after_s, .. } | Self::StoreDown { after_s } => {
+            Self::NoData { after_s, .. } | Self::SourceDown { after_s, .. } | Self::StoreDown { after_s } => {
                 Some(after_s)
             }
         }
@@ -179,7 +179,7 @@ impl Condition {
     pub const fn direction(&self) -> Option<Direction> {
         match self {
             Self::Threshold { direction, .. } => Some(*direction),
-            Self::Silence { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
+            Self::NoData { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
         }
     }
 }
@@ -224,11 +224,11 @@ impl Rule {
     pub(crate) const fn datastream_mut(&mut self) -> Option<&mut DatastreamName> {
         match &mut self.condition {
             Condition::Threshold { target, .. }
-            | Condition::Silence { target: SilenceTarget::Datastreams(target), .. } => match target {
+            | Condition::NoData { target: NoDataTarget::Datastreams(target), .. } => match target {
                 DatastreamTarget::Datastream(name) => Some(name),
                 DatastreamTarget::Parameter { .. } => None,
             },
-            Condition::Silence { target: SilenceTarget::Stations(_), .. }
+            Condition::NoData { target: NoDataTarget::Stations(_), .. }
             | Condition::SourceDown { .. }
             | Condition::StoreDown { .. } => None,
         }

@@ -37,7 +37,7 @@ pub struct Credentials {
 pub struct DemoConfig {
     /// MQTT broker.
     pub broker: SocketAddr,
-    /// One device per station; stations that are not simulated stay silent.
+    /// One device per station; stations that are not simulated send nothing.
     pub credentials: Vec<Credentials>,
     /// How often a station reports.
     pub pace: Pace,
@@ -125,10 +125,10 @@ struct Beat {
 }
 
 impl Beat {
-    /// When the silence ends that lasts now.
-    fn silent_until(&self, elapsed: Duration) -> Option<Duration> {
-        let silences = self.station.faults.iter().filter(|fault| fault.kind == FaultKind::Silence);
-        let ends = silences.map(|fault| (fault.from, fault.from.saturating_add(fault.lasts)));
+    /// When the station sends again that sends nothing now.
+    fn without_data_until(&self, elapsed: Duration) -> Option<Duration> {
+        let outages = self.station.faults.iter().filter(|fault| fault.kind == FaultKind::NoData);
+        let ends = outages.map(|fault| (fault.from, fault.from.saturating_add(fault.lasts)));
         ends.filter(|(from, end)| *from <= elapsed && elapsed < *end).map(|(_, end)| end).max()
     }
 
@@ -146,7 +146,7 @@ impl Beat {
 
 impl Source for Beat {
     fn next(&mut self, elapsed: Duration) -> Result<Next, PublishError> {
-        if let Some(until) = self.silent_until(elapsed) {
+        if let Some(until) = self.without_data_until(elapsed) {
             (self.is_online, self.due) = (false, until);
             return Ok(Next::Gone(until));
         }
@@ -217,8 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_station_is_gone_without_a_disconnect_and_says_so_when_it_is_back() {
-        let kind = FaultKind::Silence;
+    fn a_station_without_data_is_gone_without_a_disconnect_and_says_so_when_it_is_back() {
+        let kind = FaultKind::NoData;
         let mut beat = beat(vec![Fault { kind, from: Duration::from_secs(5), lasts: Duration::from_secs(60) }]);
         assert!(matches!(next(&mut beat, 1_000), Next::Message(_)));
         assert!(matches!(next(&mut beat, 5_001), Next::Gone(until) if until == Duration::from_secs(65)));

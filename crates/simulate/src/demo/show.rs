@@ -9,7 +9,7 @@ const CROSSES: &str = "prb-bjbr-01";
 /// The low-cost air sensor that goes wild.
 const SPIKES: &str = "mlg-arjosari-01";
 /// The weather station whose connection breaks.
-const FALLS_SILENT: &str = "btu-bumiaji-01";
+const LOSES_CONTACT: &str = "btu-bumiaji-01";
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -31,7 +31,7 @@ pub fn faults(station: &str) -> Vec<Fault> {
             let burst = |from: u64| Fault { kind: kind.clone(), from: seconds(from), lasts: seconds(24) };
             vec![burst(14), burst(200), burst(430)]
         }
-        FALLS_SILENT => vec![Fault { kind: FaultKind::Silence, from: seconds(25), lasts: seconds(300) }],
+        LOSES_CONTACT => vec![Fault { kind: FaultKind::NoData, from: seconds(25), lasts: seconds(300) }],
         _ => Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use bakau_model::{
     ChannelId, DatastreamName, Direction, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text,
 };
-use bakau_registry::{Band, Condition, DatastreamTarget, Rule, SilenceTarget, StationTarget};
+use bakau_registry::{Band, Condition, DatastreamTarget, NoDataTarget, Rule, StationTarget};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -38,7 +38,8 @@ enum OldCondition {
         #[serde(flatten)]
         bands: PerLevel<Band>,
     },
-    Silence(PerLevel<u32>),
+    #[serde(rename = "silence")]
+    NoData(PerLevel<u32>),
     SourceDown(PerLevel<u32>),
 }
 
@@ -53,10 +54,10 @@ pub(super) fn read(json: &str) -> Option<Rule> {
 fn renew(target: OldTarget, condition: OldCondition) -> Option<Condition> {
     use DatastreamTarget::{Datastream, Parameter};
     let target = match target {
-        OldTarget::Datastream(name) => SilenceTarget::Datastreams(Datastream(name)),
-        OldTarget::Parameter { parameter, kind } => SilenceTarget::Datastreams(Parameter { parameter, kind }),
-        OldTarget::Stations { kind } => SilenceTarget::Stations(StationTarget::Stations { kind }),
-        OldTarget::Station(station) => SilenceTarget::Stations(StationTarget::Station(station)),
+        OldTarget::Datastream(name) => NoDataTarget::Datastreams(Datastream(name)),
+        OldTarget::Parameter { parameter, kind } => NoDataTarget::Datastreams(Parameter { parameter, kind }),
+        OldTarget::Stations { kind } => NoDataTarget::Stations(StationTarget::Stations { kind }),
+        OldTarget::Station(station) => NoDataTarget::Stations(StationTarget::Station(station)),
         OldTarget::Sources(source) => {
             let OldCondition::SourceDown(after_s) = condition else { return None };
             let is_store = source.as_ref().is_some_and(|name| name.as_str() == "store");
@@ -68,11 +69,11 @@ fn renew(target: OldTarget, condition: OldCondition) -> Option<Condition> {
         }
     };
     match (condition, target) {
-        (OldCondition::Threshold { direction, bands }, SilenceTarget::Datastreams(target)) => {
+        (OldCondition::Threshold { direction, bands }, NoDataTarget::Datastreams(target)) => {
             Some(Condition::Threshold { target, direction, bands })
         }
-        (OldCondition::Silence(after_s), target) => Some(Condition::Silence { target, after_s }),
-        (OldCondition::Threshold { .. }, SilenceTarget::Stations(_)) | (OldCondition::SourceDown(_), _) => None,
+        (OldCondition::NoData(after_s), target) => Some(Condition::NoData { target, after_s }),
+        (OldCondition::Threshold { .. }, NoDataTarget::Stations(_)) | (OldCondition::SourceDown(_), _) => None,
     }
 }
 
@@ -98,12 +99,12 @@ pub(super) mod tests {
     fn every_rule_there_was_is_read_as_it_was_meant() {
         assert_eq!(read(DO_LOW).unwrap(), do_rule(600));
         let after_s = PerLevel { waspada: Some(60), siaga: None, awas: None };
-        let stations = |target| Condition::Silence { target: SilenceTarget::Stations(target), after_s };
-        let silence = r#"{"silence":{"waspada":60}}"#;
+        let stations = |target| Condition::NoData { target: NoDataTarget::Stations(target), after_s };
+        let no_data = r#"{"silence":{"waspada":60}}"#;
         let station = StationTarget::Station(StationId::new("a").unwrap());
-        assert_eq!(condition(r#"{"station":"a"}"#, silence).unwrap(), stations(station));
+        assert_eq!(condition(r#"{"station":"a"}"#, no_data).unwrap(), stations(station));
         let all = StationTarget::Stations { kind: Some(StationKind::Water) };
-        assert_eq!(condition(r#"{"stations":{"kind":"water"}}"#, silence).unwrap(), stations(all));
+        assert_eq!(condition(r#"{"stations":{"kind":"water"}}"#, no_data).unwrap(), stations(all));
         let down = r#"{"source_down":{"waspada":60}}"#;
         assert_eq!(condition(r#"{"sources":null}"#, down).unwrap(), Condition::SourceDown { source: None, after_s });
         let source = Some(SourceName::new("kota").unwrap());

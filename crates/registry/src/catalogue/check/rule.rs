@@ -8,7 +8,7 @@ use crate::{
     snapshot::{Band, Direction, Threshold},
 };
 
-/// Longest silence a rule may wait for: a month.
+/// Longest time without data that a rule may wait for: a month.
 const MAX_AFTER_S: u32 = 31 * DAY_S;
 
 /// Checks the levels of a threshold rule; bands that could not be read are left out.

@@ -9,7 +9,7 @@ use bakau_model::{
 use super::name;
 use crate::{
     catalogue::{check, fields::Fields},
-    snapshot::{Band, Condition, DatastreamTarget, Direction, Rule, SilenceTarget, StationTarget, Threshold},
+    snapshot::{Band, Condition, DatastreamTarget, Direction, NoDataTarget, Rule, StationTarget, Threshold},
 };
 
 /// Shortest pause between reminders: people who are told more often stop reading.
@@ -24,7 +24,7 @@ const KEYS: [&str; 7] = ["datastream", "parameter", "direction", "hold_s", "stat
 const fn keys(kind: ConditionKind) -> &'static [&'static str] {
     match kind {
         ConditionKind::Threshold => &["datastream", "parameter", "direction", "hold_s", "kind"],
-        ConditionKind::Silence => &["station", "kind"],
+        ConditionKind::NoData => &["station", "kind"],
         ConditionKind::SourceDown => &["mqtt_source"],
         ConditionKind::StoreDown => &[],
     }
@@ -111,9 +111,9 @@ fn condition(fields: &mut Fields<'_, '_>, kind: Option<ConditionKind>) -> Option
             check::bands(fields, direction, &bands);
             Some(Condition::Threshold { target: target?, direction: direction?, bands })
         }
-        Some(ConditionKind::Silence) => {
-            let target = SilenceTarget::Stations(targets.stations(fields));
-            Some(Condition::Silence { target, after_s: after(fields) })
+        Some(ConditionKind::NoData) => {
+            let target = NoDataTarget::Stations(targets.stations(fields));
+            Some(Condition::NoData { target, after_s: after(fields) })
         }
         Some(ConditionKind::SourceDown) => {
             Some(Condition::SourceDown { source: targets.mqtt_source, after_s: after(fields) })

@@ -1,7 +1,7 @@
-//! Silence, from the spool to an alert that people see.
+//! No data, from the spool to an alert that people see.
 
 use bakau_model::{DatastreamId, Level, PerLevel, RuleId, SourceName, StationId, StationStatus};
-use bakau_registry::{Condition, DatastreamTarget, SilenceTarget, StationTarget};
+use bakau_registry::{Condition, DatastreamTarget, NoDataTarget, StationTarget};
 
 use super::*;
 use crate::{
@@ -16,11 +16,11 @@ fn station() -> StationId {
     StationId::new("prb-bjbr-01").unwrap()
 }
 
-fn silence_rule() -> Rule {
+fn no_data_rule() -> Rule {
     Rule {
         id: RuleId::new("senyap").unwrap(),
-        condition: Condition::Silence {
-            target: SilenceTarget::Stations(StationTarget::Stations { kind: None }),
+        condition: Condition::NoData {
+            target: NoDataTarget::Stations(StationTarget::Stations { kind: None }),
             after_s: PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None },
         },
         ..do_rule(0)
@@ -28,7 +28,7 @@ fn silence_rule() -> Rule {
 }
 
 impl House {
-    fn silent(rules: impl IntoIterator<Item = Rule>) -> Self {
+    fn with_rules(rules: impl IntoIterator<Item = Rule>) -> Self {
         let house = Self::new(NOWHERE);
         house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 1, rules)));
         house
@@ -58,16 +58,16 @@ async fn newest(room: &Room, what: &str, met: impl Fn(&AlertView) -> bool) -> Al
 }
 
 #[tokio::test]
-async fn a_silent_station_becomes_an_alert_with_its_owner_and_no_value() {
-    let mut house = House::silent([silence_rule()]);
+async fn a_station_without_data_becomes_an_alert_with_its_owner_and_no_value() {
+    let mut house = House::with_rules([no_data_rule()]);
     let room = house.open().await;
     let seq = house.arrive_at(1);
     cursor_reaches(&house.reader, seq).await;
     house.clock.set(at(16));
-    let alert = newest(&room, "silence", |alert| alert.level == Level::Waspada).await;
+    let alert = newest(&room, "no data", |alert| alert.level == Level::Waspada).await;
     assert_eq!(
         (alert.kind, alert.station.clone(), alert.datastream.clone()),
-        (ConditionKind::Silence, Some(station()), None)
+        (ConditionKind::NoData, Some(station()), None)
     );
     assert_eq!((alert.agency.as_ref().unwrap().as_str(), alert.onset, alert.value), ("dlh", at(1), None));
     house.clock.set(at(61));
@@ -79,13 +79,13 @@ async fn a_silent_station_becomes_an_alert_with_its_owner_and_no_value() {
 }
 
 #[tokio::test]
-async fn over_a_restart_an_open_silence_stays_open_and_no_other_begins() {
-    let mut house = House::silent([silence_rule()]);
+async fn over_a_restart_an_open_alert_stays_open_and_no_other_begins() {
+    let mut house = House::with_rules([no_data_rule()]);
     let room = house.open().await;
     let seq = house.arrive_at(1);
     cursor_reaches(&house.reader, seq).await;
     house.clock.set(at(16));
-    let alert = newest(&room, "silence", |_| true).await;
+    let alert = newest(&room, "no data", |_| true).await;
     room.close().await;
     house.clock.set(at(600));
     let room = house.open().await;
@@ -99,14 +99,14 @@ async fn over_a_restart_an_open_silence_stays_open_and_no_other_begins() {
     let seq = house.arrive_at(1_201);
     cursor_reaches(&house.reader, seq).await;
     house.clock.set(at(1_216));
-    let next = newest(&room, "a new silence", |alert| alert.closed_at.is_none()).await;
+    let next = newest(&room, "a new alert", |alert| alert.closed_at.is_none()).await;
     assert_eq!((next.onset, room.details().await.len()), (at(1_201), 2), "none for the time that Bakau did not run");
     room.close().await;
 }
 
 #[tokio::test]
 async fn a_last_will_is_told_at_once() {
-    let mut house = House::silent([silence_rule()]);
+    let mut house = House::with_rules([no_data_rule()]);
     let room = house.open().await;
     house.arrive_at(1);
     house.status_at(2, false);
@@ -136,7 +136,7 @@ fn say(house: &House, up: bool) {
 
 #[tokio::test]
 async fn a_source_that_is_down_is_an_alert_of_its_own() {
-    let house = House::silent([source_rule()]);
+    let house = House::with_rules([source_rule()]);
     let room = house.open().await;
     say(&house, false);
     newest_after(&house, &room, 60_000).await;
@@ -150,7 +150,7 @@ async fn a_source_that_is_down_is_an_alert_of_its_own() {
 
 #[tokio::test]
 async fn behind_a_source_that_is_down_no_station_is_told_of_although_bakau_was_restarted() {
-    let mut house = House::silent([source_rule(), silence_rule()]);
+    let mut house = House::with_rules([source_rule(), no_data_rule()]);
     say(&house, true);
     let room = house.open().await;
     let seq = house.arrive_at(1);
@@ -194,7 +194,7 @@ async fn a_rule_about_a_parameter_watches_each_datastream_by_itself() {
     let second = Arc::new(second);
     registered.datastreams.insert(other, Arc::clone(&second));
     registered.by_name.insert(second.name.clone(), second);
-    let mut house = House::silent([]);
+    let mut house = House::with_rules([]);
     house.snapshots.send_replace(Arc::new(registered));
     house.clock.set(at(1));
     let room = house.open().await;

@@ -1,9 +1,9 @@
-//! What is silent, since when, and when it no longer is.
+//! What sends no data, since when, and when data is back.
 
 mod behind;
 
 use bakau_model::{PerLevel, RuleId, SourceName, StationId};
-use bakau_registry::{Condition, Rule, SilenceTarget, StationTarget};
+use bakau_registry::{Condition, NoDataTarget, Rule, StationTarget};
 
 use super::*;
 use crate::engine::{Origin, WatchedRule};
@@ -41,21 +41,21 @@ fn rule(id: &str, condition: Condition) -> Rule {
 }
 
 /// Waspada after 15 minutes, siaga after an hour.
-fn silence(target: SilenceTarget) -> Condition {
-    Condition::Silence { target, after_s: PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None } }
+fn no_data(target: NoDataTarget) -> Condition {
+    Condition::NoData { target, after_s: PerLevel { waspada: Some(900), siaga: Some(3_600), awas: None } }
 }
 
-fn of_station() -> SilenceTarget {
-    SilenceTarget::Stations(StationTarget::Station(station()))
+fn of_station() -> NoDataTarget {
+    NoDataTarget::Stations(StationTarget::Station(station()))
 }
 
 fn station_rule() -> WatchedRule {
-    let rule = rule("station-silent", silence(of_station()));
+    let rule = rule("station-no-data", no_data(of_station()));
     WatchedRule::new(Arc::new(rule), Subject::Station(station()))
 }
 
 fn datastream_rule() -> WatchedRule {
-    let rule = rule("do-silent", silence(SilenceTarget::Datastreams(do_target())));
+    let rule = rule("do-no-data", no_data(NoDataTarget::Datastreams(do_target())));
     WatchedRule::new(Arc::new(rule), Subject::Datastream(DATASTREAM))
 }
 
@@ -146,7 +146,7 @@ fn every(minutes: i64, range: std::ops::RangeInclusive<i64>, datastream: Datastr
 
 type Case = (&'static str, Vec<WatchedRule>, Vec<(i64, Event)>, i64, &'static [&'static str]);
 
-/// How long silence lasts.
+/// How long no data comes.
 fn deadlines() -> Vec<Case> {
     use Event::Value;
     let (do_, temp) = (DATASTREAM, OTHER);
@@ -159,8 +159,8 @@ fn deadlines() -> Vec<Case> {
             vec![],
             70,
             &[
-                "15 station-silent normal>waspada never_reported since 0",
-                "60 station-silent waspada>siaga never_reported since 0",
+                "15 station-no-data normal>waspada never_reported since 0",
+                "60 station-no-data waspada>siaga never_reported since 0",
             ],
         ),
         (
@@ -168,7 +168,7 @@ fn deadlines() -> Vec<Case> {
             station_only(),
             vec![(5, Value(do_, 0)), (30, Value(temp, 0))],
             40,
-            &["20 station-silent normal>waspada stale since 5", "30 station-silent waspada>normal returned since 5"],
+            &["20 station-no-data normal>waspada stale since 5", "30 station-no-data waspada>normal returned since 5"],
         ),
         (
             "after its return the first deadline holds again, whatever was waited for before",
@@ -176,9 +176,9 @@ fn deadlines() -> Vec<Case> {
             vec![(0, Value(do_, 0)), (20, Value(do_, 0))],
             36,
             &[
-                "15 station-silent normal>waspada stale since 0",
-                "20 station-silent waspada>normal returned since 0",
-                "35 station-silent normal>waspada stale since 20",
+                "15 station-no-data normal>waspada stale since 0",
+                "20 station-no-data waspada>normal returned since 0",
+                "35 station-no-data normal>waspada stale since 20",
             ],
         ),
         (
@@ -186,7 +186,7 @@ fn deadlines() -> Vec<Case> {
             station_only(),
             vec![(5, Value(do_, 0)), (18, Value(do_, 121)), (30, Value(do_, 200)), (31, Value(do_, 120))],
             40,
-            &["20 station-silent normal>waspada stale since 5", "31 station-silent waspada>normal returned since 5"],
+            &["20 station-no-data normal>waspada stale since 5", "31 station-no-data waspada>normal returned since 5"],
         ),
     ]
 }
@@ -203,14 +203,14 @@ fn words_of_the_station() -> Vec<Case> {
             both(),
             vec![(5, Value(do_, 0)), (12, Missing(do_)), (20, Missing(do_)), (25, Missing(do_))],
             30,
-            &["20 do-silent normal>waspada stale since 5"],
+            &["20 do-no-data normal>waspada stale since 5"],
         ),
         (
-            "a last will makes it silent at once, a value ends that",
+            "a last will counts as no data at once, a value ends that",
             station_only(),
             vec![(5, Value(do_, 0)), (7, Offline), (8, Offline), (9, Value(do_, 0))],
             12,
-            &["7 station-silent normal>waspada offline since 7", "9 station-silent waspada>normal returned since 7"],
+            &["7 station-no-data normal>waspada offline since 7", "9 station-no-data waspada>normal returned since 7"],
         ),
         (
             "online ends it too, and its deadline begins anew",
@@ -218,9 +218,9 @@ fn words_of_the_station() -> Vec<Case> {
             vec![(5, Value(do_, 0)), (7, Offline), (9, Online)],
             30,
             &[
-                "7 station-silent normal>waspada offline since 7",
-                "9 station-silent waspada>normal returned since 7",
-                "24 station-silent normal>waspada stale since 9",
+                "7 station-no-data normal>waspada offline since 7",
+                "9 station-no-data waspada>normal returned since 7",
+                "24 station-no-data normal>waspada stale since 9",
             ],
         ),
         (
@@ -228,19 +228,19 @@ fn words_of_the_station() -> Vec<Case> {
             station_only(),
             vec![(5, Value(do_, 0)), (6, Kept(false)), (19, Kept(true)), (22, Offline), (23, Kept(true))],
             24,
-            &["20 station-silent normal>waspada stale since 5", "23 station-silent waspada>normal returned since 5"],
+            &["20 station-no-data normal>waspada stale since 5", "23 station-no-data waspada>normal returned since 5"],
         ),
         (
             "old news is all that is known of a station that never reported",
             station_only(),
             vec![(1, Kept(true)), (2, Kept(false))],
             5,
-            &["2 station-silent normal>waspada offline since 2"],
+            &["2 station-no-data normal>waspada offline since 2"],
         ),
     ]
 }
 
-/// What silence is about, and what a restart of Bakau means.
+/// What no data is about, and what a restart of Bakau means.
 fn subjects_and_restarts() -> Vec<Case> {
     use Event::{Restart, Source, Value};
     let (do_, temp) = (DATASTREAM, OTHER);
@@ -248,39 +248,42 @@ fn subjects_and_restarts() -> Vec<Case> {
     let both = || vec![station_rule(), datastream_rule()];
     vec![
         (
-            "nobody is silent for the time that Bakau did not run",
+            "nobody is blamed for the time that Bakau did not run",
             station_only(),
             vec![(5, Value(do_, 0)), (10, Restart(60)), (80, Value(do_, 0))],
             94,
             &[],
         ),
         (
-            "silent after a restart as well, since it was really heard",
+            "without data after a restart as well, since it was really heard",
             station_only(),
             vec![(5, Value(do_, 0)), (10, Restart(60))],
             90,
-            &["85 station-silent normal>waspada stale since 5"],
+            &["85 station-no-data normal>waspada stale since 5"],
         ),
         (
             "an alert that was open stays open over a restart",
             station_only(),
             vec![(5, Value(do_, 0)), (21, Restart(60)), (90, Value(do_, 0))],
             95,
-            &["20 station-silent normal>waspada stale since 5", "90 station-silent waspada>normal returned since 5"],
+            &["20 station-no-data normal>waspada stale since 5", "90 station-no-data waspada>normal returned since 5"],
         ),
         (
             "one datastream of a station that lives",
             both(),
             [every(5, 0..=10, do_), every(5, 0..=40, temp)].concat(),
             40,
-            &["25 do-silent normal>waspada stale since 10"],
+            &["25 do-no-data normal>waspada stale since 10"],
         ),
         (
             "the whole station is told of once, and its datastreams have time to come back one by one",
             both(),
             [every(5, 0..=12, do_), every(4, 0..=12, temp), vec![(50, Value(temp, 0)), (52, Value(do_, 0))]].concat(),
             55,
-            &["27 station-silent normal>waspada stale since 12", "50 station-silent waspada>normal returned since 12"],
+            &[
+                "27 station-no-data normal>waspada stale since 12",
+                "50 station-no-data waspada>normal returned since 12",
+            ],
         ),
         (
             "a source that is down",
@@ -300,7 +303,7 @@ fn subjects_and_restarts() -> Vec<Case> {
 }
 
 #[test]
-fn histories_of_silence_give_the_expected_transitions() {
+fn histories_without_data_give_the_expected_transitions() {
     let cases = [deadlines(), words_of_the_station(), subjects_and_restarts()].into_iter().flatten();
     for (name, in_force, events, until, expected) in cases {
         assert_eq!(history(&in_force, &events, until), *expected, "{name}");
@@ -313,7 +316,7 @@ fn changed_deadlines_close_the_alert_and_begin_anew() {
     engine.step(minute(0), Input::RuleChange(rules(&[station_rule()])));
     let first = transitions(engine.step(minute(15), Input::Tick)).remove(0);
     let after_s = PerLevel { waspada: Some(600), siaga: None, awas: None };
-    let changed = rule("station-silent", Condition::Silence { target: of_station(), after_s });
+    let changed = rule("station-no-data", Condition::NoData { target: of_station(), after_s });
     let changed = WatchedRule::new(Arc::new(changed), Subject::Station(station()));
     let closed = transitions(engine.step(minute(16), Input::RuleChange(rules(std::slice::from_ref(&changed)))));
     assert_eq!((closed[0].alert, closed[0].reason, closed[0].to), (first.alert, Reason::RuleChanged, Level::Normal));
@@ -328,7 +331,7 @@ fn changed_deadlines_close_the_alert_and_begin_anew() {
 }
 
 #[test]
-fn an_engine_that_is_behind_takes_nobody_for_silent() {
+fn an_engine_that_is_behind_misses_no_data() {
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
     engine.step(minute(0), Input::RuleChange(rules(&[station_rule()])));
     // The tick comes after everything that had arrived, so minutes without ticks are minutes behind.
@@ -409,7 +412,7 @@ proptest! {
     }
 
     #[test]
-    fn silences_follow_each_other_and_no_two_have_the_same_name(events in script()) {
+    fn episodes_follow_each_other_and_no_two_have_the_same_name(events in script()) {
         let mut open = std::collections::BTreeMap::new();
         let mut seen = std::collections::BTreeSet::new();
         for transition in transitions(run_script(&mut started(), &events)) {
@@ -428,9 +431,9 @@ proptest! {
         }
     }
 
-    /// The reference: a station is silent when nothing fresh has come for 15 minutes, or when it said so last.
+    /// The reference: a station has no data when nothing fresh has come for 15 minutes, or when it said so last.
     #[test]
-    fn a_station_is_silent_exactly_when_nothing_fresh_has_come_for_long_enough(events in script()) {
+    fn a_station_has_no_data_exactly_when_nothing_fresh_has_come_for_long_enough(events in script()) {
         let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
         engine.step(minute(0), Input::RuleChange(rules(&[station_rule()])));
         let (mut last, mut offline, mut level) = (0, None, Level::Normal);
@@ -447,8 +450,8 @@ proptest! {
                 Event::Kept(_) | Event::Restart(_) | Event::Source(_) => {}
             }
             level = transitions(effects).last().map_or(level, |transition| transition.to);
-            let silent = offline.is_some() || 15 <= at - last;
-            prop_assert_eq!(level != Level::Normal, silent, "at minute {}", at);
+            let expected = offline.is_some() || 15 <= at - last;
+            prop_assert_eq!(level != Level::Normal, expected, "at minute {}", at);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Levels of silence: how long nothing has come, and what that means. Pure.
+//! Levels of no data: how long nothing has come, and what that means. Pure.
 //!
-//! A silence has no hysteresis: one sign of life ends it. Levels only rise while it lasts.
+//! There is no hysteresis: one sign of life ends it. Levels only rise until then.
 
 use bakau_model::{Level, UtcMillis};
 use bakau_registry::Rule;
@@ -28,8 +28,8 @@ impl After {
 
     /// The highest level whose deadline is over.
     #[must_use]
-    pub fn level(&self, silent_ms: i64) -> Level {
-        self.levels().filter(|(_, after)| *after <= silent_ms).map(|(level, _)| level).last().unwrap_or_default()
+    pub fn level(&self, passed_ms: i64) -> Level {
+        self.levels().filter(|(_, after)| *after <= passed_ms).map(|(level, _)| level).last().unwrap_or_default()
     }
 
     /// The lowest level there is.
@@ -58,22 +58,22 @@ pub struct Heard {
     pub offline_since: Option<UtcMillis>,
 }
 
-/// State of one rule about silence on one subject.
+/// State of one rule about time without signs of life, on one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quiet {
+pub struct NoData {
     /// The deadlines it has been run with.
     pub after: After,
     /// Since when this rule, with these deadlines, expects signs of life. Nothing older counts against the subject.
     pub from: UtcMillis,
     /// The level now.
     pub level: Level,
-    /// The worst level of this silence.
+    /// The worst level since the onset.
     pub peak: Level,
-    /// When the last silence began; no two of a subject have the same onset.
+    /// When it last began; no two episodes of a subject have the same onset.
     pub onset: Option<UtcMillis>,
 }
 
-impl Quiet {
+impl NoData {
     /// Nothing has been missed yet.
     #[must_use]
     pub const fn new(after: After, from: UtcMillis) -> Self {
@@ -91,15 +91,15 @@ impl Quiet {
         Some(since.max(self.from).max(not_before))
     }
 
-    /// The level that holds after so much silence: never below that of now, and at once the lowest for a station that
+    /// The level that holds after so long without data: never below that of now, and at once the lowest for a station that
     /// is known to be offline.
     #[must_use]
-    pub fn due(&self, subject: &Subject, heard: &Heard, silent_ms: i64) -> Level {
+    pub fn due(&self, subject: &Subject, heard: &Heard, passed_ms: i64) -> Level {
         let said = match subject {
             Subject::Station(_) if heard.offline_since.is_some() => self.after.first(),
             Subject::Station(_) | Subject::Datastream(_) | Subject::Source(_) | Subject::Store => Level::Normal,
         };
-        self.after.level(silent_ms).max(said).max(self.level)
+        self.after.level(passed_ms).max(said).max(self.level)
     }
 
     /// Takes a higher level; gives the level before.
@@ -114,7 +114,7 @@ impl Quiet {
         from
     }
 
-    /// Ends the silence; gives the level before.
+    /// Ends it; gives the level before.
     pub const fn end(&mut self) -> Level {
         std::mem::replace(&mut self.level, Level::Normal)
     }

@@ -22,7 +22,7 @@ fn outages() -> Vec<Case> {
             &[
                 "27 down normal>waspada source_down since 22",
                 "80 down waspada>normal returned since 22",
-                "95 station-silent normal>waspada stale since 20",
+                "95 station-no-data normal>waspada stale since 20",
             ],
         ),
         (
@@ -43,25 +43,25 @@ fn interruptions() -> Vec<Case> {
             with_source(),
             and(vec![(33, Source(false)), (34, Source(true))]),
             40,
-            &["35 station-silent normal>waspada stale since 20"],
+            &["35 station-no-data normal>waspada stale since 20"],
         ),
         (
             "what runs out during a short interruption is told a moment later",
             with_source(),
             and(vec![(34, Source(false)), (37, Source(true))]),
             40,
-            &["37 station-silent normal>waspada stale since 20"],
+            &["37 station-no-data normal>waspada stale since 20"],
         ),
         (
-            "a silence from before stays and does not grow",
+            "an alert from before stays and does not grow",
             with_source(),
             and(vec![(36, Source(false)), (200, Source(true)), (201, Value(DATASTREAM, 0))]),
             210,
             &[
-                "35 station-silent normal>waspada stale since 20",
+                "35 station-no-data normal>waspada stale since 20",
                 "41 down normal>waspada source_down since 36",
                 "200 down waspada>normal returned since 36",
-                "201 station-silent waspada>normal returned since 20",
+                "201 station-no-data waspada>normal returned since 20",
             ],
         ),
         (
@@ -69,7 +69,7 @@ fn interruptions() -> Vec<Case> {
             vec![station_rule()],
             and(vec![(22, Source(false))]),
             40,
-            &["35 station-silent normal>waspada stale since 20"],
+            &["35 station-no-data normal>waspada stale since 20"],
         ),
         (
             "over a restart of Bakau as well",
@@ -89,7 +89,7 @@ fn last_wills() -> Vec<Case> {
             with_source(),
             and(vec![(21, Offline)]),
             23,
-            &["22 station-silent normal>waspada offline since 21"],
+            &["22 station-no-data normal>waspada offline since 21"],
         ),
         (
             "what a broker says in the name of its stations when it is stopped wakes nobody",
@@ -103,7 +103,7 @@ fn last_wills() -> Vec<Case> {
             with_source(),
             and(vec![(21, Offline), (21, Source(false)), (22, Source(true))]),
             30,
-            &["23 station-silent normal>waspada offline since 21"],
+            &["23 station-no-data normal>waspada offline since 21"],
         ),
         (
             "last wills that waited in the broker leave the stations their deadline",
@@ -113,7 +113,7 @@ fn last_wills() -> Vec<Case> {
             &[
                 "26 down normal>waspada source_down since 21",
                 "50 down waspada>normal returned since 21",
-                "65 station-silent normal>waspada offline since 50",
+                "65 station-no-data normal>waspada offline since 50",
             ],
         ),
     ]
@@ -136,7 +136,7 @@ fn a_station_that_came_through_another_source_is_not_cut_off() {
     engine.step(minute(22), input(22, Event::Source(false)));
     let told = transitions(engine.step(minute(35), Input::Tick));
     let rules: Vec<_> = told.iter().map(|transition| transition.rule.id.as_str()).collect();
-    assert_eq!(rules, ["station-silent", "down"]);
+    assert_eq!(rules, ["station-no-data", "down"]);
 }
 
 /// The rules with a source whose alert does not stand for the station's from a level on.
@@ -152,10 +152,10 @@ fn an_alert_of_a_source_that_does_not_reach_everybody_mutes_nothing() {
         (every(1, 1..=20, DATASTREAM).into_iter().chain([(21, Event::Source(false))]).collect::<Vec<_>>(), until)
     };
     let (events, until) = down(40);
-    let expected = ["26 down normal>waspada source_down since 21", "35 station-silent normal>waspada stale since 20"];
+    let expected = ["26 down normal>waspada source_down since 21", "35 station-no-data normal>waspada stale since 20"];
     assert_eq!(history(&not_covered(Level::Waspada), &events, until), expected);
     let (events, until) = down(90);
-    let expected = ["26 down normal>waspada source_down since 21", "80 station-silent normal>siaga stale since 20"];
+    let expected = ["26 down normal>waspada source_down since 21", "80 station-no-data normal>siaga stale since 20"];
     assert_eq!(history(&not_covered(Level::Siaga), &events, until), expected, "those who wait for siaga are told then");
 }
 
@@ -164,7 +164,7 @@ fn a_last_will_counts_at_once_where_the_source_would_not_be_told_of() {
     let mut events = every(1, 1..=20, DATASTREAM);
     events.extend([(21, Event::Offline), (21, Event::Source(false))]);
     let told = history(&not_covered(Level::Waspada), &events, 30);
-    assert_eq!(told[0], "21 station-silent normal>waspada offline since 21");
+    assert_eq!(told[0], "21 station-no-data normal>waspada offline since 21");
 }
 
 #[test]
@@ -172,17 +172,17 @@ fn an_alert_of_a_station_that_does_not_reach_everybody_mutes_none_of_a_datastrea
     let mut datastream = datastream_rule();
     let both = |datastream: &WatchedRule| vec![station_rule(), datastream.clone()];
     let events = every(1, 1..=20, DATASTREAM);
-    let station = "35 station-silent normal>waspada stale since 20";
+    let station = "35 station-no-data normal>waspada stale since 20";
     assert_eq!(history(&both(&datastream), &events, 40), [station]);
     datastream.uncovered.by_station = Some(Level::Waspada);
     let mut told = history(&both(&datastream), &events, 40);
     told.sort();
-    assert_eq!(told, ["35 do-silent normal>waspada stale since 20", station]);
+    assert_eq!(told, ["35 do-no-data normal>waspada stale since 20", station]);
 }
 
 proptest! {
     #[test]
-    fn no_station_is_taken_for_silent_while_its_source_is_down(events in script()) {
+    fn no_station_raises_an_alert_while_its_source_is_down(events in script()) {
         let (mut engine, mut is_down, mut heard) = (started(), false, false);
         for (at, event) in &events {
             let mut effects = engine.step(minute(*at), input(*at, *event));
@@ -193,7 +193,7 @@ proptest! {
                 Event::Missing(_) => heard = true,
                 Event::Offline | Event::Online | Event::Kept(_) | Event::Restart(_) => {}
             }
-            let raised = transitions(effects).into_iter().any(|t| t.from < t.to && t.rule.id.as_str() == "station-silent");
+            let raised = transitions(effects).into_iter().any(|t| t.from < t.to && t.rule.id.as_str() == "station-no-data");
             prop_assert!(!(raised && is_down && heard), "at minute {}", at);
         }
     }
@@ -208,7 +208,7 @@ proptest! {
         for at in back..=back + 20 {
             engine.step(minute(at), Input::Tick);
         }
-        let key = SlotKey { subject: Subject::Station(station()), rule: RuleId::new("station-silent").unwrap() };
+        let key = SlotKey { subject: Subject::Station(station()), rule: RuleId::new("station-no-data").unwrap() };
         let state = engine.snapshot().slots.into_iter().find(|(of, _)| *of == key).unwrap().1;
         prop_assert!(state.alert.is_some());
     }
