@@ -13,7 +13,7 @@ use bakau_model::{Level, MINUTE_MS, SourceName, StationId, UtcMillis};
 
 use super::{
     Decided, Effect, EndpointView, Engine, Heard, Judge, Measured, NoData, Origin, Reason, Reminder, Slot, Subject,
-    behind::Behind,
+    inhibitors::Inhibitors,
 };
 
 /// The time of the last sign of life is written this often per subject. After a kill it is that much behind at most,
@@ -55,7 +55,7 @@ pub(super) struct Life {
     places: BTreeMap<Subject, u32>,
     /// Signs of life of subjects that no rule is about now.
     others: BTreeMap<Subject, Known>,
-    pub(super) behind: Behind,
+    pub(super) inhibitors: Inhibitors,
     due: BinaryHeap<Reverse<(UtcMillis, u32, Task)>>,
     /// Of [`Life::watched`], to be written.
     dirty: Vec<u32>,
@@ -74,7 +74,7 @@ impl Life {
     pub(super) fn remembering(heard: impl IntoIterator<Item = (Subject, Remembered)>) -> Self {
         let mut life = Self::default();
         for (subject, Remembered { heard, source }) in heard {
-            let origin = source.and_then(|source| life.behind.origin(&source));
+            let origin = source.and_then(|source| life.inhibitors.origin(&source));
             life.others.insert(subject, (heard, origin));
         }
         life
@@ -85,7 +85,7 @@ impl Life {
         let unsaved = self.dirty.iter().map(|place| self.watched[*place as usize].subject.clone()).collect();
         let mut heard = std::mem::take(&mut self.others);
         heard.extend(self.watched.drain(..).map(|watched| (watched.subject, (watched.heard, watched.origin))));
-        self.behind.unwatch();
+        self.inhibitors.unwatch();
         self.places.clear();
         self.due.clear();
         self.dirty.clear();
@@ -98,7 +98,7 @@ impl Life {
         self.places.insert(subject.clone(), place);
         self.watched.push(Watched { subject: subject.clone(), heard, origin, slots, without_data, saved: Some(heard) });
         if let Subject::Source(name) = subject {
-            self.behind.watch(name, heard);
+            self.inhibitors.watch(name, heard);
         }
     }
 
@@ -110,7 +110,7 @@ impl Life {
     }
 
     fn remembered(&self, heard: Heard, origin: Option<Origin>) -> Remembered {
-        Remembered { heard, source: origin.and_then(|origin| self.behind.name(origin)).cloned() }
+        Remembered { heard, source: origin.and_then(|origin| self.inhibitors.name(origin)).cloned() }
     }
 
     pub(super) fn place(&self, subject: &Subject) -> Option<u32> {
@@ -252,11 +252,11 @@ impl Engine {
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             self.life.touch(place);
             if down.is_none() {
-                source.iter().for_each(|name| self.life.behind.found(name, now, was_told));
+                source.iter().for_each(|name| self.life.inhibitors.found(name, now, was_told));
                 self.life.watched[place as usize].heard.last = Some(now);
                 self.end_no_data(now, place, &mut effects);
             } else {
-                source.iter().for_each(|name| self.life.behind.lost(name));
+                source.iter().for_each(|name| self.life.inhibitors.lost(name));
                 slots.for_each(|number| self.await_no_data(number));
             }
         }
@@ -347,17 +347,17 @@ impl Engine {
         Some(Effect::Reminder(reminder))
     }
 
-    /// The source that a subject is behind, where its alert stands for that of a slot at a level: where it reaches everybody
+    /// The source that a subject is behind, where its alert inhibits that of a slot at a level: where it reaches everybody
     /// whom that one would.
-    fn cover(&self, slot: &Slot, place: u32, level: Level) -> Option<Origin> {
+    fn inhibitor(&self, slot: &Slot, place: u32, level: Level) -> Option<Origin> {
         let origin = self.life.watched[place as usize].origin?;
-        let from = self.life.behind.name(origin).and_then(|name| slot.uncovered.by_source.get(name));
+        let from = self.life.inhibitors.name(origin).and_then(|name| slot.not_inhibited.by_source.get(name));
         from.is_none_or(|from| level < *from).then_some(origin)
     }
 
     /// From when a slot may count at the earliest.
     fn not_before(&self, slot: &Slot, place: u32, no_data: &NoData) -> UtcMillis {
-        let source = self.life.behind.not_before(self.cover(slot, place, no_data.after.first()));
+        let source = self.life.inhibitors.not_before(self.inhibitor(slot, place, no_data.after.first()));
         [self.life.started, slot.not_before, source].into_iter().flatten().max().unwrap_or(UtcMillis::new(i64::MIN))
     }
 
@@ -365,8 +365,8 @@ impl Engine {
     fn heard_by(&self, now: UtcMillis, slot: &Slot, place: u32, no_data: &NoData) -> (Heard, Option<UtcMillis>) {
         let Watched { heard, subject, .. } = &self.life.watched[place as usize];
         let (Subject::Station(_), Some(said)) = (subject, heard.offline_since) else { return (*heard, None) };
-        let source = self.cover(slot, place, no_data.after.first());
-        let from = self.life.behind.believed_from(source, said, &no_data.after);
+        let source = self.inhibitor(slot, place, no_data.after.first());
+        let from = self.life.inhibitors.believed_from(source, said, &no_data.after);
         if from <= now { (*heard, None) } else { (Heard { offline_since: None, ..*heard }, Some(from)) }
     }
 
@@ -384,7 +384,7 @@ impl Engine {
             later.into_iter().for_each(|at| self.wake_up(number, at));
             return self.await_no_data(number);
         }
-        if self.life.behind.is_cut_off(self.cover(slot, place, due)) {
+        if self.life.inhibitors.is_cut_off(self.inhibitor(slot, place, due)) {
             return self.wake_up(number, now.saturating_add(LOOK_AGAIN_MS));
         }
         if self.whole_station_has_no_data(now, number, due) {
@@ -408,7 +408,7 @@ impl Engine {
         let (Subject::Datastream(datastream), Judge::NoData(no_data)) = (&slot.key.subject, &slot.state.judge) else {
             return false;
         };
-        if slot.uncovered.by_station.is_some_and(|from| from <= due) {
+        if slot.not_inhibited.by_station.is_some_and(|from| from <= due) {
             return false;
         }
         let (_, Some(place)) = self.index.entry(*datastream).watched() else { return false };

@@ -5,10 +5,10 @@
 //! can be taken out and put back at any moment between two inputs.
 
 mod ahead;
-mod behind;
-mod covering;
 pub(crate) mod id;
 mod index;
+mod inhibition;
+mod inhibitors;
 mod life;
 mod machine;
 mod no_data;
@@ -40,7 +40,7 @@ pub use subject::{Subject, UnknownSubject};
 pub use types::{
     Effect, Endpoint, EndpointView, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, Transition,
 };
-pub use watched::{Uncovered, WatchedRule};
+pub use watched::{NotInhibited, WatchedRule};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
 /// that may be evaluated once more; at rest that matters only if it is beyond a limit, and then the next value ends it.
@@ -72,7 +72,7 @@ struct Slot {
     waits_for_station: bool,
     /// Deadlines count from here at the earliest.
     not_before: Option<UtcMillis>,
-    uncovered: Uncovered,
+    not_inhibited: NotInhibited,
 }
 
 /// The alert engine. Give it the rules first ([`Input::RuleChange`]); without them it evaluates nothing.
@@ -169,13 +169,13 @@ impl Engine {
 
     /// The number of a source, for [`Measured::origin`].
     pub fn origin(&mut self, source: &SourceName) -> Option<Origin> {
-        self.life.behind.origin(source)
+        self.life.inhibitors.origin(source)
     }
 
     /// The source with a number.
     #[must_use]
     pub fn source(&self, origin: Origin) -> Option<&SourceName> {
-        self.life.behind.name(origin)
+        self.life.inhibitors.name(origin)
     }
 
     /// The source that the last sign of life of a subject came through, where a rule about no data watches or watched it.

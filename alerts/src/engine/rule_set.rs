@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use bakau_model::{DatastreamId, SourceName, StationId};
 use bakau_registry::{Datastream, DatastreamTarget, Rule, RuleTarget, Snapshot, StationTarget};
 
-use super::{Limits, Subject, WatchedRule, covering::find_uncovered};
+use super::{Limits, Subject, WatchedRule, inhibition::find_not_inhibited};
 
 /// All rules at one registry revision.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,7 +31,7 @@ impl RuleSet {
                 WatchedRule { interval_ms, ..WatchedRule::new(Arc::clone(rule), subject) }
             }));
         }
-        find_uncovered(&mut rules, snapshot);
+        find_not_inhibited(&mut rules, snapshot);
         let station = |datastream: &Arc<Datastream>| (datastream.number, datastream.station.clone());
         Self { revision: snapshot.revision, rules, stations: snapshot.datastreams.values().map(station).collect() }
     }

@@ -9,7 +9,7 @@ use bakau_model::{DatastreamId, Level, RuleId, StationId, UtcMillis};
 use bakau_registry::Rule;
 
 use super::{
-    Change, Decided, Effect, Engine, Judge, News, Reason, RuleSet, Slot, SlotKey, SlotState, Subject, Uncovered,
+    Change, Decided, Effect, Engine, Judge, News, NotInhibited, Reason, RuleSet, Slot, SlotKey, SlotState, Subject,
     WatchedRule, index::Index,
 };
 
@@ -32,7 +32,7 @@ impl Engine {
             let state = known.remove(&key);
             let dirty = unsaved.contains(&key);
             let slot = self.take_up(now, watched, key, state, dirty, &mut effects);
-            self.slots.push(Slot { uncovered: watched.uncovered.clone(), ..slot });
+            self.slots.push(Slot { not_inhibited: watched.not_inhibited.clone(), ..slot });
         }
         for (key, state) in known {
             let reason = if in_force.contains(&key.rule) { Reason::RuleChanged } else { Reason::RuleRemoved };
@@ -161,7 +161,7 @@ impl Slot {
             awaits_reminder: false,
             waits_for_station: false,
             not_before: None,
-            uncovered: Uncovered::default(),
+            not_inhibited: NotInhibited::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A rule on one subject, and which other alerts may stand for its own.
+//! A rule on one subject, and which other alerts inhibit its own.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,22 +16,22 @@ pub struct WatchedRule {
     pub subject: Subject,
     /// Expected milliseconds between observations of a datastream; [`Limits::ANY_INTERVAL`] where none is known.
     pub interval_ms: i64,
-    /// Which other alerts do not stand for its own.
-    pub uncovered: Uncovered,
+    /// Which other alerts do not inhibit its own.
+    pub not_inhibited: NotInhibited,
 }
 
 impl WatchedRule {
-    /// A rule on a subject of which no interval is known, for whose alerts those of its source and of its station may stand.
+    /// A rule on a subject of which no interval is known, whose alerts those of its source and of its station inhibit.
     #[must_use]
     pub fn new(rule: Arc<Rule>, subject: Subject) -> Self {
-        Self { rule, subject, interval_ms: Limits::ANY_INTERVAL, uncovered: Uncovered::default() }
+        Self { rule, subject, interval_ms: Limits::ANY_INTERVAL, not_inhibited: NotInhibited::default() }
     }
 }
 
-/// Where another alert does not reach somebody who would be told of this one; empty where they stand for it.
+/// Where another alert does not reach somebody who would be told of this one; empty where they inhibit it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Uncovered {
-    /// Sources, with the lowest level of this alert for which that of the source does not stand.
+pub struct NotInhibited {
+    /// Sources, with the lowest level of this alert that the alert of the source does not inhibit.
     pub by_source: BTreeMap<SourceName, Level>,
     /// The same of the alert about the whole station, for one about a datastream.
     pub by_station: Option<Level>,

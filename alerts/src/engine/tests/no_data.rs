@@ -1,6 +1,6 @@
 //! What sends no data, since when, and when data is back.
 
-mod behind;
+mod inhibition;
 
 use bakau_model::{PerLevel, RuleId, SourceName, StationId};
 use bakau_registry::{Condition, NoDataTarget, Rule, StationTarget};

@@ -1,4 +1,4 @@
-//! Which alerts may stand for others: nobody is spared a message for one that does not reach them. Pure.
+//! Inhibition: which alerts stand for others. Nobody is spared a message for one that does not reach them. Pure.
 //!
 //! While a source is down, or nothing comes from a whole station, one alert stands for those of everything behind it. It does so
 //! only where it reaches somebody, and everybody whom the other one would reach; whatever reaches nobody stands for nothing.
@@ -12,7 +12,7 @@ use bakau_model::{ChannelId, ConditionKind, Level, PerLevel, PersonId, RuleId, S
 use bakau_registry::{Rule, Snapshot};
 
 use crate::{
-    engine::{Subject, Uncovered, WatchedRule},
+    engine::{NotInhibited, Subject, WatchedRule},
     recipients::{
         concerned::Concerned,
         routes::{Matter, recipients},
@@ -67,8 +67,8 @@ fn levels(rule: &Rule) -> impl Iterator<Item = Level> {
     rule.condition.after_s().into_iter().flat_map(PerLevel::iter).map(|(level, _)| level)
 }
 
-/// Says of each rule about no data which other alerts do not stand for its own, and from which level on.
-pub(crate) fn find_uncovered(rules: &mut [WatchedRule], snapshot: &Snapshot) {
+/// Finds for each rule about no data which other alerts do not inhibit its own, and from which level on.
+pub(crate) fn find_not_inhibited(rules: &mut [WatchedRule], snapshot: &Snapshot) {
     let (mut sources, mut stations) = (BTreeMap::<SourceName, Vec<_>>::new(), BTreeMap::<StationId, Vec<_>>::new());
     for watched in rules.iter() {
         match &watched.subject {
@@ -97,7 +97,7 @@ pub(crate) fn find_uncovered(rules: &mut [WatchedRule], snapshot: &Snapshot) {
             let others = reach.in_the_end(rules.iter().map(AsRef::as_ref), &concerned);
             reach.beyond(rule, &concerned, &others)
         });
-        watched.uncovered = Uncovered { by_source, by_station };
+        watched.not_inhibited = NotInhibited { by_source, by_station };
     }
 }
 

@@ -64,7 +64,7 @@ fn notification(id: &str, agency: Option<&str>, min_level: Level, people: &[&str
 }
 
 /// What the alerts of a station's rule are not spared by: its source's alert, and that of the station for a datastream.
-fn uncovered(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Option<Level>; 2] {
+fn not_inhibited(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Option<Level>; 2] {
     let target = NoDataTarget::Datastreams(testing::do_target());
     let of_datastream = rule("do-diam", Condition::NoData { target, after_s: after_s(3) }, &["komando"]);
     let mut rules = vec![
@@ -72,8 +72,8 @@ fn uncovered(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) -> [Op
         WatchedRule::new(Arc::clone(of_source), Subject::Source(source())),
         WatchedRule::new(of_datastream, testing::SUBJECT),
     ];
-    find_uncovered(&mut rules, snapshot);
-    [rules[0].uncovered.by_source.get(&source()).copied(), rules[2].uncovered.by_station]
+    find_not_inhibited(&mut rules, snapshot);
+    [rules[0].not_inhibited.by_source.get(&source()).copied(), rules[2].not_inhibited.by_station]
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn an_alert_stands_for_another_where_it_reaches_everybody_whom_that_one_would() 
         ),
     ];
     for (name, notifications, own, of_source, expected) in cases {
-        assert_eq!(uncovered(&registered(notifications), &own, &of_source), expected, "{name}");
+        assert_eq!(not_inhibited(&registered(notifications), &own, &of_source), expected, "{name}");
     }
 }
 
@@ -158,7 +158,7 @@ proptest! {
         let channels = |told: bool| if told { vec!["komando"] } else { vec![] };
         let own = own_rule(levels.0, &channels(programs.0));
         let of_source = source_rule(levels.1, &channels(programs.1));
-        let [from, _] = uncovered(&snapshot, &own, &of_source);
+        let [from, _] = not_inhibited(&snapshot, &own, &of_source);
         let told = |rule: &Rule, peak| {
             let concerned = [Concerned::of(&snapshot.stations[&station()])];
             let found = recipients(&Matter { technical: true, peak, concerned: &concerned }, rule, &snapshot);

@@ -1,4 +1,5 @@
-//! Stations behind a source: while it is down nothing of them can arrive, which is told once, for the source.
+//! Sources whose alerts inhibit those of the stations behind them: while one is down nothing of these can arrive, which
+//! is told once, for the source.
 //!
 //! Only a source that a rule watches counts, because otherwise nobody would be told at all. What was heard last decides
 //! which source that is.
@@ -15,7 +16,7 @@ const SETTLES_MS: i64 = MINUTE_MS;
 
 /// Every source that anything was heard through.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Behind {
+pub(super) struct Inhibitors {
     sources: Vec<Source>,
 }
 
@@ -36,7 +37,7 @@ struct Watch {
     returned: Option<UtcMillis>,
 }
 
-impl Behind {
+impl Inhibitors {
     /// The number of a source; none beyond what a number can hold.
     pub(super) fn origin(&mut self, name: &SourceName) -> Option<Origin> {
         let place = self.sources.iter().position(|source| source.name == *name).unwrap_or_else(|| {

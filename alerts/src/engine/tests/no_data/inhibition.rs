@@ -1,4 +1,4 @@
-//! Stations behind a source that is down.
+//! Inhibition by a source that is down, of the stations behind it.
 
 use super::*;
 
@@ -142,7 +142,7 @@ fn a_station_that_came_through_another_source_is_not_cut_off() {
 /// The rules with a source whose alert does not stand for the station's from a level on.
 fn not_covered(from: Level) -> Vec<WatchedRule> {
     let mut station = station_rule();
-    station.uncovered.by_source.insert(source(), from);
+    station.not_inhibited.by_source.insert(source(), from);
     vec![station, source_rule()]
 }
 
@@ -174,7 +174,7 @@ fn an_alert_of_a_station_that_does_not_reach_everybody_mutes_none_of_a_datastrea
     let events = every(1, 1..=20, DATASTREAM);
     let station = "35 station-no-data normal>waspada stale since 20";
     assert_eq!(history(&both(&datastream), &events, 40), [station]);
-    datastream.uncovered.by_station = Some(Level::Waspada);
+    datastream.not_inhibited.by_station = Some(Level::Waspada);
     let mut told = history(&both(&datastream), &events, 40);
     told.sort();
     assert_eq!(told, ["35 do-no-data normal>waspada stale since 20", station]);
