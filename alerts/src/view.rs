@@ -72,14 +72,14 @@ pub struct AlertView {
     /// Since when it cannot be confirmed: suspect values say that it is over or less bad, and only a good one ends it.
     pub unconfirmed_since: Option<UtcMillis>,
     /// Who acknowledged the highest level that anybody did; whether that is enough for the level now says
-    /// [`AlertView::is_in_hand`].
+    /// [`AlertView::is_acknowledged`].
     pub acknowledged: Option<Acknowledgement>,
 }
 
 impl AlertView {
     /// Whether somebody has acknowledged it at the level that it has now, or at a higher one.
     #[must_use]
-    pub fn is_in_hand(&self) -> bool {
+    pub fn is_acknowledged(&self) -> bool {
         self.acknowledged.as_ref().is_some_and(|taken| self.level <= taken.level)
     }
 }

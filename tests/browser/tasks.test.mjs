@@ -68,7 +68,7 @@ test('language: the switch keeps the page and is remembered', async () => {
   });
 });
 
-test('alert: a person takes it in hand with name and note, from a phone, with the keyboard', async () => {
+test('alert: a person acknowledges it with name and note, from a phone, with the keyboard', async () => {
   const { alerts } = await api('/api/v1/alerts?active=true');
   const open = alerts.filter(alert => !alert.acknowledged);
   assert.ok(open.length > 0, 'the demo has an alert that nobody has taken');

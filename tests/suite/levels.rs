@@ -1,4 +1,4 @@
-//! An acknowledgement holds for the level it was given at: what rises after it is told as if nobody had it in hand.
+//! An acknowledgement holds for the level it was given at: what rises after it is told as if nobody had acknowledged it.
 
 use std::time::Duration;
 

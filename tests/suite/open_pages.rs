@@ -81,7 +81,7 @@ impl Open {
         wait::until(what, PATIENCE, async || Ok(condition(&self.bakau).await?.then_some(()))).await
     }
 
-    /// Takes the newest alert in hand, by the API.
+    /// Acknowledges the newest alert, by the API.
     async fn acknowledge(&self) -> Result<()> {
         let alerts = self.bakau.json("/api/v1/alerts?active=true").await?;
         let id = alerts["alerts"][0]["id"].as_str().context("an id")?.to_owned();
@@ -153,7 +153,7 @@ async fn an_open_page_shows_the_levels_of_a_fresh_one_whatever_broke_in_between(
     open.like_fresh("an alert").await?;
     open.says([("siaga", "live"), ("normal", "live"), ("normal", "live")])?;
 
-    // Somebody takes it in hand, and the overview says so.
+    // Somebody acknowledges it, and the overview says so.
     open.acknowledge().await?;
     open.like_fresh("an acknowledgement").await?;
     ensure!(

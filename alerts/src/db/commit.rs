@@ -133,7 +133,7 @@ fn record_acknowledgement(
         let person = by.person.as_ref().map(PersonId::as_str);
         execute(connection, statement, params![alert.bytes(), level.code(), by.name, person, at.get(), note])?;
     }
-    // Nobody needs to be reminded of what somebody has in hand. First notices stay owed.
+    // Nobody needs to be reminded of what is acknowledged. First notices stay owed.
     cancel_reminders(connection, alert, Some(level), "acknowledged")
 }
 
@@ -163,7 +163,7 @@ fn record_transition(
     if facts.level == Level::Normal {
         return cancel_reminders(connection, facts.alert, None, "the alert is over");
     }
-    // Reminders of a higher level that waited are out of date where what is left is in hand.
+    // Reminders of a higher level that waited are out of date where what is left is acknowledged.
     let taken: Option<u8> = value(connection, "SELECT ack_level FROM alerts WHERE id = ?", [facts.alert.bytes()])?;
     if taken.is_some_and(|taken| facts.level.code() <= taken) {
         cancel_reminders(connection, facts.alert, None, "back at a level that is acknowledged")?;

@@ -46,7 +46,7 @@ async fn acknowledgements_from_before_they_had_levels_get_the_level_of_their_mom
         let detail = db.detail(&AlertId::from_bytes(&id).unwrap()).await.unwrap().unwrap();
         let latest = detail.alert.acknowledged.as_ref().map(|taken| taken.level);
         let all: Vec<_> = detail.acknowledgements.iter().map(|taken| (taken.by.clone(), taken.level)).collect();
-        found.push((latest, detail.alert.is_in_hand(), all));
+        found.push((latest, detail.alert.is_acknowledged(), all));
     }
     let expected = [
         (Some(Level::Waspada), false, vec![("Sari".to_owned(), Level::Waspada)]),

@@ -36,7 +36,7 @@ pub(crate) struct DueNotice {
     pub(crate) created_at: UtcMillis,
     pub(crate) idempotency_key: String,
     pub(crate) facts: Facts,
-    /// Who has the alert in hand by now, and up to which level.
+    /// Who has acknowledged the alert by now, and up to which level.
     pub(crate) acknowledged: Option<Acknowledgement>,
 }
 

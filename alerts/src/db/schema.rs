@@ -160,7 +160,7 @@ UPDATE alerts SET ack_level = coalesce(
      ORDER BY sequence DESC LIMIT 1), peak)
 WHERE ack_at IS NOT NULL;
 
--- Who took an alert in hand, at which level.
+-- Who acknowledged an alert, at which level.
 CREATE TABLE acknowledgements (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     alert BLOB NOT NULL,

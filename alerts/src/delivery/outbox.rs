@@ -191,8 +191,8 @@ impl Outbox {
         let number = notice.attempts.saturating_add(1);
         let tried = Tried { number, since: notice.created_at, level: notice.urgency, random: rand::random() };
         let (state, next_attempt_at) = self.retry.next(tried, verdict, now);
-        let in_hand = notice.acknowledged.as_ref().is_some_and(|taken| notice.urgency <= taken.level);
-        let escalates = !in_hand && self.retry.escalates(tried, verdict, state, now);
+        let is_acknowledged = notice.acknowledged.as_ref().is_some_and(|taken| notice.urgency <= taken.level);
+        let escalates = !is_acknowledged && self.retry.escalates(tried, verdict, state, now);
         let unreached = if state == NoticeState::Failed { Unreached::This } else { Unreached::Waiting };
         let attempt = Attempt {
             notice: notice.id,

@@ -282,7 +282,7 @@ impl Engine {
         effects
     }
 
-    /// Takes an alert in hand at the level that was seen, or at that of now: nobody takes what they could not know of.
+    /// Acknowledges an alert at the level that was seen, or at that of now: nobody takes what they could not know of.
     fn acknowledge(
         &mut self,
         now: UtcMillis,

@@ -62,7 +62,7 @@ pub struct OpenAlert {
     pub id: AlertId,
     /// Transitions so far.
     pub sequence: u32,
-    /// The highest level at which somebody has taken it in hand.
+    /// The highest level at which somebody has acknowledged it.
     pub acknowledged: Option<Level>,
     /// Whether people have been told, since the level last changed, that it cannot be confirmed.
     pub told_unconfirmed: bool,
@@ -205,7 +205,7 @@ pub enum StateError {
 }
 
 impl SlotState {
-    /// The open alert, where nobody has taken it in hand at the level that it has now.
+    /// The open alert, where nobody has acknowledged it at the level that it has now.
     #[must_use]
     pub fn unattended(&self) -> Option<&OpenAlert> {
         self.alert.as_ref().filter(|open| open.acknowledged < Some(self.judge.level()))

@@ -30,7 +30,7 @@ pub enum Input {
     /// Time has passed, and everything that arrived before has been handed in. Deadlines for data are looked at here
     /// and nowhere else, so an engine that is behind misses no data that has arrived.
     Tick,
-    /// A person takes an alert in hand.
+    /// A person acknowledges an alert.
     Acknowledge {
         /// The alert.
         alert: AlertId,
@@ -126,7 +126,7 @@ pub enum Effect {
     Transition(Box<Transition>),
     /// Those who were told of an alert are to be reminded of it.
     Reminder(Reminder),
-    /// An alert was taken in hand, up to a level.
+    /// An alert was acknowledged, up to a level.
     Acknowledged {
         /// The alert.
         alert: AlertId,

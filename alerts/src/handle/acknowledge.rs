@@ -44,7 +44,7 @@ impl Alerts {
         })
     }
 
-    /// Takes the alert of a link in hand, in the name of the person it was made for, at the level they have `seen`.
+    /// Acknowledges the alert of a link, in the name of the person it was made for, at the level they have `seen`.
     ///
     /// # Errors
     /// `LinkInvalid`, `LinkExpired`, and those of [`Alerts::acknowledge`].

@@ -109,7 +109,7 @@ impl Alerts {
         self.db.close().await;
     }
 
-    /// Records that a person has taken the alert in hand at the level they have seen; at that of the moment where
+    /// Records that a person has acknowledged the alert at the level they have seen; at that of the moment where
     /// `seen` is none.
     ///
     /// # Errors

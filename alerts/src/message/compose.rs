@@ -24,7 +24,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) language: Language,
     /// When the notice was made.
     pub(crate) at: UtcMillis,
-    /// Who has the alert in hand by now, and up to which level.
+    /// Who has acknowledged the alert by now, and up to which level.
     pub(crate) acknowledged: Option<&'a Acknowledgement>,
     /// Address of the alert's page, and of the page that acknowledges it.
     pub(crate) links: Option<&'a Links>,
@@ -284,8 +284,8 @@ fn reminder(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String
 
 fn links(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(String, String)> {
     let Some(links) = about.links else { return Vec::new() };
-    let in_hand = about.acknowledged.is_some_and(|taken| facts.level <= taken.level);
-    let acknowledge = links.acknowledge.iter().filter(|_| !in_hand);
+    let is_acknowledged = about.acknowledged.is_some_and(|taken| facts.level <= taken.level);
+    let acknowledge = links.acknowledge.iter().filter(|_| !is_acknowledged);
     let acknowledge = acknowledge.map(|address| (words.text("link_acknowledge").to_owned(), address.clone()));
     acknowledge.chain([(words.text("link_alert").to_owned(), links.alert.clone())]).collect()
 }

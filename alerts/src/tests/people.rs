@@ -140,7 +140,7 @@ async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
     let acknowledged = view.acknowledged.unwrap();
     assert_eq!((acknowledged.by.as_str(), acknowledged.person.unwrap().as_str()), ("Sari", "sari"));
     let detail = room.alert("the same alert", |_| true).await;
-    assert_eq!(reminders(&detail), [NoticeState::Cancelled; 2], "nobody is reminded of what somebody has in hand");
+    assert_eq!(reminders(&detail), [NoticeState::Cancelled; 2], "nobody is reminded of what is acknowledged");
     assert_eq!(detail.notices[0].state, NoticeState::Pending, "the first notice stays owed");
     house.clock.set(at(60));
     house.arrive(&[(61, 6.0)]);

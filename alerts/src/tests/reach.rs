@@ -198,14 +198,14 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
     let next = sink.next().await;
     assert!(text(&next).contains("Ditangani oleh: sari untuk WASPADA"), "{}", text(&next));
     let detail = room.alert("siaga", |detail| detail.alert.level == Level::Siaga).await;
-    assert!(!detail.alert.is_in_hand() && detail.alert.acknowledged.is_some());
+    assert!(!detail.alert.is_acknowledged() && detail.alert.acknowledged.is_some());
     house.clock.advance(10 * 60_000 + 1);
     let mut reminder = text(&sink.next().await);
     while reminder.contains("Diteruskan") {
         reminder = text(&sink.next().await);
     }
     assert!(reminder.contains("sari menanganinya untuk WASPADA, SIAGA belum ditangani siapa pun"), "{reminder}");
-    // Mail has reached nobody for more than 5 minutes: waspada is in hand, siaga goes to Budi over all of his ways.
+    // Mail has reached nobody for more than 5 minutes: waspada is acknowledged, siaga goes to Budi over all of his ways.
     let passed_on = room
         .alert("the passing on", |detail| detail.notices.iter().any(|notice| notice.kind == NoticeKind::Escalation));
     let levels = |detail: &AlertDetail| {
@@ -213,14 +213,14 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
         let passed_on = detail.notices.iter().filter(|notice| notice.kind == NoticeKind::Escalation);
         passed_on.map(|notice| of(notice.transition)).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(levels(&passed_on.await), [Level::Siaga].into(), "waspada is in hand");
+    assert_eq!(levels(&passed_on.await), [Level::Siaga].into(), "waspada is acknowledged");
     let taken = room.alerts.acknowledge_by_link(&token(&next), Some(Level::Siaga), None).await.unwrap();
-    assert!(taken.is_in_hand());
+    assert!(taken.is_acknowledged());
     let detail = room.alert("both acknowledgements", |detail| detail.acknowledgements.len() == 2).await;
     assert_eq!([0, 1].map(|place| detail.acknowledgements[place].level), [Level::Waspada, Level::Siaga]);
     house.arrive(&[(13, 3.0), (14, 1.0)]);
     let detail = room.alert("siaga again", |detail| detail.alert.updated == at(14)).await;
-    assert!(detail.alert.is_in_hand(), "a level that was acknowledged needs no new acknowledgement");
+    assert!(detail.alert.is_acknowledged(), "a level that was acknowledged needs no new acknowledgement");
     room.close().await;
 }
 

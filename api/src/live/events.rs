@@ -355,7 +355,7 @@ fn alert_event(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
         datastream_level: alert.datastream.as_ref().map(level),
         station_level: alert.station.as_ref().map(station_level),
         station_taken_at: alert.station.as_ref().and_then(|id| gather::taken(active, snapshot, id)).map(Into::into),
-        acknowledged: alert.is_in_hand(),
+        acknowledged: alert.is_acknowledged(),
         acknowledged_level: taken.map(|taken| taken.level),
         acknowledged_at: taken.map(|taken| taken.at.into()),
         active_alerts: active.len() as u64,

@@ -126,7 +126,7 @@ fn state_of(
     language: Language,
 ) -> (LinkState, StatusCode) {
     let alert = &link.alert;
-    if let Some(by) = alert.acknowledged.as_ref().filter(|_| alert.is_in_hand()) {
+    if let Some(by) = alert.acknowledged.as_ref().filter(|_| alert.is_acknowledged()) {
         // Whoever holds the link is one of those who are told.
         return (LinkState::Taken(acknowledgement(by, true)), StatusCode::OK);
     }

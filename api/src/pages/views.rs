@@ -266,7 +266,7 @@ fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail, people: bool
         transitions: gatherer.transitions(detail),
         acknowledgements: detail.acknowledgements.iter().map(|taken| acknowledgement(taken, people)).collect(),
         deliveries: gatherer.deliveries(detail),
-        can_acknowledge: !detail.alert.is_in_hand() && detail.alert.closed_at.is_none(),
+        can_acknowledge: !detail.alert.is_acknowledged() && detail.alert.closed_at.is_none(),
         form_error: None,
         form: AcknowledgeForm::default(),
         alert,

@@ -369,7 +369,7 @@ pub(crate) fn taken(active: &[AlertView], snapshot: &Snapshot, station: &Station
     let worst = active.iter().filter(about_it).map(|alert| alert.level).max()?;
     let mut newest = None;
     for alert in active.iter().filter(about_it).filter(|alert| alert.level == worst) {
-        newest = newest.max(Some(alert.acknowledged.as_ref().filter(|_| alert.is_in_hand())?.at));
+        newest = newest.max(Some(alert.acknowledged.as_ref().filter(|_| alert.is_acknowledged())?.at));
     }
     newest
 }

@@ -255,7 +255,7 @@ fn tell(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Alert {
         closed_at_local: alert.closed_at.map(|at| local.text(at)),
         closed_reason: alert.closed_reason,
         unconfirmed_since: alert.unconfirmed_since.map(Into::into),
-        acknowledged: alert.is_in_hand(),
+        acknowledged: alert.is_acknowledged(),
         acknowledged_level: taken.map(|taken| taken.level),
         acknowledged_at: taken.map(|taken| taken.at.into()),
         acknowledged_by: taken.filter(|_| people).map(|taken| taken.by.clone()),

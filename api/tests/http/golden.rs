@@ -25,7 +25,7 @@ fn shipped() -> Vec<CatalogueFile> {
 }
 
 /// A morning with a smoky city, a river short of oxygen, a gauge in a cloudburst, a broken sensor, and stations that fall
-/// no data; one alert is taken in hand.
+/// no data; one alert is acknowledged.
 async fn morning() -> Rig {
     let mut rig = Rig::with_catalogue(&shipped(), ApiConfig::default(), Some(TOKEN)).await;
     let smoke: Vec<_> = (0..150_u32).map(|minute| Some(18.0 + f64::from(minute) * 1.5)).collect();

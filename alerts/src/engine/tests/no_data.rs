@@ -342,7 +342,7 @@ fn an_engine_that_is_behind_misses_no_data() {
 }
 
 #[test]
-fn people_are_reminded_until_somebody_takes_it_in_hand() {
+fn people_are_reminded_until_somebody_acknowledges_it() {
     let reminded = Rule { repeat_s: Some(600), ..do_rule(0) };
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
     engine.step(minute(0), Input::RuleChange(rule_set(1, [reminded.clone()])));
