@@ -1,13 +1,13 @@
 //! Observation -> alert -> delivered notification.
 //!
-//! The walk: [`engine`] decides (pure), the runner feeds it from the spool and commits its decisions together with
-//! the notices they owe, the outbox delivers those until somebody has them. [`settle`] answers afterwards, from
+//! The walk: `engine` decides (pure), the runner feeds it from the spool and commits its decisions together with
+//! the notices they owe, the outbox delivers those until somebody has them. `settled` answers afterwards, from
 //! stored observations alone, what happened.
 
 mod config;
 mod db;
 mod delivery;
-pub mod engine;
+mod engine;
 mod error;
 mod handle;
 mod message;
@@ -33,7 +33,7 @@ pub use error::AlertsError;
 pub use handle::{Alerts, acknowledge::Link};
 pub use message::chart::ChartSource;
 pub use runner::sources::{NoSources, Sources};
-pub use settled::{Episode, settle};
+pub use settled::Episode;
 pub use view::{
     Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NoticeView, OutboxView, SettledQuery,
     TransitionView,

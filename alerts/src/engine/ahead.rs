@@ -12,11 +12,11 @@ const MOST_OF_A_DATASTREAM: usize = 1_000;
 const MOST: usize = 100_000;
 
 /// What tells one waiting reading from another, in the order in which their time comes.
-pub type WaitingKey = (UtcMillis, DatastreamId);
+pub(crate) type WaitingKey = (UtcMillis, DatastreamId);
 
 /// Every reading that waits. Whoever reads the clock says what time it is.
 #[derive(Debug, Clone, Default)]
-pub struct Ahead {
+pub(crate) struct Ahead {
     waiting: BTreeMap<WaitingKey, Observation>,
     of_datastream: BTreeMap<DatastreamId, usize>,
     /// Those that are stored.
@@ -29,7 +29,7 @@ pub struct Ahead {
 impl Ahead {
     /// What waited before a start.
     #[must_use]
-    pub fn remembering(waiting: impl IntoIterator<Item = Observation>) -> Self {
+    pub(crate) fn remembering(waiting: impl IntoIterator<Item = Observation>) -> Self {
         let mut ahead = Self::default();
         for observation in waiting {
             ahead.put(observation);
@@ -39,7 +39,7 @@ impl Ahead {
     }
 
     /// Keeps a reading; one of the same instant replaces the one before, as in the store.
-    pub fn put(&mut self, observation: Observation) {
+    pub(crate) fn put(&mut self, observation: Observation) {
         let key = (observation.observed_at, observation.datastream);
         if !self.waiting.contains_key(&key) {
             let of_datastream = self.of_datastream.entry(key.1).or_default();
@@ -54,18 +54,18 @@ impl Ahead {
     }
 
     /// Every reading that waits.
-    pub fn keys(&self) -> impl Iterator<Item = WaitingKey> + '_ {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = WaitingKey> + '_ {
         self.waiting.keys().copied()
     }
 
     /// When the time of the next one comes.
     #[must_use]
-    pub fn next(&self) -> Option<UtcMillis> {
+    pub(crate) fn next(&self) -> Option<UtcMillis> {
         self.waiting.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Takes the next reading whose time has come: the earliest first.
-    pub fn take_due(&mut self, now: UtcMillis) -> Option<Observation> {
+    pub(crate) fn take_due(&mut self, now: UtcMillis) -> Option<Observation> {
         let first = self.waiting.first_entry().filter(|first| first.key().0 <= now)?;
         let (key, observation) = first.remove_entry();
         if let Some(left) = self.of_datastream.get_mut(&key.1) {
@@ -84,7 +84,7 @@ impl Ahead {
     }
 
     /// What has to be written since the last call: readings that wait, and those that no longer do.
-    pub fn take_changed(&mut self) -> Vec<(WaitingKey, Option<Observation>)> {
+    pub(crate) fn take_changed(&mut self) -> Vec<(WaitingKey, Option<Observation>)> {
         let mut changes = Vec::with_capacity(self.changed.len());
         for key in std::mem::take(&mut self.changed) {
             let observation = self.waiting.get(&key).copied();
@@ -100,7 +100,7 @@ impl Ahead {
 
     /// How many readings found no room.
     #[must_use]
-    pub const fn crowded_out(&self) -> u64 {
+    pub(crate) const fn crowded_out(&self) -> u64 {
         self.crowded_out
     }
 }

@@ -24,11 +24,11 @@ const LOOK_AGAIN_MS: i64 = MINUTE_MS;
 
 /// What of the signs of life survives a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Remembered {
+pub(crate) struct Remembered {
     /// When they came.
-    pub heard: Heard,
+    pub(crate) heard: Heard,
     /// The source that the last one came through.
-    pub source: Option<SourceName>,
+    pub(crate) source: Option<SourceName>,
 }
 
 /// A subject whose signs of life are watched.
@@ -103,6 +103,7 @@ impl Life {
     }
 
     /// Everything heard, of subjects in force and of others.
+    #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = (Subject, Remembered)> {
         let others = self.others.iter().map(|(subject, (heard, origin))| (subject, *heard, *origin));
         let watched = self.watched.iter().map(|watched| (&watched.subject, watched.heard, watched.origin));

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 /// So many suspect observations in a row that would have ended or lowered an alert make it one that cannot be confirmed: two
 /// may be noise of a sensor that is being cleaned, and at intervals of minutes people hear of three within half an hour.
-pub const UNCONFIRMED_AFTER: u8 = 3;
+pub(crate) const UNCONFIRMED_AFTER: u8 = 3;
 
 /// The thresholds of one level, as stored with a state.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub(super) struct Sides {
 
 /// What decides levels: the figures of a rule, and how often values of the datastream are expected.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bands of [`Level::RAISED`], in that order: the high side alone for *above*, the low one for *below*.
     bands: [Option<Sides>; 3],
     hold_ms: i64,
@@ -44,11 +44,11 @@ pub struct Limits {
 
 impl Limits {
     /// An interval so long that nothing is a gap.
-    pub const ANY_INTERVAL: i64 = i64::MAX;
+    pub(crate) const ANY_INTERVAL: i64 = i64::MAX;
 
     /// The limits of a rule on a datastream whose values are expected so often.
     #[must_use]
-    pub fn of(rule: &Rule, interval_ms: i64) -> Self {
+    pub(crate) fn of(rule: &Rule, interval_ms: i64) -> Self {
         Self {
             bands: Level::RAISED.map(|level| rule.band(level).map(|band| Sides { low: band.low, high: band.high })),
             hold_ms: i64::from(rule.hold_s) * 1000,
@@ -69,7 +69,7 @@ impl Limits {
 
     /// Whether the figures of the rule are the same. Another interval is no other rule: it closes no alert.
     #[must_use]
-    pub fn has_figures_of(&self, rule: &Rule) -> bool {
+    pub(crate) fn has_figures_of(&self, rule: &Rule) -> bool {
         Self { interval_ms: 0, ..*self } == Self::of(rule, 0)
     }
 
@@ -82,7 +82,7 @@ impl Limits {
 
     /// Whether the value is at or beyond the raise value of a level, on either side.
     #[must_use]
-    pub fn crossed(&self, level: Level, value: f64) -> bool {
+    pub(crate) fn crossed(&self, level: Level, value: f64) -> bool {
         self.band(level).is_some_and(|band| {
             band.high.is_some_and(|high| high.raise <= value) || band.low.is_some_and(|low| value <= low.raise)
         })
@@ -91,7 +91,7 @@ impl Limits {
     /// Whether the value is back behind the clear value of a level, on both sides; a crossed level is never behind it, whatever the
     /// figures of the rule, so a careless pair of figures cannot make an alert flap.
     #[must_use]
-    pub fn behind(&self, level: Level, value: f64) -> bool {
+    pub(crate) fn behind(&self, level: Level, value: f64) -> bool {
         let back = self.band(level).is_none_or(|band| {
             band.high.is_none_or(|high| value < high.clear) && band.low.is_none_or(|low| low.clear < value)
         });
@@ -101,13 +101,13 @@ impl Limits {
     /// Whether the value is behind every clear value: after such an observation the machine is at rest, whatever came
     /// before. The settled history starts reading there.
     #[must_use]
-    pub fn at_rest(&self, value: f64) -> bool {
+    pub(crate) fn at_rest(&self, value: f64) -> bool {
         Level::RAISED.iter().all(|level| self.behind(*level, value))
     }
 
     /// Milliseconds of event time a level must be crossed.
-    #[must_use]
-    pub const fn hold_ms(&self) -> i64 {
+    #[cfg(test)]
+    pub(crate) const fn hold_ms(&self) -> i64 {
         self.hold_ms
     }
 
@@ -156,21 +156,21 @@ impl Hold {
 
 /// A stretch in which some level is crossed or raised.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Excursion {
+pub(crate) struct Excursion {
     /// `observed_at` of the first crossing observation.
-    pub onset: UtcMillis,
+    pub(crate) onset: UtcMillis,
     /// The worst level raised so far.
-    pub peak: Level,
+    pub(crate) peak: Level,
     /// The worst value so far.
-    pub worst: f64,
+    pub(crate) worst: f64,
     /// `observed_at` of the first observation with it.
-    pub worst_at: UtcMillis,
+    pub(crate) worst_at: UtcMillis,
     /// Usable observations so far; suspect ones behind every clear value are none of them.
-    pub count: u64,
+    pub(crate) count: u64,
     /// How many of them are suspect.
-    pub suspect: u64,
+    pub(crate) suspect: u64,
     /// Whether it may have begun before `onset`, where nobody looked.
-    pub onset_at_latest: bool,
+    pub(crate) onset_at_latest: bool,
 }
 
 impl Excursion {
@@ -181,7 +181,7 @@ impl Excursion {
 
 /// What an observation changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     /// The level.
     Level,
     /// The level stands, and suspect values say that it does not: it cannot be confirmed.
@@ -192,20 +192,20 @@ pub enum News {
 
 /// A change of level, or of what is known about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// What changed.
-    pub news: News,
+    pub(crate) news: News,
     /// Level before.
-    pub from: Level,
+    pub(crate) from: Level,
     /// Level after; the same where it is not the level that changed.
-    pub to: Level,
+    pub(crate) to: Level,
     /// The excursion it belongs to; without the observation that ended it.
-    pub excursion: Excursion,
+    pub(crate) excursion: Excursion,
 }
 
 /// State of one rule on one datastream.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Machine {
+pub(crate) struct Machine {
     level: Level,
     /// How each of [`Level::RAISED`] has been crossed without a break.
     crossed: [Option<Hold>; 3],
@@ -243,24 +243,24 @@ impl Machine {
 
     /// The level now.
     #[must_use]
-    pub const fn level(&self) -> Level {
+    pub(crate) const fn level(&self) -> Level {
         self.level
     }
 
     /// Whether nothing is crossed and nothing raised.
     #[must_use]
-    pub const fn is_at_rest(&self) -> bool {
+    pub(crate) const fn is_at_rest(&self) -> bool {
         self.excursion.is_none()
     }
 
     /// The stretch going on now.
     #[must_use]
-    pub const fn excursion(&self) -> Option<Excursion> {
+    pub(crate) const fn excursion(&self) -> Option<Excursion> {
         self.excursion
     }
 
     /// Takes the next usable observation; `at` should be later than that of every one before.
-    pub fn observe(&mut self, limits: &Limits, at: UtcMillis, value: f64, flag: Flag) -> Option<Change> {
+    pub(crate) fn observe(&mut self, limits: &Limits, at: UtcMillis, value: f64, flag: Flag) -> Option<Change> {
         let crossed = Level::RAISED.map(|level| limits.crossed(level, value));
         if flag == Flag::Suspect {
             return self.suspect(limits, at, value, crossed);

@@ -28,19 +28,17 @@ use bakau_registry::Rule;
 
 use crate::AlertId;
 
-pub use ahead::{Ahead, WaitingKey};
+pub(crate) use ahead::{Ahead, WaitingKey};
 pub use bakau_model::TransitionReason as Reason;
-pub use life::Remembered;
-pub use machine::{Change, Excursion, Limits, Machine, News, UNCONFIRMED_AFTER};
-pub use no_data::{After, Heard, NoData};
-pub use rule_set::RuleSet;
-pub(crate) use rule_set::datastreams;
-pub use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
-pub use subject::{Subject, UnknownSubject};
-pub use types::{
-    Effect, Endpoint, EndpointView, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, Transition,
-};
-pub use watched::{NotInhibited, WatchedRule};
+pub(crate) use life::Remembered;
+pub(crate) use machine::{Change, Excursion, Limits, Machine, News};
+pub(crate) use no_data::{After, Heard, NoData};
+pub(crate) use rule_set::{RuleSet, datastreams};
+pub(crate) use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
+pub(crate) use subject::Subject;
+pub(crate) use types::{Effect, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, Transition};
+pub use types::{Endpoint, EndpointView};
+pub(crate) use watched::{NotInhibited, WatchedRule};
 
 /// How far a rule at rest has looked is written this often. After a kill a value that is repeated, or late, by less than
 /// that may be evaluated once more; at rest that matters only if it is beyond a limit, and then the next value ends it.
@@ -48,13 +46,13 @@ const SAVED_AT_REST_EVERY_MS: i64 = 10_000;
 
 /// The state that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct EngineSnapshot {
+pub(crate) struct EngineSnapshot {
     /// States per (rule, subject).
-    pub slots: Vec<(SlotKey, SlotState)>,
+    pub(crate) slots: Vec<(SlotKey, SlotState)>,
     /// Signs of life.
-    pub heard: Vec<(Subject, Remembered)>,
+    pub(crate) heard: Vec<(Subject, Remembered)>,
     /// Mutes in force.
-    pub mutes: Vec<Mute>,
+    pub(crate) mutes: Vec<Mute>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +75,7 @@ struct Slot {
 
 /// The alert engine. Give it the rules first ([`Input::RuleChange`]); without them it evaluates nothing.
 #[derive(Debug, Clone)]
-pub struct Engine {
+pub(crate) struct Engine {
     lateness_ms: i64,
     revision: u64,
     /// Sorted by key, so by subject first.
@@ -95,7 +93,7 @@ pub struct Engine {
 impl Engine {
     /// An engine with the state a snapshot holds; observations older than `lateness_ms` do not drive it.
     #[must_use]
-    pub fn restore(lateness_ms: i64, snapshot: EngineSnapshot) -> Self {
+    pub(crate) fn restore(lateness_ms: i64, snapshot: EngineSnapshot) -> Self {
         let life = life::Life::remembering(snapshot.heard);
         Self {
             lateness_ms,
@@ -111,7 +109,7 @@ impl Engine {
     }
 
     /// Takes one input at the present time.
-    pub fn step(&mut self, now: UtcMillis, input: Input) -> Vec<Effect> {
+    pub(crate) fn step(&mut self, now: UtcMillis, input: Input) -> Vec<Effect> {
         match input {
             Input::Observation(measured) => self.observe(now, &measured),
             Input::Status { station, online, kept, at } => self.note_status(now, &station, (online, kept), at),
@@ -124,8 +122,8 @@ impl Engine {
     }
 
     /// Everything that must survive a restart.
-    #[must_use]
-    pub fn snapshot(&self) -> EngineSnapshot {
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self) -> EngineSnapshot {
         let live = self.slots.iter().map(|slot| (slot.key.clone(), slot.state.clone()));
         let retired = self.retired.iter().map(|(key, state)| (key.clone(), state.clone()));
         let mut slots: Vec<_> = live.chain(retired).collect();
@@ -136,7 +134,7 @@ impl Engine {
     }
 
     /// The states changed since the last call, in stored form.
-    pub fn take_dirty(&mut self) -> Vec<(SlotKey, Vec<u8>)> {
+    pub(crate) fn take_dirty(&mut self) -> Vec<(SlotKey, Vec<u8>)> {
         let mut changed = Vec::with_capacity(self.dirty.len() + self.retired_dirty.len());
         for number in self.dirty.drain(..) {
             let slot = &mut self.slots[number as usize];
@@ -154,7 +152,7 @@ impl Engine {
     }
 
     /// Marks everything that is not written yet, before an orderly stop.
-    pub fn mark_unsaved(&mut self) {
+    pub(crate) fn mark_unsaved(&mut self) {
         for number in 0..self.slots.len() {
             if self.slots[number].behind_since.is_some() {
                 self.mark_dirty(number);
@@ -163,48 +161,48 @@ impl Engine {
     }
 
     /// The signs of life to be written since the last call.
-    pub fn take_heard(&mut self) -> Vec<(Subject, Remembered)> {
+    pub(crate) fn take_heard(&mut self) -> Vec<(Subject, Remembered)> {
         self.life.take_dirty()
     }
 
     /// The number of a source, for [`Measured::origin`].
-    pub fn origin(&mut self, source: &SourceName) -> Option<Origin> {
+    pub(crate) fn origin(&mut self, source: &SourceName) -> Option<Origin> {
         self.life.inhibitors.origin(source)
     }
 
     /// The source with a number.
     #[must_use]
-    pub fn source(&self, origin: Origin) -> Option<&SourceName> {
+    pub(crate) fn source(&self, origin: Origin) -> Option<&SourceName> {
         self.life.inhibitors.name(origin)
     }
 
     /// The source that the last sign of life of a subject came through, where a rule about no data watches or watched it.
     #[must_use]
-    pub fn heard_through(&self, subject: &Subject) -> Option<&SourceName> {
+    pub(crate) fn heard_through(&self, subject: &Subject) -> Option<&SourceName> {
         self.life.origin_of(subject).and_then(|origin| self.source(origin))
     }
 
     /// Whether any rule is touched by a value of a datastream; costs one array access.
     #[must_use]
-    pub fn watches(&self, datastream: DatastreamId) -> bool {
+    pub(crate) fn watches(&self, datastream: DatastreamId) -> bool {
         !self.index.entry(datastream).is_idle()
     }
 
     /// Whether any rule about thresholds watches a datastream.
     #[must_use]
-    pub fn measures(&self, datastream: DatastreamId) -> bool {
+    pub(crate) fn measures(&self, datastream: DatastreamId) -> bool {
         !self.index.entry(datastream).slots().is_empty()
     }
 
     /// The rule in force on a subject.
     #[must_use]
-    pub fn rule(&self, key: &SlotKey) -> Option<&Arc<Rule>> {
+    pub(crate) fn rule(&self, key: &SlotKey) -> Option<&Arc<Rule>> {
         self.slots.binary_search_by(|slot| slot.key.cmp(key)).ok().map(|number| &self.slots[number].rule)
     }
 
     /// Whether an alert is open.
     #[must_use]
-    pub fn is_open(&self, alert: AlertId) -> bool {
+    pub(crate) fn is_open(&self, alert: AlertId) -> bool {
         self.slots.iter().any(|slot| slot.state.alert.as_ref().is_some_and(|open| open.id == alert))
     }
 

@@ -10,37 +10,37 @@ use super::Subject;
 
 /// After how many milliseconds without a sign of life each of [`Level::RAISED`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct After([Option<i64>; 3]);
+pub(crate) struct After([Option<i64>; 3]);
 
 impl After {
     /// The deadlines of a rule; none of them where it is about thresholds.
     #[must_use]
-    pub fn of(rule: &Rule) -> Self {
+    pub(crate) fn of(rule: &Rule) -> Self {
         let after_s = rule.condition.after_s().copied().unwrap_or_default();
         Self(Level::RAISED.map(|level| after_s.get(level).map(|seconds| i64::from(*seconds) * 1000)))
     }
 
     /// The deadline of a level.
     #[must_use]
-    pub fn of_level(&self, level: Level) -> Option<i64> {
+    pub(crate) fn of_level(&self, level: Level) -> Option<i64> {
         self.levels().find(|(of, _)| *of == level).map(|(_, after)| after)
     }
 
     /// The highest level whose deadline is over.
     #[must_use]
-    pub fn level(&self, passed_ms: i64) -> Level {
+    pub(crate) fn level(&self, passed_ms: i64) -> Level {
         self.levels().filter(|(_, after)| *after <= passed_ms).map(|(level, _)| level).last().unwrap_or_default()
     }
 
     /// The lowest level there is.
     #[must_use]
-    pub fn first(&self) -> Level {
+    pub(crate) fn first(&self) -> Level {
         self.levels().map(|(level, _)| level).next().unwrap_or_default()
     }
 
     /// The next deadline above a level.
     #[must_use]
-    pub fn next(&self, level: Level) -> Option<i64> {
+    pub(crate) fn next(&self, level: Level) -> Option<i64> {
         self.levels().filter(|(of, _)| level < *of).map(|(_, after)| after).min()
     }
 
@@ -51,39 +51,39 @@ impl After {
 
 /// The signs of life of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// When the last one was received; none where there never was one.
-    pub last: Option<UtcMillis>,
+    pub(crate) last: Option<UtcMillis>,
     /// Since when a station is known to be offline, or a source to be down.
-    pub offline_since: Option<UtcMillis>,
+    pub(crate) offline_since: Option<UtcMillis>,
 }
 
 /// State of one rule about time without signs of life, on one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NoData {
+pub(crate) struct NoData {
     /// The deadlines it has been run with.
-    pub after: After,
+    pub(crate) after: After,
     /// Since when this rule, with these deadlines, expects signs of life. Nothing older counts against the subject.
-    pub from: UtcMillis,
+    pub(crate) from: UtcMillis,
     /// The level now.
-    pub level: Level,
+    pub(crate) level: Level,
     /// The worst level since the onset.
-    pub peak: Level,
+    pub(crate) peak: Level,
     /// When it last began; no two episodes of a subject have the same onset.
-    pub onset: Option<UtcMillis>,
+    pub(crate) onset: Option<UtcMillis>,
 }
 
 impl NoData {
     /// Nothing has been missed yet.
     #[must_use]
-    pub const fn new(after: After, from: UtcMillis) -> Self {
+    pub(crate) const fn new(after: After, from: UtcMillis) -> Self {
         Self { after, from, level: Level::Normal, peak: Level::Normal, onset: None }
     }
 
     /// From when deadlines are counted; none where nothing is expected. `not_before` is the start of the program, or the
     /// return of the station of a datastream.
     #[must_use]
-    pub fn counted_from(&self, subject: &Subject, heard: &Heard, not_before: UtcMillis) -> Option<UtcMillis> {
+    pub(crate) fn counted_from(&self, subject: &Subject, heard: &Heard, not_before: UtcMillis) -> Option<UtcMillis> {
         let since = match subject {
             Subject::Source(_) | Subject::Store => heard.offline_since?,
             Subject::Datastream(_) | Subject::Station(_) => heard.last.unwrap_or(self.from),
@@ -94,7 +94,7 @@ impl NoData {
     /// The level that holds after so long without data: never below that of now, and at once the lowest for a station that
     /// is known to be offline.
     #[must_use]
-    pub fn due(&self, subject: &Subject, heard: &Heard, passed_ms: i64) -> Level {
+    pub(crate) fn due(&self, subject: &Subject, heard: &Heard, passed_ms: i64) -> Level {
         let said = match subject {
             Subject::Station(_) if heard.offline_since.is_some() => self.after.first(),
             Subject::Station(_) | Subject::Datastream(_) | Subject::Source(_) | Subject::Store => Level::Normal,
@@ -103,7 +103,7 @@ impl NoData {
     }
 
     /// Takes a higher level; gives the level before.
-    pub fn raise(&mut self, level: Level, heard: &Heard) -> Level {
+    pub(crate) fn raise(&mut self, level: Level, heard: &Heard) -> Level {
         let from = std::mem::replace(&mut self.level, level);
         if from == Level::Normal {
             let began = heard.offline_since.or(heard.last).unwrap_or(self.from).max(self.from);
@@ -115,7 +115,7 @@ impl NoData {
     }
 
     /// Ends it; gives the level before.
-    pub const fn end(&mut self) -> Level {
+    pub(crate) const fn end(&mut self) -> Level {
         std::mem::replace(&mut self.level, Level::Normal)
     }
 }

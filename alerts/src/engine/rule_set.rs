@@ -9,19 +9,19 @@ use super::{Limits, Subject, WatchedRule, inhibition::find_not_inhibited};
 
 /// All rules at one registry revision.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct RuleSet {
+pub(crate) struct RuleSet {
     /// Registry revision.
-    pub revision: u64,
+    pub(crate) revision: u64,
     /// The rules, each with every subject it watches.
-    pub rules: Vec<WatchedRule>,
+    pub(crate) rules: Vec<WatchedRule>,
     /// The station of each datastream.
-    pub stations: Vec<(DatastreamId, StationId)>,
+    pub(crate) stations: Vec<(DatastreamId, StationId)>,
 }
 
 impl RuleSet {
     /// The rules of a snapshot on what is registered, and on the sources there are.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Self {
         let mut rules = Vec::new();
         for rule in snapshot.rules.values() {
             let watched = subjects(rule, snapshot, sources).into_iter();

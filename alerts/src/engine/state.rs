@@ -19,28 +19,28 @@ const HEADER_BYTES: usize = 14;
 
 /// What a state belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SlotKey {
+pub(crate) struct SlotKey {
     /// What is watched.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// The rule.
-    pub rule: RuleId,
+    pub(crate) rule: RuleId,
 }
 
 /// The last observation a rule evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// When the environment had the value.
-    pub observed_at: UtcMillis,
+    pub(crate) observed_at: UtcMillis,
     /// The value.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its quality.
-    pub flag: Flag,
+    pub(crate) flag: Flag,
 }
 
 /// How far a rule has looked. Two clocks may stamp values of one datastream; a value was measured by the time it says, and by
 /// the time it was received at the latest, so one from a clock that is ahead reaches no further than its arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// The earlier one of `observed_at` and `received_at`.
     measured_by: UtcMillis,
     /// Tells values of one message apart that are all ahead.
@@ -50,35 +50,35 @@ pub struct Reach {
 impl Reach {
     /// How far a value reaches.
     #[must_use]
-    pub fn of(observed_at: UtcMillis, received_at: UtcMillis) -> Self {
+    pub(crate) fn of(observed_at: UtcMillis, received_at: UtcMillis) -> Self {
         Self { measured_by: observed_at.min(received_at), observed_at }
     }
 }
 
 /// The alert that is open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OpenAlert {
+pub(crate) struct OpenAlert {
     /// Its identity.
-    pub id: AlertId,
+    pub(crate) id: AlertId,
     /// Transitions so far.
-    pub sequence: u32,
+    pub(crate) sequence: u32,
     /// The highest level at which somebody has acknowledged it.
-    pub acknowledged: Option<Level>,
+    pub(crate) acknowledged: Option<Level>,
     /// Whether people have been told, since the level last changed, that it cannot be confirmed.
-    pub told_unconfirmed: bool,
+    pub(crate) told_unconfirmed: bool,
     /// When people were last told of it: the last transition, or the last reminder.
-    pub told_at: UtcMillis,
+    pub(crate) told_at: UtcMillis,
     /// Reminders since the last transition.
-    pub reminders: u32,
+    pub(crate) reminders: u32,
     /// The rule as it was last seen, so that the alert can be closed and told of when the rule is gone.
     #[serde(with = "as_json")]
-    pub rule: Arc<Rule>,
+    pub(crate) rule: Arc<Rule>,
 }
 
 /// What decides the level of a slot.
 #[expect(clippy::large_enum_variant, reason = "nearly all rules are about values")]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Judge {
+pub(crate) enum Judge {
     /// Values.
     Threshold {
         /// The limits the machine has been run with.
@@ -97,7 +97,7 @@ pub enum Judge {
 impl Judge {
     /// A judge that has seen nothing, for a rule that holds from `now` on; values are expected every `interval_ms`.
     #[must_use]
-    pub fn of(rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
+    pub(crate) fn of(rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
         match &rule.condition {
             Condition::Threshold { .. } => Self::Threshold {
                 limits: Limits::of(rule, interval_ms),
@@ -113,7 +113,7 @@ impl Judge {
 
     /// The level now.
     #[must_use]
-    pub const fn level(&self) -> Level {
+    pub(crate) const fn level(&self) -> Level {
         match self {
             Self::Threshold { machine, .. } => machine.level(),
             Self::NoData(no_data) => no_data.level,
@@ -122,7 +122,7 @@ impl Judge {
 
     /// Whether it goes by the figures of a rule.
     #[must_use]
-    pub fn fits(&self, rule: &Rule) -> bool {
+    pub(crate) fn fits(&self, rule: &Rule) -> bool {
         let judges_values = match &rule.condition {
             Condition::Threshold { .. } => true,
             Condition::NoData { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => false,
@@ -150,18 +150,9 @@ impl Judge {
         }
     }
 
-    /// The last observation evaluated.
-    #[must_use]
-    pub const fn last(&self) -> Option<Evaluated> {
-        match self {
-            Self::Threshold { last, .. } => *last,
-            Self::NoData(_) => None,
-        }
-    }
-
     /// The same judge at rest, which only knows how far it had looked.
     #[must_use]
-    pub fn at_rest(&self) -> Self {
+    pub(crate) fn at_rest(&self) -> Self {
         match self {
             Self::Threshold { limits, last, looked, .. } => {
                 Self::Threshold { limits: *limits, machine: Machine::default(), last: *last, looked: *looked }
@@ -173,7 +164,7 @@ impl Judge {
 
     /// A judge by the figures of a rule that neither evaluates anything again nor names anything again.
     #[must_use]
-    pub fn renewed(&self, rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
+    pub(crate) fn renewed(&self, rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
         match (Self::of(rule, interval_ms, now), self) {
             (Self::Threshold { limits, machine, .. }, Self::Threshold { last, looked, .. }) => {
                 Self::Threshold { limits, machine, last: *last, looked: *looked }
@@ -186,16 +177,16 @@ impl Judge {
 
 /// Everything kept of one rule on one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SlotState {
+pub(crate) struct SlotState {
     /// What decides its level.
-    pub judge: Judge,
+    pub(crate) judge: Judge,
     /// The open alert; present exactly while the level is above *normal*.
-    pub alert: Option<OpenAlert>,
+    pub(crate) alert: Option<OpenAlert>,
 }
 
 /// A stored state that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// Bytes are missing or changed.
     #[error("it is damaged")]
     Damaged,
@@ -207,13 +198,13 @@ pub enum StateError {
 impl SlotState {
     /// The open alert, where nobody has acknowledged it at the level that it has now.
     #[must_use]
-    pub fn unattended(&self) -> Option<&OpenAlert> {
+    pub(crate) fn unattended(&self) -> Option<&OpenAlert> {
         self.alert.as_ref().filter(|open| open.acknowledged < Some(self.judge.level()))
     }
 
     /// The stored form.
     #[must_use]
-    pub fn encode(&self, revision: u64) -> Vec<u8> {
+    pub(crate) fn encode(&self, revision: u64) -> Vec<u8> {
         let mut blob = Vec::with_capacity(160);
         blob.extend_from_slice(&[FORMAT, CODEC_POSTCARD]);
         blob.extend_from_slice(&revision.to_le_bytes());
@@ -229,7 +220,7 @@ impl SlotState {
     ///
     /// # Errors
     /// When it is damaged or newer.
-    pub fn decode(blob: &[u8]) -> Result<Self, StateError> {
+    pub(crate) fn decode(blob: &[u8]) -> Result<Self, StateError> {
         if blob.len() < HEADER_BYTES {
             return Err(StateError::Damaged);
         }

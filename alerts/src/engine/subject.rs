@@ -9,7 +9,7 @@ const STORE: &str = "store";
 
 /// What a rule watches. Datastreams come first in order, so that their slots are found by number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// One datastream.
     Datastream(DatastreamId),
     /// A whole station.
@@ -23,7 +23,7 @@ pub enum Subject {
 impl Subject {
     /// The datastream, where it is one.
     #[must_use]
-    pub const fn datastream(&self) -> Option<DatastreamId> {
+    pub(crate) const fn datastream(&self) -> Option<DatastreamId> {
         match self {
             Self::Datastream(number) => Some(*number),
             Self::Station(_) | Self::Source(_) | Self::Store => None,
@@ -46,7 +46,7 @@ impl fmt::Display for Subject {
 /// A stored text that is no subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown subject in stored state")]
-pub struct UnknownSubject;
+pub(crate) struct UnknownSubject;
 
 impl FromStr for Subject {
     type Err = UnknownSubject;

@@ -11,7 +11,7 @@ use crate::AlertId;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
-pub enum Input {
+pub(crate) enum Input {
     /// A value arrived.
     Observation(Measured),
     /// A station, or its broker in its name, said whether it is online.
@@ -49,35 +49,35 @@ pub enum Input {
 
 /// Who asked for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requester {
+pub(crate) struct Requester {
     /// Their name.
-    pub name: String,
+    pub(crate) name: String,
     /// Their id, where they are a person of the registry.
-    pub person: Option<PersonId>,
+    pub(crate) person: Option<PersonId>,
 }
 
 /// What the engine needs of an observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The datastream.
-    pub datastream: DatastreamId,
+    pub(crate) datastream: DatastreamId,
     /// When the environment had the value.
-    pub observed_at: UtcMillis,
+    pub(crate) observed_at: UtcMillis,
     /// When Bakau received it.
-    pub received_at: UtcMillis,
+    pub(crate) received_at: UtcMillis,
     /// The value in the canonical unit.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// Its quality; failed and missing values neither raise nor clear.
-    pub flag: Flag,
+    pub(crate) flag: Flag,
     /// Whether it was from the future when it came, and has waited for its time ([`Ahead`](super::Ahead)).
-    pub waited: bool,
+    pub(crate) waited: bool,
     /// The source it came through, where that matters ([`Engine::origin`](super::Engine::origin)).
-    pub origin: Option<Origin>,
+    pub(crate) origin: Option<Origin>,
 }
 
 /// A source, as an engine numbers those it has heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin(pub(super) u16);
+pub(crate) struct Origin(pub(super) u16);
 
 /// What messages come from or go to, and what can be down.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,18 +110,18 @@ pub struct EndpointView {
 
 /// Notices held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mute {
+pub(crate) struct Mute {
     /// Of this rule.
-    pub rule: RuleId,
+    pub(crate) rule: RuleId,
     /// Until then.
-    pub until: UtcMillis,
+    pub(crate) until: UtcMillis,
     /// Name of the person.
-    pub by: String,
+    pub(crate) by: String,
 }
 
 /// Something decided, for the shell to record and carry out.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// An alert changed its level.
     Transition(Box<Transition>),
     /// Those who were told of an alert are to be reminded of it.
@@ -150,7 +150,7 @@ pub enum Effect {
 bakau_model::words! {
     /// Why a request was not carried out.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-    pub serde enum Refusal {
+    pub(crate) serde enum Refusal {
         /// No such alert is open.
         NotOpen => "not_open",
         /// It has been acknowledged at that level or a higher one.
@@ -162,57 +162,57 @@ bakau_model::words! {
 
 /// One change of an alert's level, or of what is known about it; then the level is the same before and after.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Transition {
+pub(crate) struct Transition {
     /// The alert.
-    pub alert: AlertId,
+    pub(crate) alert: AlertId,
     /// Position within the alert, 1 for the first.
-    pub sequence: u32,
+    pub(crate) sequence: u32,
     /// The rule as it was when this was decided.
-    pub rule: Arc<Rule>,
+    pub(crate) rule: Arc<Rule>,
     /// Registry revision of the rules in force.
-    pub rule_revision: u64,
+    pub(crate) rule_revision: u64,
     /// What it is about.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// Level before.
-    pub from: Level,
+    pub(crate) from: Level,
     /// Level after.
-    pub to: Level,
+    pub(crate) to: Level,
     /// The worst level of the alert so far.
-    pub peak: Level,
+    pub(crate) peak: Level,
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// `observed_at` of the first observation of the crossing; of no data, since when.
-    pub onset: UtcMillis,
+    pub(crate) onset: UtcMillis,
     /// Whether the crossing may have begun before that, where nobody looked.
-    pub onset_at_latest: bool,
+    pub(crate) onset_at_latest: bool,
     /// When the environment had the deciding value, the last one evaluated where a rule change decided; of no data,
     /// when it was decided.
-    pub observed_at: UtcMillis,
+    pub(crate) observed_at: UtcMillis,
     /// That value with its quality; of thresholds only. A suspect value alarms, marked for verification.
-    pub value: Option<(f64, Flag)>,
+    pub(crate) value: Option<(f64, Flag)>,
     /// The worst value of the episode so far, and when the environment first had it; of thresholds only.
-    pub worst: Option<(f64, UtcMillis)>,
+    pub(crate) worst: Option<(f64, UtcMillis)>,
     /// When anything of the subject was last received, where it is about no data.
-    pub heard: Option<UtcMillis>,
+    pub(crate) heard: Option<UtcMillis>,
     /// When this was decided.
-    pub decided_at: UtcMillis,
+    pub(crate) decided_at: UtcMillis,
     /// Notices are held back until then.
-    pub muted_until: Option<UtcMillis>,
+    pub(crate) muted_until: Option<UtcMillis>,
     /// Whether people hear of it; otherwise it is recorded only.
-    pub tells: bool,
+    pub(crate) tells: bool,
 }
 
 /// An alert that is open at a level that nobody has acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reminder {
+pub(crate) struct Reminder {
     /// The alert.
-    pub alert: AlertId,
+    pub(crate) alert: AlertId,
     /// Its last transition; the reminder repeats it.
-    pub sequence: u32,
+    pub(crate) sequence: u32,
     /// 1 for the first reminder since that transition.
-    pub number: u32,
+    pub(crate) number: u32,
     /// When this was decided.
-    pub decided_at: UtcMillis,
+    pub(crate) decided_at: UtcMillis,
     /// Notices are held back until then.
-    pub muted_until: Option<UtcMillis>,
+    pub(crate) muted_until: Option<UtcMillis>,
 }

@@ -9,30 +9,30 @@ use super::{Limits, Subject};
 
 /// A rule and one subject it watches.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WatchedRule {
+pub(crate) struct WatchedRule {
     /// The rule.
-    pub rule: Arc<Rule>,
+    pub(crate) rule: Arc<Rule>,
     /// What it watches.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// Expected milliseconds between observations of a datastream; [`Limits::ANY_INTERVAL`] where none is known.
-    pub interval_ms: i64,
+    pub(crate) interval_ms: i64,
     /// Which other alerts do not inhibit its own.
-    pub not_inhibited: NotInhibited,
+    pub(crate) not_inhibited: NotInhibited,
 }
 
 impl WatchedRule {
     /// A rule on a subject of which no interval is known, whose alerts those of its source and of its station inhibit.
     #[must_use]
-    pub fn new(rule: Arc<Rule>, subject: Subject) -> Self {
+    pub(crate) fn new(rule: Arc<Rule>, subject: Subject) -> Self {
         Self { rule, subject, interval_ms: Limits::ANY_INTERVAL, not_inhibited: NotInhibited::default() }
     }
 }
 
 /// Where another alert does not reach somebody who would be told of this one; empty where they inhibit it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NotInhibited {
+pub(crate) struct NotInhibited {
     /// Sources, with the lowest level of this alert that the alert of the source does not inhibit.
-    pub by_source: BTreeMap<SourceName, Level>,
+    pub(crate) by_source: BTreeMap<SourceName, Level>,
     /// The same of the alert about the whole station, for one about a datastream.
-    pub by_station: Option<Level>,
+    pub(crate) by_station: Option<Level>,
 }

@@ -8,7 +8,9 @@
 
 pub(crate) mod history;
 
-use bakau_model::{DatastreamName, Flag, Level, Observation, QualityTest, RuleId, UtcMillis};
+#[cfg(test)]
+use bakau_model::Observation;
+use bakau_model::{DatastreamName, Flag, Level, QualityTest, RuleId, UtcMillis};
 use bakau_quality::{Sample, Stream};
 use bakau_registry::{Datastream, Rule};
 use serde::Serialize;
@@ -43,9 +45,9 @@ pub struct Episode {
     pub onset_at_latest: bool,
 }
 
-/// The episodes of a rule in observations of a datastream, sorted by `observed_at`, each instant at most once.
-#[must_use]
-pub fn settle<'a>(
+/// The episodes of a rule in all observations of a datastream, sorted by `observed_at`, each instant at most once.
+#[cfg(test)]
+pub(crate) fn settle<'a>(
     rule: &Rule,
     datastream: &Datastream,
     observations: impl IntoIterator<Item = &'a Observation>,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    settle,
+    settled::settle,
     testing::{datastream, observation},
 };
 
