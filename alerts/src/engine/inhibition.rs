@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_model::{ChannelId, ConditionKind, Level, PerLevel, PersonId, RuleId, SourceName, StationId};
+use bakau_model::{ChannelId, Level, PerLevel, PersonId, RuleId, SourceName, StationId};
 use bakau_registry::{Rule, Snapshot};
 
 use crate::{
@@ -78,7 +78,7 @@ pub(crate) fn find_not_inhibited(rules: &mut [WatchedRule], snapshot: &Snapshot)
         }
     }
     let mut reach = Reach { snapshot, known: BTreeMap::new() };
-    for watched in rules.iter_mut().filter(|watched| watched.rule.condition.kind() == ConditionKind::NoData) {
+    for watched in rules.iter_mut().filter(|watched| watched.rule.condition.kind().can_be_inhibited()) {
         let of_datastream = watched.subject.datastream().and_then(|number| snapshot.datastreams.get(&number));
         let station = match &watched.subject {
             Subject::Station(station) => Some(station),

@@ -7,7 +7,7 @@ mod old;
 use std::sync::Arc;
 
 use bakau_model::{Flag, Level, RuleId, UtcMillis};
-use bakau_registry::{Condition, Rule};
+use bakau_registry::{Figures, Rule};
 use serde::{Deserialize, Serialize};
 
 use super::{After, Limits, Machine, NoData, Subject};
@@ -98,16 +98,14 @@ impl Judge {
     /// A judge that has seen nothing, for a rule that holds from `now` on; values are expected every `interval_ms`.
     #[must_use]
     pub(crate) fn of(rule: &Rule, interval_ms: i64, now: UtcMillis) -> Self {
-        match &rule.condition {
-            Condition::Threshold { .. } => Self::Threshold {
+        match rule.condition.figures() {
+            Figures::Bands { .. } => Self::Threshold {
                 limits: Limits::of(rule, interval_ms),
                 machine: Machine::default(),
                 last: None,
                 looked: None,
             },
-            Condition::NoData { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => {
-                Self::NoData(NoData::new(After::of(rule), now))
-            }
+            Figures::After(_) => Self::NoData(NoData::new(After::of(rule), now)),
         }
     }
 
@@ -123,13 +121,10 @@ impl Judge {
     /// Whether it goes by the figures of a rule.
     #[must_use]
     pub(crate) fn fits(&self, rule: &Rule) -> bool {
-        let judges_values = match &rule.condition {
-            Condition::Threshold { .. } => true,
-            Condition::NoData { .. } | Condition::SourceDown { .. } | Condition::StoreDown { .. } => false,
-        };
-        match self {
-            Self::Threshold { limits, .. } => judges_values && limits.has_figures_of(rule),
-            Self::NoData(no_data) => !judges_values && no_data.after == After::of(rule),
+        match (self, rule.condition.figures()) {
+            (Self::Threshold { limits, .. }, Figures::Bands { .. }) => limits.has_figures_of(rule),
+            (Self::NoData(no_data), Figures::After(_)) => no_data.after == After::of(rule),
+            (Self::Threshold { .. }, Figures::After(_)) | (Self::NoData(_), Figures::Bands { .. }) => false,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bakau_clock::Clock;
 use bakau_model::{Level, Principal, RuleId, UtcMillis};
-use bakau_registry::{Condition, Rule, Snapshot};
+use bakau_registry::{Rule, Snapshot};
 use bakau_spool::SpoolReader;
 use bakau_store::Store;
 use tokio::sync::{Notify, broadcast, watch};
@@ -203,7 +203,7 @@ impl Alerts {
         let settled_until = self.settled_until();
         let only = query.datastream.as_ref().and_then(|name| snapshot.datastream(name));
         let wanted = |rule: &&Arc<Rule>| query.rule.as_ref().is_none_or(|id| rule.id == *id);
-        let about_values = |rule: &&Arc<Rule>| matches!(rule.condition, Condition::Threshold { .. });
+        let about_values = |rule: &&Arc<Rule>| !rule.condition.kind().is_technical();
         let mut found = Vec::new();
         for rule in snapshot.rules.values().filter(wanted).filter(about_values) {
             for datastream in datastreams(rule, &snapshot) {

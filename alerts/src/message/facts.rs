@@ -2,11 +2,13 @@
 //!
 //! Names, units and limits may change before a notice is delivered; the decision log keeps what was known.
 
+use std::collections::BTreeMap;
+
 use bakau_model::{
     AgencyId, DatastreamName, Flag, Level, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text, Unit,
     UtcMillis,
 };
-use bakau_registry::{Band, Condition, Direction, Rule, Snapshot, Threshold};
+use bakau_registry::{Band, Direction, Figures, Rule, Snapshot, Threshold};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -90,23 +92,22 @@ pub(crate) struct RuleFacts {
     pub(crate) id: RuleId,
     pub(crate) name: Text,
     pub(crate) revision: u64,
-    pub(crate) condition: ConditionFacts,
+    /// One entry: the kind of the condition with its figures.
+    pub(crate) condition: BTreeMap<ConditionKind, FigureFacts>,
     pub(crate) hold_s: u32,
     pub(crate) source: Text,
 }
 
-/// The figures of a condition; what it is about is the subject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ConditionFacts {
-    Threshold {
+/// What the levels of a condition were.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum FigureFacts {
+    Bands {
         direction: Direction,
         #[serde(flatten)]
         bands: PerLevel<Band>,
     },
-    NoData(PerLevel<u32>),
-    SourceDown(PerLevel<u32>),
-    StoreDown(PerLevel<u32>),
+    After(PerLevel<u32>),
 }
 
 impl Facts {
@@ -230,13 +231,11 @@ impl ParameterFacts {
     }
 }
 
-impl ConditionFacts {
-    const fn of(condition: &Condition) -> Self {
-        match condition {
-            Condition::Threshold { direction, bands, .. } => Self::Threshold { direction: *direction, bands: *bands },
-            Condition::NoData { after_s, .. } => Self::NoData(*after_s),
-            Condition::SourceDown { after_s, .. } => Self::SourceDown(*after_s),
-            Condition::StoreDown { after_s } => Self::StoreDown(*after_s),
+impl From<Figures<'_>> for FigureFacts {
+    fn from(figures: Figures<'_>) -> Self {
+        match figures {
+            Figures::Bands { direction, bands } => Self::Bands { direction, bands: *bands },
+            Figures::After(after_s) => Self::After(*after_s),
         }
     }
 }
@@ -247,7 +246,7 @@ impl RuleFacts {
             id: rule.id.clone(),
             name: rule.name.clone(),
             revision,
-            condition: ConditionFacts::of(&rule.condition),
+            condition: BTreeMap::from([(rule.condition.kind(), rule.condition.figures().into())]),
             hold_s: rule.hold_s,
             source: rule.source.clone(),
         }

@@ -7,7 +7,7 @@ use bakau_registry::Rule;
 
 use super::Runner;
 use crate::{
-    AlertView, ConditionKind,
+    AlertView,
     db::Decision,
     engine::{Reason, SlotKey, Subject, Transition},
 };
@@ -42,13 +42,11 @@ impl Runner {
     }
 
     fn subject_of(&self, alert: &AlertView) -> Option<Subject> {
-        Some(match alert.kind {
-            ConditionKind::StoreDown => Subject::Store,
-            ConditionKind::SourceDown => Subject::Source(alert.source.clone()?),
-            ConditionKind::Threshold | ConditionKind::NoData => match &alert.datastream {
-                Some(name) => Subject::Datastream(self.snapshot.datastream(name)?.number),
-                None => Subject::Station(alert.station.clone()?),
-            },
+        Some(match (&alert.datastream, &alert.station, &alert.source) {
+            (Some(name), ..) => Subject::Datastream(self.snapshot.datastream(name)?.number),
+            (None, Some(station), _) => Subject::Station(station.clone()),
+            (None, None, Some(source)) => Subject::Source(source.clone()),
+            (None, None, None) => Subject::Store,
         })
     }
 }

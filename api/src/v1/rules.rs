@@ -10,7 +10,7 @@ use axum::{
 use bakau_alerts::AlertView;
 use bakau_answers::{self as answers, LevelCondition, RuleDetail, RuleList};
 use bakau_model::{DatastreamName, Level, RuleId, Unit};
-use bakau_registry::{Band, Condition, DatastreamTarget, Rule, RuleTarget, Snapshot, StationTarget};
+use bakau_registry::{Band, Condition, DatastreamTarget, Figures, Rule, RuleTarget, Snapshot, StationTarget};
 
 use crate::{
     http::{
@@ -90,14 +90,12 @@ fn target(target: RuleTarget<'_>) -> answers::RuleTarget {
 
 /// Thresholds or seconds of each level that is set.
 fn levels(condition: &Condition) -> BTreeMap<Level, LevelCondition> {
-    match condition {
-        Condition::Threshold { bands, .. } => {
+    match condition.figures() {
+        Figures::Bands { bands, .. } => {
             let told = |band: &Band| LevelCondition { low: band.low, high: band.high, after_s: None };
             bands.iter().map(|(level, band)| (level, told(band))).collect()
         }
-        Condition::NoData { after_s, .. }
-        | Condition::SourceDown { after_s, .. }
-        | Condition::StoreDown { after_s } => {
+        Figures::After(after_s) => {
             let told = |after_s: &u32| LevelCondition { low: None, high: None, after_s: Some(*after_s) };
             after_s.iter().map(|(level, after_s)| (level, told(after_s))).collect()
         }

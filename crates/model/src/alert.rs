@@ -87,6 +87,15 @@ crate::words! {
 }
 
 impl ConditionKind {
+    /// Whether other alerts can stand for those of this kind.
+    #[must_use]
+    pub const fn can_be_inhibited(self) -> bool {
+        match self {
+            Self::NoData => true,
+            Self::Threshold | Self::SourceDown | Self::StoreDown => false,
+        }
+    }
+
     /// Whether it says something about the equipment and nothing about the environment.
     #[must_use]
     pub const fn is_technical(self) -> bool {

@@ -21,7 +21,7 @@ pub(crate) use people::telegram_url;
 pub use people::{About, Channel, MailSecurity, Notification, Person};
 pub use route::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping};
 pub use rule::{
-    Band, Condition, DatastreamTarget, Direction, NoDataTarget, Rule, RuleTarget, StationTarget, Threshold,
+    Band, Condition, DatastreamTarget, Direction, Figures, NoDataTarget, Rule, RuleTarget, StationTarget, Threshold,
 };
 
 /// A city and its area code.

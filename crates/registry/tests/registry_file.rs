@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use bakau_model::{DatastreamId, DatastreamName, DeploymentId, Language, Principal, StationId, UtcMillis};
+use bakau_model::{
+    ConditionKind, DatastreamId, DatastreamName, DeploymentId, Language, Principal, StationId, UtcMillis,
+};
 use bakau_registry::{Catalogue, CatalogueFile, Plan, Registry, RegistryError, demo_catalogue, token};
 use bakau_sqlite::Error;
 use rusqlite::Connection;
@@ -467,6 +469,29 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
     let audit = registry.audit(1).await.unwrap();
     assert_eq!((audit[0].revision, audit[0].at, audit[0].by.name()), (2, NOW, "sari"));
     assert_eq!(audit[0].summary, "0 ditambah, 6 diubah, 0 dihapus");
+}
+
+/// A rule of a kind of condition as a catalogue has it: every kind can be written.
+fn rule_of(kind: ConditionKind) -> String {
+    let figures = match kind {
+        ConditionKind::Threshold => "parameter = \"ph\"\ndirection = \"above\"\nsiaga = { raise = 9.0, clear = 8.5 }",
+        ConditionKind::NoData | ConditionKind::SourceDown | ConditionKind::StoreDown => "siaga = { after_s = 900 }",
+    };
+    let id = kind.key().replace('_', "-");
+    format!("[[rule]]\nid = \"{id}\"\nname = \"x\"\nsource = \"x\"\ncondition = \"{}\"\n{figures}\n", kind.key())
+}
+
+#[tokio::test]
+async fn every_kind_of_condition_can_be_written_in_a_catalogue_and_is_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    let catalogue = ConditionKind::ALL.map(rule_of).concat();
+    apply(&registry, &format!("{BASE}{catalogue}"), false).await;
+    drop(registry);
+    let snapshot = open(directory.path()).await.snapshot();
+    let mut kinds: Vec<_> = snapshot.rules.values().map(|rule| rule.condition.kind()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ConditionKind::ALL);
 }
 
 /// Rules as the first format kept them: id, target, condition.

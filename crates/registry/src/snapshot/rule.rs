@@ -90,6 +90,20 @@ pub enum RuleTarget<'r> {
     Store,
 }
 
+/// What the levels of a condition are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Figures<'r> {
+    /// Thresholds of values.
+    Bands {
+        /// Which way is bad.
+        direction: Direction,
+        /// By level.
+        bands: &'r PerLevel<Band>,
+    },
+    /// Seconds without anything.
+    After(&'r PerLevel<u32>),
+}
+
 /// When a level holds, and of what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,32 +168,41 @@ impl Condition {
         }
     }
 
+    /// What its levels are.
+    #[must_use]
+    pub const fn figures(&self) -> Figures<'_> {
+        match self {
+            Self::Threshold { direction, bands, .. } => Figures::Bands { direction: *direction, bands },
+            Self::NoData { after_s, .. } | Self::SourceDown { after_s, .. } | Self::StoreDown { after_s } => {
+                Figures::After(after_s)
+            }
+        }
+    }
+
     /// The thresholds of a level; none for *normal* and for conditions without thresholds.
     #[must_use]
     pub fn band(&self, level: Level) -> Option<Band> {
-        match self {
-            Self::Threshold { bands, .. } => bands.get(level).copied(),
-            Self::NoData { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
+        match self.figures() {
+            Figures::Bands { bands, .. } => bands.get(level).copied(),
+            Figures::After(_) => None,
         }
     }
 
     /// The seconds without anything after which levels hold; none for thresholds.
     #[must_use]
     pub const fn after_s(&self) -> Option<&PerLevel<u32>> {
-        match self {
-            Self::Threshold { .. } => None,
-            Self::NoData { after_s, .. } | Self::SourceDown { after_s, .. } | Self::StoreDown { after_s } => {
-                Some(after_s)
-            }
+        match self.figures() {
+            Figures::Bands { .. } => None,
+            Figures::After(after_s) => Some(after_s),
         }
     }
 
     /// Which way is bad; none for conditions without thresholds.
     #[must_use]
     pub const fn direction(&self) -> Option<Direction> {
-        match self {
-            Self::Threshold { direction, .. } => Some(*direction),
-            Self::NoData { .. } | Self::SourceDown { .. } | Self::StoreDown { .. } => None,
+        match self.figures() {
+            Figures::Bands { direction, .. } => Some(direction),
+            Figures::After(_) => None,
         }
     }
 }
