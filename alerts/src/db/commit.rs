@@ -75,16 +75,7 @@ fn write(connection: &mut Connection, commit: &Commit) -> Result<Vec<AlertView>,
         let update = "UPDATE commands SET outcome = ?, decided_at = ? WHERE id = ?";
         execute(&transaction, update, params![outcome.key(), at.get(), id])?;
     }
-    for (key, state) in &commit.states {
-        let insert = "INSERT OR REPLACE INTO engine_state (subject, rule, state) VALUES (?, ?, ?)";
-        execute(&transaction, insert, params![key.subject.to_string(), key.rule.as_str(), state])?;
-    }
-    for (subject, Remembered { heard, source }) in &commit.heard {
-        let insert = "INSERT OR REPLACE INTO heard (subject, last, offline_since, source) VALUES (?, ?, ?, ?)";
-        let (last, offline) = (heard.last.map(UtcMillis::get), heard.offline_since.map(UtcMillis::get));
-        let source = source.as_ref().map(SourceName::as_str);
-        execute(&transaction, insert, params![subject.to_string(), last, offline, source])?;
-    }
+    write_states(&transaction, commit)?;
     for (key, observation) in &commit.waiting {
         super::ahead::write(&transaction, *key, observation.as_ref())?;
     }
@@ -92,6 +83,22 @@ fn write(connection: &mut Connection, commit: &Commit) -> Result<Vec<AlertView>,
     let views = touched.iter().filter_map(|id| alert_view(&transaction, id).transpose()).collect::<Result<_, _>>()?;
     transaction.commit()?;
     Ok(views)
+}
+
+/// States and signs of life: the bulk of a commit, up to some for every datastream.
+fn write_states(connection: &Connection, commit: &Commit) -> Result<(), DbError> {
+    let sql = "INSERT OR REPLACE INTO engine_state (subject, rule, state) VALUES (?, ?, ?)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (key, state) in &commit.states {
+        insert.execute(params![key.subject.to_string(), key.rule.as_str(), state])?;
+    }
+    let sql = "INSERT OR REPLACE INTO heard (subject, last, offline_since, source) VALUES (?, ?, ?, ?)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (subject, Remembered { heard, source }) in &commit.heard {
+        let (last, offline) = (heard.last.map(UtcMillis::get), heard.offline_since.map(UtcMillis::get));
+        insert.execute(params![subject.to_string(), last, offline, source.as_ref().map(SourceName::as_str)])?;
+    }
+    Ok(())
 }
 
 /// Writes one decision; gives the alert whose view it changed.
