@@ -182,10 +182,18 @@ fn main() -> ExitCode {
     match start(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("bakau: {error:#}");
+            eprintln!("bakau: {}", in_one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes. Errors of the libraries often hold the text of their cause already: nothing is said twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(ToString::to_string);
+    causes
+        .reduce(|said, cause| if said.contains(&cause) { said } else { format!("{said}: {cause}") })
+        .unwrap_or_default()
 }
 
 fn start(arguments: Arguments) -> Result<ExitCode> {
@@ -270,4 +278,21 @@ fn stop_signal() -> Result<CancellationToken> {
         }
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("alerts.db cannot be used: {0}")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let full = || std::io::Error::other("disk full");
+        let held = anyhow::Error::new(Outer(full())).context("could not start");
+        assert_eq!(in_one_line(&held), "could not start: alerts.db cannot be used: disk full");
+        assert_eq!(in_one_line(&anyhow::Error::new(full()).context("could not start")), "could not start: disk full");
+    }
 }
