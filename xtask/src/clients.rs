@@ -1,5 +1,5 @@
-//! What the tests of generated clients need: openapi-generator from Maven Central, and the libraries that a Python client
-//! made by it imports.
+//! What the tests of generated clients need: openapi-generator from Maven Central, and the libraries that the clients made
+//! by it import.
 
 use std::{fs, path::Path, process::Command};
 
@@ -12,7 +12,7 @@ const GENERATOR: &str = "7.25.0";
 /// SHA-256 of its jar.
 const GENERATOR_SHA256: &str = "41ce4f6b07f196676439d710759fa1ced7a08066d06ff1bf314681470289efae";
 
-/// Makes sure that `target/tools/openapi-generator` and `target/tools/python` are there.
+/// Makes sure that `target/tools/openapi-generator`, `target/tools/python` and the Go modules are there.
 ///
 /// # Errors
 /// When something cannot be fetched, or is not what was expected.
@@ -20,7 +20,8 @@ pub(crate) fn ensure(root: &Path) -> Result<()> {
     let tools = root.join("target/tools");
     fs::create_dir_all(&tools).with_context(|| format!("could not make {}", tools.display()))?;
     ensure_generator(root, &tools.join("openapi-generator"))?;
-    ensure_python(root, &tools.join("python"))
+    ensure_python(root, &tools.join("python"))?;
+    run(&root.join("tests/clients/go"), "go", &["mod", "download"])
 }
 
 /// Maven knows the mirror and the proxy of this machine.
