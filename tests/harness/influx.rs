@@ -243,14 +243,15 @@ impl Influx {
         found.pop().and_then(|bucket| bucket.id).context("the bucket has an id")
     }
 
-    /// How many points of Bakau from one instant (RFC 3339) until before another have a value that can be used, as the server
-    /// counts by value and flag.
+    /// How many points of these parameters (with their qualifiers) from one instant (RFC 3339) until before another have a
+    /// usable value, as the server counts by value and flag.
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn count_usable(&self, from: &str, to: &str) -> Result<i64> {
+    pub async fn count_usable(&self, parameters: &[&str], from: &str, to: &str) -> Result<i64> {
         let flux = format!(
             "from(bucket: \"{BUCKET}\") |> range(start: {from}, stop: {to})
+             |> filter(fn: (r) => contains(value: r.parameter, set: {parameters:?}))
              |> filter(fn: (r) => r._field == \"value\" or r._field == \"flag\")
              |> pivot(rowKey: [\"_time\"], columnKey: [\"_field\"], valueColumn: \"_value\")
              |> filter(fn: (r) => r.flag != 4 and r.flag != 9) |> group() |> count(column: \"value\")"

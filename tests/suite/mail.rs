@@ -90,7 +90,7 @@ async fn an_awas_arrives_by_mail_with_chart_and_link_and_is_acknowledged_from_it
     house.oxygen(0, SystemClock.now(), 5.0).await?;
     let mails = house.mails(2).await?;
     assert!(mails[1].header("subject").starts_with("[NORMAL] "), "{}", mails[1].header("subject"));
-    assert!(mails[1].text.contains("Nilai terburuk: 0,42 mg/L") && mails[1].text.contains("Diterima oleh: Sari Dewi"));
+    assert!(mails[1].text.contains("Nilai terburuk: 0,42 mg/L") && mails[1].text.contains("Ditangani oleh: Sari Dewi"));
     assert_eq!(mails[0].header("references"), mails[1].header("references"), "one thread");
     assert_ne!(mails[0].header("message-id"), mails[1].header("message-id"));
     let token = path.trim_start_matches("/a/");
