@@ -62,6 +62,9 @@ const commands = {
     }
   },
   async sleep({ name, ms }) { await pages.get(name).evaluate(ms => globalThis.sleep(ms), ms); },
+  async focus({ name, selector }) { await pages.get(name).focus(selector); },
+  async focused({ name, selector }) { return { focused: await pages.get(name).evaluate(
+    wanted => document.activeElement.matches(wanted), selector) }; },
   async type({ name, field, text }) { await pages.get(name).fill(`[name=${field}]`, text); },
   async typed({ name, field }) { return { text: await pages.get(name).inputValue(`[name=${field}]`) }; },
   async disconnected({ name }) {

@@ -239,11 +239,15 @@ async fn the_page_of_an_alert_follows_it_and_keeps_what_somebody_is_typing() -> 
     let id = alerts["alerts"][0]["id"].as_str().context("an id")?.to_owned();
     open.open("alert", &format!("/alerts/{id}?lang=id"))?;
     open.browser.ask(&json!({"command": "type", "name": "alert", "field": "note", "text": "menuju lokasi"}))?;
+    let button = "main form button";
+    open.browser.ask(&json!({"command": "focus", "name": "alert", "selector": button}))?;
     open.oxygen(0, 60, 1.5).await?;
     open.levels(["siaga", "normal", "normal"]).await?;
     open.like_fresh("a rise").await?;
     let typed = open.browser.ask(&json!({"command": "typed", "name": "alert", "field": "note"}))?;
     ensure!(typed["text"] == "menuju lokasi", "{typed}");
+    let focused = open.browser.ask(&json!({"command": "focused", "name": "alert", "selector": button}))?;
+    ensure!(focused["focused"] == true, "somebody at the keyboard would press Enter on nothing");
     let level = open.browser.ask(&json!({"command": "typed", "name": "alert", "field": "level"}));
     ensure!(level.is_err() || level.is_ok_and(|level| level["text"] == "siaga"), "the form is about the level shown");
     open.bakau.stop()
