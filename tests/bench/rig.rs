@@ -64,22 +64,9 @@ pub(crate) struct Run {
     pub(crate) decisions: [f64; 2],
 }
 
-/// Levels that the oxygen of a waving station passes both ways every six messages ([`LoadContent::waving`]). A value that
-/// jumps would raise an alert and never close it: it is suspect, and suspect values close nothing.
 fn rules(plan: &Plan, url: &str) -> String {
-    use std::fmt::Write as _;
-    let mut text = catalogue::webhook(url);
-    for index in 0..plan.stations {
-        let station = catalogue::station(index);
-        let (raise, clear) = if index < plan.crossing { (7.0, 6.3) } else { (40.0, 39.0) };
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n[[rule]]\nid = \"naik-{index}\"\nname = \"Naik\"\ndatastream = \"{station}/do\"\ndirection = \"above\"\n\
-             source = \"bench\"\nchannels = [\"sink\"]\n[rule.waspada]\nraise = {raise:?}\nclear = {clear:?}\n"
-        );
-    }
-    text
+    let rules = (0..plan.stations).map(|index| catalogue::load_rule(index, index < plan.crossing));
+    catalogue::webhook(url) + &rules.collect::<String>()
 }
 
 fn load_plan(plan: &Plan, port: u16) -> LoadPlan {

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 const RATE: f64 = 5_000.0;
 const STATIONS: usize = 200;
-/// Stations with a rule that the load crosses again and again.
+/// Stations that go up and down over the limit of a rule.
 const CROSSING: usize = 10;
 const CONNECTIONS: u32 = 20;
 const WINDOW: usize = 50;
@@ -78,9 +78,7 @@ impl House {
         let broker = Mosquitto::start(&folder.join("mosquitto")).await?;
         let sink = Sink::start(0).await?;
         let mut text = catalogue::load(STATIONS) + &catalogue::webhook(&sink.url());
-        for index in 0..CROSSING {
-            text.push_str(&catalogue::rule(&format!("naik-{index}"), &format!("{}/do", catalogue::station(index))));
-        }
+        text.extend((0..CROSSING).map(|index| catalogue::load_rule(index, true)));
         let configuration = Way::Mosquitto.configuration(broker.port()) + &influx.section("influx");
         let mut bakau = Bakau::prepare(&folder.join("bakau"), &configuration, &[("beban.toml", text)])?;
         bakau.use_influx_token(&token.secret);
@@ -246,7 +244,8 @@ impl House {
 fn start_load(port: u16, seconds: Duration) -> Load {
     let step = (STATIONS as f64 * 1_000.0 / RATE) as i64;
     let content = catalogue::content(STATIONS, SystemClock.now().get(), step);
-    let content = LoadContent { messages: (RATE * seconds.as_secs_f64()) as u64, ..content };
+    let content =
+        LoadContent { messages: (RATE * seconds.as_secs_f64()) as u64, waving: CROSSING as u32, ..content };
     let plan = LoadPlan {
         broker: SocketAddr::from(([127, 0, 0, 1], port)),
         logins: vec![Way::Mosquitto.login()],

@@ -150,3 +150,17 @@ clear = 1.0
 "#
     )
 }
+
+/// A threshold rule on the oxygen of a station of the load, about high values, that posts to the channel `sink`. That of a
+/// waving station ([`bakau_simulate::load::LoadContent::waving`]) passes both figures every six messages; no other value of
+/// the load reaches those of a station that does not wave. A value that jumps would raise an alert and never close it: it is
+/// suspect, and suspect values close nothing.
+#[must_use]
+pub fn load_rule(index: usize, waving: bool) -> String {
+    let (raise, clear) = if waving { (7.0, 6.3) } else { (40.0, 39.0) };
+    let station = station(index);
+    format!(
+        "\n[[rule]]\nid = \"naik-{index}\"\nname = \"Naik\"\ndatastream = \"{station}/do\"\ndirection = \"above\"\n\
+         source = \"test\"\nchannels = [\"sink\"]\n[rule.waspada]\nraise = {raise:?}\nclear = {clear:?}\n"
+    )
+}
