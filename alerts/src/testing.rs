@@ -108,8 +108,7 @@ pub(crate) fn do_limits() -> QualityLimits {
         spike: Some(Step { suspect: Some(1.5), fail: Some(3.0) }),
         rate_per_min: Some(Step { suspect: Some(2.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.001, suspect_s: Some(1_200), fail_s: Some(3_600) }),
-        counter: None,
-        codes: bakau_model::MissingCodes::NONE,
+        ..QualityLimits::default()
     }
 }
 

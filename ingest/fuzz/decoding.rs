@@ -23,7 +23,7 @@ fn json(time_format: TimeFormat, time: Option<&str>, paths: &[&str]) -> JsonMapp
 }
 
 /// One entry per format and per shape of mapping that takes another way through the decoder.
-fn formats() -> Vec<Format> {
+pub(crate) fn formats() -> Vec<Format> {
     let in_array = JsonMapping {
         readings: Some("/data/readings".to_owned()),
         station: Some("/station".to_owned()),

@@ -2,7 +2,9 @@
 //! and for every fixture, so that it cannot fall behind.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use bakau_registry::Format;
 
 #[path = "../fuzz/decoding.rs"]
 mod decoding;
@@ -18,6 +20,12 @@ fn all_of(folder: &Path) -> usize {
         1
     };
     entries.map(one).sum()
+}
+
+#[test]
+fn the_fuzz_target_reads_every_format() {
+    let read: BTreeSet<_> = decoding::formats().iter().map(Format::name).collect();
+    assert_eq!(read, BTreeSet::from(Format::NAMES));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! What the demo's devices send against what the shipped catalogue makes of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bakau_ingest::{AcceptWindow, Findings, Limits, Processor};
 use bakau_model::{Envelope, Qos, SourceName, TimeSource, UtcMillis};
-use bakau_registry::Snapshot;
+use bakau_registry::{Format, Snapshot};
 use bakau_simulate::{
     demo::{sites, topics},
     mqtt::Message,
@@ -60,7 +64,7 @@ fn stamp(wire: Wire) -> (TimeSource, UtcMillis) {
 #[tokio::test]
 async fn every_message_of_every_device_becomes_exactly_what_its_station_measured() {
     let snapshot = snapshot().await;
-    let mut formats = std::collections::BTreeSet::new();
+    let mut formats = BTreeSet::new();
     for site in sites() {
         let (id, wire) = (site.id.clone(), site.wire);
         formats.insert(format!("{wire:?}").split('(').next().unwrap().to_owned());
@@ -86,6 +90,8 @@ async fn every_message_of_every_device_becomes_exactly_what_its_station_measured
             }
         }
     }
+    let routed: BTreeSet<_> = snapshot.routes.iter().map(|route| route.format.name()).collect();
+    assert_eq!(routed, BTreeSet::from(Format::NAMES), "the shipped catalogue has a route of every format");
     assert_eq!(formats.len(), 7, "the demo sends every format there is: {formats:?}");
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use bakau_model::{Counter, Flag, FlatLine, MissingCodes, QualityLimits, Range, Step, Unit, UtcMillis};
+use bakau_model::{Counter, Flag, FlatLine, QualityLimits, Range, Step, Unit, UtcMillis};
 use bakau_quality::Stream;
 
 const DATASTREAMS: usize = 1_000;
@@ -18,8 +18,7 @@ fn main() {
         spike: Some(Step { suspect: Some(4.0), fail: Some(10.0) }),
         rate_per_min: Some(Step { suspect: Some(1.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(6 * 3_600), fail_s: Some(24 * 3_600) }),
-        counter: None,
-        codes: MissingCodes::NONE,
+        ..QualityLimits::default()
     };
     judge("tide", &sea, |round, n| ((round as f64 + n as f64) * 0.042).sin().mul_add(6.0, 28.0));
     let rain = QualityLimits {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use bakau_model::{AirType, WaterClass};
 pub(crate) use people::telegram_url;
 pub use people::{About, Channel, MailSecurity, Notification, Person};
+pub(crate) use route::FormatName;
 pub use route::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping};
 pub use rule::{
     Band, Condition, DatastreamTarget, Direction, Figures, NoDataTarget, Rule, RuleTarget, StationTarget, Threshold,

@@ -75,8 +75,7 @@ fn judge(streams: &mut [Stream], group: &[Arc<Batch>]) -> Vec<Verdict> {
         spike: Some(Step { suspect: Some(500.0), fail: None }),
         rate_per_min: Some(Step { suspect: Some(500.0), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(43_200), fail_s: Some(86_400) }),
-        counter: None,
-        codes: bakau_model::MissingCodes::NONE,
+        ..QualityLimits::default()
     };
     let rows = group.iter().flat_map(|batch| &batch.observations).map(|sourced| &sourced.observation);
     let mut rows: Vec<_> = rows.collect();

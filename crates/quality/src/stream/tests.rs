@@ -14,8 +14,7 @@ fn water() -> QualityLimits {
         spike: Some(Step { suspect: Some(2.0), fail: Some(5.0) }),
         rate_per_min: Some(Step { suspect: Some(0.5), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_600), fail_s: Some(6 * 3_600) }),
-        counter: None,
-        codes: MissingCodes::NONE,
+        ..QualityLimits::default()
     }
 }
 

@@ -148,22 +148,44 @@ pub enum Format {
     },
 }
 
+bakau_model::words! {
+    /// The name of a format, as written in catalogue files; the mapping's table has the same name.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum FormatName {
+        /// Of [`Format::Json`].
+        Json => "json",
+        /// Of [`Format::Chirpstack`].
+        Chirpstack => "chirpstack",
+        /// Of [`Format::Tts`].
+        Tts => "tts",
+        /// Of [`Format::Senml`].
+        Senml => "senml",
+        /// Of [`Format::Tasmota`].
+        Tasmota => "tasmota",
+        /// Of [`Format::Airgradient`].
+        Airgradient => "airgradient",
+        /// Of [`Format::Status`].
+        Status => "status",
+    }
+}
+
 impl Format {
-    /// The name of every format, as written in catalogue files; the mapping's table has the same name.
-    pub const NAMES: [&str; 7] = ["json", "chirpstack", "tts", "senml", "tasmota", "airgradient", "status"];
+    /// The name of every format.
+    pub const NAMES: [&str; FormatName::KEYS.len()] = FormatName::KEYS;
 
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Json { .. } => "json",
-            Self::Chirpstack { .. } => "chirpstack",
-            Self::Tts { .. } => "tts",
-            Self::Senml { .. } => "senml",
-            Self::Tasmota { .. } => "tasmota",
-            Self::Airgradient { .. } => "airgradient",
-            Self::Status { .. } => "status",
-        }
+        let name = match self {
+            Self::Json { .. } => FormatName::Json,
+            Self::Chirpstack { .. } => FormatName::Chirpstack,
+            Self::Tts { .. } => FormatName::Tts,
+            Self::Senml { .. } => FormatName::Senml,
+            Self::Tasmota { .. } => FormatName::Tasmota,
+            Self::Airgradient { .. } => FormatName::Airgradient,
+            Self::Status { .. } => FormatName::Status,
+        };
+        name.key()
     }
 
     /// The mapped values.

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use bakau_clock::{Clock, ManualClock};
-use bakau_model::{Counter, Flag, FlatLine, MissingCodes, Observation, QualityTest, Range, Step, TestResults};
+use bakau_model::{Counter, Flag, FlatLine, Observation, QualityTest, Range, Step, TestResults};
 use bakau_registry::Snapshot;
 use proptest::prelude::*;
 use tokio::sync::watch;
@@ -30,8 +30,7 @@ fn level() -> QualityLimits {
         spike: Some(Step { suspect: Some(1.0), fail: Some(3.0) }),
         rate_per_min: Some(Step { suspect: Some(0.3), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(300), fail_s: Some(900) }),
-        counter: None,
-        codes: MissingCodes::NONE,
+        ..QualityLimits::default()
     }
 }
 

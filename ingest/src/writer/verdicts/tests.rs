@@ -17,8 +17,7 @@ fn limits() -> QualityLimits {
         spike: Some(Step { suspect: Some(1.0), fail: Some(3.0) }),
         rate_per_min: Some(Step { suspect: Some(0.3), fail: None }),
         flat_line: Some(FlatLine { tolerance: 0.0, suspect_s: Some(3_000), fail_s: Some(9_000) }),
-        counter: None,
-        codes: bakau_model::MissingCodes::NONE,
+        ..QualityLimits::default()
     }
 }
 

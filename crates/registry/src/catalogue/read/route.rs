@@ -6,7 +6,9 @@ use bakau_model::{DeclaredCode, GasReference, Parameter, StationId, Unit};
 
 use crate::{
     catalogue::{check, check::Paths, fields::Fields, grammar::misspelling},
-    snapshot::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping},
+    snapshot::{
+        DeviceMapping, Format, FormatName, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping,
+    },
 };
 
 pub(crate) fn route(fields: &mut Fields<'_, '_>) -> Option<Route> {
@@ -35,7 +37,7 @@ const fn names_device(format: &Format) -> bool {
 
 /// Reads the table that has the name of the format.
 fn format(fields: &mut Fields<'_, '_>, name: &str) -> Option<Format> {
-    let Some(name) = Format::NAMES.into_iter().find(|known| *known == name) else {
+    let Some(known) = FormatName::from_key(name) else {
         let near =
             misspelling(name, Format::NAMES.into_iter()).map_or_else(String::new, |near| format!(" ('{near}'?)"));
         fields.error_at(
@@ -46,18 +48,20 @@ fn format(fields: &mut Fields<'_, '_>, name: &str) -> Option<Format> {
         Format::NAMES.into_iter().for_each(|table| fields.pass(table));
         return None;
     };
-    if !fields.has(name) {
-        fields.missing(name);
+    if !fields.has(known.key()) {
+        fields.missing(known.key());
     }
-    let mut table = fields.table(name)?;
-    let format = match name {
-        "json" => json(&mut table).map(|json| Format::Json { json }),
-        "chirpstack" => device(&mut table).map(|chirpstack| Format::Chirpstack { chirpstack }),
-        "tts" => device(&mut table).map(|tts| Format::Tts { tts }),
-        "senml" => plain(&mut table, Paths::Names).map(|senml| Format::Senml { senml }),
-        "tasmota" => plain(&mut table, Paths::Pointers).map(|tasmota| Format::Tasmota { tasmota }),
-        "airgradient" => plain(&mut table, Paths::Pointers).map(|airgradient| Format::Airgradient { airgradient }),
-        _ => status(&mut table).map(|status| Format::Status { status }),
+    let mut table = fields.table(known.key())?;
+    let format = match known {
+        FormatName::Json => json(&mut table).map(|json| Format::Json { json }),
+        FormatName::Chirpstack => device(&mut table).map(|chirpstack| Format::Chirpstack { chirpstack }),
+        FormatName::Tts => device(&mut table).map(|tts| Format::Tts { tts }),
+        FormatName::Senml => plain(&mut table, Paths::Names).map(|senml| Format::Senml { senml }),
+        FormatName::Tasmota => plain(&mut table, Paths::Pointers).map(|tasmota| Format::Tasmota { tasmota }),
+        FormatName::Airgradient => {
+            plain(&mut table, Paths::Pointers).map(|airgradient| Format::Airgradient { airgradient })
+        }
+        FormatName::Status => status(&mut table).map(|status| Format::Status { status }),
     };
     table.finish(&mut fields.errors);
     format
