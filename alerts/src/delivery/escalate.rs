@@ -1,8 +1,8 @@
 //! Who else is told when a notice does not reach its person. Pure.
 //!
-//! First the same person by another way; where there is none left, everybody else of the notifications that are about
-//! this alert, whatever level they usually wait for. A notice for a program (webhook) has nobody to be told instead:
-//! its failure is shown.
+//! First the same person by another way; where there is none left, everybody else of the notification routes that are
+//! about this alert, whatever level they usually wait for. A notice for a program (webhook) has nobody to be told
+//! instead: its failure is shown.
 
 use std::collections::BTreeSet;
 
@@ -27,9 +27,8 @@ pub(crate) fn next_ways(
     if !same.is_empty() {
         return same;
     }
-    let about_it =
-        snapshot.notifications.values().filter(|notification| routes::is_about(notification, &facts.matter()));
-    let ids: BTreeSet<_> = about_it.flat_map(|notification| &notification.people).collect();
+    let about_it = snapshot.notification_routes.values().filter(|route| routes::is_about(route, &facts.matter()));
+    let ids: BTreeSet<_> = about_it.flat_map(|route| &route.people).collect();
     let unasked = ids.into_iter().filter(|id| told.iter().all(|(told, _)| told != *id));
     unasked.filter_map(|id| snapshot.people.get(id)).flat_map(|person| ways(person, snapshot)).collect()
 }
@@ -46,8 +45,8 @@ fn ways(person: &Person, snapshot: &Snapshot) -> Vec<Way> {
 
 #[cfg(test)]
 mod tests {
-    use bakau_model::{Level, NotificationId};
-    use bakau_registry::{About, Channel, Notification};
+    use bakau_model::{Level, NotificationRouteId};
+    use bakau_registry::{About, Channel, NotificationRoute};
 
     use super::*;
     use crate::{engine::Reason, testing};
@@ -72,8 +71,8 @@ mod tests {
             let person = Person { telegram_chat: chat, ..testing::person(id) };
             snapshot.people.insert(person.id.clone(), person);
         }
-        let id = NotificationId::new("piket").unwrap();
-        let notification = Notification {
+        let id = NotificationRouteId::new("piket").unwrap();
+        let route = NotificationRoute {
             id: id.clone(),
             agencies: Vec::new(),
             kinds: vec![bakau_model::StationKind::Mangrove],
@@ -82,7 +81,7 @@ mod tests {
             people: vec![PersonId::new("sari").unwrap(), PersonId::new("budi").unwrap()],
             channels: vec![email],
         };
-        snapshot.notifications.insert(id, notification);
+        snapshot.notification_routes.insert(id, route);
         snapshot
     }
 
@@ -107,16 +106,16 @@ mod tests {
     #[test]
     fn people_of_other_stations_and_other_matters_are_left_asleep() {
         let told = [way("sari", "surel"), way("sari", "telegram")];
-        let id = NotificationId::new("piket").unwrap();
+        let id = NotificationRouteId::new("piket").unwrap();
         for change in [
-            |notification: &mut Notification| notification.about = About::Technical,
-            |notification: &mut Notification| notification.kinds = vec![bakau_model::StationKind::Air],
-            |notification: &mut Notification| {
-                notification.agencies = vec![bakau_model::AgencyId::new("lain").unwrap()];
+            |route: &mut NotificationRoute| route.about = About::Technical,
+            |route: &mut NotificationRoute| route.kinds = vec![bakau_model::StationKind::Air],
+            |route: &mut NotificationRoute| {
+                route.agencies = vec![bakau_model::AgencyId::new("lain").unwrap()];
             },
         ] {
             let mut snapshot = people();
-            change(snapshot.notifications.get_mut(&id).unwrap());
+            change(snapshot.notification_routes.get_mut(&id).unwrap());
             assert_eq!(next(Some("sari"), &told, &snapshot), []);
         }
     }

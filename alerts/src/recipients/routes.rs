@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bakau_model::{ChannelId, Level, PersonId};
-use bakau_registry::{About, Channel, Notification, Person, Rule, Snapshot};
+use bakau_registry::{About, Channel, NotificationRoute, Person, Rule, Snapshot};
 
 use crate::recipients::concerned::Concerned;
 
@@ -30,21 +30,21 @@ pub(crate) struct Recipient {
     pub(crate) reachable: bool,
 }
 
-/// Everybody who is told of a raised level: the webhooks of the rule, and the people of every notification that wants
-/// such an alert. Each person gets it once per channel, however many notifications name them.
+/// Everybody who is told of a raised level: the webhooks of the rule, and the people of every notification route that
+/// wants such an alert. Each person gets it once per channel, however many notification routes name them.
 pub(crate) fn recipients(matter: &Matter<'_>, rule: &Rule, snapshot: &Snapshot) -> Vec<Recipient> {
     let mut found = BTreeMap::new();
     for channel in &rule.channels {
         found.insert((None, channel.clone()), direct(channel));
     }
-    for notification in snapshot.notifications.values().filter(|notification| wants(notification, matter)) {
-        for channel in &notification.channels {
+    for route in snapshot.notification_routes.values().filter(|route| wants(route, matter)) {
+        for channel in &route.channels {
             if matches!(snapshot.channels.get(channel), Some(Channel::Webhook { .. })) {
                 found.insert((None, channel.clone()), direct(channel));
             }
         }
-        for person in &notification.people {
-            for recipient in ways(person, notification, snapshot) {
+        for person in &route.people {
+            for recipient in ways(person, route, snapshot) {
                 found.insert((recipient.person.clone(), recipient.channel.clone()), recipient);
             }
         }
@@ -56,8 +56,8 @@ fn direct(channel: &ChannelId) -> Recipient {
     Recipient { person: None, channel: channel.clone(), address: channel.to_string(), reachable: true }
 }
 
-/// The channels of a notification that reach a person; where none does, one that says so.
-fn ways(id: &PersonId, notification: &Notification, snapshot: &Snapshot) -> Vec<Recipient> {
+/// The channels of a notification route that reach a person; where none does, one that says so.
+fn ways(id: &PersonId, route: &NotificationRoute, snapshot: &Snapshot) -> Vec<Recipient> {
     let way = |channel: &ChannelId, address: String, reachable| Recipient {
         person: Some(id.clone()),
         channel: channel.clone(),
@@ -65,13 +65,13 @@ fn ways(id: &PersonId, notification: &Notification, snapshot: &Snapshot) -> Vec<
         reachable,
     };
     let person = snapshot.people.get(id);
-    let reached = notification.channels.iter().filter_map(|channel| {
+    let reached = route.channels.iter().filter_map(|channel| {
         let address = address(snapshot.channels.get(channel)?, person?)?;
         Some(way(channel, address, true))
     });
     let reached: Vec<_> = reached.collect();
     let personal = |channel: &&ChannelId| !matches!(snapshot.channels.get(*channel), Some(Channel::Webhook { .. }));
-    match notification.channels.iter().find(personal) {
+    match route.channels.iter().find(personal) {
         Some(channel) if reached.is_empty() => vec![way(channel, id.to_string(), false)],
         Some(_) | None => reached,
     }
@@ -86,18 +86,18 @@ pub(crate) fn address(channel: &Channel, person: &Person) -> Option<String> {
     }
 }
 
-fn wants(notification: &Notification, matter: &Matter<'_>) -> bool {
-    notification.min_level <= matter.peak && is_about(notification, matter)
+fn wants(route: &NotificationRoute, matter: &Matter<'_>) -> bool {
+    route.min_level <= matter.peak && is_about(route, matter)
 }
 
-/// Whether a notification is about such alerts, whatever level it waits for.
-pub(crate) fn is_about(notification: &Notification, matter: &Matter<'_>) -> bool {
-    let about = match notification.about {
+/// Whether a notification route is about such alerts, whatever level it waits for.
+pub(crate) fn is_about(route: &NotificationRoute, matter: &Matter<'_>) -> bool {
+    let about = match route.about {
         About::Environment => !matter.technical,
         About::Technical => matter.technical,
         About::Both => true,
     };
-    let (agencies, kinds) = (&notification.agencies, &notification.kinds);
+    let (agencies, kinds) = (&route.agencies, &route.kinds);
     let chosen = |concerned: &Concerned| {
         let agency = agencies.is_empty() || agencies.contains(&concerned.agency);
         agency && (kinds.is_empty() || concerned.kind.is_some_and(|kind| kinds.contains(&kind)))

@@ -1,7 +1,7 @@
 //! Who is told, of what, and of what not.
 
-use bakau_model::{Language, Level, NotificationId, PersonId, Principal};
-use bakau_registry::{About, Condition, Notification, Person};
+use bakau_model::{Language, Level, NotificationRouteId, PersonId, Principal};
+use bakau_registry::{About, Condition, NotificationRoute, Person};
 
 use super::*;
 use crate::{NoticeKind, NoticeState, NoticeView, engine::Endpoint, testing::do_rule};
@@ -13,9 +13,9 @@ fn person(id: &str) -> Person {
     Person { name: id.to_string(), id, language: Language::Id, email: None, telegram_chat: Some(7) }
 }
 
-fn notification(id: &str, min_level: Level, people: &[&str]) -> Notification {
-    Notification {
-        id: NotificationId::new(id).unwrap(),
+fn route(id: &str, min_level: Level, people: &[&str]) -> NotificationRoute {
+    NotificationRoute {
+        id: NotificationRouteId::new(id).unwrap(),
         agencies: Vec::new(),
         kinds: Vec::new(),
         min_level,
@@ -25,12 +25,12 @@ fn notification(id: &str, min_level: Level, people: &[&str]) -> Notification {
     }
 }
 
-fn registered(rule: Rule, notifications: Vec<Notification>) -> Arc<Snapshot> {
+fn registered(rule: Rule, routes: Vec<NotificationRoute>) -> Arc<Snapshot> {
     let mut snapshot = snapshot(NOWHERE, 1, [Rule { channels: Vec::new(), ..rule }]);
     let (id, token_env) = (ChannelId::new("bot").unwrap(), "HOOK_SECRET".to_owned());
     snapshot.channels.insert(id.clone(), Channel::Telegram { id, token_env, base_url: NOWHERE.to_owned() });
     snapshot.people = ["budi", "sari", "tono"].map(|id| (PersonId::new(id).unwrap(), person(id))).into();
-    snapshot.notifications = notifications.into_iter().map(|one| (one.id.clone(), one)).collect();
+    snapshot.notification_routes = routes.into_iter().map(|one| (one.id.clone(), one)).collect();
     Arc::new(snapshot)
 }
 
@@ -49,12 +49,12 @@ fn told(detail: &AlertDetail) -> Vec<String> {
 #[tokio::test]
 async fn people_are_told_once_per_channel_by_level_and_hear_how_it_goes_on() {
     let mut house = House::new(NOWHERE);
-    let notifications = vec![
-        notification("piket", Level::Waspada, &["budi", "sari"]),
-        notification("juga", Level::Waspada, &["sari"]),
-        notification("kepala", Level::Awas, &["tono"]),
+    let routes = vec![
+        route("piket", Level::Waspada, &["budi", "sari"]),
+        route("juga", Level::Waspada, &["sari"]),
+        route("kepala", Level::Awas, &["tono"]),
     ];
-    house.snapshots.send_replace(registered(do_rule(0), notifications));
+    house.snapshots.send_replace(registered(do_rule(0), routes));
     let room = house.open().await;
     house.arrive(&[(1, 3.0), (2, 0.3), (3, 6.0)]);
     let detail = room.alert("the end", |detail| detail.alert.closed_at.is_some()).await;
@@ -81,20 +81,20 @@ async fn people_are_told_once_per_channel_by_level_and_hear_how_it_goes_on() {
 }
 
 #[tokio::test]
-async fn notifications_choose_by_agency_kind_of_station_and_kind_of_alert() {
+async fn notification_routes_choose_by_agency_kind_of_station_and_kind_of_alert() {
     let mut house = House::new(NOWHERE);
-    let other = |id, change: fn(&mut Notification)| {
-        let mut notification = notification(id, Level::Waspada, &["tono"]);
-        change(&mut notification);
-        notification
+    let other = |id, change: fn(&mut NotificationRoute)| {
+        let mut route = route(id, Level::Waspada, &["tono"]);
+        change(&mut route);
+        route
     };
-    let notifications = vec![
-        notification("piket", Level::Waspada, &["budi"]),
+    let routes = vec![
+        route("piket", Level::Waspada, &["budi"]),
         other("pdam", |one| one.agencies = vec!["pdam".parse().unwrap()]),
         other("udara", |one| one.kinds = vec![bakau_model::StationKind::Air]),
         other("teknisi", |one| one.about = About::Technical),
     ];
-    house.snapshots.send_replace(registered(do_rule(0), notifications));
+    house.snapshots.send_replace(registered(do_rule(0), routes));
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
     let detail = room.alert("an alert", |detail| !detail.notices.is_empty()).await;
@@ -105,7 +105,7 @@ async fn notifications_choose_by_agency_kind_of_station_and_kind_of_alert() {
 #[tokio::test]
 async fn somebody_without_any_address_is_visibly_not_told() {
     let mut house = House::new(NOWHERE);
-    let mut snapshot = Snapshot::clone(&registered(do_rule(0), vec![notification("piket", Level::Waspada, &["budi"])]));
+    let mut snapshot = Snapshot::clone(&registered(do_rule(0), vec![route("piket", Level::Waspada, &["budi"])]));
     snapshot.people.get_mut("budi").unwrap().telegram_chat = None;
     house.snapshots.send_replace(Arc::new(snapshot));
     let room = house.open().await;
@@ -122,7 +122,7 @@ async fn somebody_without_any_address_is_visibly_not_told() {
 async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
     let mut house = House::new(NOWHERE);
     let rule = Rule { repeat_s: Some(600), ..do_rule(0) };
-    house.snapshots.send_replace(registered(rule, vec![notification("piket", Level::Waspada, &["budi"])]));
+    house.snapshots.send_replace(registered(rule, vec![route("piket", Level::Waspada, &["budi"])]));
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
     room.alert("the first notice", |detail| detail.notices.len() == 1).await;
@@ -154,13 +154,13 @@ async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
 #[tokio::test]
 async fn a_source_and_the_store_concern_the_agencies_and_kinds_behind_them() {
     let mut house = House::new(NOWHERE);
-    let chosen = |id, agency: &str, kinds: &[bakau_model::StationKind], who| Notification {
+    let chosen = |id, agency: &str, kinds: &[bakau_model::StationKind], who| NotificationRoute {
         agencies: vec![agency.parse().unwrap()],
         kinds: kinds.to_vec(),
-        ..notification(id, Level::Waspada, &[who])
+        ..route(id, Level::Waspada, &[who])
     };
     use bakau_model::StationKind::{Air, Mangrove};
-    let notifications = vec![
+    let routes = vec![
         chosen("piket", "dlh", &[Mangrove], "budi"),
         // The station there is of another kind, and the agency of another station.
         chosen("udara", "dlh", &[Air], "sari"),
@@ -169,7 +169,7 @@ async fn a_source_and_the_store_concern_the_agencies_and_kinds_behind_them() {
     let after_s = bakau_model::PerLevel { waspada: Some(60), siaga: None, awas: None };
     let rule = |id: &str, condition| Rule { id: id.parse().unwrap(), condition, ..do_rule(0) };
     let source = Condition::SourceDown { source: Some("demo".parse().unwrap()), after_s };
-    let mut told_by = Snapshot::clone(&registered(rule("sumber", source), notifications));
+    let mut told_by = Snapshot::clone(&registered(rule("sumber", source), routes));
     let gudang = Rule { channels: Vec::new(), ..rule("gudang", Condition::StoreDown { after_s }) };
     told_by.rules.insert(gudang.id.clone(), Arc::new(gudang));
     let mut other = told_by.stations.values().next().unwrap().clone();

@@ -1,7 +1,7 @@
 //! How people are reached: in which order, by which other way, and what their links are worth.
 
-use bakau_model::{Level, NotificationId, PersonId};
-use bakau_registry::{About, Notification, Person};
+use bakau_model::{Level, NotificationRouteId, PersonId};
+use bakau_registry::{About, NotificationRoute, Person};
 
 use super::{
     sink::{Request, Sink},
@@ -32,8 +32,8 @@ fn with_people(mut snapshot: Snapshot, bot: &str, channels: &[&str]) -> Snapshot
         let person = Person { telegram_chat: Some(chat), ..person(id) };
         snapshot.people.insert(person.id.clone(), person);
     }
-    let id = NotificationId::new("piket").unwrap();
-    let notification = Notification {
+    let id = NotificationRouteId::new("piket").unwrap();
+    let route = NotificationRoute {
         id: id.clone(),
         agencies: Vec::new(),
         kinds: Vec::new(),
@@ -42,7 +42,7 @@ fn with_people(mut snapshot: Snapshot, bot: &str, channels: &[&str]) -> Snapshot
         people: vec![PersonId::new("sari").unwrap()],
         channels: channels.iter().map(|id| channel(id)).collect(),
     };
-    snapshot.notifications.insert(id, notification);
+    snapshot.notification_routes.insert(id, route);
     snapshot
 }
 
@@ -78,7 +78,7 @@ async fn the_highest_level_goes_first_and_the_levels_of_one_alert_in_their_order
     let snapshot = snapshot(NOWHERE, 1, [quiet_rule(), other]);
     let mut snapshot = with_people(snapshot, NOWHERE, &["telegram"]);
     let both = ["sari", "budi"].map(|id| PersonId::new(id).unwrap()).to_vec();
-    snapshot.notifications.values_mut().for_each(|notification| notification.people.clone_from(&both));
+    snapshot.notification_routes.values_mut().for_each(|route| route.people.clone_from(&both));
     house.snapshots.send_replace(Arc::new(snapshot));
     // Without the bot's token everything waits.
     let room = house.open_with(FixedSecrets::default()).await;
@@ -185,10 +185,11 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
     let rule = Rule { repeat_s: Some(600), ..quiet_rule() };
     let mut told = with_people(snapshot(NOWHERE, 1, [rule]), &sink.url, &["surel", "telegram"]);
     // Budi waits for awas, so he is there when others cannot be reached.
-    let piket = told.notifications.values().next().unwrap();
+    let piket = told.notification_routes.values().next().unwrap();
     let (people, min_level) = (vec![PersonId::new("budi").unwrap()], Level::Awas);
-    let kepala = Notification { id: NotificationId::new("kepala").unwrap(), people, min_level, ..piket.clone() };
-    told.notifications.insert(kepala.id.clone(), kepala);
+    let kepala =
+        NotificationRoute { id: NotificationRouteId::new("kepala").unwrap(), people, min_level, ..piket.clone() };
+    told.notification_routes.insert(kepala.id.clone(), kepala);
     house.snapshots.send_replace(Arc::new(told));
     let room = house.open_with(bot_secrets()).await;
     house.arrive(&[(1, 3.0)]);

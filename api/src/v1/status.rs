@@ -166,7 +166,7 @@ async fn outbox(state: &AppState, people: bool, zone: &TimeZone) -> Option<Outbo
     let by_rule = snapshot.rules.values().any(|rule| !rule.channels.is_empty());
     match read.await {
         Ok((outbox, faulty)) => Some(OutboxStatus {
-            has_recipients: by_rule || !snapshot.notifications.is_empty(),
+            has_recipients: by_rule || !snapshot.notification_routes.is_empty(),
             waiting: outbox.waiting,
             retrying: outbox.retrying,
             failed: outbox.failed,

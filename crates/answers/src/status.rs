@@ -127,7 +127,7 @@ pub struct AlertsStatus {
 /// Notices that nobody has yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutboxStatus {
-    /// Whether there is anybody whom an alert could be told: a channel of a rule, or a notification.
+    /// Whether there is anybody whom an alert could be told: a channel of a rule, or a notification route.
     pub has_recipients: bool,
     /// Notices that nobody has yet.
     pub waiting: u64,

@@ -128,7 +128,7 @@ text_id!(
 );
 text_id!(
     /// Which alerts go to which people by which channels.
-    NotificationId,
+    NotificationRouteId,
     "notification id"
 );
 text_id!(

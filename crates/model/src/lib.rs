@@ -42,8 +42,8 @@ pub use envelope::{Envelope, Qos};
 pub use exact::Decimal;
 pub use gap::{is_gap, longest_joined_ms};
 pub use id::{
-    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId, NotificationId,
-    PersonId, RouteId, RuleId, SourceName, StationId,
+    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId,
+    NotificationRouteId, PersonId, RouteId, RuleId, SourceName, StationId,
 };
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
 pub use length::{LengthTooLong, RemainingLength};

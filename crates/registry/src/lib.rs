@@ -22,6 +22,6 @@ pub use registry::Registry;
 pub use snapshot::{
     About, Agency, AirType, Band, Channel, City, Condition, Datastream, DatastreamEntry, DatastreamTarget, Deployment,
     DeploymentEntry, Device, DeviceMapping, Direction, Figures, Format, Instrument, JsonMapping, JsonValue,
-    MailSecurity, NoDataTarget, Notification, Person, Route, Rule, RuleTarget, Snapshot, Station, StationTarget,
+    MailSecurity, NoDataTarget, NotificationRoute, Person, Route, Rule, RuleTarget, Snapshot, Station, StationTarget,
     StatusMapping, Threshold, TimeFormat, ValueMapping, WaterClass,
 };

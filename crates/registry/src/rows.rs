@@ -47,7 +47,7 @@ impl DamagedRow {
 pub(crate) fn of(items: &Items) -> Result<BTreeMap<RowKey, Row>, DamagedRow> {
     let mut rows = Rows::default();
     let Items { cities, agencies, stations, datastreams, instruments, deployments, channels, .. } = items;
-    let Items { people, notifications, routes, rules, devices, .. } = items;
+    let Items { people, notification_routes, routes, rules, devices, .. } = items;
     cities.iter().try_for_each(|(id, item)| rows.add(Kind::City, id.to_string(), 0, &item.value))?;
     agencies.iter().try_for_each(|(id, item)| rows.add(Kind::Agency, id.to_string(), 0, &item.value))?;
     stations.iter().try_for_each(|(id, item)| rows.add(Kind::Station, id.to_string(), 0, &item.value))?;
@@ -55,7 +55,9 @@ pub(crate) fn of(items: &Items) -> Result<BTreeMap<RowKey, Row>, DamagedRow> {
     instruments.iter().try_for_each(|(id, item)| rows.add(Kind::Instrument, id.to_string(), 0, &item.value))?;
     channels.iter().try_for_each(|(id, item)| rows.add(Kind::Channel, id.to_string(), 0, &item.value))?;
     people.iter().try_for_each(|(id, item)| rows.add(Kind::Person, id.to_string(), 0, &item.value))?;
-    notifications.iter().try_for_each(|(id, item)| rows.add(Kind::Notification, id.to_string(), 0, &item.value))?;
+    notification_routes
+        .iter()
+        .try_for_each(|(id, item)| rows.add(Kind::Notification, id.to_string(), 0, &item.value))?;
     rules.iter().try_for_each(|(id, item)| rows.add(Kind::Rule, id.to_string(), 0, &item.value))?;
     devices.iter().try_for_each(|(id, item)| rows.add(Kind::Device, id.clone(), 0, &item.value))?;
     for ((datastream, from), item) in deployments {
@@ -212,7 +214,7 @@ fn add(
         Kind::Station => insert!(stations),
         Kind::Instrument => insert!(instruments),
         Kind::Person => insert!(people),
-        Kind::Notification => insert!(notifications),
+        Kind::Notification => insert!(notification_routes),
         // Read before the datastreams, which the units in them matter for.
         Kind::Route => {}
         Kind::Rule => {

@@ -11,14 +11,14 @@ use std::{
 
 use bakau_model::{
     AgencyId, ChannelId, CityId, Counter, DEFAULT_ZONE, DatastreamId, DatastreamName, DeploymentId, InstrumentId,
-    NotificationId, Parameter, ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit,
+    NotificationRouteId, Parameter, ParameterInfo, PersonId, QualityLimits, RuleId, StationId, StationKind, Text, Unit,
     UtcMillis,
 };
 use serde::{Deserialize, Serialize};
 
 pub use bakau_model::{AirType, WaterClass};
 pub(crate) use people::telegram_url;
-pub use people::{About, Channel, MailSecurity, Notification, Person};
+pub use people::{About, Channel, MailSecurity, NotificationRoute, Person};
 pub(crate) use route::FormatName;
 pub use route::{DeviceMapping, Format, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping};
 pub use rule::{
@@ -251,7 +251,7 @@ pub struct Snapshot {
     /// People.
     pub people: BTreeMap<PersonId, Person>,
     /// Which alerts go to whom.
-    pub notifications: BTreeMap<NotificationId, Notification>,
+    pub notification_routes: BTreeMap<NotificationRouteId, NotificationRoute>,
     /// Devices, by user name.
     pub devices: HashMap<String, Device>,
 }

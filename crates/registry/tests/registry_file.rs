@@ -443,7 +443,7 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
     assert!(plan(&registry, &format!("{BASE}{PEOPLE}"), false).await.unwrap().is_empty());
     let snapshot = registry.snapshot();
     assert_eq!(snapshot.people["sari"].language, Language::Id);
-    assert_eq!(snapshot.notifications["siaga"].about, bakau_registry::About::Both);
+    assert_eq!(snapshot.notification_routes["siaga"].about, bakau_registry::About::Both);
     assert_eq!(snapshot.routes[0].devices["70B3D57ED0000001"].as_str(), "mlg-01");
     let no_data = &snapshot.rules["no-data"];
     assert_eq!(no_data.condition.after_s().and_then(|after_s| after_s.waspada), Some(900));

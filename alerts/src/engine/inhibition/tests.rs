@@ -1,5 +1,5 @@
-use bakau_model::{AgencyId, NotificationId, StationKind};
-use bakau_registry::{About, Channel, Condition, NoDataTarget, Notification, StationTarget};
+use bakau_model::{AgencyId, NotificationRouteId, StationKind};
+use bakau_registry::{About, Channel, Condition, NoDataTarget, NotificationRoute, StationTarget};
 use proptest::prelude::*;
 
 use super::*;
@@ -36,7 +36,7 @@ fn source_rule(levels: usize, channels: &[&str]) -> Arc<Rule> {
 }
 
 /// One mangrove station of the agency `dlh`; everybody named has a Telegram chat, Tono has nothing.
-fn registered(notifications: Vec<Notification>) -> Snapshot {
+fn registered(routes: Vec<NotificationRoute>) -> Snapshot {
     let mut snapshot = testing::snapshot([]);
     let id = ChannelId::new("bot").unwrap();
     let bot = Channel::Telegram { id: id.clone(), token_env: "BOT".to_owned(), base_url: String::new() };
@@ -47,13 +47,13 @@ fn registered(notifications: Vec<Notification>) -> Snapshot {
         (person.email, person.name) = (None, id.to_owned());
         snapshot.people.insert(person.id.clone(), person);
     }
-    snapshot.notifications = notifications.into_iter().map(|one| (one.id.clone(), one)).collect();
+    snapshot.notification_routes = routes.into_iter().map(|one| (one.id.clone(), one)).collect();
     snapshot
 }
 
-fn notification(id: &str, agency: Option<&str>, min_level: Level, people: &[&str]) -> Notification {
-    Notification {
-        id: NotificationId::new(id).unwrap(),
+fn route(id: &str, agency: Option<&str>, min_level: Level, people: &[&str]) -> NotificationRoute {
+    NotificationRoute {
+        id: NotificationRouteId::new(id).unwrap(),
         agencies: agency.map(|id| AgencyId::new(id).unwrap()).into_iter().collect(),
         kinds: Vec::new(),
         min_level,
@@ -79,8 +79,8 @@ fn not_inhibited(snapshot: &Snapshot, own: &Arc<Rule>, of_source: &Arc<Rule>) ->
 #[test]
 fn an_alert_stands_for_another_where_it_reaches_everybody_whom_that_one_would() {
     let (own, of_source) = (own_rule, source_rule);
-    let piket = || notification("piket", Some("dlh"), Level::Waspada, &["sari"]);
-    let head = |level| notification("kepala", None, level, &["budi"]);
+    let piket = || route("piket", Some("dlh"), Level::Waspada, &["sari"]);
+    let head = |level| route("kepala", None, level, &["budi"]);
     let (nobody, waspada, siaga) = (Vec::new(), Some(Level::Waspada), Some(Level::Siaga));
     let cases = [
         ("people of the agency", vec![piket()], own(2, &[]), of_source(1, &[]), [None, waspada]),
@@ -110,25 +110,25 @@ fn an_alert_stands_for_another_where_it_reaches_everybody_whom_that_one_would() 
         ),
         (
             "the agency of others",
-            vec![notification("lain", Some("lain"), Level::Waspada, &["sari"])],
+            vec![route("lain", Some("lain"), Level::Waspada, &["sari"])],
             own(1, &[]),
             of_source(1, &[]),
             [waspada, waspada],
         ),
         (
             "who can be reached by nothing",
-            vec![notification("piket", None, Level::Waspada, &["tono"])],
+            vec![route("piket", None, Level::Waspada, &["tono"])],
             own(1, &[]),
             of_source(1, &[]),
             [waspada, waspada],
         ),
     ];
-    for (name, notifications, own, of_source, expected) in cases {
-        assert_eq!(not_inhibited(&registered(notifications), &own, &of_source), expected, "{name}");
+    for (name, routes, own, of_source, expected) in cases {
+        assert_eq!(not_inhibited(&registered(routes), &own, &of_source), expected, "{name}");
     }
 }
 
-fn any_notification(place: usize) -> impl Strategy<Value = Notification> {
+fn any_route(place: usize) -> impl Strategy<Value = NotificationRoute> {
     let agency = prop_oneof![Just(None), Just(Some("dlh")), Just(Some("lain"))];
     let kinds = prop_oneof![Just(vec![]), Just(vec![StationKind::Mangrove]), Just(vec![StationKind::Air])];
     let about = prop_oneof![Just(About::Both), Just(About::Technical), Just(About::Environment)];
@@ -136,12 +136,12 @@ fn any_notification(place: usize) -> impl Strategy<Value = Notification> {
     (agency, kinds, about, 1u8..4, people).prop_map(move |(agency, kinds, about, level, people)| {
         let id = format!("nomor-{place}");
         let level = Level::from_code(level).unwrap();
-        Notification { kinds, about, ..notification(&id, agency, level, &people) }
+        NotificationRoute { kinds, about, ..route(&id, agency, level, &people) }
     })
 }
 
-fn any_notifications() -> impl Strategy<Value = Vec<Notification>> {
-    (any_notification(0), any_notification(1), any_notification(2), 0usize..4)
+fn any_routes() -> impl Strategy<Value = Vec<NotificationRoute>> {
+    (any_route(0), any_route(1), any_route(2), 0usize..4)
         .prop_map(|(a, b, c, count)| [a, b, c].into_iter().take(count).collect())
 }
 
@@ -150,11 +150,11 @@ proptest! {
     /// the station; and something that reaches nobody spares nobody anything.
     #[test]
     fn nobody_is_spared_a_message_for_one_that_does_not_reach_them(
-        notifications in any_notifications(),
+        routes in any_routes(),
         levels in (1usize..4, 1usize..4),
         programs in (any::<bool>(), any::<bool>()),
     ) {
-        let snapshot = registered(notifications);
+        let snapshot = registered(routes);
         let channels = |told: bool| if told { vec!["komando"] } else { vec![] };
         let own = own_rule(levels.0, &channels(programs.0));
         let of_source = source_rule(levels.1, &channels(programs.1));

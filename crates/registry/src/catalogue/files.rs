@@ -103,7 +103,7 @@ impl Reader {
             deployments,
             channels,
             people,
-            notifications,
+            notification_routes,
             routes,
             rules,
             devices,
@@ -117,7 +117,9 @@ impl Reader {
             Kind::Deployment => keep_deployment(deployments, fields, errors),
             Kind::Channel => keep(channels, fields, errors, read::channel, |channel| channel.id().clone()),
             Kind::Person => keep(people, fields, errors, read::person, |person| person.id.clone()),
-            Kind::Notification => keep(notifications, fields, errors, read::notification, |entry| entry.id.clone()),
+            Kind::Notification => {
+                keep(notification_routes, fields, errors, read::notification, |entry| entry.id.clone())
+            }
             Kind::Route => keep_route(routes, fields, errors),
             Kind::Rule => keep(rules, fields, errors, read::rule, |rule| rule.id.clone()),
             Kind::Device => keep(devices, fields, errors, read::device, |device| device.username.clone()),

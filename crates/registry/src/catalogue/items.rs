@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bakau_model::{
-    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, InstrumentId, NotificationId, PersonId, RuleId,
+    AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, InstrumentId, NotificationRouteId, PersonId, RuleId,
     StationId, UtcMillis,
 };
 
@@ -12,8 +12,8 @@ use super::{
     fields::Lines,
 };
 use crate::snapshot::{
-    Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Instrument, Notification,
-    Person, Route, Rule, Snapshot, Station,
+    Agency, Channel, City, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Instrument,
+    NotificationRoute, Person, Route, Rule, Snapshot, Station,
 };
 
 bakau_model::words! {
@@ -77,7 +77,7 @@ pub(crate) struct Items {
     pub(crate) deployments: BTreeMap<DeploymentKey, Item<DeploymentEntry>>,
     pub(crate) channels: BTreeMap<ChannelId, Item<Channel>>,
     pub(crate) people: BTreeMap<PersonId, Item<Person>>,
-    pub(crate) notifications: BTreeMap<NotificationId, Item<Notification>>,
+    pub(crate) notification_routes: BTreeMap<NotificationRouteId, Item<NotificationRoute>>,
     /// In the order in which they are tried.
     pub(crate) routes: Vec<Item<Route>>,
     pub(crate) rules: BTreeMap<RuleId, Item<Rule>>,
@@ -110,7 +110,7 @@ impl Items {
             deployments: BTreeMap::new(),
             channels: all(snapshot.channels.values(), |channel| channel.id().clone()),
             people: all(snapshot.people.values(), |person| person.id.clone()),
-            notifications: all(snapshot.notifications.values(), |entry| entry.id.clone()),
+            notification_routes: all(snapshot.notification_routes.values(), |entry| entry.id.clone()),
             routes: snapshot.routes.iter().cloned().map(Item::registered).collect(),
             rules: all(snapshot.rules.values().map(AsRef::as_ref), |rule| rule.id.clone()),
             devices: all(snapshot.devices.values(), |device| device.username.clone()),
@@ -276,7 +276,7 @@ impl Merged {
         over(&mut items.instruments, &files.instruments, prune);
         over(&mut items.channels, &files.channels, prune);
         over(&mut items.people, &files.people, prune);
-        over(&mut items.notifications, &files.notifications, prune);
+        over(&mut items.notification_routes, &files.notification_routes, prune);
         over(&mut items.rules, &files.rules, prune);
         over(&mut items.devices, &files.devices, prune);
         for rule in items.rules.values_mut() {

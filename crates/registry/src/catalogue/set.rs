@@ -87,7 +87,7 @@ impl References<'_> {
                 self.refer(item, "channels", Kind::Channel, channel.as_str(), errors);
             }
         }
-        for item in items.notifications.values() {
+        for item in items.notification_routes.values() {
             for agency in &item.value.agencies {
                 self.refer(item, "agencies", Kind::Agency, agency.as_str(), errors);
             }
@@ -139,7 +139,7 @@ impl References<'_> {
     }
 }
 
-/// Rules tell programs directly and people by notifications, in which everybody has an address for some channel.
+/// Rules tell programs directly and people by notification routes, in which everybody has an address for some channel.
 fn reached(items: &Items, errors: &mut Errors) {
     for item in items.rules.values() {
         let channels = item.value.channels.iter().filter_map(|id| items.channels.get(id));
@@ -147,7 +147,7 @@ fn reached(items: &Items, errors: &mut Errors) {
             errors.add(&item.at("channels"), "rule_tells_people", &[("id", channel.value.id())]);
         }
     }
-    for item in items.notifications.values() {
+    for item in items.notification_routes.values() {
         let channels = || item.value.channels.iter().filter_map(|id| items.channels.get(id));
         for channel in channels().filter(|channel| matches!(channel.value, Channel::Webhook { .. })) {
             errors.add(&item.at("channels"), "notification_tells_programs", &[("id", channel.value.id())]);

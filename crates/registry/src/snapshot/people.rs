@@ -1,6 +1,6 @@
 //! Who is told of alerts, of which, and by which ways.
 
-use bakau_model::{AgencyId, ChannelId, Language, Level, NotificationId, PersonId, StationKind};
+use bakau_model::{AgencyId, ChannelId, Language, Level, NotificationRouteId, PersonId, StationKind};
 use serde::{Deserialize, Serialize};
 
 /// How the connection to a mail server is protected.
@@ -105,7 +105,7 @@ pub struct Person {
     pub telegram_chat: Option<i64>,
 }
 
-/// What kind of alerts a notification is about.
+/// What kind of alerts a notification route is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
@@ -118,12 +118,12 @@ pub enum About {
     Both,
 }
 
-/// Which alerts go to which people by which channels.
+/// Which alerts go to which people by which channels: an entry `[[notification]]` of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Notification {
+pub struct NotificationRoute {
     /// Text id.
-    pub id: NotificationId,
+    pub id: NotificationRouteId,
     /// Only alerts at stations of these agencies; of all where empty.
     #[serde(default)]
     pub agencies: Vec<AgencyId>,

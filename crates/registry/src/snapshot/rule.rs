@@ -225,7 +225,7 @@ pub struct Rule {
     pub repeat_s: Option<u32>,
     /// Where the figures come from and how sure they are.
     pub source: Text,
-    /// The webhooks that are told directly; people are told by notifications.
+    /// The webhooks that are told directly; people are told by notification routes.
     #[serde(default)]
     pub channels: Vec<ChannelId>,
 }

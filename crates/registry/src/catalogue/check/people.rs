@@ -1,4 +1,4 @@
-//! Checks of people, of the ways to reach them, and of notifications.
+//! Checks of people, of the ways to reach them, and of notification routes.
 
 use bakau_model::Level;
 
@@ -54,7 +54,7 @@ pub(crate) fn person(fields: &mut Fields<'_, '_>, name: Option<&str>) {
     }
 }
 
-/// Checks whom a notification reaches and from which level.
+/// Checks whom a notification route reaches and from which level.
 pub(crate) fn notification(
     fields: &mut Fields<'_, '_>,
     min_level: Option<Level>,

@@ -1,10 +1,10 @@
-//! People, the ways to reach them, and notifications.
+//! People, the ways to reach them, and notification routes.
 
 use bakau_model::{AgencyId, ChannelId, Language, Level, PersonId, StationKind};
 
 use crate::{
     catalogue::{check, fields::Fields},
-    snapshot::{Channel, MailSecurity, Notification, Person, telegram_url},
+    snapshot::{Channel, MailSecurity, NotificationRoute, Person, telegram_url},
 };
 
 pub(crate) fn channel(fields: &mut Fields<'_, '_>) -> Option<Channel> {
@@ -59,7 +59,7 @@ pub(crate) fn person(fields: &mut Fields<'_, '_>) -> Option<Person> {
     Some(Person { id: id?, name: name?, language: language.unwrap_or_default(), email, telegram_chat })
 }
 
-pub(crate) fn notification(fields: &mut Fields<'_, '_>) -> Option<Notification> {
+pub(crate) fn notification(fields: &mut Fields<'_, '_>) -> Option<NotificationRoute> {
     let (id, min_level) = (fields.required("id"), fields.required::<Level>("min_level"));
     let (agencies, kinds) =
         (fields.optional::<Vec<AgencyId>>("agencies"), fields.optional::<Vec<StationKind>>("kinds"));
@@ -73,7 +73,7 @@ pub(crate) fn notification(fields: &mut Fields<'_, '_>) -> Option<Notification> 
         ("channels", channels.as_ref().map(Vec::len)),
     ];
     check::notification(fields, min_level, &lists);
-    Some(Notification {
+    Some(NotificationRoute {
         id: id?,
         agencies: agencies.unwrap_or_default(),
         kinds: kinds.unwrap_or_default(),
