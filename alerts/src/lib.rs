@@ -1,7 +1,7 @@
 //! Observation -> alert -> delivered notification.
 //!
 //! The walk: `engine` decides (pure), the runner feeds it from the spool and commits its decisions together with
-//! the notices they owe, the outbox delivers those until somebody has them. `settled` answers afterwards, from
+//! the notifications they owe, the outbox delivers those until somebody has them. `settled` answers afterwards, from
 //! stored observations alone, what happened.
 
 mod config;
@@ -21,7 +21,7 @@ mod testing;
 mod tests;
 mod view;
 
-pub use bakau_model::{AlertId, ConditionKind, NoticeKind, NoticeState};
+pub use bakau_model::{AlertId, ConditionKind, NotificationKind, NotificationState};
 pub use config::AlertsConfig;
 pub use db::DbError;
 pub use delivery::{
@@ -35,7 +35,7 @@ pub use message::chart::ChartSource;
 pub use runner::sources::{NoSources, Sources};
 pub use settled::Episode;
 pub use view::{
-    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NoticeView, OutboxView, SettledQuery,
+    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NotificationView, OutboxView, SettledQuery,
     TransitionView,
 };
 

@@ -34,7 +34,7 @@ impl Metrics {
     fn register() -> Result<Self, prometheus::Error> {
         let decision: HistogramOpts = histogram_opts!(
             "bakau_alerts_decision_seconds",
-            "From the arrival of a value to the commit of the alert and its notices",
+            "From the arrival of a value to the commit of the alert and its notifications",
             DECISION_BOUNDS.to_vec()
         );
         Ok(Self {
@@ -43,23 +43,26 @@ impl Metrics {
                 &["level"]
             )?,
             deliveries: register_int_counter_vec!(
-                Opts::new("bakau_alerts_deliveries_total", "Attempts to deliver a notice, by channel and verdict"),
+                Opts::new(
+                    "bakau_alerts_deliveries_total",
+                    "Attempts to deliver a notification, by channel and verdict"
+                ),
                 &["channel", "verdict"]
             )?,
             outbox_oldest_seconds: register_int_gauge!(
                 "bakau_alerts_outbox_oldest_seconds",
-                "Age of the oldest notice not yet delivered; 0 when none waits"
+                "Age of the oldest notification not yet delivered; 0 when none waits"
             )?,
             channel_oldest_seconds: register_int_gauge_vec!(
                 Opts::new(
                     "bakau_alerts_channel_oldest_seconds",
-                    "Age of the oldest notice not yet delivered, by channel; 0 when none waits"
+                    "Age of the oldest notification not yet delivered, by channel; 0 when none waits"
                 ),
                 &["channel"]
             )?,
             escalations: register_int_counter!(
                 "bakau_alerts_escalations_total",
-                "Notices that did not reach their recipient, so that others were told"
+                "Notifications that did not reach their recipient, so that others were told"
             )?,
             cursor: register_int_gauge!("bakau_alerts_cursor", "Last spool batch evaluated and committed (cursor B)")?,
             decision_seconds: register_histogram!(decision)?,

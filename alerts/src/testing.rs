@@ -13,8 +13,8 @@ use bakau_registry::{
 };
 
 use crate::{
-    NoticeKind,
-    db::DueNotice,
+    NotificationKind,
+    db::DueNotification,
     engine::{Reason, RuleSet, Subject, Transition, WatchedRule},
     message::facts::Facts,
 };
@@ -175,12 +175,12 @@ pub(crate) fn snapshot(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
     snapshot
 }
 
-/// A notice of facts, for a person or for a program.
-pub(crate) fn notice(facts: Facts, person: Option<&Person>) -> DueNotice {
-    DueNotice {
+/// A notification of facts, for a person or for a program.
+pub(crate) fn notification(facts: Facts, person: Option<&Person>) -> DueNotification {
+    DueNotification {
         id: 1,
         transition: 1,
-        kind: NoticeKind::Transition,
+        kind: NotificationKind::Transition,
         person: person.map(|person| person.id.clone()),
         channel: ChannelId::new("piket").unwrap(),
         urgency: facts.level,

@@ -1,8 +1,8 @@
 //! What pages and the API see of alerts.
 
 use bakau_model::{
-    AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Flag, Level, NoticeKind, NoticeState,
-    PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
+    AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Flag, Level, NotificationKind,
+    NotificationState, PersonId, RuleId, SourceName, StationId, Text, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -107,13 +107,13 @@ pub struct TransitionView {
     pub decided_at: UtcMillis,
     /// Registry revision of the rules in force.
     pub rule_revision: u64,
-    /// Notices were held back by a mute that lasted until then.
+    /// Notifications were held back by a mute that lasted until then.
     pub muted_until: Option<UtcMillis>,
 }
 
-/// One notice owed to one receiver, and its attempts so far.
+/// One notification owed to one receiver, and its attempts so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NoticeView {
+pub struct NotificationView {
     /// Number in the outbox.
     pub id: i64,
     /// The transition it tells of ([`TransitionView::id`]).
@@ -121,7 +121,7 @@ pub struct NoticeView {
     /// The alert.
     pub alert: AlertId,
     /// Why it is sent.
-    pub kind: NoticeKind,
+    pub kind: NotificationKind,
     /// Who is told; none where a rule tells a webhook directly.
     pub person: Option<PersonId>,
     /// The channel.
@@ -129,7 +129,7 @@ pub struct NoticeView {
     /// Who gets it, in the channel's own words.
     pub recipient: String,
     /// Where it stands.
-    pub state: NoticeState,
+    pub state: NotificationState,
     /// Attempts made.
     pub attempts: u32,
     /// When it is tried next; only while pending.
@@ -140,7 +140,7 @@ pub struct NoticeView {
     pub deliveries: Vec<DeliveryView>,
 }
 
-/// One attempt to deliver a notice.
+/// One attempt to deliver a notification.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeliveryView {
     /// 1 for the first attempt.
@@ -160,17 +160,17 @@ pub struct DeliveryView {
 /// How the outbox is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OutboxView {
-    /// Notices that nobody has yet.
+    /// Notifications that nobody has yet.
     pub waiting: u64,
     /// Those of them that were tried at least once.
     pub retrying: u64,
-    /// Notices that were given up.
+    /// Notifications that were given up.
     pub failed: u64,
     /// Since when the oldest one waits.
     pub oldest: Option<UtcMillis>,
 }
 
-/// An alert with its decision log and its notices.
+/// An alert with its decision log and its notifications.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertDetail {
     /// The alert.
@@ -179,8 +179,8 @@ pub struct AlertDetail {
     pub transitions: Vec<TransitionView>,
     /// Who acknowledged it at which level, oldest first.
     pub acknowledgements: Vec<Acknowledgement>,
-    /// Its notices, oldest first.
-    pub notices: Vec<NoticeView>,
+    /// Its notifications, oldest first.
+    pub notifications: Vec<NotificationView>,
 }
 
 /// Which alerts to list, newest decision first.

@@ -257,8 +257,8 @@ fn a_mark_that_a_station_is_acknowledged_says_that_it_is_about_its_level() {
 #[test]
 fn the_status_page_says_when_nobody_is_told_and_never_that_what_was_given_up_is_delivered() {
     let mut view = status(Language::Id);
-    let notices = view.status.outbox.as_mut().unwrap();
-    (notices.waiting, notices.failed) = (0, 3);
+    let notifications = view.status.outbox.as_mut().unwrap();
+    (notifications.waiting, notifications.failed) = (0, 3);
     let html = page::status(&view).unwrap();
     assert!(html.contains("Tidak ada pemberitahuan yang menunggu.") && !html.contains("terkirim."), "{html}");
     view.status.outbox.as_mut().unwrap().has_recipients = false;

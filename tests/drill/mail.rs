@@ -58,17 +58,17 @@ impl Rig {
         Ok(())
     }
 
-    /// The notices by mail of all alerts: attempts made altogether, and how many wait.
-    async fn notices(&self) -> Result<(u64, usize)> {
+    /// The notifications by mail of all alerts: attempts made altogether, and how many wait.
+    async fn notifications(&self) -> Result<(u64, usize)> {
         let (mut attempts, mut waiting) = (0, 0);
         let listed = self.house.bakau.json("/api/v1/alerts").await?;
         for alert in listed["alerts"].as_array().context("alerts are listed")? {
             let id = alert["id"].as_str().context("an alert has an id")?;
             let alert = self.house.bakau.json(&format!("/api/v1/alerts/{id}")).await?;
-            let notices = alert["notices"].as_array().cloned().unwrap_or_default();
-            for notice in notices.iter().filter(|notice| notice["channel"] == "surel") {
-                attempts += notice["attempts"].as_u64().unwrap_or(0);
-                waiting += usize::from(notice["state"] == "pending");
+            let notifications = alert["notifications"].as_array().cloned().unwrap_or_default();
+            for notification in notifications.iter().filter(|notification| notification["channel"] == "surel") {
+                attempts += notification["attempts"].as_u64().unwrap_or(0);
+                waiting += usize::from(notification["state"] == "pending");
             }
         }
         Ok((attempts, waiting))
@@ -99,17 +99,17 @@ pub(crate) async fn drill(away: Duration) -> Result<()> {
         wait::until("the webhook, which is not held up", PATIENCE, others).await?;
     }
     tokio::time::sleep_until((begun + away).into()).await;
-    let (attempts, waiting) = rig.notices().await?;
+    let (attempts, waiting) = rig.notifications().await?;
     ensure!(rig.house.smtp.mails().is_empty() && waiting == wanted, "{waiting} of {wanted} mails wait");
     println!("  while away: {wanted} mails waited, {attempts} attempts failed, webhook deliveries {expected}");
     println!("  told by Telegram instead after five minutes: {}", rig.escalated());
     rig.house.smtp.back().await?;
     let back = Instant::now();
-    let all = async || Ok((rig.notices().await?.1 == 0).then_some(()));
+    let all = async || Ok((rig.notifications().await?.1 == 0).then_some(()));
     let arrived = wait::until("every mail", OTHERS_WITHIN + PATIENCE, all).await;
     arrived.with_context(|| rig.house.bakau.log_tail())?;
     judge(&rig.house.smtp.mails(), back)?;
-    println!("  attempts altogether {}", rig.notices().await?.0);
+    println!("  attempts altogether {}", rig.notifications().await?.0);
     rig.house.bakau.stop()
 }
 

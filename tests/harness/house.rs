@@ -22,7 +22,7 @@ pub const PUBLIC_URL: &str = "https://bakau.kota.example";
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A rule about low oxygen, as notices quote it.
+/// A rule about low oxygen, as notifications quote it.
 pub const RULE: &str = r#"
 [[rule]]
 id = "do-rendah"
@@ -101,7 +101,7 @@ impl House {
         waited.with_context(|| self.bakau.log_tail())
     }
 
-    /// The only alert, with notices, once there is one.
+    /// The only alert, with notifications, once there is one.
     ///
     /// # Errors
     /// When there is none.
@@ -114,15 +114,15 @@ impl House {
         self.bakau.json(&format!("/api/v1/alerts/{id}")).await
     }
 
-    /// The notice over a channel, once `met` holds for it.
+    /// The notification over a channel, once `met` holds for it.
     ///
     /// # Errors
     /// When it never does.
-    pub async fn notice(&self, channel: &str, what: &str, met: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn notification(&self, channel: &str, what: &str, met: impl Fn(&Value) -> bool) -> Result<Value> {
         let look = async || {
             let alert = self.alert().await?;
-            let notices = alert["notices"].as_array().cloned().unwrap_or_default();
-            Ok(notices.into_iter().find(|notice| notice["channel"] == channel && met(notice)))
+            let notifications = alert["notifications"].as_array().cloned().unwrap_or_default();
+            Ok(notifications.into_iter().find(|notification| notification["channel"] == channel && met(notification)))
         };
         wait::until(what, PATIENCE, look).await.with_context(|| self.bakau.log_tail())
     }

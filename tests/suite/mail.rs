@@ -114,15 +114,15 @@ async fn mail_that_was_refused_or_met_nobody_arrives_when_the_server_is_back() -
     let pictured = async || Ok(house.telegram.calls().get(1).cloned());
     let picture = wait::until("the chart after it", PATIENCE, pictured).await?;
     assert!(picture.method == "sendPhoto" && 1_000 < picture.bytes, "{picture:?}");
-    let waiting = house.notice("surel", "a failed attempt", |notice| notice["attempts"] != 0).await?;
+    let waiting = house.notification("surel", "a failed attempt", |notification| notification["attempts"] != 0).await?;
     assert_eq!(waiting["state"], "pending", "{waiting}");
     house.smtp.answer("451 4.3.0 sebentar").await?;
     house.smtp.back().await?;
-    let refused = |notice: &Value| notice["last_result"].as_str().is_some_and(|text| text.contains("451"));
-    house.notice("surel", "a refusal for the moment", refused).await?;
+    let refused = |notification: &Value| notification["last_result"].as_str().is_some_and(|text| text.contains("451"));
+    house.notification("surel", "a refusal for the moment", refused).await?;
     house.smtp.answer("").await?;
     house.mails(1).await?;
-    house.notice("surel", "the delivery", |notice| notice["state"] == "sent").await?;
+    house.notification("surel", "the delivery", |notification| notification["state"] == "sent").await?;
     assert_eq!(house.smtp.mails().len(), 1, "once");
     assert!(!house.log()?.contains(TOKEN), "the bot's token is in the log");
     house.bakau.stop()
@@ -141,7 +141,7 @@ async fn mail_on_its_way_at_a_kill_is_sent_again_under_the_same_id() -> Result<(
     house.bakau.start().await?;
     let mails = house.mails(2).await?;
     assert_eq!(mails[0].header("message-id"), mails[1].header("message-id"), "mail programs show it once");
-    house.notice("surel", "the delivery", |notice| notice["state"] == "sent").await?;
+    house.notification("surel", "the delivery", |notification| notification["state"] == "sent").await?;
     assert_eq!(house.smtp.mails().len(), 2);
     house.bakau.stop()
 }
@@ -155,9 +155,9 @@ async fn who_cannot_be_reached_by_mail_is_told_by_telegram() -> Result<()> {
     let called = async || Ok(house.telegram.calls().first().cloned());
     let call = wait::until("a Telegram message", PATIENCE, called).await.with_context(|| house.bakau.log_tail())?;
     assert!(call.body["text"].as_str().is_some_and(|text| text.contains("Diteruskan kepada Anda")), "{call:?}");
-    let failed = house.notice("surel", "the failure", |notice| notice["state"] == "failed").await?;
+    let failed = house.notification("surel", "the failure", |notification| notification["state"] == "failed").await?;
     assert!(failed["last_result"].as_str().is_some_and(|text| text.contains("no such user")), "{failed}");
-    house.notice("telegram", "the delivery", |notice| notice["state"] == "sent").await?;
+    house.notification("telegram", "the delivery", |notification| notification["state"] == "sent").await?;
     let metrics = reqwest::get(house.bakau.url("/metrics")?).await?.text().await?;
     for line in ["bakau_alerts_escalations_total 1", "bakau_alerts_channel_oldest_seconds{channel=\"surel\"} 0"] {
         assert!(metrics.contains(line), "{line}");

@@ -15,7 +15,7 @@ use super::{
     rows::{all, execute, first, optional_person, parsed, value},
 };
 use crate::{
-    AlertId, AlertView, NoticeKind, NoticeState,
+    AlertId, AlertView, NotificationKind, NotificationState,
     engine::{Mute, Reason, Remembered, Reminder, Requester, SlotKey, Subject, WaitingKey},
     message::facts::Facts,
     recipients::routes::Recipient,
@@ -59,7 +59,7 @@ pub(crate) enum Decision {
 }
 
 impl Db {
-    /// Writes decisions, notices, states and cursor together; gives the alerts as they are now.
+    /// Writes decisions, notifications, states and cursor together; gives the alerts as they are now.
     pub(crate) async fn commit(&self, commit: Arc<Commit>) -> Result<Vec<AlertView>, DbError> {
         self.writer.run(move |connection| write(connection, &commit)).await
     }
@@ -140,12 +140,12 @@ fn record_acknowledgement(
         let person = by.person.as_ref().map(PersonId::as_str);
         execute(connection, statement, params![alert.bytes(), level.code(), by.name, person, at.get(), note])?;
     }
-    // Nobody needs to be reminded of what is acknowledged. First notices stay owed.
+    // Nobody needs to be reminded of what is acknowledged. First notifications stay owed.
     cancel_reminders(connection, alert, Some(level), "acknowledged")
 }
 
-/// A change of level and the notices it owes: to the recipients of the rule on the way up, to whoever was told on the way
-/// down and of what is known about it; to nobody where there are no recipients.
+/// A change of level and the notifications it owes: on the way up to the recipients of the rule, on the way down to those
+/// who were notified, and so for what becomes known about it; to nobody where there are no recipients.
 fn record_transition(
     connection: &Connection,
     facts: &Facts,
@@ -155,7 +155,7 @@ fn record_transition(
     write_alert(connection, facts)?;
     let transition = write_transition(connection, facts, muted_until, received_at)?;
     let told = told(connection, facts.alert)?;
-    let notice = Notice {
+    let notification = Notification {
         transition,
         alert: facts.alert,
         sequence: facts.sequence,
@@ -165,7 +165,7 @@ fn record_transition(
     };
     if let Some(recipients) = recipients {
         let recipients = if facts.previous_level < facts.level { recipients } else { &told };
-        write_notices(connection, &notice, recipients)?;
+        write_notifications(connection, &notification, recipients)?;
     }
     if facts.level == Level::Normal {
         return cancel_reminders(connection, facts.alert, None, "the alert is over");
@@ -178,7 +178,7 @@ fn record_transition(
     Ok(())
 }
 
-/// A reminder to everybody who was told; its notices have changed, so the alert is shown and the outbox is woken.
+/// A reminder to everybody who was told; its notifications have changed, so the alert is shown and the outbox is woken.
 fn record_reminder(connection: &Connection, reminder: &Reminder) -> Result<Option<AlertId>, DbError> {
     let select = "SELECT id FROM transitions WHERE alert = ? AND sequence = ?";
     let found =
@@ -187,7 +187,7 @@ fn record_reminder(connection: &Connection, reminder: &Reminder) -> Result<Optio
     let told = told(connection, reminder.alert)?;
     // Who has not got the last one needs no second one.
     cancel_reminders(connection, reminder.alert, None, "a newer reminder followed")?;
-    let notice = Notice {
+    let notification = Notification {
         transition,
         alert: reminder.alert,
         sequence: reminder.sequence,
@@ -195,7 +195,7 @@ fn record_reminder(connection: &Connection, reminder: &Reminder) -> Result<Optio
         at: reminder.decided_at,
         muted_until: reminder.muted_until,
     };
-    write_notices(connection, &notice, &told)?;
+    write_notifications(connection, &notification, &told)?;
     Ok(Some(reminder.alert))
 }
 
@@ -269,9 +269,9 @@ fn write_transition(
     Ok(id)
 }
 
-/// What the notices of one decision have in common.
+/// What the notifications of one decision have in common.
 #[derive(Debug)]
-struct Notice {
+struct Notification {
     transition: i64,
     alert: AlertId,
     sequence: u32,
@@ -287,7 +287,7 @@ fn told(connection: &Connection, alert: AlertId) -> Result<Vec<Recipient>, DbErr
     let sql = "SELECT person, channel, recipient, max(outbox.id) FROM outbox
          JOIN transitions ON transitions.id = transition_id
          WHERE alert = ? AND (state <> ? OR kind = 'reminder') GROUP BY person, channel ORDER BY person, channel";
-    all(connection, sql, params![alert.bytes(), NoticeState::Cancelled.code()], |row| {
+    all(connection, sql, params![alert.bytes(), NotificationState::Cancelled.code()], |row| {
         Ok(Recipient {
             person: optional_person(row, "person")?,
             channel: parsed(row, "channel", "channel id")?,
@@ -302,31 +302,37 @@ fn cancel_reminders(connection: &Connection, alert: AlertId, up_to: Option<Level
     let cancel = "UPDATE outbox SET state = ?, last_result = ? WHERE state = 0 AND kind = 'reminder'
          AND transition_id IN (SELECT id FROM transitions WHERE alert = ? AND to_level <= ?)";
     let up_to = up_to.unwrap_or(Level::Awas).code();
-    execute(connection, cancel, params![NoticeState::Cancelled.code(), why, alert.bytes(), up_to])
+    execute(connection, cancel, params![NotificationState::Cancelled.code(), why, alert.bytes(), up_to])
 }
 
-fn write_notices(connection: &Connection, notice: &Notice, recipients: &[Recipient]) -> Result<(), DbError> {
-    let kind = if notice.number == 0 { NoticeKind::Transition } else { NoticeKind::Reminder };
+fn write_notifications(
+    connection: &Connection,
+    notification: &Notification,
+    recipients: &[Recipient],
+) -> Result<(), DbError> {
+    let kind = if notification.number == 0 { NotificationKind::Transition } else { NotificationKind::Reminder };
     for recipient in recipients {
-        let (state, result) = match notice.muted_until {
-            Some(until) => (NoticeState::Cancelled, Some(format!("muted until {until}"))),
-            None if recipient.reachable => (NoticeState::Pending, None),
-            None => (NoticeState::Failed, Some("no address for any channel: add one with `bakau apply`".to_owned())),
+        let (state, result) = match notification.muted_until {
+            Some(until) => (NotificationState::Cancelled, Some(format!("muted until {until}"))),
+            None if recipient.reachable => (NotificationState::Pending, None),
+            None => {
+                (NotificationState::Failed, Some("no address for any channel: add one with `bakau apply`".to_owned()))
+            }
         };
         let insert = "INSERT INTO outbox (transition_id, kind, number, person, channel, recipient, state, created_at,
                                  next_attempt_at, idempotency_key, last_result)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let row = params![
-            notice.transition,
+            notification.transition,
             kind.key(),
-            notice.number,
+            notification.number,
             recipient.person.as_ref().map(PersonId::as_str),
             recipient.channel.as_str(),
             recipient.address,
             state.code(),
-            notice.at.get(),
-            notice.at.get(),
-            idempotency_key(notice, recipient),
+            notification.at.get(),
+            notification.at.get(),
+            idempotency_key(notification, recipient),
             result,
         ];
         execute(connection, insert, row)?;
@@ -335,12 +341,13 @@ fn write_notices(connection: &Connection, notice: &Notice, recipients: &[Recipie
 }
 
 /// The same for every attempt, so that a receiver can drop what it already has.
-fn idempotency_key(notice: &Notice, recipient: &Recipient) -> String {
+fn idempotency_key(notification: &Notification, recipient: &Recipient) -> String {
     let mut hash = Sha256::new();
+    // An older word for a notification: another one would change every key.
     hash.update(b"bakau notice 1\0");
-    hash.update(notice.alert.bytes());
-    hash.update(notice.sequence.to_be_bytes());
-    hash.update(notice.number.to_be_bytes());
+    hash.update(notification.alert.bytes());
+    hash.update(notification.sequence.to_be_bytes());
+    hash.update(notification.number.to_be_bytes());
     hash.update(recipient.channel.as_str().as_bytes());
     hash.update([0]);
     hash.update(recipient.person.as_ref().map_or("", PersonId::as_str).as_bytes());

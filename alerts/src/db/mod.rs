@@ -1,7 +1,7 @@
 //! alerts.db: engine state with cursor B, decision log, alerts, outbox, delivery log and command inbox.
 //!
-//! One connection writes; what belongs together (decision, notices, state, cursor) is one transaction with full fsync.
-//! Questions never wait for it.
+//! One connection writes; what belongs together (decision, notifications, state, cursor) is one transaction with full
+//! fsync. Questions never wait for it.
 
 mod ahead;
 mod commands;
@@ -29,7 +29,7 @@ use schema::ALERTS;
 
 pub(crate) use commands::{Command, Outcome, StoredCommand};
 pub(crate) use commit::{Commit, Decision};
-pub(crate) use outbox::{Attempt, Backlog, DueNotice, Escalation, Head, Unreached};
+pub(crate) use outbox::{Attempt, Backlog, DueNotification, Escalation, Head, Unreached};
 
 /// Why the alert database failed.
 #[derive(Debug, thiserror::Error)]

@@ -11,10 +11,12 @@ use super::{
     read::acknowledgement,
     rows::{all, execute, first, level, optional_person, parsed, text, time},
 };
-use crate::{Acknowledgement, AlertId, NoticeKind, NoticeState, delivery::escalate::Way, message::facts::Facts};
+use crate::{
+    Acknowledgement, AlertId, NotificationKind, NotificationState, delivery::escalate::Way, message::facts::Facts,
+};
 
-/// The next notice of one alert for one recipient; later ones wait for it, so that nobody reads of a level after the
-/// one that followed it.
+/// The next notification of one alert for one recipient; later ones wait for it, so that nobody reads of a level after
+/// the one that followed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) id: i64,
@@ -23,12 +25,12 @@ pub(crate) struct Head {
     pub(crate) urgency: Level,
 }
 
-/// A notice to be sent now.
+/// A notification to be sent now.
 #[derive(Debug, Clone)]
-pub(crate) struct DueNotice {
+pub(crate) struct DueNotification {
     pub(crate) id: i64,
     pub(crate) transition: i64,
-    pub(crate) kind: NoticeKind,
+    pub(crate) kind: NotificationKind,
     pub(crate) person: Option<PersonId>,
     pub(crate) channel: ChannelId,
     pub(crate) urgency: Level,
@@ -51,7 +53,7 @@ pub(crate) struct Backlog {
 /// One attempt and what follows from it.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    pub(crate) notice: i64,
+    pub(crate) notification: i64,
     pub(crate) transition: i64,
     /// 1 for the first.
     pub(crate) number: u32,
@@ -60,12 +62,12 @@ pub(crate) struct Attempt {
     pub(crate) http_status: Option<u16>,
     pub(crate) duration_ms: i64,
     pub(crate) detail: String,
-    pub(crate) state: NoticeState,
+    pub(crate) state: NotificationState,
     pub(crate) next_attempt_at: UtcMillis,
     pub(crate) escalations: Vec<Escalation>,
 }
 
-/// Which notices others are told of, when an attempt has reached nobody.
+/// Which notifications others are told of, when an attempt has reached nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unreached {
     /// The one that has failed for good.
@@ -74,24 +76,24 @@ pub(crate) enum Unreached {
     Waiting,
 }
 
-/// Who is told of a notice in place of its recipient, with the recipient in each channel's own words.
+/// Who is told of a notification in place of its recipient, with the recipient in each channel's own words.
 #[derive(Debug, Clone)]
 pub(crate) struct Escalation {
-    pub(crate) notice: i64,
+    pub(crate) notification: i64,
     pub(crate) transition: i64,
     pub(crate) facts: Facts,
     pub(crate) at: UtcMillis,
     pub(crate) ways: Vec<(Way, String)>,
 }
 
-/// Recipients looked at together; each is asked for its most urgent notice first.
+/// Recipients looked at together; each is asked for its most urgent notification first.
 const HEADS_AT_ONCE: i64 = 200;
-/// Each notice that gets through after an outage has so many others tried at once: all of them soon, where the receiver is
-/// back, and few in vain, where it is not.
+/// Notifications tried at once after one got through: all that wait are tried soon where the receiver is back, and few in
+/// vain where it is not.
 const FOLLOWERS: i64 = 8;
 
 impl Db {
-    /// Channels with pending notices.
+    /// Channels with pending notifications.
     pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, DbError> {
         let ask = |connection: &Connection| {
             let sql = "SELECT channel, min(next_attempt_at) AS next, min(created_at) AS oldest FROM outbox
@@ -125,20 +127,20 @@ impl Db {
         self.readers.run(ask).await
     }
 
-    /// Everything that is needed to send a notice.
-    pub(crate) async fn notice(&self, head: &Head) -> Result<DueNotice, DbError> {
+    /// Everything that is needed to send a notification.
+    pub(crate) async fn notification(&self, head: &Head) -> Result<DueNotification, DbError> {
         let (id, urgency) = (head.id, head.urgency);
-        self.readers.run(move |connection| due_notice(connection, id, urgency)).await
+        self.readers.run(move |connection| due_notification(connection, id, urgency)).await
     }
 
-    /// The notices that others are to be told of, once each: those of levels that nobody has acknowledged.
+    /// The notifications that others are to be told of, once each: those of levels that nobody has acknowledged.
     pub(crate) async fn unreached(
         &self,
-        notice: &DueNotice,
+        notification: &DueNotification,
         which: Unreached,
         at: UtcMillis,
     ) -> Result<Vec<Escalation>, DbError> {
-        let (id, transition) = (notice.id, notice.transition);
+        let (id, transition) = (notification.id, notification.transition);
         self.readers.run(move |connection| unreached(connection, which, (id, transition), at)).await
     }
 
@@ -167,16 +169,17 @@ impl Db {
     }
 }
 
-fn due_notice(connection: &Connection, id: i64, urgency: Level) -> Result<DueNotice, DbError> {
-    let sql = "SELECT transition_id, outbox.kind AS notice_kind, person, channel, attempts, created_at,
+fn due_notification(connection: &Connection, id: i64, urgency: Level) -> Result<DueNotification, DbError> {
+    let sql = "SELECT transition_id, outbox.kind AS notification_kind, person, channel, attempts, created_at,
                 idempotency_key, facts, ack_level, ack_by, ack_person, ack_at, ack_note
          FROM outbox JOIN transitions ON transitions.id = transition_id JOIN alerts ON alerts.id = alert
          WHERE outbox.id = ?";
     let found = first(connection, sql, [id], |row| {
-        Ok(DueNotice {
+        Ok(DueNotification {
             id,
             transition: row.get("transition_id")?,
-            kind: NoticeKind::from_key(text(row, "notice_kind")?).ok_or(DbError::Damaged("notice kind"))?,
+            kind: NotificationKind::from_key(text(row, "notification_kind")?)
+                .ok_or(DbError::Damaged("notification kind"))?,
             person: optional_person(row, "person")?,
             channel: channel(row)?,
             urgency,
@@ -193,12 +196,12 @@ fn due_notice(connection: &Connection, id: i64, urgency: Level) -> Result<DueNot
 fn unreached(
     connection: &Connection,
     which: Unreached,
-    (notice, transition): (i64, i64),
+    (notification, transition): (i64, i64),
     at: UtcMillis,
 ) -> Result<Vec<Escalation>, DbError> {
     let escalation = |row: &Row<'_>| {
-        let (notice, transition) = (row.get("id")?, row.get("transition_id")?);
-        Ok(Escalation { notice, transition, facts: facts(row)?, at, ways: Vec::new() })
+        let (notification, transition) = (row.get("id")?, row.get("transition_id")?);
+        Ok(Escalation { notification, transition, facts: facts(row)?, at, ways: Vec::new() })
     };
     match which {
         Unreached::This => all(
@@ -206,7 +209,7 @@ fn unreached(
             "SELECT outbox.id, transition_id, facts FROM outbox JOIN transitions ON transitions.id = transition_id
              JOIN alerts ON alerts.id = alert
              WHERE outbox.id = ? AND escalated_at IS NULL AND coalesce(ack_level, -1) < to_level",
-            [notice],
+            [notification],
             escalation,
         ),
         Unreached::Waiting => all(
@@ -216,45 +219,45 @@ fn unreached(
              WHERE state = 0 AND escalated_at IS NULL AND ?2 <= to_level AND coalesce(ack_level, -1) < to_level
              AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?1)
              AND alert = (SELECT alert FROM transitions WHERE id = ?3) ORDER BY outbox.id",
-            params![notice, Level::Siaga.code(), transition],
+            params![notification, Level::Siaga.code(), transition],
             escalation,
         ),
     }
 }
 
 fn record(connection: &Connection, attempt: &Attempt) -> Result<(), DbError> {
-    let Attempt { notice, number, verdict, http_status, duration_ms, detail, .. } = attempt;
+    let Attempt { notification, number, verdict, http_status, duration_ms, detail, .. } = attempt;
     let (at, next_attempt_at) = (attempt.at.get(), attempt.next_attempt_at.get());
     execute(
         connection,
         "INSERT INTO deliveries (outbox_id, attempt, at, verdict, http_status, duration_ms, detail)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
-        params![notice, number, at, verdict.key(), http_status, duration_ms, detail],
+        params![notification, number, at, verdict.key(), http_status, duration_ms, detail],
     )?;
     execute(
         connection,
         "UPDATE outbox SET state = ?, attempts = ?, next_attempt_at = ?, last_result = ? WHERE id = ?",
-        params![attempt.state.code(), number, next_attempt_at, detail, notice],
+        params![attempt.state.code(), number, next_attempt_at, detail, notification],
     )?;
-    if attempt.state == NoticeState::Pending {
-        // What waits behind it waits as long; a notice that comes later lets the whole row be tried at once.
+    if attempt.state == NotificationState::Pending {
+        // What waits behind it waits as long; a notification that comes later lets the whole row be tried at once.
         execute(
             connection,
             "UPDATE outbox SET next_attempt_at = max(next_attempt_at, ?1)
              WHERE state = 0 AND (channel, recipient) = (SELECT channel, recipient FROM outbox WHERE id = ?2)
              AND transition_id IN (SELECT id FROM transitions
                                    WHERE alert = (SELECT alert FROM transitions WHERE id = ?3))",
-            params![next_attempt_at, notice, attempt.transition],
+            params![next_attempt_at, notification, attempt.transition],
         )?;
     }
-    if attempt.state == NoticeState::Sent {
+    if attempt.state == NotificationState::Sent {
         bring_forward(connection, attempt)?;
     }
     Ok(())
 }
 
-/// A receiver took a notice: those that it did not answer for before are due now, the most urgent first. What it answered
-/// for, if only with "later", keeps its own time.
+/// A receiver took a notification: those that it did not answer for before are due now, the most urgent first. What it
+/// answered for, if only with "later", keeps its own time.
 fn bring_forward(connection: &Connection, sent: &Attempt) -> Result<(), DbError> {
     execute(
         connection,
@@ -271,24 +274,24 @@ fn bring_forward(connection: &Connection, sent: &Attempt) -> Result<(), DbError>
          UPDATE outbox SET next_attempt_at = ?2
          WHERE state = 0 AND channel = (SELECT channel FROM outbox WHERE id = ?1)
          AND (recipient, (SELECT alert FROM transitions WHERE id = transition_id)) IN followers",
-        params![sent.notice, sent.next_attempt_at.get(), FOLLOWERS],
+        params![sent.notification, sent.next_attempt_at.get(), FOLLOWERS],
     )
 }
 
 fn escalate(connection: &Connection, escalation: &Escalation) -> Result<(), DbError> {
-    let Escalation { notice, transition, facts, at, ways } = escalation;
+    let Escalation { notification, transition, facts, at, ways } = escalation;
     for ((person, channel), recipient) in ways {
         let key = escalation_key(*transition, facts.alert, person, channel);
-        let (person, channel, kind) = (person.as_str(), channel.as_str(), NoticeKind::Escalation.key());
+        let (person, channel, kind) = (person.as_str(), channel.as_str(), NotificationKind::Escalation.key());
         execute(
             connection,
             "INSERT INTO outbox (transition_id, kind, number, person, channel, recipient, state, created_at,
                                  next_attempt_at, idempotency_key, escalated_from)
              VALUES (?1, ?2, 0, ?3, ?4, ?5, 0, ?6, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-            params![transition, kind, person, channel, recipient, at.get(), key, notice],
+            params![transition, kind, person, channel, recipient, at.get(), key, notification],
         )?;
     }
-    execute(connection, "UPDATE outbox SET escalated_at = ? WHERE id = ?", params![at.get(), notice])
+    execute(connection, "UPDATE outbox SET escalated_at = ? WHERE id = ?", params![at.get(), notification])
 }
 
 /// One per person and way of a transition, so that two failures tell nobody twice.

@@ -11,15 +11,15 @@ use super::{
     },
 };
 use crate::{
-    Acknowledgement, AlertDetail, AlertId, AlertQuery, AlertView, ConditionKind, DeliveryView, NoticeKind, NoticeState,
-    NoticeView, OutboxView, TransitionView, engine::Reason, message::facts::Facts,
+    Acknowledgement, AlertDetail, AlertId, AlertQuery, AlertView, ConditionKind, DeliveryView, NotificationKind,
+    NotificationState, NotificationView, OutboxView, TransitionView, engine::Reason, message::facts::Facts,
 };
 
 const ALERTS: &str =
     "SELECT id, rule, rule_name, kind, agency, station, datastream, source, level, peak, onset, updated, value, flag,
     worst, worst_at, decided_at, opened_at, closed_at, closed_reason, ack_level, ack_by, ack_person,
     ack_at, ack_note, unconfirmed_since, onset_at_latest FROM alerts WHERE 1 = 1";
-const NOTICES: &str =
+const NOTIFICATIONS: &str =
     "SELECT outbox.id, transition_id, alert, kind, person, channel, recipient, state, attempts, next_attempt_at,
     last_result FROM outbox JOIN transitions ON transitions.id = transition_id WHERE ";
 const PAGE: usize = 100;
@@ -66,7 +66,7 @@ impl Db {
         self.readers.run(move |connection| value(connection, select, [id.bytes()])).await
     }
 
-    /// How many notices wait or were given up.
+    /// How many notifications wait or were given up.
     pub(crate) async fn outbox(&self) -> Result<OutboxView, DbError> {
         let ask = |connection: &Connection| {
             let select = "SELECT count(*) FILTER (WHERE state = 0) AS waiting,
@@ -83,12 +83,12 @@ impl Db {
         self.readers.run(ask).await
     }
 
-    /// Notices that failed or are being tried again: failed ones first, then the most tried.
-    pub(crate) async fn delivery_problems(&self, limit: usize) -> Result<Vec<NoticeView>, DbError> {
+    /// Notifications that failed or are being tried again: failed ones first, then the most tried.
+    pub(crate) async fn delivery_problems(&self, limit: usize) -> Result<Vec<NotificationView>, DbError> {
         let select =
             "state = ? OR (state = 0 AND 0 < attempts) ORDER BY state DESC, attempts DESC, outbox.id DESC LIMIT ?";
-        let params = (NoticeState::Failed.code(), limit.min(LARGEST_PAGE));
-        self.readers.run(move |connection| notices(connection, select, params)).await
+        let params = (NotificationState::Failed.code(), limit.min(LARGEST_PAGE));
+        self.readers.run(move |connection| notifications(connection, select, params)).await
     }
 }
 
@@ -133,17 +133,21 @@ fn detail(connection: &Connection, id: &AlertId) -> Result<Option<AlertDetail>, 
     let acknowledgements =
         all(connection, "SELECT * FROM acknowledgements WHERE alert = ? ORDER BY id", id, acknowledgement)?;
     let acknowledgements = acknowledgements.into_iter().flatten().collect();
-    let notices = notices(connection, "alert = ? ORDER BY outbox.id", id)?;
-    Ok(Some(AlertDetail { alert, transitions, acknowledgements, notices }))
+    let notifications = notifications(connection, "alert = ? ORDER BY outbox.id", id)?;
+    Ok(Some(AlertDetail { alert, transitions, acknowledgements, notifications }))
 }
 
-fn notices(connection: &Connection, condition: &str, params: impl Params) -> Result<Vec<NoticeView>, DbError> {
-    let mut notices = all(connection, &format!("{NOTICES}{condition}"), params, notice_view)?;
-    for notice in &mut notices {
+fn notifications(
+    connection: &Connection,
+    condition: &str,
+    params: impl Params,
+) -> Result<Vec<NotificationView>, DbError> {
+    let mut notifications = all(connection, &format!("{NOTIFICATIONS}{condition}"), params, notification_view)?;
+    for notification in &mut notifications {
         let select = "SELECT * FROM deliveries WHERE outbox_id = ? ORDER BY attempt, id";
-        notice.deliveries = all(connection, select, [notice.id], delivery_view)?;
+        notification.deliveries = all(connection, select, [notification.id], delivery_view)?;
     }
-    Ok(notices)
+    Ok(notifications)
 }
 
 pub(super) fn acknowledgement(row: &Row<'_>) -> Result<Option<Acknowledgement>, DbError> {
@@ -199,20 +203,20 @@ fn transition_view(row: &Row<'_>) -> Result<TransitionView, DbError> {
     })
 }
 
-fn notice_view(row: &Row<'_>) -> Result<NoticeView, DbError> {
-    let state = NoticeState::from_code(row.get("state")?).ok_or(DbError::Damaged("notice state"))?;
+fn notification_view(row: &Row<'_>) -> Result<NotificationView, DbError> {
+    let state = NotificationState::from_code(row.get("state")?).ok_or(DbError::Damaged("notification state"))?;
     let next: UtcMillis = time(row, "next_attempt_at")?;
-    Ok(NoticeView {
+    Ok(NotificationView {
         id: row.get("id")?,
         transition: row.get("transition_id")?,
         alert: alert_id(row, "alert")?,
-        kind: NoticeKind::from_key(text(row, "kind")?).ok_or(DbError::Damaged("notice kind"))?,
+        kind: NotificationKind::from_key(text(row, "kind")?).ok_or(DbError::Damaged("notification kind"))?,
         person: optional_person(row, "person")?,
         channel: parsed(row, "channel", "channel id")?,
         recipient: row.get("recipient")?,
         state,
         attempts: row.get("attempts")?,
-        next_attempt_at: (state == NoticeState::Pending).then_some(next),
+        next_attempt_at: (state == NotificationState::Pending).then_some(next),
         last_result: row.get("last_result")?,
         deliveries: Vec::new(),
     })

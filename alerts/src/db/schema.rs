@@ -91,7 +91,7 @@ CREATE TABLE transitions (
     decided_at INTEGER NOT NULL,
     rule_revision INTEGER NOT NULL,
     muted_until INTEGER,
-    facts TEXT NOT NULL -- JSON: everything a notice tells, as known when it was decided
+    facts TEXT NOT NULL -- JSON: everything a notification tells, as known when it was decided
 );
 CREATE INDEX transitions_by_alert ON transitions (alert, sequence);
 CREATE TRIGGER transitions_keep BEFORE UPDATE ON transitions
@@ -102,18 +102,18 @@ BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     transition_id INTEGER NOT NULL REFERENCES transitions (id),
-    kind TEXT NOT NULL, -- NoticeKind: transition, reminder, escalation
+    kind TEXT NOT NULL, -- NotificationKind: transition, reminder, escalation
     number INTEGER NOT NULL, -- 0 for the transition itself, 1 for the first reminder of it
     person TEXT, -- none where a rule tells a webhook directly
     channel TEXT NOT NULL,
     recipient TEXT NOT NULL,
-    state INTEGER NOT NULL, -- NoticeState: 0 pending, 1 sent, 2 failed, 3 cancelled
+    state INTEGER NOT NULL, -- NotificationState: 0 pending, 1 sent, 2 failed, 3 cancelled
     attempts INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     next_attempt_at INTEGER NOT NULL,
     idempotency_key TEXT NOT NULL UNIQUE,
     last_result TEXT,
-    escalated_from INTEGER REFERENCES outbox (id), -- the notice in whose place it is sent
+    escalated_from INTEGER REFERENCES outbox (id), -- the notification in whose place it is sent
     escalated_at INTEGER -- when others were told in its place
 );
 CREATE INDEX outbox_by_transition ON outbox (transition_id);
@@ -131,6 +131,7 @@ CREATE TABLE deliveries (
     duration_ms INTEGER NOT NULL,
     detail TEXT NOT NULL
 );
+-- Named after an older word for a notification.
 CREATE INDEX deliveries_by_notice ON deliveries (outbox_id, attempt);
 
 -- The command inbox: what people asked for; the engine fills in the outcome.

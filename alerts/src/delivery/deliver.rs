@@ -1,4 +1,4 @@
-//! One attempt to hand a notice to its recipient: renders, sends, and tells the answer.
+//! One attempt to hand a notification to its recipient: renders, sends, and tells the answer.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     ChartSource, Secrets,
-    db::DueNotice,
+    db::DueNotification,
     delivery::{
         channel::{
             Answer,
@@ -36,52 +36,63 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    /// Sends a notice over its channel as the registry describes channel and person now.
-    pub(crate) async fn deliver(&self, notice: &DueNotice, snapshot: &Snapshot, now: UtcMillis) -> Answer {
-        let Some(channel) = snapshot.channels.get(&notice.channel) else {
-            let id = &notice.channel;
+    /// Sends a notification over its channel as the registry describes channel and person now.
+    pub(crate) async fn deliver(&self, notification: &DueNotification, snapshot: &Snapshot, now: UtcMillis) -> Answer {
+        let Some(channel) = snapshot.channels.get(&notification.channel) else {
+            let id = &notification.channel;
             return Answer::NotConfigured(format!("channel '{id}' is not registered: add it with `bakau apply`"));
         };
         let sent = match channel {
-            Channel::Webhook { url, secret_env, .. } => self.webhook(notice, url, secret_env, now).await,
-            Channel::Email { .. } => self.email(notice, channel, snapshot).await,
+            Channel::Webhook { url, secret_env, .. } => self.webhook(notification, url, secret_env, now).await,
+            Channel::Email { .. } => self.email(notification, channel, snapshot).await,
             Channel::Telegram { token_env, base_url, .. } => {
-                self.telegram_text(notice, snapshot, token_env, base_url).await
+                self.telegram_text(notification, snapshot, token_env, base_url).await
             }
         };
         sent.unwrap_or_else(|answer| answer)
     }
 
     /// What follows a delivered text: Telegram's chart, which may be lost without harm.
-    pub(crate) async fn follow_up(&self, notice: &DueNotice, snapshot: &Snapshot) {
-        let Some(Channel::Telegram { token_env, base_url, .. }) = snapshot.channels.get(&notice.channel) else {
+    pub(crate) async fn follow_up(&self, notification: &DueNotification, snapshot: &Snapshot) {
+        let Some(Channel::Telegram { token_env, base_url, .. }) = snapshot.channels.get(&notification.channel) else {
             return;
         };
-        let Ok((person, chat)) = chat(notice, snapshot) else { return };
+        let Ok((person, chat)) = chat(notification, snapshot) else { return };
         let Some(token) = self.secrets.get(token_env) else { return };
-        let Some(png) = self.chart(notice, person).await else { return };
+        let Some(png) = self.chart(notification, person).await else { return };
         let bot = Bot { client: &self.client, base_url, token: &token, chat };
-        let answer = bot.chart(png, self.message(notice, person).caption()).await;
+        let answer = bot.chart(png, self.message(notification, person).caption()).await;
         if !matches!(answer, Answer::Telegram { status: 200..=299, .. }) {
             let detail = answer.detail();
-            tracing::warn!(channel = %notice.channel, detail, "a chart was not taken, its text was");
+            tracing::warn!(channel = %notification.channel, detail, "a chart was not taken, its text was");
         }
     }
 
-    async fn webhook(&self, notice: &DueNotice, url: &str, env: &str, now: UtcMillis) -> Result<Answer, Answer> {
+    async fn webhook(
+        &self,
+        notification: &DueNotification,
+        url: &str,
+        env: &str,
+        now: UtcMillis,
+    ) -> Result<Answer, Answer> {
         let secret = self.secret(env, "the signing secret")?;
-        let body = webhook::render(notice, self.public_url.as_deref());
+        let body = webhook::render(notification, self.public_url.as_deref());
         let body =
-            body.map_err(|error| Answer::Impossible(format!("the notice cannot be written as JSON: {error}")))?;
+            body.map_err(|error| Answer::Impossible(format!("the notification cannot be written as JSON: {error}")))?;
         let signature = webhook::sign(&secret, now, &body);
-        Ok(webhook::send(&self.client, url, &signature, &notice.idempotency_key, body).await)
+        Ok(webhook::send(&self.client, url, &signature, &notification.idempotency_key, body).await)
     }
 
-    async fn email(&self, notice: &DueNotice, channel: &Channel, snapshot: &Snapshot) -> Result<Answer, Answer> {
+    async fn email(
+        &self,
+        notification: &DueNotification,
+        channel: &Channel,
+        snapshot: &Snapshot,
+    ) -> Result<Answer, Answer> {
         let Channel::Email { host, port, security, from, username, password_env, ca_file, .. } = channel else {
             return Err(Answer::Impossible("this channel sends no mail".to_owned()));
         };
-        let person = person(notice, snapshot)?;
+        let person = person(notification, snapshot)?;
         let to = person.email.as_deref().ok_or_else(|| unreachable_by(person, "e-mail address"))?;
         let password = match (username, password_env) {
             (Some(_), Some(env)) => Some(self.secret(env, "the mail password")?),
@@ -92,8 +103,8 @@ impl Courier {
                 "mail goes unprotected to this machine only, not to {host}: set security = \"starttls\" or \"tls\""
             )));
         }
-        let message = self.message(notice, person);
-        let chart = self.chart(notice, person).await;
+        let message = self.message(notification, person);
+        let chart = self.chart(notification, person).await;
         let mail = email::letter(Letter {
             from,
             to_name: &person.name,
@@ -101,9 +112,9 @@ impl Courier {
             subject: &message.subject,
             text: message.text(),
             html: message.html(chart.is_some()),
-            date: notice.created_at,
-            key: &notice.idempotency_key,
-            thread: &notice.facts.alert.to_string(),
+            date: notification.created_at,
+            key: &notification.idempotency_key,
+            thread: &notification.facts.alert.to_string(),
             urgent: message.is_urgent(),
             chart,
         });
@@ -115,15 +126,15 @@ impl Courier {
 
     async fn telegram_text(
         &self,
-        notice: &DueNotice,
+        notification: &DueNotification,
         snapshot: &Snapshot,
         token_env: &str,
         base_url: &str,
     ) -> Result<Answer, Answer> {
-        let (person, chat) = chat(notice, snapshot)?;
+        let (person, chat) = chat(notification, snapshot)?;
         let token = self.secret(token_env, "the bot's token")?;
         let bot = Bot { client: &self.client, base_url, token: &token, chat };
-        Ok(bot.text(&self.message(notice, person).telegram()).await)
+        Ok(bot.text(&self.message(notification, person).telegram()).await)
     }
 
     fn secret(&self, env: &str, what: &str) -> Result<Secret, Answer> {
@@ -131,52 +142,52 @@ impl Courier {
         self.secrets.get(env).ok_or_else(missing)
     }
 
-    fn message(&self, notice: &DueNotice, person: &Person) -> Message {
-        let links = self.links(notice, person);
+    fn message(&self, notification: &DueNotification, person: &Person) -> Message {
+        let links = self.links(notification, person);
         compose(
-            &notice.facts,
+            &notification.facts,
             Circumstances {
-                kind: notice.kind,
+                kind: notification.kind,
                 person: &person.name,
                 language: person.language,
-                at: notice.created_at,
-                acknowledged: notice.acknowledged.as_ref(),
+                at: notification.created_at,
+                acknowledged: notification.acknowledged.as_ref(),
                 links: links.as_ref(),
             },
         )
     }
 
-    fn links(&self, notice: &DueNotice, person: &Person) -> Option<Links> {
+    fn links(&self, notification: &DueNotification, person: &Person) -> Option<Links> {
         let base = self.public_url.as_deref()?.trim_end_matches('/');
-        let alert = notice.facts.alert;
-        let expires_at = notice.created_at.saturating_add(VALID_MS);
+        let alert = notification.facts.alert;
+        let expires_at = notification.created_at.saturating_add(VALID_MS);
         let token = || self.link_key.token(&Grant { alert, person: person.id.clone(), expires_at });
-        let open = notice.facts.level != Level::Normal;
+        let open = notification.facts.level != Level::Normal;
         Some(Links {
             alert: format!("{base}/alerts/{alert}?lang={}", person.language.tag()),
             acknowledge: open.then(|| format!("{base}/a/{}", token())),
         })
     }
 
-    async fn chart(&self, notice: &DueNotice, person: &Person) -> Option<Bytes> {
-        if !Message::wants_chart(&notice.facts, notice.kind) {
+    async fn chart(&self, notification: &DueNotification, person: &Person) -> Option<Bytes> {
+        if !Message::wants_chart(&notification.facts, notification.kind) {
             return None;
         }
-        let datastream = notice.facts.datastream()?;
-        chart::bounded(self.charts.clone(), datastream, notice.created_at, person.language).await
+        let datastream = notification.facts.datastream()?;
+        chart::bounded(self.charts.clone(), datastream, notification.created_at, person.language).await
     }
 }
 
-fn person<'a>(notice: &DueNotice, snapshot: &'a Snapshot) -> Result<&'a Person, Answer> {
-    let Some(id) = &notice.person else {
-        return Err(Answer::Impossible("this channel reaches people, and the notice is for nobody".to_owned()));
+fn person<'a>(notification: &DueNotification, snapshot: &'a Snapshot) -> Result<&'a Person, Answer> {
+    let Some(id) = &notification.person else {
+        return Err(Answer::Impossible("this channel reaches people, and the notification is for nobody".to_owned()));
     };
     let gone = || Answer::Impossible(format!("'{id}' is no longer in the list of people"));
     snapshot.people.get(id).ok_or_else(gone)
 }
 
-fn chat<'a>(notice: &DueNotice, snapshot: &'a Snapshot) -> Result<(&'a Person, i64), Answer> {
-    let person = person(notice, snapshot)?;
+fn chat<'a>(notification: &DueNotification, snapshot: &'a Snapshot) -> Result<(&'a Person, i64), Answer> {
+    let person = person(notification, snapshot)?;
     let chat = person.telegram_chat.ok_or_else(|| unreachable_by(person, "Telegram chat"))?;
     Ok((person, chat))
 }

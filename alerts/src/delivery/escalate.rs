@@ -1,7 +1,7 @@
-//! Who else is told when a notice does not reach its person. Pure.
+//! Who else is told when a notification does not reach its person. Pure.
 //!
 //! First the same person by another way; where there is none left, everybody else of the notification routes that are
-//! about this alert, whatever level they usually wait for. A notice for a program (webhook) has nobody to be told
+//! about this alert, whatever level they usually wait for. A notification for a program (webhook) has nobody to be told
 //! instead: its failure is shown.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::{message::facts::Facts, recipients::routes};
 /// A person and a way to reach them.
 pub(crate) type Way = (PersonId, ChannelId);
 
-/// The next ways for a notice that did not reach `person`; `told` are those tried for this transition so far.
+/// The next ways for a notification that did not reach `person`; `told` are those tried for this transition so far.
 pub(crate) fn next_ways(
     facts: &Facts,
     person: Option<&PersonId>,
@@ -33,7 +33,7 @@ pub(crate) fn next_ways(
     unasked.filter_map(|id| snapshot.people.get(id)).flat_map(|person| ways(person, snapshot)).collect()
 }
 
-/// Where a notice goes, in the channel's own words.
+/// Where a notification goes, in the channel's own words.
 pub(crate) fn recipient(way: &Way, snapshot: &Snapshot) -> Option<String> {
     routes::address(snapshot.channels.get(&way.1)?, snapshot.people.get(&way.0)?)
 }

@@ -1,8 +1,9 @@
 //! Delivers what the engine decided to tell, until somebody has it or it visibly failed.
 //!
-//! The outbox is rows, so a restart loses nothing; a notice whose answer was not recorded is sent again under the
+//! The outbox is rows, so a restart loses nothing; a notification whose answer was not recorded is sent again under the
 //! same idempotency key. A slow receiver holds up only its own channel, what waits for one that was away follows the first
-//! notice that gets through, and a recipient who is not reached is replaced by others ([`crate::delivery::escalate`]).
+//! notification that gets through, and a recipient who is not reached is replaced by others
+//! ([`crate::delivery::escalate`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,8 +21,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    NoticeState,
-    db::{Attempt, Backlog, Db, DbError, DueNotice, Escalation, Head, Unreached},
+    NotificationState,
+    db::{Attempt, Backlog, Db, DbError, DueNotification, Escalation, Head, Unreached},
     delivery::{
         channel::{Answer, Verdict, classify},
         deliver::Courier,
@@ -32,7 +33,7 @@ use crate::{
     metrics::METRICS,
 };
 
-/// Notices of one channel on their way at once.
+/// Notifications of one channel on their way at once.
 const SENDING_PER_CHANNEL: usize = 4;
 /// Charts on their way after their texts; beyond that they are left out.
 const MOST_FOLLOW_UPS: usize = 8;
@@ -49,7 +50,7 @@ pub(crate) struct Outbox {
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
-    /// Told after each commit with new notices.
+    /// Told after each commit with new notifications.
     pub(crate) wake: Arc<Notify>,
     pub(crate) stop: CancellationToken,
 }
@@ -60,9 +61,9 @@ struct Sending {
     /// Charts after delivered texts; nothing waits for them.
     follow_ups: JoinSet<()>,
     /// Being sent, or sent and not yet recorded.
-    notices: BTreeSet<i64>,
+    notifications: BTreeSet<i64>,
     channels: BTreeMap<ChannelId, Line>,
-    unrecorded: Vec<(DueNotice, Attempt, Option<Unreached>)>,
+    unrecorded: Vec<(DueNotification, Attempt, Option<Unreached>)>,
 }
 
 /// What is known of a channel.
@@ -74,7 +75,7 @@ struct Line {
 
 #[derive(Debug)]
 struct Finished {
-    notice: DueNotice,
+    notification: DueNotification,
     at: UtcMillis,
     took: Duration,
     answer: Answer,
@@ -101,7 +102,7 @@ impl Outbox {
             };
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                // Woken by the commit of new notices; the handle and the runner keep the other end alive.
+                // Woken by the commit of new notifications; the handle and the runner keep the other end alive.
                 () = self.wake.notified() => {}
                 Some(done) = sending.tasks.join_next(), if !sending.tasks.is_empty() => self.take(done, &mut sending),
                 () = tokio::time::sleep(pause) => {}
@@ -142,7 +143,7 @@ impl Outbox {
             return Ok(pause);
         }
         for head in self.db.heads(channel, now).await? {
-            if sending.notices.contains(&head.id) {
+            if sending.notifications.contains(&head.id) {
                 continue;
             }
             let line = sending.channels.entry(channel.clone()).or_default();
@@ -162,21 +163,21 @@ impl Outbox {
     }
 
     async fn start(&self, head: &Head, snapshot: &Arc<Snapshot>, sending: &mut Sending) -> Result<(), DbError> {
-        let notice = self.db.notice(head).await?;
-        sending.notices.insert(notice.id);
-        sending.channels.entry(notice.channel.clone()).or_default().sending += 1;
+        let notification = self.db.notification(head).await?;
+        sending.notifications.insert(notification.id);
+        sending.channels.entry(notification.channel.clone()).or_default().sending += 1;
         let (courier, snapshot) = (Arc::clone(&self.courier), Arc::clone(snapshot));
         let at = self.clock.now();
         sending.tasks.spawn(async move {
             let begun = Instant::now();
-            let answer = courier.deliver(&notice, &snapshot, at).await;
-            Finished { notice, at, took: begun.elapsed(), answer }
+            let answer = courier.deliver(&notification, &snapshot, at).await;
+            Finished { notification, at, took: begun.elapsed(), answer }
         });
         Ok(())
     }
 
     fn take(&self, done: Result<Finished, tokio::task::JoinError>, sending: &mut Sending) {
-        let Finished { notice, at, took, answer } = match done {
+        let Finished { notification, at, took, answer } = match done {
             Ok(finished) => finished,
             Err(error) => {
                 // Its row stays pending in the database; it is sent again after a restart.
@@ -184,19 +185,21 @@ impl Outbox {
                 return;
             }
         };
-        if let Some(line) = sending.channels.get_mut(&notice.channel) {
+        if let Some(line) = sending.channels.get_mut(&notification.channel) {
             line.sending = line.sending.saturating_sub(1);
         }
         let (now, verdict) = (self.clock.now(), classify(&answer, self.clock.now()));
-        let number = notice.attempts.saturating_add(1);
-        let tried = Tried { number, since: notice.created_at, level: notice.urgency, random: rand::random() };
+        let number = notification.attempts.saturating_add(1);
+        let tried =
+            Tried { number, since: notification.created_at, level: notification.urgency, random: rand::random() };
         let (state, next_attempt_at) = self.retry.next(tried, verdict, now);
-        let is_acknowledged = notice.acknowledged.as_ref().is_some_and(|taken| notice.urgency <= taken.level);
+        let is_acknowledged =
+            notification.acknowledged.as_ref().is_some_and(|taken| notification.urgency <= taken.level);
         let escalates = !is_acknowledged && self.retry.escalates(tried, verdict, state, now);
-        let unreached = if state == NoticeState::Failed { Unreached::This } else { Unreached::Waiting };
+        let unreached = if state == NotificationState::Failed { Unreached::This } else { Unreached::Waiting };
         let attempt = Attempt {
-            notice: notice.id,
-            transition: notice.transition,
+            notification: notification.id,
+            transition: notification.transition,
             number,
             at,
             verdict: recorded(verdict, state),
@@ -207,13 +210,13 @@ impl Outbox {
             next_attempt_at,
             escalations: Vec::new(),
         };
-        tell(&notice, &attempt, verdict);
-        if state == NoticeState::Sent && sending.follow_ups.len() < MOST_FOLLOW_UPS {
+        tell(&notification, &attempt, verdict);
+        if state == NotificationState::Sent && sending.follow_ups.len() < MOST_FOLLOW_UPS {
             let (courier, snapshot) = (Arc::clone(&self.courier), Arc::clone(&self.snapshots.borrow()));
-            let notice = notice.clone();
-            sending.follow_ups.spawn(async move { courier.follow_up(&notice, &snapshot).await });
+            let notification = notification.clone();
+            sending.follow_ups.spawn(async move { courier.follow_up(&notification, &snapshot).await });
         }
-        sending.unrecorded.push((notice, attempt, escalates.then_some(unreached)));
+        sending.unrecorded.push((notification, attempt, escalates.then_some(unreached)));
     }
 
     async fn record(&self, sending: &mut Sending) -> Result<(), DbError> {
@@ -222,16 +225,16 @@ impl Outbox {
         }
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let mut attempts = Vec::with_capacity(sending.unrecorded.len());
-        for (notice, attempt, unreached) in &mut sending.unrecorded {
+        for (notification, attempt, unreached) in &mut sending.unrecorded {
             if let Some(which) = *unreached {
-                attempt.escalations = self.escalations(notice, which, &snapshot).await?;
+                attempt.escalations = self.escalations(notification, which, &snapshot).await?;
             }
             attempts.push(attempt.clone());
         }
         self.db.record_attempts(attempts).await?;
-        for (notice, attempt, _) in sending.unrecorded.drain(..) {
-            sending.notices.remove(&notice.id);
-            attempt.escalations.iter().for_each(|escalation| tell_escalation(&notice, escalation));
+        for (notification, attempt, _) in sending.unrecorded.drain(..) {
+            sending.notifications.remove(&notification.id);
+            attempt.escalations.iter().for_each(|escalation| tell_escalation(&notification, escalation));
         }
         Ok(())
     }
@@ -239,14 +242,14 @@ impl Outbox {
     /// Who is told in place of a recipient who is not reached.
     async fn escalations(
         &self,
-        notice: &DueNotice,
+        notification: &DueNotification,
         which: Unreached,
         snapshot: &Snapshot,
     ) -> Result<Vec<Escalation>, DbError> {
-        let mut escalations = self.db.unreached(notice, which, self.clock.now()).await?;
+        let mut escalations = self.db.unreached(notification, which, self.clock.now()).await?;
         for escalation in &mut escalations {
             let told = self.db.told(escalation.transition).await?;
-            let ways = escalate::next_ways(&escalation.facts, notice.person.as_ref(), &told, snapshot);
+            let ways = escalate::next_ways(&escalation.facts, notification.person.as_ref(), &told, snapshot);
             let named = |way| escalate::recipient(&way, snapshot).map(|recipient| (way, recipient));
             escalation.ways = ways.into_iter().filter_map(named).collect();
         }
@@ -265,37 +268,37 @@ impl Outbox {
 }
 
 /// What is recorded of an attempt: a retry that is not followed by another has failed.
-const fn recorded(verdict: Verdict, state: NoticeState) -> DeliveryVerdict {
+const fn recorded(verdict: Verdict, state: NotificationState) -> DeliveryVerdict {
     match (verdict, state) {
-        (_, NoticeState::Sent) => DeliveryVerdict::Sent,
-        (_, NoticeState::Failed | NoticeState::Cancelled) => DeliveryVerdict::Failed,
-        (Verdict::NotConfigured, NoticeState::Pending) => DeliveryVerdict::NotConfigured,
-        (Verdict::Sent | Verdict::Retry { .. } | Verdict::Failed, NoticeState::Pending) => DeliveryVerdict::Retry,
+        (_, NotificationState::Sent) => DeliveryVerdict::Sent,
+        (_, NotificationState::Failed | NotificationState::Cancelled) => DeliveryVerdict::Failed,
+        (Verdict::NotConfigured, NotificationState::Pending) => DeliveryVerdict::NotConfigured,
+        (Verdict::Sent | Verdict::Retry { .. } | Verdict::Failed, NotificationState::Pending) => DeliveryVerdict::Retry,
     }
 }
 
 /// One line of the log and one count per attempt; neither holds an address of a person.
-fn tell(notice: &DueNotice, attempt: &Attempt, verdict: Verdict) {
+fn tell(notification: &DueNotification, attempt: &Attempt, verdict: Verdict) {
     let (channel, alert, number, detail) =
-        (&notice.channel, notice.facts.alert, attempt.number, attempt.detail.as_str());
+        (&notification.channel, notification.facts.alert, attempt.number, attempt.detail.as_str());
     METRICS.deliveries.with_label_values(&[channel.as_str(), attempt.verdict.key()]).inc();
     let next_attempt_at = attempt.next_attempt_at;
     match (attempt.state, verdict) {
-        (NoticeState::Sent, _) => tracing::info!(%channel, %alert, attempt = number, "notice delivered"),
-        (NoticeState::Pending, Verdict::NotConfigured) => {
+        (NotificationState::Sent, _) => tracing::info!(%channel, %alert, attempt = number, "notification delivered"),
+        (NotificationState::Pending, Verdict::NotConfigured) => {
             tracing::error!(%channel, %alert, attempt = number, %next_attempt_at, detail, "this channel reaches nobody until its configuration is put right");
         }
-        (NoticeState::Pending, Verdict::Sent | Verdict::Retry { .. } | Verdict::Failed) => {
-            tracing::warn!(%channel, %alert, attempt = number, %next_attempt_at, detail, "notice not delivered, will be tried again");
+        (NotificationState::Pending, Verdict::Sent | Verdict::Retry { .. } | Verdict::Failed) => {
+            tracing::warn!(%channel, %alert, attempt = number, %next_attempt_at, detail, "notification not delivered, will be tried again");
         }
-        (NoticeState::Failed | NoticeState::Cancelled, _) => {
-            tracing::error!(%channel, %alert, attempt = number, detail, "notice given up, tell the people concerned another way");
+        (NotificationState::Failed | NotificationState::Cancelled, _) => {
+            tracing::error!(%channel, %alert, attempt = number, detail, "notification given up, tell the people concerned another way");
         }
     }
 }
 
-fn tell_escalation(notice: &DueNotice, escalation: &Escalation) {
-    let (channel, alert) = (&notice.channel, escalation.facts.alert);
+fn tell_escalation(notification: &DueNotification, escalation: &Escalation) {
+    let (channel, alert) = (&notification.channel, escalation.facts.alert);
     if escalation.ways.is_empty() {
         tracing::error!(%channel, %alert, "a recipient was not reached and there is nobody else to tell");
         return;
@@ -304,7 +307,7 @@ fn tell_escalation(notice: &DueNotice, escalation: &Escalation) {
     tracing::warn!(%channel, %alert, ways = escalation.ways.len(), "a recipient was not reached, others are told");
 }
 
-/// How long the oldest notice of each channel has been waiting; channels without any show zero.
+/// How long the oldest notification of each channel has been waiting; channels without any show zero.
 fn measure(backlog: &[Backlog], sending: &mut Sending, now: UtcMillis) {
     for waiting in backlog {
         sending.channels.entry(waiting.channel.clone()).or_default();

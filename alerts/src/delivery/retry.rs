@@ -1,12 +1,12 @@
-//! When to try a notice again, and when to give it up. Pure.
+//! When to try a notification again, and when to give it up. Pure.
 
 use std::time::Duration;
 
 use bakau_model::{Backoff, HOUR_MS, Level, MINUTE_MS, UtcMillis};
 
-use crate::{NoticeState, delivery::channel::Verdict};
+use crate::{NotificationState, delivery::channel::Verdict};
 
-/// Waits between attempts double up to a limit that depends on how urgent the notice is.
+/// Waits between attempts double up to a limit that depends on how urgent the notification is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// Waits between two attempts.
@@ -15,7 +15,7 @@ pub struct RetryPolicy {
     pub urgent: Backoff,
     /// Shortest wait where somebody must put the configuration right first.
     pub not_configured_ms: i64,
-    /// How old a notice may become; older ones are given up, because they are news no more.
+    /// How old a notification may become; older ones are given up, because they are news no more.
     pub give_up_ms: i64,
     /// How long *siaga* and *awas* are tried before somebody else is told.
     pub escalate_ms: i64,
@@ -25,8 +25,8 @@ pub struct RetryPolicy {
 const FIRST: Duration = Duration::from_secs(5);
 
 impl Default for RetryPolicy {
-    /// A mail server that is away for ten minutes or for a night's update loses nothing; a notice of yesterday is given
-    /// up.
+    /// A mail server that is away for ten minutes or for a night's update loses nothing; a notification of yesterday is
+    /// given up.
     fn default() -> Self {
         Self {
             usual: Backoff::new(FIRST, Duration::from_secs(300)).spread(1.0, 1.2),
@@ -43,7 +43,7 @@ impl Default for RetryPolicy {
 pub(crate) struct Tried {
     /// 1 for the first attempt.
     pub(crate) number: u32,
-    /// When the notice was made.
+    /// When the notification was made.
     pub(crate) since: UtcMillis,
     /// The highest level waiting for this recipient about this alert.
     pub(crate) level: Level,
@@ -53,31 +53,31 @@ pub(crate) struct Tried {
 
 impl RetryPolicy {
     /// What follows from an attempt.
-    pub(crate) fn next(&self, tried: Tried, verdict: Verdict, now: UtcMillis) -> (NoticeState, UtcMillis) {
+    pub(crate) fn next(&self, tried: Tried, verdict: Verdict, now: UtcMillis) -> (NotificationState, UtcMillis) {
         let wait_ms = match verdict {
-            Verdict::Sent => return (NoticeState::Sent, now),
-            Verdict::Failed => return (NoticeState::Failed, now),
+            Verdict::Sent => return (NotificationState::Sent, now),
+            Verdict::Failed => return (NotificationState::Failed, now),
             Verdict::Retry { .. } | Verdict::NotConfigured if self.give_up_ms <= now.since(tried.since) => {
-                return (NoticeState::Failed, now);
+                return (NotificationState::Failed, now);
             }
             Verdict::Retry { .. } => self.wait_ms(tried),
             Verdict::NotConfigured => self.wait_ms(tried).max(self.not_configured_ms),
         };
         let after_wait = now.saturating_add(wait_ms);
         match verdict {
-            Verdict::Retry { not_before: Some(wish) } => (NoticeState::Pending, wish.max(after_wait)),
+            Verdict::Retry { not_before: Some(wish) } => (NotificationState::Pending, wish.max(after_wait)),
             Verdict::Retry { not_before: None } | Verdict::NotConfigured | Verdict::Sent | Verdict::Failed => {
-                (NoticeState::Pending, after_wait)
+                (NotificationState::Pending, after_wait)
             }
         }
     }
 
     /// Whether somebody else must be told now, because this recipient was not reached.
-    pub(crate) fn escalates(&self, tried: Tried, verdict: Verdict, state: NoticeState, now: UtcMillis) -> bool {
+    pub(crate) fn escalates(&self, tried: Tried, verdict: Verdict, state: NotificationState, now: UtcMillis) -> bool {
         match state {
-            NoticeState::Failed => true,
-            NoticeState::Sent | NoticeState::Cancelled => false,
-            NoticeState::Pending => {
+            NotificationState::Failed => true,
+            NotificationState::Sent | NotificationState::Cancelled => false,
+            NotificationState::Pending => {
                 let waited = verdict == Verdict::NotConfigured || self.escalate_ms <= now.since(tried.since);
                 waited && is_urgent(tried.level)
             }
@@ -123,10 +123,10 @@ mod tests {
         let (policy, now) = (RetryPolicy::default(), UtcMillis::new(0));
         let retry = Verdict::Retry { not_before: Some(UtcMillis::new(60_000)) };
         let next = |number, verdict| policy.next(tried(number, Level::Waspada), verdict, now);
-        assert_eq!(next(1, retry), (NoticeState::Pending, UtcMillis::new(60_000)));
-        assert_eq!(next(6, retry), (NoticeState::Pending, UtcMillis::new(160_000)));
-        assert_eq!(next(1, Verdict::NotConfigured), (NoticeState::Pending, UtcMillis::new(120_000)));
-        assert_eq!(next(1, Verdict::Failed), (NoticeState::Failed, now));
+        assert_eq!(next(1, retry), (NotificationState::Pending, UtcMillis::new(60_000)));
+        assert_eq!(next(6, retry), (NotificationState::Pending, UtcMillis::new(160_000)));
+        assert_eq!(next(1, Verdict::NotConfigured), (NotificationState::Pending, UtcMillis::new(120_000)));
+        assert_eq!(next(1, Verdict::Failed), (NotificationState::Failed, now));
     }
 
     #[test]
@@ -134,8 +134,8 @@ mod tests {
         let policy = RetryPolicy::default();
         let retry = Verdict::Retry { not_before: None };
         let after = |minutes: i64| policy.next(tried(99, Level::Awas), retry, UtcMillis::new(minutes * MINUTE_MS)).0;
-        assert_eq!(after(10), NoticeState::Pending);
-        assert_eq!(after(12 * 60), NoticeState::Failed);
+        assert_eq!(after(10), NotificationState::Pending);
+        assert_eq!(after(12 * 60), NotificationState::Failed);
     }
 
     #[test]
@@ -145,11 +145,11 @@ mod tests {
         let escalates = |level, verdict, state, minutes: i64| {
             policy.escalates(tried(1, level), verdict, state, UtcMillis::new(minutes * MINUTE_MS))
         };
-        assert!(escalates(Level::Waspada, Verdict::Failed, NoticeState::Failed, 0));
-        assert!(!escalates(Level::Waspada, retry, NoticeState::Pending, 60));
-        assert!(!escalates(Level::Siaga, retry, NoticeState::Pending, 4));
-        assert!(escalates(Level::Siaga, retry, NoticeState::Pending, 5));
-        assert!(escalates(Level::Awas, Verdict::NotConfigured, NoticeState::Pending, 0));
-        assert!(!escalates(Level::Awas, Verdict::Sent, NoticeState::Sent, 60));
+        assert!(escalates(Level::Waspada, Verdict::Failed, NotificationState::Failed, 0));
+        assert!(!escalates(Level::Waspada, retry, NotificationState::Pending, 60));
+        assert!(!escalates(Level::Siaga, retry, NotificationState::Pending, 4));
+        assert!(escalates(Level::Siaga, retry, NotificationState::Pending, 5));
+        assert!(escalates(Level::Awas, Verdict::NotConfigured, NotificationState::Pending, 0));
+        assert!(!escalates(Level::Awas, Verdict::Sent, NotificationState::Sent, 60));
     }
 }

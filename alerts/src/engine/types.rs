@@ -41,7 +41,7 @@ pub(crate) enum Input {
         /// What they wrote.
         note: Option<String>,
     },
-    /// Notices of a rule are held back until an instant.
+    /// Notifications of a rule are held back until an instant.
     Mute(Mute),
     /// These rules hold from now on.
     RuleChange(RuleSet),
@@ -108,7 +108,7 @@ pub struct EndpointView {
     pub since: UtcMillis,
 }
 
-/// Notices held back.
+/// Notifications held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mute {
     /// Of this rule.
@@ -196,7 +196,7 @@ pub(crate) struct Transition {
     pub(crate) heard: Option<UtcMillis>,
     /// When this was decided.
     pub(crate) decided_at: UtcMillis,
-    /// Notices are held back until then.
+    /// Notifications are held back until then.
     pub(crate) muted_until: Option<UtcMillis>,
     /// Whether people hear of it; otherwise it is recorded only.
     pub(crate) tells: bool,
@@ -213,6 +213,6 @@ pub(crate) struct Reminder {
     pub(crate) number: u32,
     /// When this was decided.
     pub(crate) decided_at: UtcMillis,
-    /// Notices are held back until then.
+    /// Notifications are held back until then.
     pub(crate) muted_until: Option<UtcMillis>,
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, MAX_NOTE_CHARS, NoticeView,
+    AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, MAX_NOTE_CHARS, NotificationView,
     OutboxView, Secrets, SettledQuery,
     db::{Command, Db, Outcome},
     delivery::{channel::webhook, deliver::Courier, link::LinkKey, outbox::Outbox},
@@ -71,7 +71,7 @@ impl Alerts {
             changes: broadcast::Sender::new(CHANGES_KEPT),
             answered: watch::Sender::new(0),
             requests: Arc::new(Notify::new()),
-            notices: Arc::new(Notify::new()),
+            notifications: Arc::new(Notify::new()),
         };
         let setup = Setup {
             db: db.clone(),
@@ -93,7 +93,7 @@ impl Alerts {
             snapshots: snapshots.clone(),
             clock: Arc::clone(&clock),
             retry: config.retry,
-            wake: Arc::clone(&shared.notices),
+            wake: Arc::clone(&shared.notifications),
             stop,
         };
         let tasks = TaskTracker::new();
@@ -139,7 +139,7 @@ impl Alerts {
         }
     }
 
-    /// Holds back the notices of a rule until an instant; decisions are still made and logged.
+    /// Holds back the notifications of a rule until an instant; decisions are still made and logged.
     ///
     /// # Errors
     /// When no such rule is in force or the engine does not answer in time.
@@ -158,7 +158,7 @@ impl Alerts {
         Ok(self.db.list(query).await?)
     }
 
-    /// One alert with its transitions and notices.
+    /// One alert with its transitions and notifications.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -166,7 +166,7 @@ impl Alerts {
         Ok(self.db.detail(id).await?)
     }
 
-    /// How many notices wait or were given up.
+    /// How many notifications wait or were given up.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -174,11 +174,11 @@ impl Alerts {
         Ok(self.db.outbox().await?)
     }
 
-    /// Notices that failed or are being tried again, failed ones first; at most 1,000.
+    /// Notifications that failed or are being tried again, failed ones first; at most 1,000.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn delivery_problems(&self, limit: usize) -> Result<Vec<NoticeView>, AlertsError> {
+    pub async fn delivery_problems(&self, limit: usize) -> Result<Vec<NotificationView>, AlertsError> {
         Ok(self.db.delivery_problems(limit).await?)
     }
 

@@ -6,7 +6,7 @@ use bakau_model::{Flag, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_text::{Messages, escape, escape_quoted};
 
 use crate::{
-    Acknowledgement, ConditionKind, NoticeKind,
+    Acknowledgement, ConditionKind, NotificationKind,
     delivery::channel::{email::CHART_CID, telegram},
     engine::Reason,
     message::{
@@ -15,14 +15,14 @@ use crate::{
     },
 };
 
-/// What is known of a notice besides its facts.
+/// What is known of a notification besides its facts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances<'a> {
-    pub(crate) kind: NoticeKind,
+    pub(crate) kind: NotificationKind,
     /// The name of the person it is for.
     pub(crate) person: &'a str,
     pub(crate) language: Language,
-    /// When the notice was made.
+    /// When the notification was made.
     pub(crate) at: UtcMillis,
     /// Who has acknowledged the alert by now, and up to which level.
     pub(crate) acknowledged: Option<&'a Acknowledgement>,
@@ -64,9 +64,9 @@ pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
     let headline = headline(facts, language);
     let subject = words.fill(subject_key(kind), &[("badge", &badge), ("headline", &headline)]);
     let preface = match kind {
-        NoticeKind::Transition => None,
-        NoticeKind::Reminder => Some(reminder(facts, about, words)),
-        NoticeKind::Escalation => Some(words.text("escalation").to_owned()),
+        NotificationKind::Transition => None,
+        NotificationKind::Reminder => Some(reminder(facts, about, words)),
+        NotificationKind::Escalation => Some(words.text("escalation").to_owned()),
     };
     Message {
         subject,
@@ -83,9 +83,9 @@ pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
 
 impl Message {
     /// Whether a chart helps: where a value has become worse.
-    pub(crate) fn wants_chart(facts: &Facts, kind: NoticeKind) -> bool {
+    pub(crate) fn wants_chart(facts: &Facts, kind: NotificationKind) -> bool {
         let worse = facts.previous_level < facts.level;
-        !facts.kind.is_technical() && (worse || kind != NoticeKind::Transition) && facts.datastream().is_some()
+        !facts.kind.is_technical() && (worse || kind != NotificationKind::Transition) && facts.datastream().is_some()
     }
 
     /// Whether a mail program shall mark it.
@@ -195,11 +195,11 @@ impl Message {
     }
 }
 
-const fn subject_key(kind: NoticeKind) -> &'static str {
+const fn subject_key(kind: NotificationKind) -> &'static str {
     match kind {
-        NoticeKind::Transition => "subject",
-        NoticeKind::Reminder => "subject_reminder",
-        NoticeKind::Escalation => "subject_escalation",
+        NotificationKind::Transition => "subject",
+        NotificationKind::Reminder => "subject_reminder",
+        NotificationKind::Escalation => "subject_escalation",
     }
 }
 
@@ -292,7 +292,7 @@ fn links(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(Stri
 
 /// How long the episode has lasted, or lasted: to the minute.
 fn since(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
-    let end = if about.kind == NoticeKind::Reminder { about.at } else { facts.observed_at };
+    let end = if about.kind == NotificationKind::Reminder { about.at } else { facts.observed_at };
     let minutes = end.since(facts.onset).max(0) / MINUTE_MS;
     let [days, hours, rest] = [minutes / 1_440, minutes / 60 % 24, minutes % 60].map(|number| number.to_string());
     let values = [("days", days.as_str()), ("hours", hours.as_str()), ("minutes", rest.as_str())];
@@ -347,7 +347,7 @@ mod tests {
     fn about(language: Language, links: &Links) -> Circumstances<'_> {
         let at = minute(150);
         Circumstances {
-            kind: NoticeKind::Transition,
+            kind: NotificationKind::Transition,
             person: "Sari",
             language,
             at,
@@ -384,8 +384,8 @@ mod tests {
     }
 
     /// Every kind of message, by name.
-    fn samples() -> Vec<(&'static str, Facts, NoticeKind)> {
-        let news = NoticeKind::Transition;
+    fn samples() -> Vec<(&'static str, Facts, NotificationKind)> {
+        let news = NotificationKind::Transition;
         let unconfirmed = facts(Level::Awas, Level::Awas, Reason::Unconfirmed, 6.1, None);
         vec![
             ("raised", awas(), news),
@@ -401,9 +401,9 @@ mod tests {
             ("source down", source_down(), news),
             ("store failing", store(Reason::StoreDown, Level::Siaga), news),
             ("store back", Facts { previous_level: Level::Siaga, ..store(Reason::Returned, Level::Normal) }, news),
-            ("reminder", awas(), NoticeKind::Reminder),
-            ("escalation", awas(), NoticeKind::Escalation),
-            ("onset not seen", Facts { onset_at_latest: true, ..awas() }, NoticeKind::Reminder),
+            ("reminder", awas(), NotificationKind::Reminder),
+            ("escalation", awas(), NotificationKind::Escalation),
+            ("onset not seen", Facts { onset_at_latest: true, ..awas() }, NotificationKind::Reminder),
         ]
     }
 
@@ -486,7 +486,7 @@ mod tests {
         let about = Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) };
         let text = compose(&awas(), about).text();
         assert!(text.contains("Ditangani oleh: Budi untuk WASPADA") && text.contains("/a/TOKEN"), "{text}");
-        let reminder = compose(&awas(), Circumstances { kind: NoticeKind::Reminder, ..about }).text();
+        let reminder = compose(&awas(), Circumstances { kind: NotificationKind::Reminder, ..about }).text();
         assert!(reminder.contains("Budi menanganinya untuk WASPADA, AWAS belum ditangani siapa pun"), "{reminder}");
         assert!(!reminder.contains("belum ada yang menangani alarm ini"), "{reminder}");
     }
@@ -500,10 +500,10 @@ mod tests {
 
     #[test]
     fn charts_are_for_values_that_became_worse() {
-        let news = NoticeKind::Transition;
+        let news = NotificationKind::Transition;
         assert!(Message::wants_chart(&awas(), news));
         assert!(!Message::wants_chart(&back_to_normal(), news));
-        assert!(Message::wants_chart(&awas(), NoticeKind::Reminder));
+        assert!(Message::wants_chart(&awas(), NotificationKind::Reminder));
         assert!(!Message::wants_chart(&no_data(Reason::Stale, Level::Awas), news));
     }
 }

@@ -1,6 +1,6 @@
-//! What a notice tells, fixed at the moment of the decision.
+//! What a notification tells, fixed at the moment of the decision.
 //!
-//! Names, units and limits may change before a notice is delivered; the decision log keeps what was known.
+//! Names, units and limits may change before a notification is delivered; the decision log keeps what was known.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,7 @@ pub(crate) struct Recipient {
     pub(crate) channel: ChannelId,
     /// The address as it was known; delivery looks it up again.
     pub(crate) address: String,
-    /// A person who can be reached by none of the channels is owed a notice that visibly fails.
+    /// A person who can be reached by none of the channels is owed a notification that visibly fails.
     pub(crate) reachable: bool,
 }
 

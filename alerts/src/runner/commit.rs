@@ -69,7 +69,7 @@ impl Runner {
         }
         if !views.is_empty() {
             self.show(views);
-            self.shared.notices.notify_one();
+            self.shared.notifications.notify_one();
         }
         if !done.outcomes.is_empty() {
             self.shared.answered.send_modify(|commits| *commits = commits.wrapping_add(1));

@@ -1,7 +1,7 @@
 //! The shell of the engine: reads the spool behind cursor B, evaluates, commits.
 //!
-//! What was decided is committed at once, together with the notices it owes and the state and cursor it came from;
-//! while nothing is decided, state and cursor are committed once a second. A commit that fails is kept and tried
+//! What was decided is committed at once, together with the notifications it owes and the state and cursor it came
+//! from; while nothing is decided, state and cursor are committed once a second. A commit that fails is kept and tried
 //! again while evaluation goes on: neither the store nor a receiver nor a full disk blinds the engine.
 
 mod ahead;
@@ -58,8 +58,8 @@ pub(crate) struct Shared {
     pub(crate) answered: watch::Sender<u64>,
     /// There are new requests in the inbox.
     pub(crate) requests: Arc<Notify>,
-    /// There are new notices in the outbox.
-    pub(crate) notices: Arc<Notify>,
+    /// There are new notifications in the outbox.
+    pub(crate) notifications: Arc<Notify>,
 }
 
 /// The single writer of decisions.

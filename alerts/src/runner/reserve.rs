@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Thousands of transitions with their notices, and room for SQLite to tidy up.
+/// Thousands of transitions with their notifications, and room for SQLite to tidy up.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How often space for a new reserve is looked for.

@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    NoticeState,
+    NotificationState,
     delivery::channel::webhook,
     testing::{do_rule, set_waspada},
 };
@@ -21,7 +21,7 @@ fn key(request: &Request) -> &str {
 }
 
 #[tokio::test]
-async fn a_webhook_gets_a_signed_notice() {
+async fn a_webhook_gets_a_signed_notification() {
     let mut sink = Sink::start([]).await;
     let mut house = House::new(&sink.url);
     let room = house.open().await;
@@ -34,8 +34,8 @@ async fn a_webhook_gets_a_signed_notice() {
     assert_eq!(body["idempotency_key"], key(&request));
     assert_eq!((&body["level"], &body["previous_level"]), (&"awas".into(), &"normal".into()));
     assert!(body["text"]["id"].as_str().unwrap().starts_with("AWAS: Oksigen terlarut 0,42 mg/L di BeeJay Bakau"));
-    let detail = room.alert("delivery", |detail| detail.notices[0].state == NoticeState::Sent).await;
-    assert_eq!(detail.notices[0].deliveries[0].http_status, Some(204));
+    let detail = room.alert("delivery", |detail| detail.notifications[0].state == NotificationState::Sent).await;
+    assert_eq!(detail.notifications[0].deliveries[0].http_status, Some(204));
     assert!(room.alerts.delivery_problems(10).await.unwrap().is_empty());
     room.close().await;
 }
@@ -48,21 +48,25 @@ async fn a_failed_delivery_is_tried_again_under_the_same_key_and_not_before_the_
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
     let first = sink.next().await;
-    let after = |attempts| move |detail: &AlertDetail| detail.notices[0].attempts == attempts;
+    let after = |attempts| move |detail: &AlertDetail| detail.notifications[0].attempts == attempts;
     let detail = room.alert("the first failure", after(1)).await;
-    assert_eq!(detail.notices[0].next_attempt_at, Some(at(1).saturating_add(5_000)));
-    assert_eq!(room.alerts.delivery_problems(10).await.unwrap(), detail.notices, "it is visibly being tried again");
+    assert_eq!(detail.notifications[0].next_attempt_at, Some(at(1).saturating_add(5_000)));
+    assert_eq!(
+        room.alerts.delivery_problems(10).await.unwrap(),
+        detail.notifications,
+        "it is visibly being tried again"
+    );
     house.clock.advance(5_000);
     let second = sink.next().await;
     let detail = room.alert("the second failure", after(2)).await;
-    assert_eq!(detail.notices[0].next_attempt_at, Some(at(1).saturating_add(125_000)));
+    assert_eq!(detail.notifications[0].next_attempt_at, Some(at(1).saturating_add(125_000)));
     house.clock.advance(120_000);
     let third = sink.next().await;
     assert_eq!((key(&first), &first.body), (key(&second), &second.body));
     assert_eq!((key(&first), &first.body), (key(&third), &third.body));
     assert_ne!(first.headers["bakau-signature"], third.headers["bakau-signature"], "the time is signed too");
-    let detail = room.alert("the delivery", |detail| detail.notices[0].state == NoticeState::Sent).await;
-    let verdicts: Vec<_> = detail.notices[0].deliveries.iter().map(|delivery| delivery.verdict).collect();
+    let detail = room.alert("the delivery", |detail| detail.notifications[0].state == NotificationState::Sent).await;
+    let verdicts: Vec<_> = detail.notifications[0].deliveries.iter().map(|delivery| delivery.verdict).collect();
     assert_eq!(verdicts, [DeliveryVerdict::Retry, DeliveryVerdict::Retry, DeliveryVerdict::Sent]);
     room.close().await;
 }
@@ -74,21 +78,21 @@ async fn a_refusal_for_good_is_not_repeated_and_shown() {
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
     sink.next().await;
-    let detail = room.alert("the failure", |detail| detail.notices[0].state == NoticeState::Failed).await;
-    assert_eq!(detail.notices[0].last_result.as_deref(), Some("answer 404"));
+    let detail = room.alert("the failure", |detail| detail.notifications[0].state == NotificationState::Failed).await;
+    assert_eq!(detail.notifications[0].last_result.as_deref(), Some("answer 404"));
     assert_eq!(room.alerts.delivery_problems(10).await.unwrap().len(), 1);
     room.close().await;
 }
 
 #[tokio::test]
-async fn a_missing_secret_is_told_by_name_and_the_notice_stays_owed() {
+async fn a_missing_secret_is_told_by_name_and_the_notification_stays_owed() {
     let mut sink = Sink::start([]).await;
     let mut house = House::new(&sink.url);
     let room = house.open_with(FixedSecrets::default()).await;
     house.arrive(&[(1, 3.0)]);
-    let detail = room.alert("the attempt", |detail| detail.notices[0].attempts == 1).await;
-    assert_eq!(detail.notices[0].state, NoticeState::Pending);
-    let reason = detail.notices[0].last_result.clone().unwrap();
+    let detail = room.alert("the attempt", |detail| detail.notifications[0].attempts == 1).await;
+    assert_eq!(detail.notifications[0].state, NotificationState::Pending);
+    let reason = detail.notifications[0].last_result.clone().unwrap();
     assert!(reason.contains("HOOK_SECRET is not set"), "{reason}");
     room.close().await;
     house.clock.advance(120_000);
@@ -103,12 +107,12 @@ async fn a_dead_receiver_is_given_up_when_the_news_is_half_a_day_old() {
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
     for attempt in 1..=2 {
-        room.alert("an attempt", |detail| attempt <= detail.notices[0].attempts).await;
-        assert_eq!(room.details().await[0].notices[0].state, NoticeState::Pending);
+        room.alert("an attempt", |detail| attempt <= detail.notifications[0].attempts).await;
+        assert_eq!(room.details().await[0].notifications[0].state, NotificationState::Pending);
         house.clock.advance(6 * 3_600_000);
     }
-    let detail = room.alert("giving up", |detail| detail.notices[0].state == NoticeState::Failed).await;
-    assert!(detail.notices[0].last_result.as_deref().unwrap().starts_with("no connection"));
+    let detail = room.alert("giving up", |detail| detail.notifications[0].state == NotificationState::Failed).await;
+    assert!(detail.notifications[0].last_result.as_deref().unwrap().starts_with("no connection"));
     room.close().await;
 }
 
@@ -145,9 +149,9 @@ fn below(id: &str, limit: f64) -> Rule {
     rule
 }
 
-/// One notice for each alert of the crowd, of which there are more than follow at once.
+/// One notification for each alert of the crowd, of which there are more than follow at once.
 #[tokio::test]
-async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notice_that_gets_through() {
+async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notification_that_gets_through() {
     const CROWD: usize = 30;
     let mut sink = Sink::start([Reply::Answer("503 Busy")]).await;
     let rules = || {
@@ -160,13 +164,13 @@ async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notice_that_g
     let room = house.open().await;
     house.arrive(&[(1, 3.9)]);
     sink.next().await;
-    room.alert("an answer", |detail| detail.notices[0].attempts == 1).await;
+    room.alert("an answer", |detail| detail.notifications[0].attempts == 1).await;
 
     house.snapshots.send_replace(Arc::new(snapshot("http://127.0.0.1:9/", 1, rules())));
     house.arrive(&[(2, 3.4)]);
     let tried = async || {
         let details = room.details().await;
-        let tried = |detail: &&AlertDetail| detail.notices[0].attempts == 1;
+        let tried = |detail: &&AlertDetail| detail.notifications[0].attempts == 1;
         (details.iter().filter(tried).count() == CROWD + 1).then_some(())
     };
     eventually("an attempt for everybody", tried).await;
@@ -180,7 +184,8 @@ async fn what_waits_for_a_receiver_that_was_away_follows_the_first_notice_that_g
     }
     let sent = async || {
         let details = room.details().await;
-        let waiting: Vec<_> = details.iter().filter(|one| one.notices[0].state == NoticeState::Pending).collect();
+        let waiting: Vec<_> =
+            details.iter().filter(|one| one.notifications[0].state == NotificationState::Pending).collect();
         (waiting.len() == 1).then(|| waiting[0].alert.rule.to_string())
     };
     assert_eq!(eventually("all but one", sent).await, "sibuk", "it was answered, and asked to come later");
@@ -205,8 +210,8 @@ fn what_was_owed_at_a_kill_is_delivered_once_to_a_receiver_that_honours_the_key(
         let room = house.open().await;
         let again = sink.next().await;
         assert_eq!(key(&again), key(&taken));
-        room.alert("the delivery", |detail| detail.notices[0].state == NoticeState::Sent).await;
-        assert_eq!(room.details().await[0].notices.len(), 1);
+        room.alert("the delivery", |detail| detail.notifications[0].state == NotificationState::Sent).await;
+        assert_eq!(room.details().await[0].notifications.len(), 1);
         room.close().await;
         let room = house.open().await;
         house.arrive(&[(2, 6.0)]);

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::{
-    AlertsError, DbError, NoticeState,
+    AlertsError, DbError, NotificationState,
     engine::Reason,
     testing::{do_rule, set_waspada},
 };
@@ -108,7 +108,7 @@ async fn changed_thresholds_close_the_alert_with_that_reason() {
     house.snapshots.send_replace(Arc::new(snapshot(NOWHERE, 2, [rule])));
     let detail = room.alert("its end", |detail| detail.alert.closed_at.is_some()).await;
     assert_eq!(detail.alert.closed_reason, Some(Reason::RuleChanged));
-    assert_eq!((detail.transitions[1].rule_revision, detail.notices.len()), (2, 2), "people are told of it");
+    assert_eq!((detail.transitions[1].rule_revision, detail.notifications.len()), (2, 2), "people are told of it");
     room.close().await;
 }
 
@@ -137,7 +137,7 @@ async fn an_alert_is_acknowledged_once_by_name() {
 }
 
 #[tokio::test]
-async fn a_mute_holds_back_notices_but_no_decisions() {
+async fn a_mute_holds_back_notifications_but_no_decisions() {
     let mut house = House::new(NOWHERE);
     let room = house.open().await;
     let sari = Principal::Admin("Sari".to_owned());
@@ -149,8 +149,8 @@ async fn a_mute_holds_back_notices_but_no_decisions() {
     house.arrive(&[(1, 3.0)]);
     let detail = room.alert("an alert", |_| true).await;
     assert_eq!(detail.transitions[0].muted_until, Some(at(30)));
-    assert_eq!(detail.notices[0].state, NoticeState::Cancelled);
-    assert!(detail.notices[0].last_result.as_deref().unwrap().starts_with("muted until"));
+    assert_eq!(detail.notifications[0].state, NotificationState::Cancelled);
+    assert!(detail.notifications[0].last_result.as_deref().unwrap().starts_with("muted until"));
     room.close().await;
 }
 

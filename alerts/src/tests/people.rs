@@ -4,7 +4,7 @@ use bakau_model::{Language, Level, NotificationRouteId, PersonId, Principal};
 use bakau_registry::{About, Condition, NotificationRoute, Person};
 
 use super::*;
-use crate::{NoticeKind, NoticeState, NoticeView, engine::Endpoint, testing::do_rule};
+use crate::{NotificationKind, NotificationState, NotificationView, engine::Endpoint, testing::do_rule};
 
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
@@ -34,16 +34,16 @@ fn registered(rule: Rule, routes: Vec<NotificationRoute>) -> Arc<Snapshot> {
     Arc::new(snapshot)
 }
 
-/// Who got which sequence, in a sentence per notice.
+/// Who got which sequence, in a sentence per notification.
 fn told(detail: &AlertDetail) -> Vec<String> {
-    let sequence = |notice: &NoticeView| {
-        detail.transitions.iter().find(|transition| transition.id == notice.transition).unwrap().to
+    let sequence = |notification: &NotificationView| {
+        detail.transitions.iter().find(|transition| transition.id == notification.transition).unwrap().to
     };
-    let line = |notice: &NoticeView| {
-        let person = notice.person.as_ref().map_or("-", PersonId::as_str);
-        format!("{} {} {}", sequence(notice), person, notice.channel)
+    let line = |notification: &NotificationView| {
+        let person = notification.person.as_ref().map_or("-", PersonId::as_str);
+        format!("{} {} {}", sequence(notification), person, notification.channel)
     };
-    detail.notices.iter().map(line).collect()
+    detail.notifications.iter().map(line).collect()
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn notification_routes_choose_by_agency_kind_of_station_and_kind_of_alert(
     house.snapshots.send_replace(registered(do_rule(0), routes));
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
-    let detail = room.alert("an alert", |detail| !detail.notices.is_empty()).await;
+    let detail = room.alert("an alert", |detail| !detail.notifications.is_empty()).await;
     assert_eq!(told(&detail), ["waspada budi bot"]);
     room.close().await;
 }
@@ -110,10 +110,10 @@ async fn somebody_without_any_address_is_visibly_not_told() {
     house.snapshots.send_replace(Arc::new(snapshot));
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
-    let detail = room.alert("an alert", |detail| !detail.notices.is_empty()).await;
-    let notice = &detail.notices[0];
-    assert_eq!((notice.state, notice.attempts), (NoticeState::Failed, 0));
-    assert!(notice.last_result.as_deref().unwrap().contains("no address"));
+    let detail = room.alert("an alert", |detail| !detail.notifications.is_empty()).await;
+    let notification = &detail.notifications[0];
+    assert_eq!((notification.state, notification.attempts), (NotificationState::Failed, 0));
+    assert!(notification.last_result.as_deref().unwrap().contains("no address"));
     assert_eq!(room.alerts.delivery_problems(10).await.unwrap().len(), 1);
     room.close().await;
 }
@@ -125,23 +125,23 @@ async fn reminders_go_to_those_who_were_told_until_somebody_acknowledges() {
     house.snapshots.send_replace(registered(rule, vec![route("piket", Level::Waspada, &["budi"])]));
     let room = house.open().await;
     house.arrive(&[(1, 3.0)]);
-    room.alert("the first notice", |detail| detail.notices.len() == 1).await;
+    room.alert("the first notification", |detail| detail.notifications.len() == 1).await;
     house.clock.set(at(11));
     let reminders = |detail: &AlertDetail| {
-        let states = detail.notices.iter().filter(|notice| notice.kind == NoticeKind::Reminder);
-        states.map(|notice| notice.state).collect::<Vec<_>>()
+        let states = detail.notifications.iter().filter(|notification| notification.kind == NotificationKind::Reminder);
+        states.map(|notification| notification.state).collect::<Vec<_>>()
     };
-    room.alert("a reminder", |detail| reminders(detail) == [NoticeState::Pending]).await;
+    room.alert("a reminder", |detail| reminders(detail) == [NotificationState::Pending]).await;
     house.clock.set(at(21));
-    let two = [NoticeState::Cancelled, NoticeState::Pending];
+    let two = [NotificationState::Cancelled, NotificationState::Pending];
     let detail = room.alert("a second one in its place", |detail| reminders(detail) == two).await;
     let sari = Principal::Person { id: PersonId::new("sari").unwrap(), name: "Sari".to_owned() };
     let view = room.alerts.acknowledge(&detail.alert.id, &sari, None, None).await.unwrap();
     let acknowledged = view.acknowledged.unwrap();
     assert_eq!((acknowledged.by.as_str(), acknowledged.person.unwrap().as_str()), ("Sari", "sari"));
     let detail = room.alert("the same alert", |_| true).await;
-    assert_eq!(reminders(&detail), [NoticeState::Cancelled; 2], "nobody is reminded of what is acknowledged");
-    assert_eq!(detail.notices[0].state, NoticeState::Pending, "the first notice stays owed");
+    assert_eq!(reminders(&detail), [NotificationState::Cancelled; 2], "nobody is reminded of what is acknowledged");
+    assert_eq!(detail.notifications[0].state, NotificationState::Pending, "the first notification stays owed");
     house.clock.set(at(60));
     house.arrive(&[(61, 6.0)]);
     let detail = room.alert("the end", |detail| detail.alert.closed_at.is_some()).await;

@@ -8,7 +8,7 @@ use super::{
     *,
 };
 use crate::{
-    AlertsError, NoticeKind, NoticeState,
+    AlertsError, NotificationKind, NotificationState,
     db::Db,
     testing::{do_rule, email_channel, person, set_waspada},
 };
@@ -97,8 +97,8 @@ async fn the_highest_level_goes_first_and_the_levels_of_one_alert_in_their_order
     let heads = db.heads(&channel("telegram"), at(24 * 60)).await.unwrap();
     let mut order = Vec::new();
     for head in &heads {
-        let notice = db.notice(head).await.unwrap();
-        order.push((head.urgency, notice.facts.level, notice.facts.rule.id.to_string()));
+        let notification = db.notification(head).await.unwrap();
+        order.push((head.urgency, notification.facts.level, notification.facts.rule.id.to_string()));
     }
     let first = (Level::Awas, Level::Waspada, "bjbr-do-low".to_owned());
     let then = (Level::Waspada, Level::Waspada, "bjbr-do-watch".to_owned());
@@ -113,22 +113,24 @@ async fn urgent_news_that_nobody_takes_for_five_minutes_goes_another_way_once() 
     house.snapshots.send_replace(Arc::new(with_people(snapshot(NOWHERE, 1, [quiet_rule()]), &sink.url, &["surel"])));
     let room = house.open_with(bot_secrets()).await;
     house.arrive(&[(1, 1.0)]);
-    room.alert("a first attempt", |detail| detail.notices[0].attempts == 1).await;
+    room.alert("a first attempt", |detail| detail.notifications[0].attempts == 1).await;
     house.clock.advance(4 * 60_000);
-    let detail = room.alert("a second attempt", |detail| detail.notices[0].attempts == 2).await;
-    assert_eq!(detail.notices.len(), 1, "patience first");
+    let detail = room.alert("a second attempt", |detail| detail.notifications[0].attempts == 2).await;
+    assert_eq!(detail.notifications.len(), 1, "patience first");
     house.clock.advance(60_000 + 10_000);
     let message = text(&sink.next().await);
     assert!(message.contains("<b>SIAGA</b>") && message.contains("Diteruskan kepada Anda"), "{message}");
     let detail = room.alert("the other way", |detail| {
-        detail.notices.iter().any(|notice| notice.kind == NoticeKind::Escalation && notice.state == NoticeState::Sent)
+        detail.notifications.iter().any(|notification| {
+            notification.kind == NotificationKind::Escalation && notification.state == NotificationState::Sent
+        })
     });
     let detail = detail.await;
-    assert_eq!(detail.notices[0].state, NoticeState::Pending, "mail is still owed");
-    let tried = detail.notices[0].attempts;
+    assert_eq!(detail.notifications[0].state, NotificationState::Pending, "mail is still owed");
+    let tried = detail.notifications[0].attempts;
     house.clock.advance(2 * 60_000);
-    let detail = room.alert("a further attempt", |detail| tried < detail.notices[0].attempts).await;
-    assert_eq!(detail.notices.len(), 2, "the same person by the other way, nobody else, and only once");
+    let detail = room.alert("a further attempt", |detail| tried < detail.notifications[0].attempts).await;
+    assert_eq!(detail.notifications.len(), 2, "the same person by the other way, nobody else, and only once");
     room.close().await;
 }
 
@@ -207,12 +209,14 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
     }
     assert!(reminder.contains("sari menanganinya untuk WASPADA, SIAGA belum ditangani siapa pun"), "{reminder}");
     // Mail has reached nobody for more than 5 minutes: waspada is acknowledged, siaga goes to Budi over all of his ways.
-    let passed_on = room
-        .alert("the passing on", |detail| detail.notices.iter().any(|notice| notice.kind == NoticeKind::Escalation));
+    let passed_on = room.alert("the passing on", |detail| {
+        detail.notifications.iter().any(|notification| notification.kind == NotificationKind::Escalation)
+    });
     let levels = |detail: &AlertDetail| {
         let of = |id| detail.transitions.iter().find(|transition| transition.id == id).unwrap().to;
-        let passed_on = detail.notices.iter().filter(|notice| notice.kind == NoticeKind::Escalation);
-        passed_on.map(|notice| of(notice.transition)).collect::<std::collections::BTreeSet<_>>()
+        let passed_on =
+            detail.notifications.iter().filter(|notification| notification.kind == NotificationKind::Escalation);
+        passed_on.map(|notification| of(notification.transition)).collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(levels(&passed_on.await), [Level::Siaga].into(), "waspada is acknowledged");
     let taken = room.alerts.acknowledge_by_link(&token(&next), Some(Level::Siaga), None).await.unwrap();
@@ -226,19 +230,19 @@ async fn what_rises_after_an_acknowledgement_is_told_with_a_link_reminded_of_and
 }
 
 #[tokio::test]
-async fn what_waits_behind_a_notice_that_reaches_nobody_goes_another_way_too() {
+async fn what_waits_behind_a_notification_that_reaches_nobody_goes_another_way_too() {
     let mut sink = Sink::start([]).await;
     let mut house = House::new(NOWHERE);
     house.snapshots.send_replace(Arc::new(with_people(snapshot(NOWHERE, 1, [quiet_rule()]), &sink.url, &["surel"])));
     let room = house.open_with(bot_secrets()).await;
     house.arrive(&[(1, 3.0)]);
-    room.alert("a first attempt", |detail| detail.notices[0].attempts == 1).await;
+    room.alert("a first attempt", |detail| detail.notifications[0].attempts == 1).await;
     house.clock.advance(6 * 60_000);
-    room.alert("a second attempt", |detail| detail.notices[0].attempts == 2).await;
+    room.alert("a second attempt", |detail| detail.notifications[0].attempts == 2).await;
     house.arrive(&[(2, 0.1)]);
     let message = text(&sink.next().await);
     assert!(message.contains("<b>AWAS</b>"), "the waspada before it wakes nobody else: {message}");
-    let told = room.alert("the other way", |detail| detail.notices.len() == 3).await;
-    assert_eq!(told.notices[2].transition, told.notices[1].transition);
+    let told = room.alert("the other way", |detail| detail.notifications.len() == 3).await;
+    assert_eq!(told.notifications[2].transition, told.notifications[1].transition);
     room.close().await;
 }

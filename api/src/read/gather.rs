@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{Acknowledgement, AlertDetail, AlertView, ConditionKind, Episode, NoticeState};
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertView, ConditionKind, Episode, NotificationState};
 use bakau_dashboards::view::{
     self, AcknowledgementRow, AlertRow, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow, Freshness,
     LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
@@ -298,27 +298,27 @@ impl<'a> Gatherer<'a> {
         detail.transitions.iter().map(row).collect()
     }
 
-    /// Notices of an alert, without their receivers.
+    /// Notifications of an alert, without their receivers.
     pub(crate) fn deliveries(&self, detail: &AlertDetail) -> Vec<DeliveryRow> {
         let level_of = |id: i64| {
             let transition = detail.transitions.iter().find(|transition| transition.id == id);
             transition.map_or(Level::Normal, |transition| transition.to)
         };
-        let rows = detail.notices.iter().filter_map(|notice| {
-            let state = match notice.state {
-                NoticeState::Pending => DeliveryState::Waiting,
-                NoticeState::Sent => DeliveryState::Delivered,
-                NoticeState::Failed => DeliveryState::Failed,
+        let rows = detail.notifications.iter().filter_map(|notification| {
+            let state = match notification.state {
+                NotificationState::Pending => DeliveryState::Waiting,
+                NotificationState::Sent => DeliveryState::Delivered,
+                NotificationState::Failed => DeliveryState::Failed,
                 // Held back on purpose: there is nothing to deliver.
-                NoticeState::Cancelled => return None,
+                NotificationState::Cancelled => return None,
             };
             Some(DeliveryRow {
-                channel: notice.channel.to_string(),
-                recipient: notice.person.as_ref().map_or_else(String::new, |_| masked(&notice.recipient)),
-                level: level_of(notice.transition),
+                channel: notification.channel.to_string(),
+                recipient: notification.person.as_ref().map_or_else(String::new, |_| masked(&notification.recipient)),
+                level: level_of(notification.transition),
                 state,
-                attempts: notice.attempts,
-                last_attempt_at: notice.deliveries.last().map(|delivery| delivery.at),
+                attempts: notification.attempts,
+                last_attempt_at: notification.deliveries.last().map(|delivery| delivery.at),
             })
         });
         rows.collect()

@@ -12,10 +12,11 @@ use axum::{
 };
 use bakau_alerts::{
     Acknowledgement as Taken, AlertDetail as Detail, AlertQuery, AlertView, Alerts, AlertsError, DeliveryView,
-    Episode as Settled, MAX_NOTE_CHARS, NoticeView, SettledQuery, TransitionView,
+    Episode as Settled, MAX_NOTE_CHARS, NotificationView, SettledQuery, TransitionView,
 };
 use bakau_answers::{
-    Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notice, SettledHistory, Transition,
+    Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notification, SettledHistory,
+    Transition,
 };
 use bakau_model::{AlertId, ConditionKind, DAY_MS, DEFAULT_ZONE, Level};
 use bakau_registry::Snapshot;
@@ -98,7 +99,7 @@ fn next_address(params: &Params, last: &AlertId, limit: usize) -> String {
     address
 }
 
-/// One alert with its transitions; with the token also its notices.
+/// One alert with its transitions; with the token also its notifications.
 pub(crate) async fn one(
     State(state): State<AppState>,
     SeesPeople(people): SeesPeople,
@@ -111,7 +112,7 @@ pub(crate) async fn one(
         alert: tell(&state.snapshot(), &detail.alert, people),
         transitions: detail.transitions.iter().map(transition).collect(),
         acknowledgements: detail.acknowledgements.iter().map(|taken| acknowledged(taken, people)).collect(),
-        notices: people.then(|| detail.notices.into_iter().map(notice).collect()),
+        notifications: people.then(|| detail.notifications.into_iter().map(notification).collect()),
     })
 }
 
@@ -287,7 +288,7 @@ fn transition(transition: &TransitionView) -> Transition {
     }
 }
 
-fn notice(notice: NoticeView) -> Notice {
+fn notification(notification: NotificationView) -> Notification {
     let delivery = |delivery: DeliveryView| Delivery {
         attempt: delivery.attempt,
         at: delivery.at.into(),
@@ -296,18 +297,18 @@ fn notice(notice: NoticeView) -> Notice {
         duration_ms: delivery.duration_ms,
         detail: delivery.detail,
     };
-    Notice {
-        id: notice.id,
-        transition: notice.transition,
-        kind: notice.kind,
-        person: notice.person,
-        channel: notice.channel,
-        recipient: notice.recipient,
-        state: notice.state,
-        attempts: notice.attempts,
-        next_attempt_at: notice.next_attempt_at.map(Into::into),
-        last_result: notice.last_result,
-        deliveries: notice.deliveries.into_iter().map(delivery).collect(),
+    Notification {
+        id: notification.id,
+        transition: notification.transition,
+        kind: notification.kind,
+        person: notification.person,
+        channel: notification.channel,
+        recipient: notification.recipient,
+        state: notification.state,
+        attempts: notification.attempts,
+        next_attempt_at: notification.next_attempt_at.map(Into::into),
+        last_result: notification.last_result,
+        deliveries: notification.deliveries.into_iter().map(delivery).collect(),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::Response,
 };
-use bakau_alerts::{AlertsError, NoticeState, NoticeView};
+use bakau_alerts::{AlertsError, NotificationState, NotificationView};
 use bakau_answers::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,
 };
@@ -28,7 +28,7 @@ use crate::{
 
 /// How long a fault of a channel is shown.
 const FAULTS_MS: i64 = DAY_MS;
-/// Most notices read to find faults.
+/// Most notifications read to find faults.
 const MOST_FAULTS: usize = 1_000;
 
 /// Everything the status page shows; sentences in the reader's language.
@@ -120,10 +120,15 @@ async fn alerts(state: &AppState) -> AlertsStatus {
 }
 
 /// Faults of the last day by channel, the one in most trouble first.
-fn faulty_channels(notices: &[NoticeView], now: UtcMillis, people: bool, zone: &TimeZone) -> Vec<ChannelStatus> {
+fn faulty_channels(
+    notifications: &[NotificationView],
+    now: UtcMillis,
+    people: bool,
+    zone: &TimeZone,
+) -> Vec<ChannelStatus> {
     let mut channels: BTreeMap<&ChannelId, ChannelStatus> = BTreeMap::new();
-    for notice in notices {
-        let Some(last) = notice.deliveries.last().filter(|last| now.since(last.at) < FAULTS_MS) else { continue };
+    for notification in notifications {
+        let Some(last) = notification.deliveries.last().filter(|last| now.since(last.at) < FAULTS_MS) else { continue };
         let (fault, code) = match (last.verdict, last.http_status) {
             (DeliveryVerdict::NotConfigured, _) => (DeliveryFault::NotConfigured, None),
             (DeliveryVerdict::Sent | DeliveryVerdict::Retry | DeliveryVerdict::Failed, code) => {
@@ -131,7 +136,7 @@ fn faulty_channels(notices: &[NoticeView], now: UtcMillis, people: bool, zone: &
             }
         };
         let new = ChannelStatus {
-            channel: notice.channel.clone(),
+            channel: notification.channel.clone(),
             retrying: 0,
             failed: 0,
             last_attempt_at: last.at.into(),
@@ -140,13 +145,15 @@ fn faulty_channels(notices: &[NoticeView], now: UtcMillis, people: bool, zone: &
             code,
             detail: people.then(|| last.detail.clone()),
         };
-        let channel = channels.entry(&notice.channel).or_insert_with(|| new.clone());
+        let channel = channels.entry(&notification.channel).or_insert_with(|| new.clone());
         if channel.last_attempt_at < new.last_attempt_at {
             *channel = ChannelStatus { retrying: channel.retrying, failed: channel.failed, ..new };
         }
-        match notice.state {
-            NoticeState::Failed => channel.failed += 1,
-            NoticeState::Pending | NoticeState::Sent | NoticeState::Cancelled => channel.retrying += 1,
+        match notification.state {
+            NotificationState::Failed => channel.failed += 1,
+            NotificationState::Pending | NotificationState::Sent | NotificationState::Cancelled => {
+                channel.retrying += 1
+            }
         }
     }
     let mut channels: Vec<ChannelStatus> = channels.into_values().collect();
@@ -154,7 +161,7 @@ fn faulty_channels(notices: &[NoticeView], now: UtcMillis, people: bool, zone: &
     channels
 }
 
-/// Notices that nobody has yet and channels with faults; `None` where the alert database cannot be read.
+/// Notifications that nobody has yet and channels with faults; `None` where the alert database cannot be read.
 async fn outbox(state: &AppState, people: bool, zone: &TimeZone) -> Option<OutboxStatus> {
     let read = async {
         let outbox = state.alerts.outbox().await?;
@@ -183,11 +190,17 @@ async fn outbox(state: &AppState, people: bool, zone: &TimeZone) -> Option<Outbo
 
 #[cfg(test)]
 mod tests {
-    use bakau_alerts::{DeliveryView, NoticeKind};
+    use bakau_alerts::{DeliveryView, NotificationKind};
 
     use super::*;
 
-    fn notice(channel: &str, state: NoticeState, at: i64, verdict: DeliveryVerdict, code: Option<u16>) -> NoticeView {
+    fn notification(
+        channel: &str,
+        state: NotificationState,
+        at: i64,
+        verdict: DeliveryVerdict,
+        code: Option<u16>,
+    ) -> NotificationView {
         let delivery = DeliveryView {
             attempt: 1,
             at: UtcMillis::new(at),
@@ -196,11 +209,11 @@ mod tests {
             duration_ms: 1,
             detail: format!("said at {at}"),
         };
-        NoticeView {
+        NotificationView {
             id: at,
             transition: 1,
             alert: "00000000000000000000000000000000".parse().unwrap(),
-            kind: NoticeKind::Transition,
+            kind: NotificationKind::Transition,
             person: None,
             channel: channel.parse().unwrap(),
             recipient: "somebody".to_owned(),
@@ -215,19 +228,19 @@ mod tests {
     #[test]
     fn channels_in_trouble_tell_their_newest_fault_and_old_ones_are_left_out() {
         let now = UtcMillis::new(FAULTS_MS + 5_000);
-        let notices = [
-            notice("mail", NoticeState::Failed, 6_000, DeliveryVerdict::Failed, Some(550)),
-            notice("old", NoticeState::Failed, 5_000, DeliveryVerdict::Failed, Some(404)),
-            notice("mail", NoticeState::Pending, 9_000, DeliveryVerdict::Retry, None),
-            notice("mail", NoticeState::Pending, 8_000, DeliveryVerdict::Retry, Some(451)),
-            notice("bot", NoticeState::Pending, 7_000, DeliveryVerdict::NotConfigured, Some(401)),
+        let notifications = [
+            notification("mail", NotificationState::Failed, 6_000, DeliveryVerdict::Failed, Some(550)),
+            notification("old", NotificationState::Failed, 5_000, DeliveryVerdict::Failed, Some(404)),
+            notification("mail", NotificationState::Pending, 9_000, DeliveryVerdict::Retry, None),
+            notification("mail", NotificationState::Pending, 8_000, DeliveryVerdict::Retry, Some(451)),
+            notification("bot", NotificationState::Pending, 7_000, DeliveryVerdict::NotConfigured, Some(401)),
         ];
-        let found = faulty_channels(&notices, now, true, &TimeZone::UTC);
+        let found = faulty_channels(&notifications, now, true, &TimeZone::UTC);
         let said: Vec<_> = found.iter().map(|c| (c.channel.as_str(), c.retrying, c.failed, c.fault)).collect();
         let expected = [("mail", 2, 1, DeliveryFault::NoAnswer), ("bot", 1, 0, DeliveryFault::NotConfigured)];
         assert_eq!(said, expected);
         assert_eq!(found[0].detail.as_deref(), Some("said at 9000"));
-        let public = faulty_channels(&notices, now, false, &TimeZone::UTC);
+        let public = faulty_channels(&notifications, now, false, &TimeZone::UTC);
         assert!(public.iter().all(|channel| channel.detail.is_none()), "receivers may name people");
     }
 }

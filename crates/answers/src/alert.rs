@@ -1,8 +1,8 @@
 //! Alerts: crossings of thresholds, and what sends no data or is down.
 
 use bakau_model::{
-    AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Level, NoticeKind, NoticeState,
-    PersonId, RuleId, SourceName, StationId, Text, TransitionReason, Unit,
+    AgencyId, AlertId, ChannelId, ConditionKind, DatastreamName, DeliveryVerdict, Level, NotificationKind,
+    NotificationState, PersonId, RuleId, SourceName, StationId, Text, TransitionReason, Unit,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -126,7 +126,7 @@ pub struct AlertDetail {
     /// Who was told, oldest first; with the admin token only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub notices: Option<Vec<Notice>>,
+    pub notifications: Option<Vec<Notification>>,
 }
 
 /// One line of the decision log.
@@ -153,7 +153,7 @@ pub struct Transition {
     pub decided_at: Time,
     /// Registry revision of the rules in force.
     pub rule_revision: u64,
-    /// Until when a mute held notices back.
+    /// Until when a mute held notifications back.
     #[schema(required)]
     pub muted_until: Option<Time>,
 }
@@ -175,15 +175,15 @@ pub struct Acknowledged {
     pub note: Option<Option<String>>,
 }
 
-/// A notice owed to one receiver.
+/// A notification owed to one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Notice {
+pub struct Notification {
     /// Its number in the outbox.
     pub id: i64,
     /// The number of the transition it tells of, in the decision log.
     pub transition: i64,
     /// Why it is sent.
-    pub kind: NoticeKind,
+    pub kind: NotificationKind,
     /// Who is told; null where a rule tells a webhook directly.
     #[schema(required)]
     pub person: Option<PersonId>,
@@ -192,7 +192,7 @@ pub struct Notice {
     /// Who gets it, in the channel's own words.
     pub recipient: String,
     /// Where it stands.
-    pub state: NoticeState,
+    pub state: NotificationState,
     /// Attempts made.
     pub attempts: u32,
     /// When it is tried next; null once it is not tried again.
@@ -205,7 +205,7 @@ pub struct Notice {
     pub deliveries: Vec<Delivery>,
 }
 
-/// One attempt to deliver a notice.
+/// One attempt to deliver a notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {
     /// 1 for the first attempt.

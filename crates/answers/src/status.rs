@@ -43,7 +43,7 @@ pub struct Status {
     pub store: StoreStatus,
     /// The rules and how far they are behind the spool.
     pub alerts: AlertsStatus,
-    /// Notices that nobody has yet; null where they cannot be read.
+    /// Notifications that nobody has yet; null where they cannot be read.
     #[schema(required)]
     pub outbox: Option<OutboxStatus>,
     /// Where messages come in.
@@ -124,16 +124,16 @@ pub struct AlertsStatus {
     pub level: Level,
 }
 
-/// Notices that nobody has yet.
+/// Notifications that nobody has yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutboxStatus {
     /// Whether there is anybody whom an alert could be told: a channel of a rule, or a notification route.
     pub has_recipients: bool,
-    /// Notices that nobody has yet.
+    /// Notifications that nobody has yet.
     pub waiting: u64,
     /// Those of them that were tried at least once.
     pub retrying: u64,
-    /// Notices that were ever given up.
+    /// Notifications that were ever given up.
     pub failed: u64,
     /// Since when the oldest one waits.
     #[schema(required)]
@@ -150,9 +150,9 @@ pub struct OutboxStatus {
 pub struct ChannelStatus {
     /// Its name in the registry.
     pub channel: ChannelId,
-    /// Notices that are tried again.
+    /// Notifications that are tried again.
     pub retrying: u64,
-    /// Notices that were given up.
+    /// Notifications that were given up.
     pub failed: u64,
     /// The newest attempt.
     pub last_attempt_at: Time,

@@ -1,4 +1,4 @@
-//! What alerts and their notices are called wherever they are spoken of.
+//! What alerts and their notifications are called wherever they are spoken of.
 
 use std::{fmt, str::FromStr};
 
@@ -107,10 +107,10 @@ impl ConditionKind {
 }
 
 crate::words! {
-    /// Where one notice stands.
+    /// Where one notification stands.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    pub serde enum NoticeState {
+    pub serde enum NotificationState {
         /// Still to be sent, or to be tried again.
         Pending => "pending",
         /// The receiver took it.
@@ -122,7 +122,7 @@ crate::words! {
     }
 }
 
-impl NoticeState {
+impl NotificationState {
     /// The code as stored.
     #[must_use]
     pub const fn code(self) -> i64 {
@@ -137,10 +137,10 @@ impl NoticeState {
 }
 
 crate::words! {
-    /// Why a notice is sent.
+    /// Why a notification is sent.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    pub serde enum NoticeKind {
+    pub serde enum NotificationKind {
         /// The level changed.
         Transition => "transition",
         /// The alert is still open and nobody has acknowledged the level that it has.
@@ -151,7 +151,7 @@ crate::words! {
 }
 
 crate::words! {
-    /// What came of one attempt to deliver a notice.
+    /// What came of one attempt to deliver a notification.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     pub serde enum DeliveryVerdict {

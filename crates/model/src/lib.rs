@@ -34,7 +34,9 @@ mod time;
 mod unit;
 mod words;
 
-pub use alert::{AlertId, ConditionKind, DeliveryVerdict, InvalidAlertId, NoticeKind, NoticeState, TransitionReason};
+pub use alert::{
+    AlertId, ConditionKind, DeliveryVerdict, InvalidAlertId, NotificationKind, NotificationState, TransitionReason,
+};
 pub use backoff::Backoff;
 pub use batch::{Batch, Seq, SourcedObservation};
 pub use declared::{DeclaredCode, InvalidMissing, Missing, decimal, decimal_end, is_unit_text, trim};

@@ -2,7 +2,7 @@
 //! ([`mod@format`]), and texts made safe to stand in markup ([`escape`]).
 //!
 //! Every crate that tells people something has message files of its own and takes everything else from here, so that a page,
-//! a notice and the command line write the same number alike. Pure.
+//! a notification and the command line write the same number alike. Pure.
 
 mod escape;
 pub mod format;

@@ -15,8 +15,8 @@ use sha2::Sha256;
 
 use super::Answer;
 use crate::{
-    AlertId, ConditionKind, NoticeKind,
-    db::DueNotice,
+    AlertId, ConditionKind, NotificationKind,
+    db::DueNotification,
     engine::Reason,
     message::{facts::RuleFacts, text},
 };
@@ -45,7 +45,7 @@ struct Body<'a> {
     /// Which transition: the alert and its position within it.
     id: String,
     idempotency_key: &'a str,
-    kind: NoticeKind,
+    kind: NotificationKind,
     alert: AlertPart,
     /// These three are null where the alert is about a whole station or a source; a source has no station.
     station: Option<StationPart<'a>>,
@@ -70,7 +70,7 @@ struct Body<'a> {
 struct AlertPart {
     id: AlertId,
     kind: ConditionKind,
-    /// Notices may overtake each other; receivers order by this.
+    /// Notifications may overtake each other; receivers order by this.
     sequence: u32,
     onset: String,
     /// Whether it may have begun before that, where nobody looked.
@@ -98,12 +98,12 @@ struct ParameterPart<'a> {
 }
 
 /// The body: the same bytes for every attempt.
-pub(crate) fn render(notice: &DueNotice, public_url: Option<&str>) -> Result<String, serde_json::Error> {
-    let facts = &notice.facts;
+pub(crate) fn render(notification: &DueNotification, public_url: Option<&str>) -> Result<String, serde_json::Error> {
+    let facts = &notification.facts;
     serde_json::to_string(&Body {
         id: format!("{}-{}", facts.alert, facts.sequence),
-        idempotency_key: &notice.idempotency_key,
-        kind: notice.kind,
+        idempotency_key: &notification.idempotency_key,
+        kind: notification.kind,
         alert: AlertPart {
             id: facts.alert,
             kind: facts.kind,
@@ -200,12 +200,12 @@ pub(super) fn told(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{facts, notice};
+    use crate::testing::{facts, notification};
 
     #[test]
     fn the_body_says_everything_a_receiver_needs() {
         let facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.42, Some(0.5));
-        let body = render(&notice(facts, None), Some("https://bakau.example/")).unwrap();
+        let body = render(&notification(facts, None), Some("https://bakau.example/")).unwrap();
         insta::assert_snapshot!(
             serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&body).unwrap()).unwrap()
         );
