@@ -147,10 +147,10 @@
     number.hidden = !active;
   };
   /* All of a station's alerts are acknowledged, or not. */
-  const hand = (id, at) => {
+  const acknowledge = (id, at) => {
     for (const mark of all(`[data-station="${CSS.escape(id)}"] .hand`)) {
       mark.hidden = !at;
-      mark.title = at ? fill(words.taken, { time: clock(at) }) : '';
+      mark.title = at ? fill(words.acknowledged, { time: clock(at) }) : '';
       put(mark.querySelector('b'), at ? brief(at) : '');
     }
   };
@@ -160,7 +160,7 @@
     if (station) {
       station.worst = update.station_level;
       paint(update.station);
-      hand(update.station, Date.parse(update.station_taken_at));
+      acknowledge(update.station, Date.parse(update.station_acknowledged_at));
     }
     if (station && before !== station.worst) {
       const name = document.querySelector(`[data-station="${CSS.escape(update.station)}"] :is(h1,h3)`);

@@ -26,7 +26,7 @@ pub enum LinkState {
         note: String,
     },
     /// Somebody has.
-    Taken(AcknowledgementRow),
+    Acknowledged(AcknowledgementRow),
     /// It ended by itself before anybody did.
     Closed(UtcMillis),
     /// The link is too old.

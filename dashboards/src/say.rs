@@ -248,30 +248,30 @@ impl<'a> Say<'a> {
     }
 
     /// Text of an acknowledgement; with the name where the reader may see people.
-    pub(crate) fn taken(&self, taken: &AcknowledgementRow) -> String {
-        self.taken_as("alert_taken", taken)
+    pub(crate) fn acknowledged(&self, acknowledgement: &AcknowledgementRow) -> String {
+        self.acknowledged_as("alert_acknowledged", acknowledgement)
     }
 
     /// The same, with the level that it holds for.
-    pub(crate) fn taken_level(&self, taken: &AcknowledgementRow) -> String {
-        self.taken_as("alert_taken_level", taken)
+    pub(crate) fn acknowledged_level(&self, acknowledgement: &AcknowledgementRow) -> String {
+        self.acknowledged_as("alert_acknowledged_level", acknowledgement)
     }
 
-    fn taken_as(&self, key: &str, taken: &AcknowledgementRow) -> String {
-        let (level, time) = (self.level_short(taken.level), self.when(taken.at));
-        match &taken.by {
+    fn acknowledged_as(&self, key: &str, acknowledgement: &AcknowledgementRow) -> String {
+        let (level, time) = (self.level_short(acknowledgement.level), self.when(acknowledgement.at));
+        match &acknowledgement.by {
             Some(name) => self.fill_all(&format!("{key}_by"), &[("level", level), ("name", name), ("time", &time)]),
             None => self.fill_all(key, &[("level", level), ("time", &time)]),
         }
     }
 
     /// Text for a level that nobody has acknowledged.
-    pub(crate) fn untaken(&self, level: impl Borrow<Level>) -> String {
+    pub(crate) fn not_acknowledged(&self, level: impl Borrow<Level>) -> String {
         self.fill("alert_level_open", "level", self.level_short(level))
     }
 
     /// When the alerts of a station were acknowledged: the clock, or the day where that is another.
-    pub(crate) fn hand(&self, at: impl Borrow<UtcMillis>) -> String {
+    pub(crate) fn acknowledged_time(&self, at: impl Borrow<UtcMillis>) -> String {
         format::brief_time(*at.borrow(), self.frame.generated_at, &self.frame.time_zone, self.frame.language)
     }
 
@@ -447,7 +447,7 @@ impl<'a> Say<'a> {
             ("lost", "disconnected"),
             ("news", "live_news"),
             ("ready", "ready_count"),
-            ("taken", "hand_title"),
+            ("acknowledged", "level_acknowledged_title"),
             ("pin", "map_station"),
             ("pins", "map_cluster"),
         ];

@@ -49,7 +49,7 @@ fn open(text: &str) -> LinkState {
 
 fn taken(text: &str) -> LinkState {
     let (by, note) = (Some(text.to_owned()), Some(text.to_owned()));
-    LinkState::Taken(AcknowledgementRow { level: Level::Awas, at: now(), by, note })
+    LinkState::Acknowledged(AcknowledgementRow { level: Level::Awas, at: now(), by, note })
 }
 
 /// What a page says between its frame's parts.

@@ -344,7 +344,7 @@ fn alert_event(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
             levels.iter().filter(|(name, _)| name.station() == id.as_str() && snapshot.datastream(name).is_some());
         mine.map(|(_, level)| *level).max().unwrap_or_default()
     };
-    let taken = alert.acknowledged.as_ref();
+    let acknowledged = alert.acknowledged.as_ref();
     AlertEvent {
         id: alert.id,
         kind: alert.kind,
@@ -354,10 +354,14 @@ fn alert_event(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
         level: if alert.closed_at.is_none() { alert.level } else { Level::Normal },
         datastream_level: alert.datastream.as_ref().map(level),
         station_level: alert.station.as_ref().map(station_level),
-        station_taken_at: alert.station.as_ref().and_then(|id| gather::taken(active, snapshot, id)).map(Into::into),
+        station_acknowledged_at: alert
+            .station
+            .as_ref()
+            .and_then(|id| gather::acknowledged_at(active, snapshot, id))
+            .map(Into::into),
         acknowledged: alert.is_acknowledged(),
-        acknowledged_level: taken.map(|taken| taken.level),
-        acknowledged_at: taken.map(|taken| taken.at.into()),
+        acknowledged_level: acknowledged.map(|acknowledgement| acknowledgement.level),
+        acknowledged_at: acknowledged.map(|acknowledgement| acknowledgement.at.into()),
         active_alerts: active.len() as u64,
     }
 }

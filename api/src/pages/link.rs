@@ -128,7 +128,7 @@ fn state_of(
     let alert = &link.alert;
     if let Some(by) = alert.acknowledged.as_ref().filter(|_| alert.is_acknowledged()) {
         // Whoever holds the link is one of those who are told.
-        return (LinkState::Taken(acknowledgement(by, true)), StatusCode::OK);
+        return (LinkState::Acknowledged(acknowledgement(by, true)), StatusCode::OK);
     }
     match alert.closed_at {
         Some(at) => (LinkState::Closed(at), StatusCode::OK),
@@ -149,7 +149,7 @@ fn alert_of(link: &Link, language: Language) -> LinkAlert {
         subject: text(&link.subject),
         level: Some(link.alert.level),
         person: link.person.clone(),
-        earlier: link.alert.acknowledged.as_ref().map(|taken| acknowledgement(taken, true)),
+        earlier: link.alert.acknowledged.as_ref().map(|one| acknowledgement(one, true)),
     }
 }
 

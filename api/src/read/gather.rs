@@ -105,7 +105,7 @@ impl<'a> Gatherer<'a> {
             latitude: station.latitude,
             longitude: station.longitude,
             level,
-            taken: taken(&self.active, &self.snapshot, &station.id),
+            acknowledged_at: acknowledged_at(&self.active, &self.snapshot, &station.id),
             freshness,
             clock: self.state.latest.clock(&station.id).map(clock_of),
             no_data_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
@@ -241,7 +241,7 @@ impl<'a> Gatherer<'a> {
             unconfirmed_since: alert.unconfirmed_since,
             decided_at: alert.decided_at,
             closed_at: alert.closed_at,
-            acknowledged: alert.acknowledged.as_ref().map(|taken| acknowledgement(taken, people)),
+            acknowledged: alert.acknowledged.as_ref().map(|one| acknowledgement(one, people)),
         }
     }
 
@@ -361,7 +361,7 @@ pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
 }
 
 /// Since when every alert of a station's level is acknowledged; `None` while one is not, or where nothing is raised.
-pub(crate) fn taken(active: &[AlertView], snapshot: &Snapshot, station: &StationId) -> Option<UtcMillis> {
+pub(crate) fn acknowledged_at(active: &[AlertView], snapshot: &Snapshot, station: &StationId) -> Option<UtcMillis> {
     let about_it = |alert: &&AlertView| {
         alert.station.as_ref() == Some(station)
             && alert.datastream.as_ref().is_some_and(|name| snapshot.datastream(name).is_some())
@@ -375,12 +375,12 @@ pub(crate) fn taken(active: &[AlertView], snapshot: &Snapshot, station: &Station
 }
 
 /// An acknowledgement as a page may show it.
-pub(crate) fn acknowledgement(taken: &Acknowledgement, people: bool) -> AcknowledgementRow {
+pub(crate) fn acknowledgement(of: &Acknowledgement, people: bool) -> AcknowledgementRow {
     AcknowledgementRow {
-        level: taken.level,
-        at: taken.at,
-        by: people.then(|| taken.by.clone()),
-        note: taken.note.clone().filter(|_| people),
+        level: of.level,
+        at: of.at,
+        by: people.then(|| of.by.clone()),
+        note: of.note.clone().filter(|_| people),
     }
 }
 

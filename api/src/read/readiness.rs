@@ -137,7 +137,7 @@ mod tests {
             latitude: 0.0,
             longitude: 0.0,
             level: None,
-            taken: None,
+            acknowledged_at: None,
             freshness,
             clock: None,
             no_data_after_ms: 240_000,

@@ -116,7 +116,7 @@ pub struct AlertEvent {
     pub station_level: Option<Level>,
     /// Since when every alert of the station's level is acknowledged; null while one is not.
     #[schema(required)]
-    pub station_taken_at: Option<Time>,
+    pub station_acknowledged_at: Option<Time>,
     /// Whether somebody acknowledged it at the level that it has now, or at a higher one.
     pub acknowledged: bool,
     /// The highest level up to which it was acknowledged.

@@ -65,7 +65,7 @@ pub struct AlertRow {
 impl AlertRow {
     /// Whether the present level is acknowledged.
     pub(crate) fn is_acknowledged(&self) -> bool {
-        self.acknowledged.as_ref().is_some_and(|taken| self.level <= taken.level)
+        self.acknowledged.as_ref().is_some_and(|acknowledgement| self.level <= acknowledgement.level)
     }
 }
 

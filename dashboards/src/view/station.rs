@@ -115,7 +115,7 @@ pub struct StationView {
     /// Worst active alert; `None` when there is no current data to judge by.
     pub level: Option<Level>,
     /// Since when every alert of that level is acknowledged; `None` while one is not, and where there is none.
-    pub taken: Option<UtcMillis>,
+    pub acknowledged_at: Option<UtcMillis>,
     /// Whether it reports.
     pub freshness: Freshness,
     /// Where the clock of its device is ahead.
