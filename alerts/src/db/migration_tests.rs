@@ -85,7 +85,7 @@ async fn a_file_from_before_files_had_a_mark_keeps_what_it_holds_and_is_marked()
 
 /// The facts of a transition as they were stored while the store was a source, and of what else there was.
 fn old_facts(kind: &str, subject: serde_json::Value, reason: &str) -> String {
-    let facts = testing::facts(Level::Normal, Level::Siaga, Reason::Stale, 1.0, None);
+    let facts = testing::facts(Level::Normal, Level::Siaga, Reason::NoData, 1.0, None);
     let mut old = serde_json::to_value(facts).unwrap();
     (old["kind"], old["subject"], old["reason"]) = (kind.into(), subject, reason.into());
     old["rule"]["condition"] = serde_json::json!({ kind: { "siaga": 60 } });
@@ -103,7 +103,7 @@ async fn the_store_was_a_source_and_no_data_was_called_silence() {
     old.pragma_update(None, "application_id", ALERTS.application_id).unwrap();
     old.pragma_update(None, "user_version", 6).unwrap();
     let station = SubjectFacts::Station(
-        testing::facts(Level::Normal, Level::Siaga, Reason::Stale, 1.0, None).station().unwrap().clone(),
+        testing::facts(Level::Normal, Level::Siaga, Reason::NoData, 1.0, None).station().unwrap().clone(),
     );
     let source = |name: &str| serde_json::json!({ "source": name });
     let alerts = [
@@ -148,7 +148,7 @@ async fn the_store_was_a_source_and_no_data_was_called_silence() {
         (ConditionKind::StoreDown, store.clone(), Reason::StoreDown, Reason::StoreDown),
         (ConditionKind::SourceDown, kota, Reason::SourceDown, Reason::SourceDown),
         (ConditionKind::StoreDown, store, Reason::Returned, Reason::Returned),
-        (ConditionKind::NoData, station, Reason::Stale, Reason::Stale),
+        (ConditionKind::NoData, station, Reason::NoData, Reason::NoData),
     ];
     assert_eq!(told, expected);
     let heard: Vec<_> = db.load().await.unwrap().engine.heard.into_iter().map(|(subject, _)| subject).collect();

@@ -9,7 +9,7 @@ pub(super) const ALERTS: Database = Database {
     what: "an alert database",
     // "BkAl".
     application_id: 0x426b_416c,
-    migrations: &[V1, V2, V3, V4, V5, MARKED, V7],
+    migrations: &[V1, V2, V3, V4, V5, MARKED, V7, V8],
     unmarked: 5,
     busy_timeout: Duration::from_secs(5),
     ..Database::DEFAULTS
@@ -221,6 +221,16 @@ UPDATE transitions SET reason = iif(reason = 'source_down', 'store_down', reason
         '$.reason', iif(reason = 'source_down', 'store_down', reason),
         '$.rule.condition', json_object('store_down', json(json_extract(facts, '$.rule.condition.source_down'))))
 WHERE json_valid(facts) AND json_extract(facts, '$.subject.source') = 'store';
+CREATE TRIGGER transitions_keep BEFORE UPDATE ON transitions
+BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
+";
+
+/// An alert about no data was raised for the reason `stale`, which is what a value is.
+const V8: &str = "
+DROP TRIGGER transitions_keep;
+UPDATE transitions SET reason = 'no_data',
+    facts = iif(json_valid(facts), json_set(facts, '$.reason', 'no_data'), facts)
+WHERE reason = 'stale';
 CREATE TRIGGER transitions_keep BEFORE UPDATE ON transitions
 BEGIN SELECT RAISE(ABORT, 'the decision log is append-only'); END;
 ";

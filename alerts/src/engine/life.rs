@@ -460,6 +460,6 @@ fn no_data_reason(slot: &Slot, heard: &Heard) -> Reason {
         (Subject::Store, ..) => Reason::StoreDown,
         (Subject::Station(_) | Subject::Datastream(_), Some(_), _) => Reason::Offline,
         (Subject::Station(_) | Subject::Datastream(_), None, None) => Reason::NeverReported,
-        (Subject::Station(_) | Subject::Datastream(_), None, Some(_)) => Reason::Stale,
+        (Subject::Station(_) | Subject::Datastream(_), None, Some(_)) => Reason::NoData,
     }
 }

@@ -213,7 +213,7 @@ fn badge(facts: &Facts, words: &Messages) -> String {
         Reason::Threshold
         | Reason::Confirmed
         | Reason::NeverReported
-        | Reason::Stale
+        | Reason::NoData
         | Reason::Offline
         | Reason::SourceDown
         | Reason::StoreDown
@@ -394,7 +394,7 @@ mod tests {
             ("normal", back_to_normal(), news),
             ("unconfirmed", Facts { flag: Some(Flag::Suspect), ..unconfirmed }, news),
             ("rule changed", facts(Level::Siaga, Level::Normal, Reason::RuleChanged, 1.9, None), news),
-            ("stale", no_data(Reason::Stale, Level::Siaga), news),
+            ("no_data", no_data(Reason::NoData, Level::Siaga), news),
             ("never reported", no_data(Reason::NeverReported, Level::Waspada), news),
             ("offline", no_data(Reason::Offline, Level::Siaga), news),
             ("returned", Facts { previous_level: Level::Siaga, ..no_data(Reason::Returned, Level::Normal) }, news),
@@ -504,6 +504,6 @@ mod tests {
         assert!(Message::wants_chart(&awas(), news));
         assert!(!Message::wants_chart(&back_to_normal(), news));
         assert!(Message::wants_chart(&awas(), NotificationKind::Reminder));
-        assert!(!Message::wants_chart(&no_data(Reason::Stale, Level::Awas), news));
+        assert!(!Message::wants_chart(&no_data(Reason::NoData, Level::Awas), news));
     }
 }

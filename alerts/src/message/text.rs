@@ -110,7 +110,7 @@ fn template(facts: &Facts) -> &'static str {
         Reason::Unconfirmed => "unconfirmed",
         Reason::Confirmed => "confirmed",
         Reason::NeverReported => "never_reported",
-        Reason::Stale => "stale",
+        Reason::NoData => "no_data",
         Reason::Offline => "offline",
         Reason::StoreDown => "store_failing",
         Reason::Returned if facts.kind == ConditionKind::StoreDown => "store_returned",

@@ -180,7 +180,7 @@ crate::words! {
         /// Nothing has ever been received, although it has been expected for too long.
         NeverReported => "never_reported",
         /// Nothing has been received for too long.
-        Stale => "stale",
+        NoData => "no_data",
         /// The station said that it is offline, or its broker said it in its name.
         Offline => "offline",
         /// The source has been without connection, or has taken no messages, for too long.
@@ -208,7 +208,7 @@ impl TransitionReason {
             Self::Confirmed => Some(true),
             Self::Threshold
             | Self::NeverReported
-            | Self::Stale
+            | Self::NoData
             | Self::Offline
             | Self::SourceDown
             | Self::StoreDown

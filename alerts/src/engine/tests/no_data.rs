@@ -164,11 +164,14 @@ fn deadlines() -> Vec<Case> {
             ],
         ),
         (
-            "stale, and back with the first value of any datastream",
+            "no data, and back with the first value of any datastream",
             station_only(),
             vec![(5, Value(do_, 0)), (30, Value(temp, 0))],
             40,
-            &["20 station-no-data normal>waspada stale since 5", "30 station-no-data waspada>normal returned since 5"],
+            &[
+                "20 station-no-data normal>waspada no_data since 5",
+                "30 station-no-data waspada>normal returned since 5",
+            ],
         ),
         (
             "after its return the first deadline holds again, whatever was waited for before",
@@ -176,9 +179,9 @@ fn deadlines() -> Vec<Case> {
             vec![(0, Value(do_, 0)), (20, Value(do_, 0))],
             36,
             &[
-                "15 station-no-data normal>waspada stale since 0",
+                "15 station-no-data normal>waspada no_data since 0",
                 "20 station-no-data waspada>normal returned since 0",
-                "35 station-no-data normal>waspada stale since 20",
+                "35 station-no-data normal>waspada no_data since 20",
             ],
         ),
         (
@@ -186,7 +189,10 @@ fn deadlines() -> Vec<Case> {
             station_only(),
             vec![(5, Value(do_, 0)), (18, Value(do_, 121)), (30, Value(do_, 200)), (31, Value(do_, 120))],
             40,
-            &["20 station-no-data normal>waspada stale since 5", "31 station-no-data waspada>normal returned since 5"],
+            &[
+                "20 station-no-data normal>waspada no_data since 5",
+                "31 station-no-data waspada>normal returned since 5",
+            ],
         ),
     ]
 }
@@ -203,7 +209,7 @@ fn words_of_the_station() -> Vec<Case> {
             both(),
             vec![(5, Value(do_, 0)), (12, Missing(do_)), (20, Missing(do_)), (25, Missing(do_))],
             30,
-            &["20 do-no-data normal>waspada stale since 5"],
+            &["20 do-no-data normal>waspada no_data since 5"],
         ),
         (
             "a last will counts as no data at once, a value ends that",
@@ -220,7 +226,7 @@ fn words_of_the_station() -> Vec<Case> {
             &[
                 "7 station-no-data normal>waspada offline since 7",
                 "9 station-no-data waspada>normal returned since 7",
-                "24 station-no-data normal>waspada stale since 9",
+                "24 station-no-data normal>waspada no_data since 9",
             ],
         ),
         (
@@ -228,7 +234,10 @@ fn words_of_the_station() -> Vec<Case> {
             station_only(),
             vec![(5, Value(do_, 0)), (6, Kept(false)), (19, Kept(true)), (22, Offline), (23, Kept(true))],
             24,
-            &["20 station-no-data normal>waspada stale since 5", "23 station-no-data waspada>normal returned since 5"],
+            &[
+                "20 station-no-data normal>waspada no_data since 5",
+                "23 station-no-data waspada>normal returned since 5",
+            ],
         ),
         (
             "old news is all that is known of a station that never reported",
@@ -259,21 +268,24 @@ fn subjects_and_restarts() -> Vec<Case> {
             station_only(),
             vec![(5, Value(do_, 0)), (10, Restart(60))],
             90,
-            &["85 station-no-data normal>waspada stale since 5"],
+            &["85 station-no-data normal>waspada no_data since 5"],
         ),
         (
             "an alert that was open stays open over a restart",
             station_only(),
             vec![(5, Value(do_, 0)), (21, Restart(60)), (90, Value(do_, 0))],
             95,
-            &["20 station-no-data normal>waspada stale since 5", "90 station-no-data waspada>normal returned since 5"],
+            &[
+                "20 station-no-data normal>waspada no_data since 5",
+                "90 station-no-data waspada>normal returned since 5",
+            ],
         ),
         (
             "one datastream of a station that lives",
             both(),
             [every(5, 0..=10, do_), every(5, 0..=40, temp)].concat(),
             40,
-            &["25 do-no-data normal>waspada stale since 10"],
+            &["25 do-no-data normal>waspada no_data since 10"],
         ),
         (
             "the whole station is told of once, and its datastreams have time to come back one by one",
@@ -281,7 +293,7 @@ fn subjects_and_restarts() -> Vec<Case> {
             [every(5, 0..=12, do_), every(4, 0..=12, temp), vec![(50, Value(temp, 0)), (52, Value(do_, 0))]].concat(),
             55,
             &[
-                "27 station-no-data normal>waspada stale since 12",
+                "27 station-no-data normal>waspada no_data since 12",
                 "50 station-no-data waspada>normal returned since 12",
             ],
         ),

@@ -22,7 +22,7 @@ fn outages() -> Vec<Case> {
             &[
                 "27 down normal>waspada source_down since 22",
                 "80 down waspada>normal returned since 22",
-                "95 station-no-data normal>waspada stale since 20",
+                "95 station-no-data normal>waspada no_data since 20",
             ],
         ),
         (
@@ -43,14 +43,14 @@ fn interruptions() -> Vec<Case> {
             with_source(),
             and(vec![(33, Source(false)), (34, Source(true))]),
             40,
-            &["35 station-no-data normal>waspada stale since 20"],
+            &["35 station-no-data normal>waspada no_data since 20"],
         ),
         (
             "what runs out during a short interruption is told a moment later",
             with_source(),
             and(vec![(34, Source(false)), (37, Source(true))]),
             40,
-            &["37 station-no-data normal>waspada stale since 20"],
+            &["37 station-no-data normal>waspada no_data since 20"],
         ),
         (
             "an alert from before stays and does not grow",
@@ -58,7 +58,7 @@ fn interruptions() -> Vec<Case> {
             and(vec![(36, Source(false)), (200, Source(true)), (201, Value(DATASTREAM, 0))]),
             210,
             &[
-                "35 station-no-data normal>waspada stale since 20",
+                "35 station-no-data normal>waspada no_data since 20",
                 "41 down normal>waspada source_down since 36",
                 "200 down waspada>normal returned since 36",
                 "201 station-no-data waspada>normal returned since 20",
@@ -69,7 +69,7 @@ fn interruptions() -> Vec<Case> {
             vec![station_rule()],
             and(vec![(22, Source(false))]),
             40,
-            &["35 station-no-data normal>waspada stale since 20"],
+            &["35 station-no-data normal>waspada no_data since 20"],
         ),
         (
             "over a restart of Bakau as well",
@@ -152,10 +152,11 @@ fn an_alert_of_a_source_that_does_not_reach_everybody_mutes_nothing() {
         (every(1, 1..=20, DATASTREAM).into_iter().chain([(21, Event::Source(false))]).collect::<Vec<_>>(), until)
     };
     let (events, until) = down(40);
-    let expected = ["26 down normal>waspada source_down since 21", "35 station-no-data normal>waspada stale since 20"];
+    let expected =
+        ["26 down normal>waspada source_down since 21", "35 station-no-data normal>waspada no_data since 20"];
     assert_eq!(history(&not_covered(Level::Waspada), &events, until), expected);
     let (events, until) = down(90);
-    let expected = ["26 down normal>waspada source_down since 21", "80 station-no-data normal>siaga stale since 20"];
+    let expected = ["26 down normal>waspada source_down since 21", "80 station-no-data normal>siaga no_data since 20"];
     assert_eq!(history(&not_covered(Level::Siaga), &events, until), expected, "those who wait for siaga are told then");
 }
 
@@ -172,12 +173,12 @@ fn an_alert_of_a_station_that_does_not_reach_everybody_mutes_none_of_a_datastrea
     let mut datastream = datastream_rule();
     let both = |datastream: &WatchedRule| vec![station_rule(), datastream.clone()];
     let events = every(1, 1..=20, DATASTREAM);
-    let station = "35 station-no-data normal>waspada stale since 20";
+    let station = "35 station-no-data normal>waspada no_data since 20";
     assert_eq!(history(&both(&datastream), &events, 40), [station]);
     datastream.not_inhibited.by_station = Some(Level::Waspada);
     let mut told = history(&both(&datastream), &events, 40);
     told.sort();
-    assert_eq!(told, ["35 do-no-data normal>waspada stale since 20", station]);
+    assert_eq!(told, ["35 do-no-data normal>waspada no_data since 20", station]);
 }
 
 proptest! {
