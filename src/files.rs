@@ -32,7 +32,7 @@ fn prepare_folder(data: &Path) -> Result<()> {
 pub(crate) fn lock(data: &Path) -> Result<File> {
     prepare_folder(data)?;
     let path = data.join("bakau.lock");
-    // The file of whoever holds it is not even truncated.
+    // Another process may hold the file: it is not truncated.
     let file = File::options().create(true).write(true).truncate(false).open(&path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {

@@ -205,7 +205,7 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Each device connection needs three file descriptors, and the usual soft limit of 1,024 would end at some 300 devices;
-/// the hard limit is the administrator's word and stays.
+/// the hard limit is the administrator's choice and stays.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -28,7 +28,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How late a change of the registry by another process is noticed.
 const REGISTRY_POLL: Duration = Duration::from_secs(1);
 
-/// What is listening, for whoever wants to say so.
+/// The addresses that are listened on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addresses {
     pub(crate) http: SocketAddr,
@@ -110,7 +110,7 @@ struct Boards {
     store: StoreBoard,
 }
 
-/// Everything behind the spool.
+/// The consumers of the spool, and what they share.
 struct Consumers {
     store: Arc<dyn Store>,
     latest: LatestTable,

@@ -139,7 +139,7 @@ impl Server<'_> {
             Some(body) => request.json(&body),
             None => request.query(&[("name", self.bucket), ("bucket", self.bucket)]),
         };
-        // The address may carry a password, and is no news.
+        // The address may contain a password; errors must not repeat it.
         let answer = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();
         let text = answer.text().await.map_err(reqwest::Error::without_url)?;

@@ -73,7 +73,7 @@ pub(super) enum TokenPlace<'a> {
 }
 
 impl StoreSection {
-    /// What is missing or cannot be, as far as the file of the configuration tells.
+    /// What is wrong with the section; other files are not looked at.
     pub(crate) fn problems(&self) -> Vec<String> {
         let influx = self.kind == StoreKind::Influx;
         let named = [("url", &self.url), ("org", &self.org), ("bucket", &self.bucket)];
@@ -99,7 +99,7 @@ impl StoreSection {
         problems
     }
 
-    /// Looks whether the files that the store needs can be used; `bakau check` tells before a start does.
+    /// Checks the files that the store needs, so that `bakau check` reports them before a start fails.
     pub(crate) fn check_files(&self) -> Result<()> {
         if self.kind == StoreKind::Influx {
             self.influx()?;

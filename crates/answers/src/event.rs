@@ -132,7 +132,7 @@ pub struct AlertEvent {
 /// Every raised level and every station whose device is away: what is not named is neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LevelsEvent {
-    /// When this was told.
+    /// When the event was sent.
     pub now: Time,
     /// Stations with an active alert about a value, and the worst level of these.
     pub stations: BTreeMap<StationId, Level>,
@@ -147,7 +147,7 @@ pub struct LevelsEvent {
 /// The time of the server, from which pages count ages, because the clock of a visitor may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusEvent {
-    /// When this was told.
+    /// When the event was sent.
     pub now: Time,
     /// Alerts that are not closed, of all stations.
     pub active_alerts: u64,

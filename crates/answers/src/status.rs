@@ -25,7 +25,7 @@ use crate::{AgencyReadiness, Check, Source, Time};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
-    /// When this was told.
+    /// When the answer was made.
     pub now: Time,
     /// The same in the zone of the platform.
     #[schema(format = DateTime)]

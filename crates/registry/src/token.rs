@@ -26,8 +26,7 @@ pub fn digest_hex(token: &str) -> String {
 
 /// Whether `token` is the one whose SHA-256 is `expected`.
 ///
-/// Compares digests without stopping at the first difference: what timing could tell is about a digest nobody can
-/// choose, not about the token.
+/// The comparison does not stop at the first difference, so its duration says nothing about the digest.
 #[must_use]
 pub fn verify(token: &str, expected: &[u8; 32]) -> bool {
     digest(token).iter().zip(expected).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0

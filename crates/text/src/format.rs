@@ -52,8 +52,8 @@ pub fn count(value: u64, language: Language) -> String {
     grouped(&value.to_string(), separators(language).0)
 }
 
-/// A number that is written already, with its point as people of the language write it; `-0.00` is `0.00`. For texts where a
-/// number stands as it was told, without groups and without a typographic minus.
+/// A number that is written already, with its point as people of the language write it; `-0.00` is `0.00`. For texts that
+/// repeat a number as it was given, without groups and without a typographic minus.
 #[must_use]
 pub fn written(number: &str, language: Language) -> String {
     let nothing = number.strip_prefix('-').filter(|digits| digits.chars().all(|c| matches!(c, '0' | '.')));

@@ -1,8 +1,8 @@
-//! How people are told things, in either language: message files ([`texts!`]), numbers, sizes, spans of time and local times
+//! Texts for people in both languages: message files ([`texts!`]), numbers, sizes, spans of time and local times
 //! ([`mod@format`]), and texts made safe to stand in markup ([`escape`]).
 //!
-//! Every crate that tells people something has message files of its own and takes everything else from here, so that a page,
-//! a notification and the command line write the same number alike. Pure.
+//! Every crate with texts for people has message files of its own. Everything else is here, so that a page, a
+//! notification and the command line write a number in the same way. Pure.
 
 mod escape;
 pub mod format;

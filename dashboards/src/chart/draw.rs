@@ -18,7 +18,7 @@ use crate::{say, texts};
 const PAD: f64 = 12.0;
 /// Below this width titles and labels are set smaller.
 const NARROW: u32 = 480;
-/// A limit farther away than this many times what the data need is told at the edge instead of drawn.
+/// A limit farther away than this many times the range of the data is named at the edge instead of drawn.
 const LIMIT_REACH: f64 = 4.0;
 /// Between the word and the value of a limit, with room for the sign.
 const SIGN: f64 = 13.0;
@@ -314,7 +314,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
             // Interrupts lines of other limits that pass here.
             let half = LabelBox::HALF;
             self.canvas.fill((area.left, area.y - half), (area.right, area.y + half), self.theme.ground)?;
-            // Both grow away from the sign where whoever looks has a wider font.
+            // Both grow away from the sign when the viewer's font is wider.
             self.canvas.text(&value, (area.right - parts.1, area.y), Align::Left, look)?;
             self.sign((area.right - parts.1 - SIGN / 2.0, area.y), limit.side, look.color)?;
             self.canvas.text(word, (area.right - parts.1 - SIGN, area.y), Align::Right, look)?;

@@ -156,12 +156,12 @@ impl<'s, 'i> Fields<'s, 'i> {
         self.rest.contains_key(key)
     }
 
-    /// Steps over a field of which nothing can be said.
+    /// Skips a field that cannot be checked.
     pub(crate) fn pass(&mut self, key: &'static str) {
         self.take(key);
     }
 
-    /// Steps over whatever is left.
+    /// Skips all fields that are left.
     pub(crate) fn pass_all(&mut self) {
         self.rest.clear();
     }

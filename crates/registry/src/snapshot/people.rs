@@ -1,4 +1,4 @@
-//! Who is told of alerts, of which, and by which ways.
+//! Who is notified of which alerts, and by which channels.
 
 use bakau_model::{AgencyId, ChannelId, Language, Level, NotificationRouteId, PersonId, StationKind};
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl Channel {
     }
 }
 
-/// Somebody who is told of alerts: a person, or a group chat.
+/// A receiver of notifications: a person, or a group chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
@@ -135,7 +135,7 @@ pub struct NotificationRoute {
     /// What kind of alerts.
     #[serde(default)]
     pub about: About,
-    /// Who is told.
+    /// Who is notified.
     pub people: Vec<PersonId>,
     /// By which channels; each person by those they have an address for.
     pub channels: Vec<ChannelId>,

@@ -118,7 +118,7 @@ pub enum Condition {
         #[serde(flatten)]
         bands: PerLevel<Band>,
     },
-    /// Nothing has come for so many seconds, or ever.
+    /// No data for this many seconds, or ever.
     NoData {
         /// From what.
         target: NoDataTarget,
@@ -126,7 +126,7 @@ pub enum Condition {
         #[serde(flatten)]
         after_s: PerLevel<u32>,
     },
-    /// A source of messages has been disconnected or blocked for so many seconds.
+    /// A source of messages has been disconnected or blocked for this many seconds.
     SourceDown {
         /// Which one; each by itself where none is given.
         #[serde(rename = "mqtt_source", default, skip_serializing_if = "Option::is_none")]
@@ -135,7 +135,7 @@ pub enum Condition {
         #[serde(flatten)]
         after_s: PerLevel<u32>,
     },
-    /// The store has taken nothing for so many seconds.
+    /// The store has taken no data for this many seconds.
     StoreDown {
         /// Its levels.
         #[serde(flatten)]
@@ -220,12 +220,12 @@ pub struct Rule {
     /// Seconds of event time a level must be crossed without a break before it is raised.
     #[serde(default)]
     pub hold_s: u32,
-    /// Every so many seconds people are reminded of an open alert that nobody acknowledged.
+    /// Seconds between reminders of an open alert that nobody acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_s: Option<u32>,
     /// Where the figures come from and how sure they are.
     pub source: Text,
-    /// The webhooks that are told directly; people are told by notification routes.
+    /// The webhooks that are notified directly; people are notified by notification routes.
     #[serde(default)]
     pub channels: Vec<ChannelId>,
 }

@@ -133,7 +133,7 @@ pub(crate) fn unit(
         ConversionError::Unknown(error) => {
             fields.error_at("unit", "bad_value", &[("key", &"unit"), ("detail", &error)]);
         }
-        // One that cannot be read is told already.
+        // A `gas` that cannot be read has its error already.
         ConversionError::AirUnknown { .. } if fields.is_written("gas") => {}
         ConversionError::AirUnknown { .. } => fields.error_at("unit", "gas_missing", &units),
         ConversionError::NoGas { .. } => fields.error_at("gas", "gas_unused", &units),
