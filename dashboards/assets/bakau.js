@@ -190,8 +190,7 @@
     /* Another version or form of page: only the browser can put that in place. */
     if (!from.events || document.scripts[0].src !== new URL(fresh.scripts[0].getAttribute('src'), location).href
       || parts(document) !== parts(fresh)) return location.reload();
-    const focus = document.activeElement, key = each => each.getAttribute('href') || each.name || each.textContent;
-    const focused = key(focus);
+    const focus = document.activeElement, key = each => each.tagName + (each.getAttribute('href') || each.name || each.textContent);
     const typed = all('main :is(input:not([type=hidden]),textarea)').filter(field => field.value !== field.defaultValue);
     for (const shell of all('[data-shell]')) {
       Object.assign(shell.dataset, fresh.querySelector(`[data-shell=${shell.dataset.shell}]`).dataset);
@@ -205,8 +204,7 @@
       if (again && again !== field) again.value = field.value;
     }
     if (!focus.isConnected) {
-      const again = all('main :is(a,button,input,select,summary,textarea)').find(
-        each => each.tagName === focus.tagName && key(each) === focused);
+      const again = all('main :is(a,button,input,select,textarea)').find(each => key(each) === key(focus));
       if (again) again.focus({ preventScroll: true });
     }
     Object.assign(data, from);
