@@ -1,7 +1,7 @@
 //! Pages, drawn on the server and complete without the script.
 //!
 //! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
-//! `/assets/{name}`, to charts as [`crate::chart_link::ChartLink`] writes them and to `/api/v1/observations` for a file of values.
+//! `/assets/{name}`, to charts under `/charts` and to `/api/v1/observations` for a file of values.
 
 use std::{borrow::Borrow, cmp::Reverse};
 

@@ -244,8 +244,7 @@ impl House {
 fn start_load(port: u16, seconds: Duration) -> Load {
     let step = (STATIONS as f64 * 1_000.0 / RATE) as i64;
     let content = catalogue::content(STATIONS, SystemClock.now().get(), step);
-    let content =
-        LoadContent { messages: (RATE * seconds.as_secs_f64()) as u64, waving: CROSSING as u32, ..content };
+    let content = LoadContent { messages: (RATE * seconds.as_secs_f64()) as u64, waving: CROSSING as u32, ..content };
     let plan = LoadPlan {
         broker: SocketAddr::from(([127, 0, 0, 1], port)),
         logins: vec![Way::Mosquitto.login()],

@@ -1,5 +1,7 @@
 //! What earlier versions left behind is read as it was meant.
 
+use std::path::Path;
+
 use bakau_model::Level;
 use rusqlite::Connection;
 
@@ -92,16 +94,35 @@ fn old_facts(kind: &str, subject: serde_json::Value, reason: &str) -> String {
     old.to_string()
 }
 
-#[tokio::test]
-async fn the_store_was_a_source_and_no_data_was_called_silence() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("alerts.db");
-    let old = Connection::open(&path).unwrap();
+/// A file of format 6.
+fn format_6(path: &Path) -> Connection {
+    let old = Connection::open(path).unwrap();
     for migration in &ALERTS.migrations[..6] {
         old.execute_batch(migration).unwrap();
     }
     old.pragma_update(None, "application_id", ALERTS.application_id).unwrap();
     old.pragma_update(None, "user_version", 6).unwrap();
+    old
+}
+
+/// An alert of a kind by its old words, with its first transition.
+fn put_old(old: &Connection, number: u8, kind: &str, source: Option<&str>, subject: serde_json::Value, reason: &str) {
+    let id = [number; 16];
+    let alert =
+        "INSERT INTO alerts (id, rule, rule_name, kind, source, level, peak, onset, updated, decided_at, opened_at)
+                 VALUES (?1, 'r', '{\"id\":\"r\",\"en\":\"r\"}', ?2, ?3, 2, 2, 0, 0, 0, 0)";
+    old.execute(alert, (id, kind, source)).unwrap();
+    let facts = old_facts(kind, subject, reason);
+    let transition = "INSERT INTO transitions (alert, sequence, from_level, to_level, reason, observed_at, decided_at,
+                      rule_revision, facts) VALUES (?1, 1, 0, 2, ?2, 0, 0, 1, ?3)";
+    old.execute(transition, (id, reason, facts)).unwrap();
+}
+
+#[tokio::test]
+async fn the_store_was_a_source_and_no_data_was_called_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.db");
+    let old = format_6(&path);
     let station = SubjectFacts::Station(
         testing::facts(Level::Normal, Level::Siaga, Reason::NoData, 1.0, None).station().unwrap().clone(),
     );
@@ -113,16 +134,7 @@ async fn the_store_was_a_source_and_no_data_was_called_silence() {
         ("silence", None, serde_json::to_value(&station).unwrap(), "stale"),
     ];
     for (number, (kind, source, subject, reason)) in (1u8..).zip(alerts) {
-        let id = [number; 16];
-        let alert =
-            "INSERT INTO alerts (id, rule, rule_name, kind, source, level, peak, onset, updated, decided_at, opened_at)
-                     VALUES (?1, 'r', '{\"id\":\"r\",\"en\":\"r\"}', ?2, ?3, 2, 2, 0, 0, 0, 0)";
-        old.execute(alert, (id, kind, source)).unwrap();
-        let facts = old_facts(kind, subject, reason);
-        let transition =
-            "INSERT INTO transitions (alert, sequence, from_level, to_level, reason, observed_at, decided_at,
-                          rule_revision, facts) VALUES (?1, 1, 0, 2, ?2, 0, 0, 1, ?3)";
-        old.execute(transition, (id, reason, facts)).unwrap();
+        put_old(&old, number, kind, source, subject, reason);
     }
     old.execute_batch("INSERT INTO heard (subject, last) VALUES ('source store', 5), ('source kota', 6)").unwrap();
     drop(old);

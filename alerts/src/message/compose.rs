@@ -2,7 +2,7 @@
 //!
 //! The parts are composed once and then written as plain text, as a small page for mail, and as Telegram's HTML.
 
-use bakau_model::{Flag, Language, Level, MINUTE_MS, UtcMillis};
+use bakau_model::{Flag, Language, Level, UtcMillis};
 use bakau_text::{Messages, escape, escape_quoted};
 
 use crate::{
@@ -284,24 +284,16 @@ fn reminder(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String
 
 fn links(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> Vec<(String, String)> {
     let Some(links) = about.links else { return Vec::new() };
-    let is_acknowledged = about.acknowledged.is_some_and(|taken| facts.level <= taken.level);
-    let acknowledge = links.acknowledge.iter().filter(|_| !is_acknowledged);
-    let acknowledge = acknowledge.map(|address| (words.text("link_acknowledge").to_owned(), address.clone()));
-    acknowledge.chain([(words.text("link_alert").to_owned(), links.alert.clone())]).collect()
+    let is_open = about.acknowledged.is_none_or(|taken| taken.level < facts.level);
+    let asked = links.acknowledge.iter().filter(|_| is_open);
+    let acknowledge = |address: &String| (words.text("link_acknowledge").to_owned(), address.clone());
+    asked.map(acknowledge).chain([(words.text("link_alert").to_owned(), links.alert.clone())]).collect()
 }
 
 /// How long the episode has lasted, or lasted: to the minute.
 fn since(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
     let end = if about.kind == NotificationKind::Reminder { about.at } else { facts.observed_at };
-    let minutes = end.since(facts.onset).max(0) / MINUTE_MS;
-    let [days, hours, rest] = [minutes / 1_440, minutes / 60 % 24, minutes % 60].map(|number| number.to_string());
-    let values = [("days", days.as_str()), ("hours", hours.as_str()), ("minutes", rest.as_str())];
-    let key = match minutes {
-        0..60 => "duration_minutes",
-        60..1_440 => "duration_hours",
-        _ => "duration_days",
-    };
-    let duration = words.fill(key, &values);
+    let duration = text::duration(end.since(facts.onset), words);
     if facts.onset_at_latest { words.fill("at_least", &[("duration", &duration)]) } else { duration }
 }
 
@@ -463,15 +455,13 @@ mod tests {
         assert!(text.contains("/a/TOKEN"));
     }
 
+    fn budi(level: Level, note: Option<&str>) -> Acknowledgement {
+        Acknowledgement { level, by: "Budi".to_owned(), person: None, at: minute(140), note: note.map(str::to_owned) }
+    }
+
     #[test]
     fn once_acknowledged_the_message_says_by_whom_and_asks_nobody_else() {
-        let taken = Acknowledgement {
-            level: Level::Awas,
-            by: "Budi".to_owned(),
-            person: None,
-            at: minute(140),
-            note: Some("menuju lokasi".to_owned()),
-        };
+        let taken = budi(Level::Awas, Some("menuju lokasi"));
         let links = links();
         let text = compose(&awas(), Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) }).text();
         assert!(text.contains("Ditangani oleh: Budi untuk AWAS, 02.20 WIB, 10 Maret 2026: menuju lokasi"), "{text}");
@@ -480,8 +470,7 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_at_a_lower_level_is_asked_for_again() {
-        let taken =
-            Acknowledgement { level: Level::Waspada, by: "Budi".to_owned(), person: None, at: minute(140), note: None };
+        let taken = budi(Level::Waspada, None);
         let links = links();
         let about = Circumstances { acknowledged: Some(&taken), ..about(Language::Id, &links) };
         let text = compose(&awas(), about).text();

@@ -1,7 +1,7 @@
 //! The sentence people read, in both languages. Pure.
 
-use bakau_model::{ConditionKind, DEFAULT_ZONE, Flag, Language, Level, Text, UtcMillis};
-use bakau_text::{format, texts};
+use bakau_model::{ConditionKind, DEFAULT_ZONE, Flag, Language, Level, MINUTE_MS, Text, UtcMillis};
+use bakau_text::{Messages, format, texts};
 use jiff::tz::TimeZone;
 
 use crate::{
@@ -12,6 +12,19 @@ use crate::{
 texts! {
     /// The texts of this room in one language.
     pub(crate) fn messages = "../../messages/id.toml", "../../messages/en.toml";
+}
+
+/// A span of time in words, to the minute.
+pub(super) fn duration(millis: i64, words: &Messages) -> String {
+    let minutes = millis.max(0) / MINUTE_MS;
+    let [days, hours, rest] = [minutes / 1_440, minutes / 60 % 24, minutes % 60].map(|number| number.to_string());
+    let values = [("days", days.as_str()), ("hours", hours.as_str()), ("minutes", rest.as_str())];
+    let key = match minutes {
+        0..60 => "duration_minutes",
+        60..1_440 => "duration_hours",
+        _ => "duration_days",
+    };
+    words.fill(key, &values)
 }
 
 /// What happened, in both languages.
