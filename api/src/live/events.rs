@@ -41,7 +41,7 @@ use crate::{
     live::event_log::{Happened, Position},
     read::gather,
     state::AppState,
-    v1::catalogue,
+    v1::{alerts, catalogue},
 };
 
 /// Shortest time between two `values` events of one client: two a second look live and cost little.
@@ -344,7 +344,6 @@ fn alert_event(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
             levels.iter().filter(|(name, _)| name.station() == id.as_str() && snapshot.datastream(name).is_some());
         mine.map(|(_, level)| *level).max().unwrap_or_default()
     };
-    let acknowledged = alert.acknowledged.as_ref();
     AlertEvent {
         id: alert.id,
         kind: alert.kind,
@@ -359,9 +358,7 @@ fn alert_event(snapshot: &Snapshot, alert: &AlertView, active: &[AlertView]) -> 
             .as_ref()
             .and_then(|id| gather::acknowledged_at(active, snapshot, id))
             .map(Into::into),
-        acknowledged: alert.is_acknowledged(),
-        acknowledged_level: acknowledged.map(|acknowledgement| acknowledgement.level),
-        acknowledged_at: acknowledged.map(|acknowledgement| acknowledgement.at.into()),
+        acknowledgement: alerts::acknowledgement(alert),
         active_alerts: active.len() as u64,
     }
 }

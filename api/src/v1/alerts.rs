@@ -15,8 +15,8 @@ use bakau_alerts::{
     Episode as Settled, MAX_NOTE_CHARS, NotificationView, SettledQuery, TransitionView,
 };
 use bakau_answers::{
-    Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notification, SettledHistory,
-    Transition,
+    Acknowledged, Acknowledgement, AcknowledgementState, Alert, AlertDetail, AlertList, Delivery, Episode,
+    Notification, SettledHistory, Transition,
 };
 use bakau_model::{AlertId, ConditionKind, DAY_MS, DEFAULT_ZONE, Level};
 use bakau_registry::Snapshot;
@@ -256,11 +256,19 @@ fn tell(snapshot: &Snapshot, alert: &AlertView, people: bool) -> Alert {
         closed_at_local: alert.closed_at.map(|at| local.text(at)),
         closed_reason: alert.closed_reason,
         unconfirmed_since: alert.unconfirmed_since.map(Into::into),
+        acknowledgement: acknowledgement(alert),
+        acknowledged_by: taken.filter(|_| people).map(|taken| taken.by.clone()),
+        note: taken.filter(|_| people).map(|taken| taken.note.clone()),
+    }
+}
+
+/// Whether and how far an alert is acknowledged.
+pub(crate) fn acknowledgement(alert: &AlertView) -> AcknowledgementState {
+    let taken = alert.acknowledged.as_ref();
+    AcknowledgementState {
         acknowledged: alert.is_acknowledged(),
         acknowledged_level: taken.map(|taken| taken.level),
         acknowledged_at: taken.map(|taken| taken.at.into()),
-        acknowledged_by: taken.filter(|_| people).map(|taken| taken.by.clone()),
-        note: taken.filter(|_| people).map(|taken| taken.note.clone()),
     }
 }
 

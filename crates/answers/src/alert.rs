@@ -95,14 +95,9 @@ pub struct Alert {
     /// Since when it cannot be confirmed: suspect values speak against it, they never end it.
     #[schema(required)]
     pub unconfirmed_since: Option<Time>,
-    /// Whether somebody acknowledged it at the level that it has now, or at a higher one.
-    pub acknowledged: bool,
-    /// The highest level up to which it was acknowledged.
-    #[schema(required)]
-    pub acknowledged_level: Option<Level>,
-    /// When that was.
-    #[schema(required)]
-    pub acknowledged_at: Option<Time>,
+    /// Whether and how far it is acknowledged.
+    #[serde(flatten)]
+    pub acknowledgement: AcknowledgementState,
     /// Who that was; with the admin token only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -111,6 +106,19 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "told")]
     #[schema(value_type = Option<String>)]
     pub note: Option<Option<String>>,
+}
+
+/// Whether and how far an alert is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AcknowledgementState {
+    /// Whether somebody acknowledged it at the level that it has now, or at a higher one.
+    pub acknowledged: bool,
+    /// The highest level up to which it was acknowledged.
+    #[schema(required)]
+    pub acknowledged_level: Option<Level>,
+    /// When that was.
+    #[schema(required)]
+    pub acknowledged_at: Option<Time>,
 }
 
 /// An alert with everything that happened to it.

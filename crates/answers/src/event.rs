@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::{FlagCode, Time, told};
+use crate::{AcknowledgementState, FlagCode, Time, told};
 
 /// A live event: `event` is the name of the server-sent event, `data` what is in it, as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -117,14 +117,9 @@ pub struct AlertEvent {
     /// Since when every alert of the station's level is acknowledged; null while one is not.
     #[schema(required)]
     pub station_acknowledged_at: Option<Time>,
-    /// Whether somebody acknowledged it at the level that it has now, or at a higher one.
-    pub acknowledged: bool,
-    /// The highest level up to which it was acknowledged.
-    #[schema(required)]
-    pub acknowledged_level: Option<Level>,
-    /// When that was.
-    #[schema(required)]
-    pub acknowledged_at: Option<Time>,
+    /// Whether and how far it is acknowledged.
+    #[serde(flatten)]
+    pub acknowledgement: AcknowledgementState,
     /// Alerts that are not closed, of all stations.
     pub active_alerts: u64,
 }

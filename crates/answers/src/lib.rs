@@ -22,8 +22,8 @@ mod value;
 
 pub use aggregate::{Aggregates, Bucket, BucketLabel, BucketStep, Statistic, Summed};
 pub use alert::{
-    Acknowledged, Acknowledgement, Alert, AlertDetail, AlertList, Delivery, Episode, Notification, SettledHistory,
-    Transition,
+    Acknowledged, Acknowledgement, AcknowledgementState, Alert, AlertDetail, AlertList, Delivery, Episode,
+    Notification, SettledHistory, Transition,
 };
 pub use event::{AlertEvent, Event, LevelsEvent, ReloadEvent, ReloadReason, StationEvent, StatusEvent, ValueEvent};
 pub use flag::FlagCode;
