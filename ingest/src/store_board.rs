@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bakau_model::UtcMillis;
-use bakau_store::StoreError;
+use bakau_store::{StoreError, StoreProblem};
 use parking_lot::RwLock;
 
 /// A failed write, and every one behind it until one succeeds.
@@ -13,10 +13,10 @@ pub struct StoreFailure {
     pub since: UtcMillis,
     /// When the last of them failed.
     pub last: UtcMillis,
-    /// Reason as a stable key ([`StoreError::key`]).
-    pub key: &'static str,
-    /// Reason in words for an administrator; may name machines.
-    pub problem: String,
+    /// Why.
+    pub problem: StoreProblem,
+    /// The same in words for an administrator; may name machines.
+    pub words: String,
 }
 
 /// State of the store writer.
@@ -59,7 +59,7 @@ impl StoreBoard {
         let mut status = self.0.write();
         let since = status.present_failure().map_or(now, |failure| failure.since);
         status.failing = true;
-        status.failure = Some(StoreFailure { since, last: now, key: error.key(), problem: error.to_string() });
+        status.failure = Some(StoreFailure { since, last: now, problem: error.problem(), words: error.to_string() });
     }
 }
 
@@ -74,9 +74,9 @@ mod tests {
         let (board, at) = (StoreBoard::default(), UtcMillis::new);
         assert_eq!(board.status(), StoreStatus::default());
         board.failed(&StoreError::new(StoreErrorKind::Unavailable, "a"), at(10));
-        board.failed(&StoreError::new(StoreErrorKind::Refused, "b").because("token"), at(20));
+        board.failed(&StoreError::new(StoreProblem::Mapping, "b"), at(20));
         let failure = board.status().present_failure().cloned().unwrap();
-        assert_eq!((failure.since, failure.last, failure.key), (at(10), at(20), "token"));
+        assert_eq!((failure.since, failure.last, failure.problem), (at(10), at(20), StoreProblem::Mapping));
         board.succeeded(at(30));
         let status = board.status();
         assert_eq!((status.last_write, status.present_failure()), (Some(at(30)), None));

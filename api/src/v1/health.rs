@@ -9,6 +9,7 @@ use bakau_answers::{self as answers, Readiness, Source, SourceList};
 use bakau_ingest::{ExternalBroker, IntakeHealth, NotCommitted, SourceState, SourceStatus};
 use bakau_model::{Language, UtcMillis};
 use bakau_spool::{Consumer, SpoolError, SpoolReader};
+use bakau_store::{Hold, StoreErrorKind, StoreProblem};
 use jiff::tz::TimeZone;
 
 use crate::{
@@ -127,33 +128,37 @@ async fn store_check(state: &AppState) -> Check {
     let check = Check::new("ready_store");
     // A store may answer and still take nothing.
     if let Some(failure) = state.store_board.status().present_failure() {
-        return check.fails(store_problem(failure.key), Vec::new());
+        return check.fails(store_problem(failure.problem), Vec::new());
     }
     match state.store.health().await {
         Ok(()) => check,
         Err(error) => {
             tracing::warn!(error = %error, "readiness: store does not answer");
-            check.fails(store_problem(error.key()), Vec::new())
+            check.fails(store_problem(error.problem()), Vec::new())
         }
     }
 }
 
 /// The sentence for a failure of the store, with what can be done about it.
-pub(crate) fn store_problem(key: &str) -> &'static str {
-    match key {
-        "full" => "store_full",
-        "influx_full" => "store_influx_full",
-        "corrupt" => "store_corrupt",
-        "newer_format" => "store_newer_format",
-        "token" => "store_token",
-        "right" => "store_right",
-        "bucket" => "store_bucket",
-        "mapping" => "store_mapping",
-        "redirect" => "store_redirect",
-        "not_influx" => "store_not_influx",
-        "unexpected" => "store_unexpected",
-        "unavailable" => "store_unavailable",
-        _ => "store_failed",
+pub(crate) const fn store_problem(problem: StoreProblem) -> &'static str {
+    match problem {
+        StoreProblem::Kind(kind) => match kind {
+            StoreErrorKind::Unavailable => "store_unavailable",
+            StoreErrorKind::Full => "store_full",
+            StoreErrorKind::Corrupt => "store_corrupt",
+            StoreErrorKind::NewerFormat => "store_newer_format",
+            StoreErrorKind::Refused | StoreErrorKind::Other => "store_failed",
+        },
+        StoreProblem::InfluxFull => "store_influx_full",
+        StoreProblem::Mapping => "store_mapping",
+        StoreProblem::Hold(hold) => match hold {
+            Hold::Token => "store_token",
+            Hold::Right => "store_right",
+            Hold::Bucket => "store_bucket",
+            Hold::Redirect => "store_redirect",
+            Hold::NotInflux => "store_not_influx",
+            Hold::Unexpected => "store_unexpected",
+        },
     }
 }
 

@@ -97,13 +97,13 @@ async fn store(state: &AppState, people: bool, language: Language, zone: &TimeZo
         last_write_at: last_write.map(Into::into),
         last_write_at_local: last_write.map(|at| times::local(at, zone)),
         last_error: failure.map(|failure| StoreError {
-            reason: language::texts(language).text(health::store_problem(failure.key)).to_owned(),
-            key: failure.key.to_owned(),
+            reason: language::texts(language).text(health::store_problem(failure.problem)).to_owned(),
+            key: failure.problem.key().to_owned(),
             present: failing,
             since: failure.since.into(),
             at: failure.last.into(),
             at_local: times::local(failure.last, zone),
-            problem: people.then_some(failure.problem),
+            problem: people.then_some(failure.words),
         }),
     }
 }

@@ -36,20 +36,91 @@ impl StoreErrorKind {
     }
 }
 
-/// A failed call of a store: a kind for the caller, a source for people.
+bakau_model::words! {
+    /// Why a server that answers takes no writes.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Hold {
+        /// 401: the token is unknown or was revoked.
+        Token => "token",
+        /// 403: the token may not write into the bucket.
+        Right => "right",
+        /// 404: organization or bucket do not exist.
+        Bucket => "bucket",
+        /// 3xx: the address leads to another server.
+        Redirect => "redirect",
+        /// 2xx other than 204: this is not the write interface of InfluxDB 2.
+        NotInflux => "not_influx",
+        /// Any other status.
+        Unexpected => "unexpected",
+    }
+}
+
+impl Hold {
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Token => "InfluxDB does not accept the token: it is wrong or was revoked",
+            Self::Right => "the token may not write into the bucket",
+            Self::Bucket => "InfluxDB knows no such organization or bucket: make it, or correct the names",
+            Self::Redirect => "the address of InfluxDB leads to another server",
+            Self::NotInflux => "what answers at the address of InfluxDB is something else",
+            Self::Unexpected => "InfluxDB gives an unexpected answer",
+        }
+    }
+}
+
+/// Why a call failed, as precisely as it is known; for status, pages and their message files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreProblem {
+    /// No more is known than the kind.
+    Kind(StoreErrorKind),
+    /// The disk of the InfluxDB server is full.
+    InfluxFull,
+    /// InfluxQL finds another bucket by the name of ours, or none.
+    Mapping,
+    /// The server refuses.
+    Hold(Hold),
+}
+
+impl StoreProblem {
+    /// Stable key.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.key(),
+            Self::InfluxFull => "influx_full",
+            Self::Mapping => "mapping",
+            Self::Hold(hold) => hold.key(),
+        }
+    }
+
+    const fn kind(self) -> StoreErrorKind {
+        match self {
+            Self::Kind(kind) => kind,
+            Self::InfluxFull => StoreErrorKind::Full,
+            Self::Mapping | Self::Hold(_) => StoreErrorKind::Refused,
+        }
+    }
+}
+
+impl From<StoreErrorKind> for StoreProblem {
+    fn from(kind: StoreErrorKind) -> Self {
+        Self::Kind(kind)
+    }
+}
+
+/// A failed call of a store: a problem for the caller, a source for people.
 #[derive(Debug)]
 pub struct StoreError {
-    kind: StoreErrorKind,
+    problem: StoreProblem,
     retry_after: Option<Duration>,
-    reason: Option<&'static str>,
     source: Box<dyn Error + Send + Sync>,
 }
 
 impl StoreError {
     /// Wraps a cause (any error, or a text).
     #[must_use]
-    pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, retry_after: None, reason: None, source: source.into() }
+    pub fn new(problem: impl Into<StoreProblem>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { problem: problem.into(), retry_after: None, source: source.into() }
     }
 
     /// Adds the pause that the server asks for.
@@ -64,34 +135,34 @@ impl StoreError {
         self.retry_after
     }
 
-    /// Adds a stable key that is more specific than the kind.
+    /// Why it failed.
     #[must_use]
-    pub fn because(self, reason: &'static str) -> Self {
-        Self { reason: Some(reason), ..self }
-    }
-
-    /// Stable key of the reason, for message files.
-    #[must_use]
-    pub fn key(&self) -> &'static str {
-        self.reason.unwrap_or_else(|| self.kind.key())
+    pub const fn problem(&self) -> StoreProblem {
+        self.problem
     }
 
     /// The kind.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
-        self.kind
+        self.problem.kind()
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.sentence(), self.source)
+        write!(f, "{}: {}", self.kind().sentence(), self.source)
     }
 }
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
+    }
+}
+
+impl From<Hold> for StoreError {
+    fn from(hold: Hold) -> Self {
+        Self::new(StoreProblem::Hold(hold), hold.sentence())
     }
 }
 

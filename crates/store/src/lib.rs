@@ -21,7 +21,7 @@ mod sqlite;
 mod sum;
 mod types;
 
-pub use error::{StoreError, StoreErrorKind};
+pub use error::{Hold, StoreError, StoreErrorKind, StoreProblem};
 pub use fold::{fold, fold_increments, fold_points, stream_before, stream_of_known};
 pub use hour::Hour;
 pub use retry::pause;

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use bakau_model::{DatastreamId, UtcMillis};
-use bakau_store::{RangeQuery, StoreCounts};
+use bakau_store::{RangeQuery, StoreCounts, StoreErrorKind};
 
 use super::{
     testing::{Door, unwatched},
@@ -66,7 +66,8 @@ async fn nothing_is_lost_while_the_store_is_away() {
         tokio::task::yield_now().await;
     }
     let status = board.status();
-    assert_eq!((status.last_write, status.present_failure().map(|failure| failure.key)), (None, Some("unavailable")));
+    let problem = status.present_failure().map(|failure| failure.problem);
+    assert_eq!((status.last_write, problem), (None, Some(StoreErrorKind::Unavailable.into())));
     house.spool(&[observation(1, 2, 2, 2.0)]);
     assert_eq!(house.reader.cursor(Consumer::Store), Seq::START);
     door.shut.store(false, Ordering::SeqCst);

@@ -23,7 +23,7 @@ use rusqlite::Connection;
 pub use self::{
     http::{
         InfluxConfig, Timeouts,
-        answer::{Answered, Hold, Next, decide},
+        answer::{Answered, Next, decide},
     },
     point::{INSTANTS, MISSING, Unfit, encode, series_key},
 };
@@ -32,8 +32,8 @@ use self::{
     journal::{JOURNAL, hours, intent::WriteRequest, series::Grown, window},
 };
 use crate::{
-    Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreVerify,
-    StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt, metrics,
+    Hour, RangeQuery, Reflagged, RefusedPoint, Store, StoreCounts, StoreError, StoreErrorKind, StoreProblem,
+    StoreVerify, StoredObservation, Superseded, Verdict, Visit, VisitPoint, WriteReceipt, metrics,
     sqlite::{copying, cursor::read_cursor, ledger, refused, tables::READERS, values, versions},
 };
 
@@ -53,7 +53,7 @@ struct Inner {
     grown: Arc<Mutex<Grown>>,
     readers: Readers,
     /// Error of the last write, which the server's own health does not show.
-    failure: Mutex<Option<(StoreErrorKind, &'static str, String)>>,
+    failure: Mutex<Option<(StoreProblem, String)>>,
 }
 
 impl fmt::Debug for Inner {
@@ -114,7 +114,7 @@ impl Store for InfluxStore {
         // A task of its own: an abandoned call must not leave the journal in the middle of a write.
         let writing = tokio::spawn(async move { inner.write_all(request).await });
         let outcome = writing.await.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Unavailable, error)));
-        *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.kind(), error.key(), error.to_string()));
+        *self.0.failure.lock() = outcome.as_ref().err().map(|error| (error.problem(), error.to_string()));
         if let Ok(receipt) = &outcome
             && !batches.is_empty()
         {
@@ -177,8 +177,8 @@ impl Store for InfluxStore {
 
     async fn health(&self) -> Result<(), StoreError> {
         let failure = self.0.failure.lock().clone();
-        if let Some((kind, key, message)) = failure {
-            return Err(StoreError::new(kind, message).because(key));
+        if let Some((problem, message)) = failure {
+            return Err(StoreError::new(problem, message));
         }
         mapping::check(&self.0.server).await?;
         self.cursor().await.map(drop)

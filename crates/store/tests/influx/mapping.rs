@@ -1,7 +1,7 @@
 //! A name that leads InfluxQL to another bucket.
 
 use bakau_store::{
-    Store, StoreErrorKind,
+    Store, StoreErrorKind, StoreProblem,
     conformance::{batch, everything, observation},
     influx::{InfluxConfig, InfluxStore},
 };
@@ -30,7 +30,7 @@ async fn a_name_that_leads_to_another_bucket_is_told_in_words_and_nothing_is_rea
         let (asked, health) =
             (store.observations(&everything(1)).await.unwrap_err(), store.health().await.unwrap_err());
         for error in [asked, health] {
-            assert_eq!((error.kind(), error.key()), (StoreErrorKind::Refused, "mapping"), "{error}");
+            assert_eq!((error.kind(), error.problem()), (StoreErrorKind::Refused, StoreProblem::Mapping), "{error}");
         }
     }
     let store = files.open();

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::Hold;
+
 /// A refused line or reason is kept up to this length.
 const KEPT_BYTES: usize = 500;
 
@@ -84,38 +86,6 @@ pub enum Next {
     BadLines,
     /// Some points were not stored and the answer says too little about which.
     Partly,
-}
-
-bakau_model::words! {
-    /// Why a server that answers takes no writes.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Hold {
-        /// 401: the token is unknown or was revoked.
-        Token => "token",
-        /// 403: the token may not write into the bucket.
-        Right => "right",
-        /// 404: organization or bucket do not exist.
-        Bucket => "bucket",
-        /// 3xx: the address leads to another server.
-        Redirect => "redirect",
-        /// 2xx other than 204: this is not the write interface of InfluxDB 2.
-        NotInflux => "not_influx",
-        /// Any other status.
-        Unexpected => "unexpected",
-    }
-}
-
-impl Hold {
-    pub(crate) const fn sentence(self) -> &'static str {
-        match self {
-            Self::Token => "InfluxDB does not accept the token: it is wrong or was revoked",
-            Self::Right => "the token may not write into the bucket",
-            Self::Bucket => "InfluxDB knows no such organization or bucket: make it, or correct the names",
-            Self::Redirect => "the address of InfluxDB leads to another server",
-            Self::NotInflux => "what answers at the address of InfluxDB is something else",
-            Self::Unexpected => "InfluxDB gives an unexpected answer",
-        }
-    }
 }
 
 /// Decides by the status of an answer.

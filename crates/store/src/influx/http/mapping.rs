@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Server;
-use crate::{StoreError, StoreErrorKind};
+use crate::{StoreError, StoreProblem};
 
 /// Time between two looks: a mapping can be made at any time.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ pub(crate) async fn look(server: &Server) -> Result<(), StoreError> {
     if is_elsewhere {
         let message =
             format!("InfluxQL finds another bucket or none by the name \"{bucket}\": see `influx v1 dbrp list`");
-        return Err(StoreError::new(StoreErrorKind::Refused, message).because("mapping"));
+        return Err(StoreError::new(StoreProblem::Mapping, message));
     }
     Ok(())
 }

@@ -4,14 +4,14 @@ use super::{
     super::{
         http::{
             Server,
-            answer::{Hold, Next, decide},
+            answer::{Next, decide},
             mapping, unavailable,
         },
         point::{INSTANTS, MEASUREMENT, Wanted},
     },
     msgpack::{Answer, Broken, Row},
 };
-use crate::{StoreError, StoreErrorKind, StoredObservation};
+use crate::{Hold, StoreError, StoreErrorKind, StoredObservation};
 
 /// Rows the server puts together at a time.
 const CHUNK_ROWS: usize = 10_000;
@@ -54,9 +54,7 @@ fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreErr
 
 fn unusable(what: Broken) -> StoreError {
     match &what {
-        Broken::Said(text) if text.starts_with("database not found") => {
-            StoreError::new(StoreErrorKind::Refused, Hold::Bucket.sentence()).because(Hold::Bucket.key())
-        }
+        Broken::Said(text) if text.starts_with("database not found") => Hold::Bucket.into(),
         Broken::Said(_) | Broken::Nonsense | Broken::Early => broken(what),
     }
 }
@@ -94,7 +92,7 @@ async fn question<T: Wanted>(server: &Server, text: String) -> Result<Rows, Stor
     let status = body.status().as_u16();
     if status != 200 {
         return Err(match decide(status) {
-            Next::Hold(hold) => StoreError::new(StoreErrorKind::Refused, hold.sentence()).because(hold.key()),
+            Next::Hold(hold) => hold.into(),
             Next::Done | Next::Again | Next::Halve | Next::BadLines | Next::Partly => {
                 broken(format!("InfluxDB answered a query with status {status}"))
             }

@@ -6,7 +6,7 @@ use super::super::http::{
     Server,
     answer::{Answered, Next, bounded, decide},
 };
-use crate::{StoreError, StoreErrorKind};
+use crate::{StoreError, StoreErrorKind, StoreProblem};
 
 /// Bytes of one request: 8,000 to 10,000 lines, and 5,000 to 20,000 measured fastest.
 const PIECE_BYTES: usize = 1 << 20;
@@ -31,9 +31,7 @@ pub(crate) async fn send(server: &Server, body: Bytes) -> Result<Vec<Refused>, S
         match decide(answered.status) {
             Next::Done => {}
             Next::Again => return Err(later(&answered)),
-            Next::Hold(hold) => {
-                return Err(StoreError::new(StoreErrorKind::Refused, hold.sentence()).because(hold.key()));
-            }
+            Next::Hold(hold) => return Err(hold.into()),
             Next::BadLines => match without_named(&piece, &answered, &mut refused) {
                 Some(good) => pieces.extend(Some(good).filter(|good| !good.is_empty())),
                 None => halve(&piece, &answered, &mut pieces, &mut refused),
@@ -48,8 +46,8 @@ fn later(answered: &Answered) -> StoreError {
     // `/health` goes on saying "pass" while every write fails like this.
     let full = 500 <= answered.status && answered.text.contains("no space left on device");
     let error = if full {
-        StoreError::new(StoreErrorKind::Full, "the disk of InfluxDB is full; free space there, then restart InfluxDB")
-            .because("influx_full")
+        let message = "the disk of InfluxDB is full; free space there, then restart InfluxDB";
+        StoreError::new(StoreProblem::InfluxFull, message)
     } else {
         StoreError::new(StoreErrorKind::Unavailable, format!("InfluxDB answered with status {}", answered.status))
     };
