@@ -89,6 +89,17 @@ pub fn datastream(id: &str, interval_s: u32) -> String {
     format!("[[datastream]]\nid = \"{id}\"\ninterval_s = {interval_s}\n")
 }
 
+/// A route of JSON objects with their time at `/time`; further keys of the route may follow. Each value is what stands
+/// between its braces: `path = "/do", parameter = "do", unit = "mg/L"`.
+#[must_use]
+pub fn json_route(id: &str, topic: &str, time_format: &str, values: &[&str]) -> String {
+    let values: String = values.iter().map(|value| format!("    {{ {value} }},\n")).collect();
+    format!(
+        "\n[[route]]\nid = \"{id}\"\ntopic = \"{topic}\"\nformat = \"json\"\n\
+         json = {{ time = \"/time\", time_format = \"{time_format}\", values = [\n{values}] }}\n"
+    )
+}
+
 /// What a load station says: some oxygen at an instant.
 #[must_use]
 pub fn oxygen(time: UtcMillis, value: f64) -> String {

@@ -12,6 +12,7 @@ pub mod checker;
 pub mod clients;
 pub mod device;
 pub mod disk;
+pub mod events;
 pub mod house;
 pub mod influx;
 pub mod kill;

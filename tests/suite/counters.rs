@@ -3,26 +3,21 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use bakau_answers::{Event, ValueEvent};
 use bakau_clock::{Clock, SystemClock};
-use bakau_tests::{bakau::Bakau, catalogue, influx::Influx, wait};
+use bakau_tests::{bakau::Bakau, catalogue, events::Events, influx::Influx, wait};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Two gauges that count on, one of which overflows, and a rule about what falls in five minutes.
-const CATALOGUE: &str = r#"
-[[route]]
-id = "logger"
-topic = "logger/{station}"
-format = "json"
-[route.json]
-time = "/time"
-time_format = "epoch_ms"
-values = [
-    { path = "/rain_mm", parameter = "rain", unit = "mm" },
-    { path = "/rain_tips_mm", parameter = "rain", qualifier = "lama", unit = "mm" },
-]
+/// Two gauges that count on, one of which overflows.
+const GAUGES: [&str; 2] = [
+    r#"path = "/rain_mm", parameter = "rain", unit = "mm""#,
+    r#"path = "/rain_tips_mm", parameter = "rain", qualifier = "lama", unit = "mm""#,
+];
 
+/// About what falls in five minutes.
+const RULE: &str = r#"
 [[rule]]
 id = "hujan-lebat"
 name = { id = "Hujan lebat", en = "Heavy rain" }
@@ -45,7 +40,8 @@ impl Line {
             + "counter = true\n"
             + &catalogue::datastream("uji-hujan/rain@lama", 300)
             + "counter = true\ncounter_max = 13107.2\n"
-            + CATALOGUE;
+            + &catalogue::json_route("logger", "logger/{station}", "epoch_ms", &GAUGES)
+            + RULE;
         let bakau = Bakau::open(folder, &text, store).await?;
         Ok(Self { bakau, start: (SystemClock.now().get() / 60_000 - 120) * 60_000 })
     }
@@ -233,7 +229,7 @@ async fn the_present_reading_says_what_the_store_says(folder: &Path, store: &str
     line.shows(RAIN, 18.2, 0.2).await?;
     line.shows(OTHER, 19.0, 8.0).await?;
 
-    let events = reqwest::get(line.bakau.url("/api/v1/events?station=uji-hujan")?).await?.error_for_status()?;
+    let events = Events::open(&line.bakau, "station=uji-hujan").await?;
     line.send_all("rain_mm", &[(-4, 15.2), (-3, 15.4)]).await?;
     line.send("rain_tips_mm", -4, 15.0).await?;
     line.holds(RAIN, &[(-5, 15.0, Some(0.0)), (-4, 15.2, Some(0.2)), (-3, 15.4, Some(0.2))]).await?;
@@ -254,21 +250,20 @@ async fn the_present_reading_says_what_the_store_says(folder: &Path, store: &str
 }
 
 /// Listens until each of these readings was told with its increment.
-async fn hears(mut events: reqwest::Response, wanted: &[(&str, f64, f64)]) -> Result<()> {
-    let mut text = String::new();
-    loop {
-        let told: Vec<Value> =
-            text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?).ok()).collect();
-        let is_told = |&(datastream, reading, increment): &(&str, f64, f64)| {
-            let mut rows = told.iter().filter_map(Value::as_array).flatten();
-            rows.any(|row| row["datastream"] == datastream && row["value"] == reading && row["increment"] == increment)
-        };
-        if wanted.iter().all(is_told) {
-            return Ok(());
+async fn hears(mut events: Events, wanted: &[(&str, f64, f64)]) -> Result<()> {
+    let mut told: Vec<ValueEvent> = Vec::new();
+    let is_told = |told: &[ValueEvent], &(datastream, reading, increment): &(&str, f64, f64)| {
+        told.iter().any(|value| {
+            value.datastream.as_str() == datastream
+                && (value.value, value.increment) == (Some(reading), Some(Some(increment)))
+        })
+    };
+    while !wanted.iter().all(|wanted| is_told(&told, wanted)) {
+        if let Event::Values(values) = events.next().await? {
+            told.extend(values);
         }
-        let chunk = events.chunk().await?.context("the events ended")?;
-        text.push_str(&String::from_utf8_lossy(&chunk));
     }
+    Ok(())
 }
 
 impl Line {

@@ -17,36 +17,22 @@ const STATIONS: [(&str, &str, &[&str]); 3] = [
     ("uji-bendung", "water", &["water_level", "flow", "conductivity"]),
 ];
 
-const ROUTES: &str = r#"
-[[route]]
-id = "bendung"
-topic = "bendung/{station}"
-format = "json"
-[route.json]
-time = "/time"
-time_format = "epoch_ms"
-values = [
-    { path = "/water_level", parameter = "water_level", unit = "m" },
-    { path = "/flow", parameter = "flow", unit = "m3/s" },
-    { path = "/ec", parameter = "conductivity", unit = "uS/cm" },
-]
+/// What the logger of the weir sends.
+const WEIR: [&str; 3] = [
+    r#"path = "/water_level", parameter = "water_level", unit = "m""#,
+    r#"path = "/flow", parameter = "flow", unit = "m3/s""#,
+    r#"path = "/ec", parameter = "conductivity", unit = "uS/cm""#,
+];
 
-[[route]]
-id = "logger"
-topic = "logger/{station}"
-format = "json"
-[route.json]
-time = "/time"
-time_format = "epoch_ms"
-values = [
-    { path = "/water_level_cm", parameter = "water_level", unit = "cm" },
-    { path = "/ec_ms_cm", parameter = "conductivity", unit = "mS/cm" },
-    { path = "/t_K", parameter = "water_temperature", unit = "K" },
-    { path = "/pm25", parameter = "pm25", unit = "ug/m3" },
-    { path = "/pm10", parameter = "pm10", unit = "ug/m3" },
-    { path = "/o3_ppb", parameter = "o3", unit = "[ppb]", gas = { temperature_c = 25, pressure_hpa = 1013.25 } },
-]
-"#;
+/// What the others send.
+const LOGGER: [&str; 6] = [
+    r#"path = "/water_level_cm", parameter = "water_level", unit = "cm""#,
+    r#"path = "/ec_ms_cm", parameter = "conductivity", unit = "mS/cm""#,
+    r#"path = "/t_K", parameter = "water_temperature", unit = "K""#,
+    r#"path = "/pm25", parameter = "pm25", unit = "ug/m3""#,
+    r#"path = "/pm10", parameter = "pm10", unit = "ug/m3""#,
+    r#"path = "/o3_ppb", parameter = "o3", unit = "[ppb]", gas = { temperature_c = 25, pressure_hpa = 1013.25 }"#,
+];
 
 /// Limits of *awas*: rule, what it watches, direction, raise and clear value.
 const RULES: [(&str, &str, &str, f64, f64); 5] = [
@@ -64,7 +50,8 @@ struct Line {
 
 impl Line {
     async fn open(folder: &Path, store: &str) -> Result<Self> {
-        let mut text = ROUTES.to_owned();
+        let mut text = catalogue::json_route("bendung", "bendung/{station}", "epoch_ms", &WEIR)
+            + &catalogue::json_route("logger", "logger/{station}", "epoch_ms", &LOGGER);
         for (id, kind, parameters) in STATIONS {
             text += &catalogue::place(id, id, kind);
             for parameter in parameters {

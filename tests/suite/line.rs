@@ -3,11 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use bakau_answers::Event;
 use bakau_clock::{Clock, SystemClock};
-use bakau_model::UtcMillis;
+use bakau_model::{DatastreamName, Level, UtcMillis};
 use bakau_tests::{
     bakau::Bakau,
     catalogue,
+    events::Events,
     kill::{Way, wait_connected},
     mosquitto::Mosquitto,
     publish::Publisher,
@@ -127,21 +129,28 @@ async fn check_acknowledgement(bakau: &Bakau, publisher: &Publisher) -> Result<(
     Ok(())
 }
 
-async fn whole_line(bakau: &mut Bakau, sink: &Sink, publisher: &Publisher) -> Result<()> {
-    let mut events = reqwest::get(bakau.url("/api/v1/events")?).await?;
-    cross_every_level(publisher).await?;
-    let live = async {
-        let mut text = String::new();
-        while let Some(chunk) = events.chunk().await? {
-            text.push_str(&String::from_utf8_lossy(&chunk));
-            if text.contains("beban-000000/do") {
-                break;
+/// Listens until a value just measured and the alert about it were told.
+async fn hear(mut events: Events, measured: &[i64]) -> Result<()> {
+    let is_it = |datastream: &DatastreamName| datastream.as_str() == "beban-000000/do";
+    let (mut value, mut alert) = (false, false);
+    while !(value && alert) {
+        match events.next().await? {
+            Event::Values(values) => {
+                let mut mine = values.iter().filter(|value| is_it(&value.datastream));
+                value |= mine.any(|value| measured.contains(&value.observed_at.0.get()) && value.value.is_some());
             }
+            Event::Alert(told) => alert |= told.datastream.as_ref().is_some_and(is_it) && told.level != Level::Normal,
+            Event::Levels(_) | Event::Status(_) | Event::Station(_) | Event::Reload(_) => {}
         }
-        anyhow::Ok(text)
-    };
-    let text = tokio::time::timeout(PATIENCE, live).await.context("no live event within a minute")??;
-    assert!(text.contains("beban-000000/do"), "{text}");
+    }
+    Ok(())
+}
+
+async fn whole_line(bakau: &mut Bakau, sink: &Sink, publisher: &Publisher) -> Result<()> {
+    let events = Events::open(bakau, "").await?;
+    let measured = cross_every_level(publisher).await?;
+    let live = tokio::time::timeout(PATIENCE, hear(events, &measured));
+    live.await.context("no value and no alert within a minute")??;
     check_deliveries(sink).await?;
     check_reading(bakau).await?;
     check_acknowledgement(bakau, publisher).await?;

@@ -11,49 +11,35 @@ const START_S: i64 = 1_748_773_800;
 const PARAMETERS: [&str; 8] =
     ["do", "ph", "water_temperature", "conductivity", "turbidity", "water_level", "flow", "rain"];
 
-/// Routes `plain` (nothing declared), `codes` and `texts` (each with its own way to declare), for one station.
-const ROUTES: &str = r#"
-[[route]]
-id = "plain"
-topic = "plain/{station}"
-format = "json"
-json = { time = "/time", time_format = "epoch_s", values = [
-    { path = "/do", parameter = "do", unit = "mg/L" },
-    { path = "/ph", parameter = "ph", unit = "[pH]" },
-    { path = "/t", parameter = "water_temperature", unit = "Cel" },
-    { path = "/ec", parameter = "conductivity", unit = "uS/cm" },
-    { path = "/turb", parameter = "turbidity", unit = "[NTU]" },
-    { path = "/water_level", parameter = "water_level", unit = "cm" },
-    { path = "/flow", parameter = "flow", unit = "L/s" },
-] }
+/// Nothing is declared.
+const PLAIN: [&str; 7] = [
+    r#"path = "/do", parameter = "do", unit = "mg/L""#,
+    r#"path = "/ph", parameter = "ph", unit = "[pH]""#,
+    r#"path = "/t", parameter = "water_temperature", unit = "Cel""#,
+    r#"path = "/ec", parameter = "conductivity", unit = "uS/cm""#,
+    r#"path = "/turb", parameter = "turbidity", unit = "[NTU]""#,
+    r#"path = "/water_level", parameter = "water_level", unit = "cm""#,
+    r#"path = "/flow", parameter = "flow", unit = "L/s""#,
+];
 
-[[route]]
-id = "codes"
-topic = "codes/{station}"
-missing = ["NAN", "N/A"]
-format = "json"
-json = { time = "/time", time_format = "epoch_s", values = [
-    { path = "/do", parameter = "do", unit = "mg/L", missing = ["---"] },
-    { path = "/ph", parameter = "ph", unit = "[pH]" },
-    { path = "/t", parameter = "water_temperature", unit = "Cel", missing = [""] },
-    { path = "/ec", parameter = "conductivity", unit = "mS/cm" },
-    { path = "/water_level", parameter = "water_level", unit = "cm", missing = [-9999] },
-    { path = "/flow", parameter = "flow", unit = "L/s", missing = [-9999] },
-] }
+/// Values declare their own codes for no value, beside those of the route.
+const CODES: [&str; 6] = [
+    r#"path = "/do", parameter = "do", unit = "mg/L", missing = ["---"]"#,
+    r#"path = "/ph", parameter = "ph", unit = "[pH]""#,
+    r#"path = "/t", parameter = "water_temperature", unit = "Cel", missing = [""]"#,
+    r#"path = "/ec", parameter = "conductivity", unit = "mS/cm""#,
+    r#"path = "/water_level", parameter = "water_level", unit = "cm", missing = [-9999]"#,
+    r#"path = "/flow", parameter = "flow", unit = "L/s", missing = [-9999]"#,
+];
 
-[[route]]
-id = "texts"
-topic = "texts/{station}"
-decimal_comma = true
-format = "json"
-json = { time = "/time", time_format = "epoch_s", values = [
-    { path = "/do", parameter = "do", unit = "mg/L" },
-    { path = "/ph", parameter = "ph", unit = "[pH]" },
-    { path = "/t", parameter = "water_temperature", unit = "Cel" },
-    { path = "/ec", parameter = "conductivity", unit = "uS/cm" },
-    { path = "/turb", parameter = "turbidity", unit = "[NTU]", unit_texts = ["NTU"] },
-] }
-"#;
+/// A value declares the unit that stands behind its numbers.
+const TEXTS: [&str; 5] = [
+    r#"path = "/do", parameter = "do", unit = "mg/L""#,
+    r#"path = "/ph", parameter = "ph", unit = "[pH]""#,
+    r#"path = "/t", parameter = "water_temperature", unit = "Cel""#,
+    r#"path = "/ec", parameter = "conductivity", unit = "uS/cm""#,
+    r#"path = "/turb", parameter = "turbidity", unit = "[NTU]", unit_texts = ["NTU"]"#,
+];
 
 /// Devices that come through a network server.
 const FRAMES: &str = r#"
@@ -88,7 +74,12 @@ impl Line {
             catalogue::datastream(&format!("uji-air/{parameter}"), 300) + datum
         };
         let streams: String = PARAMETERS.iter().map(stream).collect();
-        let text = catalogue::place("uji-air", "Uji air", "water") + &streams + ROUTES + FRAMES + more;
+        let route =
+            |id: &str, values: &[&str]| catalogue::json_route(id, &format!("{id}/{{station}}"), "epoch_s", values);
+        let routes = route("plain", &PLAIN)
+            + &(route("codes", &CODES) + "missing = [\"NAN\", \"N/A\"]\n")
+            + &(route("texts", &TEXTS) + "decimal_comma = true\n");
+        let text = catalogue::place("uji-air", "Uji air", "water") + &streams + &routes + FRAMES + more;
         let broker = "accept_past_days = 36500\nmissing = [\"unavailable\"]\n";
         Ok(Self { bakau: Bakau::open(folder, &text, broker).await?, readings: 0 })
     }
@@ -303,13 +294,11 @@ async fn a_message_of_a_hundred_thousand_readings_is_stored_and_a_larger_one_put
     let folder = tempfile::tempdir()?;
     let value = |value: u8| {
         let letter = char::from(b'a' + value);
-        format!("{{ path = \"/{letter}\", parameter = \"do\", qualifier = \"{letter}\", unit = \"mg/L\" }}")
+        format!("path = \"/{letter}\", parameter = \"do\", qualifier = \"{letter}\", unit = \"mg/L\"")
     };
-    let values = (0..20).map(value).collect::<Vec<_>>().join(", ");
-    let route = format!(
-        "[[route]]\nid = \"history\"\ntopic = \"history/{{station}}\"\nformat = \"json\"\n\
-         json = {{ time = \"/time\", time_format = \"epoch_s\", values = [{values}] }}\n"
-    );
+    let values: Vec<_> = (0..20).map(value).collect();
+    let values: Vec<_> = values.iter().map(String::as_str).collect();
+    let route = catalogue::json_route("history", "history/{station}", "epoch_s", &values);
     let stream = |value: u8| {
         let letter = char::from(b'a' + value);
         catalogue::datastream(&format!("uji-air/do@{letter}"), 1)
