@@ -23,11 +23,13 @@ fn limits() -> QualityLimits {
 
 /// A store and the judge of the process that runs on it.
 struct House {
-    folder: tempfile::TempDir,
     store: EmbeddedStore,
+    /// Those of processes that were killed: nothing that closing would write is written while the house stands.
+    killed: Vec<EmbeddedStore>,
     judge: Option<Judge>,
     limits: QualityLimits,
     seq: u64,
+    folder: tempfile::TempDir,
 }
 
 impl House {
@@ -38,7 +40,7 @@ impl House {
     fn with(limits: QualityLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(&folder.path().join("series.db")).unwrap();
-        Self { folder, store, judge: None, limits, seq: 0 }
+        Self { store, killed: Vec::new(), judge: None, limits, seq: 0, folder }
     }
 
     async fn take(&mut self, group: &[Observation]) {
@@ -57,7 +59,7 @@ impl House {
     fn restart(&mut self) {
         self.judge = None;
         let again = EmbeddedStore::open(&self.folder.path().join("series.db")).unwrap();
-        std::mem::forget(std::mem::replace(&mut self.store, again));
+        self.killed.push(std::mem::replace(&mut self.store, again));
     }
 
     /// Stored verdicts, and those of judging the stored history at once.
