@@ -70,7 +70,7 @@ pub struct RouteInfo {
     pub(crate) problems: &'static [ProblemType],
 }
 
-/// A route that reads; what else it is stands behind it.
+/// A route that reads and takes the language; what else it is stands behind it.
 pub(crate) const fn route(
     path: &'static str,
     key: &'static str,
@@ -86,7 +86,7 @@ pub(crate) const fn route(
         handler,
         key,
         tag,
-        parameters: &[],
+        parameters: &["lang"],
         bodies: &[],
         conditional: false,
         problems: &[],
@@ -100,7 +100,7 @@ impl RouteInfo {
     }
 
     pub(crate) const fn page(mut self) -> Self {
-        self.page = true;
+        (self.page, self.bodies) = (true, &[Body::Other("text/html")]);
         self
     }
 

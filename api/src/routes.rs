@@ -12,7 +12,7 @@ use bakau_answers::{
 };
 
 use crate::{
-    http::error::ProblemType,
+    http::{call::Call, error::ProblemType},
     live::events,
     pages::{charts, link, reference, status_page, views},
     route::{self, Access, Body, RouteInfo, Tag, json, route},
@@ -23,7 +23,6 @@ use crate::{
 };
 
 const CSV: Body = Body::Other("text/csv");
-const HTML: &[Body] = &[Body::Other("text/html")];
 const NO_STATION: &[ProblemType] = &[ProblemType::StationNotFound];
 const NO_HISTORY: &[ProblemType] = &[ProblemType::DatastreamNotFound, ProblemType::StoreUnavailable];
 const NO_ALERTS: &[ProblemType] = &[ProblemType::AlertsUnavailable];
@@ -43,7 +42,6 @@ const NOT_TAKEN: &[ProblemType] = &[
 /// Every route, in the order documents list them.
 pub const ROUTES: [RouteInfo; 34] = [
     route("/api/v1/stations", "stations", Tag::Registry, Access::Read, || get(catalogue::stations))
-        .takes(&["lang"])
         .answers(&[json::<StationList>()])
         .tagged(),
     route("/api/v1/stations/{id}", "station", Tag::Registry, Access::Read, || get(station::station))
@@ -101,7 +99,6 @@ pub const ROUTES: [RouteInfo; 34] = [
         .answers(&[json::<Alert>()])
         .fails(NOT_TAKEN),
     route("/api/v1/rules", "rules", Tag::Alerts, Access::Read, || get(rules::list))
-        .takes(&["lang"])
         .answers(&[json::<RuleList>()])
         .tagged(),
     route("/api/v1/rules/{id}", "rule", Tag::Alerts, Access::Read, || get(rules::one))
@@ -122,17 +119,14 @@ pub const ROUTES: [RouteInfo; 34] = [
         .answers(&[json::<Ledger>()])
         .fails(&[ProblemType::StoreUnavailable, ProblemType::SpoolUnavailable]),
     route("/api/v1/sources", "sources", Tag::Operation, Access::Read, || get(health::sources))
-        .takes(&["lang"])
         .answers(&[json::<SourceList>()]),
     route("/api/v1/status", "status", Tag::Operation, Access::Read, || get(status::status))
-        .takes(&["lang"])
         .answers(&[json::<Status>()]),
     route("/api/v1/events", "events", Tag::Values, Access::Read, || get(events::events))
         .takes(&["station", "after", "lang"])
         .answers(&[route::events::<Event>()])
         .fails(NO_STATION),
     route("/api/v1/openapi.json", "openapi", Tag::Registry, Access::Open, document)
-        .takes(&["lang"])
         .answers(&[Body::Other("application/json")])
         .tagged(),
     route("/charts/{station}/{file}", "chart", Tag::Pages, Access::Read, || get(charts::chart))
@@ -145,46 +139,34 @@ pub const ROUTES: [RouteInfo; 34] = [
             ProblemType::RangeTooLarge,
             ProblemType::StoreUnavailable,
         ]),
-    route("/", "page_overview", Tag::Pages, Access::Read, || get(views::overview))
-        .page()
-        .takes(&["lang"])
-        .answers(HTML),
+    route("/", "page_overview", Tag::Pages, Access::Read, || get(views::overview)).page(),
     route("/stations/{id}", "page_station", Tag::Pages, Access::Read, || get(views::station))
         .page()
         .takes(&["station_id", "window", "lang"])
-        .answers(HTML)
         .fails(&[ProblemType::StationNotFound, ProblemType::AlertsUnavailable]),
     route("/alerts", "page_alerts", Tag::Pages, Access::Read, || get(views::alerts))
         .page()
         .takes(&["all", "before_alert", "lang"])
-        .answers(HTML)
         .fails(NO_ALERTS),
     route("/alerts/{id}", "page_alert", Tag::Pages, Access::Read, || get(views::alert))
         .page()
         .takes(&["alert_id", "lang"])
-        .answers(HTML)
         .fails(NO_ALERT),
     route("/alerts/{id}/acknowledge", "page_acknowledge", Tag::Pages, Access::Write, || post(views::acknowledge))
         .post()
         .page()
         .takes(&["alert_id", "lang"])
-        .answers(HTML)
         .fails(NOT_TAKEN),
-    route("/status", "page_status", Tag::Pages, Access::Read, || get(status_page::status))
-        .page()
-        .takes(&["lang"])
-        .answers(HTML),
-    route("/api", "page_reference", Tag::Pages, Access::Open, reference).page().takes(&["lang"]).answers(HTML),
+    route("/status", "page_status", Tag::Pages, Access::Read, || get(status_page::status)).page(),
+    route("/api", "page_reference", Tag::Pages, Access::Open, reference).page(),
     route("/a/{token}", "page_link", Tag::Pages, Access::Open, || get(link::show))
         .page()
         .takes(&["link_token", "lang"])
-        .answers(HTML)
         .fails(NO_ALERT),
     route("/a/{token}", "page_link_acknowledge", Tag::Pages, Access::Open, || post(link::acknowledge))
         .post()
         .page()
         .takes(&["link_token", "lang"])
-        .answers(HTML)
         .fails(&[
             ProblemType::AlertNotFound,
             ProblemType::InvalidBody,
@@ -200,20 +182,20 @@ pub const ROUTES: [RouteInfo; 34] = [
         .takes(&["problem_key"])
         .answers(&[json::<bakau_answers::ProblemType>()]),
     route("/healthz", "healthz", Tag::Operation, Access::Open, || get(health::healthz))
+        .takes(&[])
         .answers(&[Body::Other("text/plain")]),
-    route("/readyz", "readyz", Tag::Operation, Access::Open, || get(health::readyz))
-        .takes(&["lang"])
-        .answers(&[json::<Readiness>()]),
+    route("/readyz", "readyz", Tag::Operation, Access::Open, || get(health::readyz)).answers(&[json::<Readiness>()]),
     route("/metrics", "metrics", Tag::Operation, Access::Read, || get(health::prometheus_text))
+        .takes(&[])
         .answers(&[Body::Other("text/plain")]),
 ];
 
 fn document() -> MethodRouter<AppState> {
-    get(|uri, headers| async move { openapi::openapi(&ROUTES, &uri, &headers) })
+    get(|call: Call| async move { openapi::openapi(&ROUTES, &call) })
 }
 
 fn reference() -> MethodRouter<AppState> {
-    get(|state, uri, headers| async move { reference::page(&ROUTES, &state, &uri, &headers) })
+    get(|call: Call| async move { reference::page(&ROUTES, &call) })
 }
 
 /// Whether problems of this route are told by a page.

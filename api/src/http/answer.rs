@@ -14,8 +14,14 @@ use crate::http::error::ApiError;
 
 /// A value as JSON. Floating-point numbers that are not finite become `null`: nothing here ever sends NaN.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, ApiError> {
-    let bytes = serde_json::to_vec(value).map_err(|error| ApiError::defect(error.to_string()))?;
-    Ok(json_bytes(bytes.into()))
+    Ok(json_bytes(serde_json::to_vec(value)?.into()))
+}
+
+/// A value as JSON that is true at this moment only: nobody keeps it.
+pub(crate) fn json_of_now<T: Serialize>(value: &T) -> Result<Response, ApiError> {
+    let mut response = json(value)?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// Bytes that are JSON.
@@ -76,6 +82,14 @@ pub(crate) fn conditional(headers: &HeaderMap, etag: &str, response: impl FnOnce
         answer.headers_mut().insert(header::ETAG, value);
     }
     answer
+}
+
+/// Cuts what was found, which is one more than asked for where there is more, down to a page; the last of it where another
+/// page follows.
+pub(crate) fn last_before_more<T>(found: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let more = limit < found.len();
+    found.truncate(limit);
+    found.last().filter(|_| more)
 }
 
 /// Adds the address of the next page, as JSON answers also name in `next`.

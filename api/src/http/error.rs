@@ -11,7 +11,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bakau_answers::Problem;
+use bakau_dashboards::{chart::ChartError, page::PageError};
 use bakau_model::{Language, UtcMillis};
+use bakau_registry::RegistryError;
+use bakau_spool::SpoolError;
+use bakau_store::StoreError;
+use tokio::{sync::AcquireError, task::JoinError};
 
 use crate::http::language::texts;
 
@@ -117,69 +122,13 @@ impl ProblemType {
     }
 
     /// Short title for people.
-    pub(crate) fn title(self, language: Language) -> &'static str {
-        texts(language).text(self.title_key())
+    pub(crate) fn title(self, language: Language) -> String {
+        texts(language).fill(&self.message("title"), &[])
     }
 
-    const fn title_key(self) -> &'static str {
-        match self {
-            Self::InvalidParameter => "title_invalid_parameter",
-            Self::InvalidCursor => "title_invalid_cursor",
-            Self::InvalidBody => "title_invalid_body",
-            Self::TokenRequired => "title_token_required",
-            Self::TokenNotSet => "title_token_not_set",
-            Self::TooManyAttempts => "title_too_many_attempts",
-            Self::RouteNotFound => "title_route_not_found",
-            Self::StationNotFound => "title_station_not_found",
-            Self::DatastreamNotFound => "title_datastream_not_found",
-            Self::AlertNotFound => "title_alert_not_found",
-            Self::RuleNotFound => "title_rule_not_found",
-            Self::MethodNotAllowed => "title_method_not_allowed",
-            Self::AlreadyAcknowledged => "title_already_acknowledged",
-            Self::AlertClosed => "title_alert_closed",
-            Self::BodyTooLarge => "title_body_too_large",
-            Self::BodyTooSlow => "title_body_too_slow",
-            Self::UnsupportedMediaType => "title_unsupported_media_type",
-            Self::RangeTooLarge => "title_range_too_large",
-            Self::Busy => "title_busy",
-            Self::StoreUnavailable => "title_store_unavailable",
-            Self::SpoolUnavailable => "title_spool_unavailable",
-            Self::AlertsUnavailable => "title_alerts_unavailable",
-            Self::RegistryUnavailable => "title_registry_unavailable",
-            Self::Timeout => "title_timeout",
-            Self::Internal => "title_internal",
-        }
-    }
-
-    /// Message key of the detail that needs no values.
-    const fn detail_key(self) -> &'static str {
-        match self {
-            Self::InvalidParameter => "detail_invalid_parameter",
-            Self::InvalidCursor => "detail_invalid_cursor",
-            Self::InvalidBody => "detail_invalid_body",
-            Self::TokenRequired => "detail_token_required",
-            Self::TokenNotSet => "detail_token_not_set",
-            Self::TooManyAttempts => "detail_too_many_attempts",
-            Self::RouteNotFound => "detail_route_not_found",
-            Self::StationNotFound => "detail_station_not_found",
-            Self::DatastreamNotFound => "detail_datastream_not_found",
-            Self::AlertNotFound => "detail_alert_not_found",
-            Self::RuleNotFound => "detail_rule_not_found",
-            Self::MethodNotAllowed => "detail_method_not_allowed",
-            Self::AlreadyAcknowledged => "detail_already_acknowledged",
-            Self::AlertClosed => "detail_alert_closed",
-            Self::BodyTooLarge => "detail_body_too_large",
-            Self::BodyTooSlow => "detail_body_too_slow",
-            Self::UnsupportedMediaType => "detail_unsupported_media_type",
-            Self::RangeTooLarge => "detail_range_too_large",
-            Self::Busy => "detail_busy",
-            Self::StoreUnavailable => "detail_store_unavailable",
-            Self::SpoolUnavailable => "detail_spool_unavailable",
-            Self::AlertsUnavailable => "detail_alerts_unavailable",
-            Self::RegistryUnavailable => "detail_registry_unavailable",
-            Self::Timeout => "detail_timeout",
-            Self::Internal => "detail_internal",
-        }
+    /// Key of a message of its own.
+    fn message(self, of: &str) -> String {
+        format!("{of}_{}", self.key().replace('-', "_"))
     }
 }
 
@@ -190,7 +139,8 @@ const MAX_ECHO_CHARS: usize = 80;
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     kind: ProblemType,
-    detail: &'static str,
+    /// Another detail message than the kind's own.
+    detail: Option<&'static str>,
     values: Vec<(&'static str, String)>,
     fields: BTreeMap<String, String>,
     retry_after_s: Option<u32>,
@@ -201,8 +151,7 @@ impl ApiError {
     /// A problem whose detail needs no values.
     #[must_use]
     pub(crate) fn new(kind: ProblemType) -> Self {
-        let (detail, values, fields) = (kind.detail_key(), Vec::new(), BTreeMap::new());
-        Self { kind, detail, values, fields, retry_after_s: None, cause: None }
+        Self { kind, detail: None, values: Vec::new(), fields: BTreeMap::new(), retry_after_s: None, cause: None }
     }
 
     /// A query parameter that cannot be used; `detail` is the message that says what is allowed.
@@ -242,7 +191,7 @@ impl ApiError {
 
     /// Another detail message than the kind's own.
     pub(crate) fn detail(mut self, key: &'static str) -> Self {
-        self.detail = key;
+        self.detail = Some(key);
         self
     }
 
@@ -279,7 +228,8 @@ impl ApiError {
     /// The detail text in one language.
     pub(crate) fn detail_text(&self, language: Language) -> String {
         let values: Vec<(&str, &str)> = self.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        texts(language).fill(self.detail, &values)
+        let key = self.detail.map_or_else(|| self.kind.message("detail"), str::to_owned);
+        texts(language).fill(&key, &values)
     }
 
     /// The problem document (RFC 9457) in one language.
@@ -287,7 +237,7 @@ impl ApiError {
         let mut further = self.fields.clone();
         Problem {
             kind: format!("/problems/{}", self.kind.key()),
-            title: self.kind.title(language).to_owned(),
+            title: self.kind.title(language),
             status: self.kind.status().as_u16(),
             detail: self.detail_text(language),
             instance: instance.to_owned(),
@@ -298,6 +248,31 @@ impl ApiError {
             further,
         }
     }
+}
+
+/// Failures below that are the same problem wherever they are met.
+macro_rules! caused {
+    ($($error:ty => $kind:ident,)*) => {$(
+        impl From<$error> for ApiError {
+            fn from(error: $error) -> Self {
+                Self::caused(ProblemType::$kind, &error)
+            }
+        }
+    )*};
+}
+
+caused! {
+    StoreError => StoreUnavailable,
+    SpoolError => SpoolUnavailable,
+    RegistryError => RegistryUnavailable,
+    PageError => Internal,
+    ChartError => Internal,
+    AcquireError => Internal,
+    JoinError => Internal,
+    serde_json::Error => Internal,
+    csv::Error => Internal,
+    std::io::Error => Internal,
+    prometheus::Error => Internal,
 }
 
 impl IntoResponse for ApiError {
@@ -324,8 +299,9 @@ mod tests {
         for kind in ProblemType::ALL {
             assert_eq!(ProblemType::from_key(kind.key()), Some(kind));
             for language in Language::ALL {
-                assert_ne!(kind.title(language), kind.title_key(), "no title for {kind:?}");
-                assert_ne!(texts(language).text(kind.detail_key()), kind.detail_key(), "no detail for {kind:?}");
+                for key in ["title", "detail"].map(|of| kind.message(of)) {
+                    assert_ne!(texts(language).text(&key), key, "{kind:?}");
+                }
             }
         }
     }

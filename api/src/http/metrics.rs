@@ -44,7 +44,7 @@ pub(crate) fn answered(route: &str, method: &Method, status: StatusCode, took: D
 /// Every counter of the process in the Prometheus text format.
 pub(crate) fn text() -> Result<String, ApiError> {
     let families = prometheus::gather();
-    TextEncoder::new().encode_to_string(&families).map_err(|error| ApiError::defect(error.to_string()))
+    Ok(TextEncoder::new().encode_to_string(&families)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod admission;
 pub(crate) mod answer;
+pub(crate) mod call;
 pub(crate) mod connections;
 pub(crate) mod csv;
 pub(crate) mod error;

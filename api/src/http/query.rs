@@ -2,10 +2,13 @@
 //! Pages, pictures and links in messages leave out what they do not know: mail programs and their scanners hang things
 //! like `utm_source=` and `fbclid=` on, and whoever follows such a link has misspelled nothing.
 
-use std::ops::RangeInclusive;
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use axum::{extract::Query, http::Uri};
-use bakau_model::{AgencyId, DatastreamName, Flag, Language, RuleId, StationId, UtcMillis};
+use bakau_model::{
+    AgencyId, AlertId, ConditionKind, DatastreamId, DatastreamName, Flag, Language, Level, RuleId, StationId, UtcMillis,
+};
+use bakau_store::RangeQuery;
 
 use crate::http::{
     error::{ApiError, ProblemType},
@@ -23,6 +26,13 @@ pub(crate) struct Span {
     pub(crate) from: UtcMillis,
     /// Exclusive.
     pub(crate) to: UtcMillis,
+}
+
+impl Span {
+    /// Asks the store for at most so many observations of a datastream in this range, the earliest first.
+    pub(crate) const fn query(self, datastream: DatastreamId, limit: usize) -> RangeQuery {
+        RangeQuery { datastream, from: self.from, to: self.to, after: None, limit, newest_first: false }
+    }
 }
 
 bakau_model::words! {
@@ -95,7 +105,7 @@ impl Params {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    fn parsed<T: std::str::FromStr>(
+    fn parsed<T: FromStr>(
         &self,
         name: &'static str,
         detail: &'static str,
@@ -106,21 +116,21 @@ impl Params {
     }
 
     /// A whole number within `allowed`.
-    pub(crate) fn number(&self, name: &'static str, allowed: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
-        let words = format!("{}..{}", allowed.start(), allowed.end());
-        let number = self.parsed::<u64>(name, "parameter_number", &words)?;
-        match number {
-            Some(number) if !allowed.contains(&number) => {
-                Err(ApiError::parameter(name, self.text(name), "parameter_number").with("allowed", &words))
-            }
-            number => Ok(number),
-        }
+    pub(crate) fn number<T: FromStr + PartialOrd + Display>(
+        &self,
+        name: &'static str,
+        allowed: RangeInclusive<T>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().ok().filter(|number| allowed.contains(number)).map(Some).ok_or_else(|| {
+            let allowed = format!("{}..{}", allowed.start(), allowed.end());
+            ApiError::parameter(name, Some(text), "parameter_number").with("allowed", &allowed)
+        })
     }
 
     /// Rows wanted in one answer, at least 1.
     pub(crate) fn limit(&self, default: usize, most: usize) -> Result<usize, ApiError> {
-        let number = self.number("limit", 1..=u64::try_from(most).unwrap_or(u64::MAX))?;
-        Ok(number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default))
+        Ok(self.number("limit", 1..=most)?.unwrap_or(default))
     }
 
     /// `true` or `false`.
@@ -179,7 +189,7 @@ impl Params {
     }
 
     /// Another text id, such as of a city.
-    pub(crate) fn id<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
+    pub(crate) fn id<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, ApiError> {
         self.parsed(name, "parameter_id", "[a-z0-9_-]")
     }
 
@@ -198,6 +208,23 @@ impl Params {
     /// An agency id.
     pub(crate) fn agency(&self) -> Result<Option<AgencyId>, ApiError> {
         self.parsed("agency", "parameter_agency", "[a-z0-9_-]")
+    }
+
+    /// The kind of condition that an alert is about.
+    pub(crate) fn condition_kind(&self) -> Result<Option<ConditionKind>, ApiError> {
+        self.choice("kind", &ConditionKind::ALL.map(|kind| (kind.key(), kind)))
+    }
+
+    /// A raised level.
+    pub(crate) fn level(&self) -> Result<Option<Level>, ApiError> {
+        self.choice("level", &Level::RAISED.map(|level| (level.key(), level)))
+    }
+
+    /// The last alert of the page before.
+    pub(crate) fn before_alert(&self) -> Result<Option<AlertId>, ApiError> {
+        let before = self.text("before");
+        let read = before.map(str::parse).transpose();
+        read.map_err(|_| ApiError::parameter("before", before, "parameter_alert"))
     }
 
     /// A rule id.

@@ -70,8 +70,7 @@ impl TokenGuard {
         {
             return Ok(Some(hash));
         }
-        let read = self.registry.admin_token_hash().await;
-        let hash = read.map_err(|error| ApiError::caused(ProblemType::RegistryUnavailable, &error))?;
+        let hash = self.registry.admin_token_hash().await?;
         // "No token yet" is not remembered: whoever has just made one may use it at once.
         *self.known.lock() = hash.map(|hash| (now, hash));
         Ok(hash)

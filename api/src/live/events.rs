@@ -15,10 +15,9 @@ use std::{
 };
 
 use axum::{
-    extract::State,
-    http::{HeaderMap, HeaderValue, Uri, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{
-        IntoResponse, Response,
+        IntoResponse,
         sse::{self, KeepAlive, Sse},
     },
 };
@@ -35,8 +34,8 @@ use tokio::{
 
 use crate::{
     http::{
+        call::{Answered, Call},
         error::{ApiError, ProblemType},
-        query::Params,
     },
     live::event_log::{Happened, Position},
     read::gather,
@@ -57,8 +56,9 @@ const RECONNECT: Duration = Duration::from_secs(3);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Live events, of one station with `?station=`.
-pub(crate) async fn events(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["station", "after"])?;
+pub(crate) async fn events(call: Call) -> Answered {
+    let params = call.params(&["station", "after"])?;
+    let Call { state, headers, .. } = call;
     let station = params.station()?;
     if let Some(station) = &station {
         catalogue::known_station(&state.snapshot(), station)?;
@@ -154,6 +154,11 @@ impl Client {
             None => client.tell_everything(),
         }
         client
+    }
+
+    /// Whether a station is among those that the client asked for.
+    fn wants(&self, station: &StationId) -> bool {
+        self.station.as_ref().is_none_or(|mine| mine == station)
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<sse::Event, Infallible>> {
@@ -271,9 +276,8 @@ impl Client {
         let mut away: HashMap<&StationId, bool> = HashMap::new();
         let wanted = entries.iter().filter_map(|entry| {
             let datastream = snapshot.datastreams.get(&entry.observation.datastream)?;
-            let mine = self.station.as_ref().is_none_or(|station| datastream.station == *station);
             let is_away = || gather::is_away(&self.state, &snapshot, &datastream.station);
-            mine.then(|| {
+            self.wants(&datastream.station).then(|| {
                 let away = *away.entry(&datastream.station).or_insert_with(is_away);
                 value_event(&snapshot, datastream, entry, !away)
             })
@@ -292,10 +296,9 @@ impl Client {
 
     /// The event of a station that left or is back; `None` where it is not the client's, or values since say otherwise.
     fn station_event(&self, status: &StationStatus) -> Option<StationEvent> {
-        let mine = self.station.as_ref().is_none_or(|mine| *mine == status.station);
         let snapshot = self.state.snapshot();
         let known = snapshot.stations.contains_key(&status.station);
-        (mine && known && gather::holds(&self.state, &snapshot, status)).then(|| StationEvent {
+        (self.wants(&status.station) && known && gather::holds(&self.state, &snapshot, status)).then(|| StationEvent {
             station: status.station.clone(),
             online: status.online,
             at: status.at.into(),
@@ -305,11 +308,10 @@ impl Client {
     /// Every raised level and every station whose device is away: what is not named is neither.
     fn levels(&self) -> LevelsEvent {
         let (snapshot, active) = (self.state.snapshot(), self.state.alerts.active());
-        let mine = |station: &StationId| self.station.as_ref().is_none_or(|mine| mine == station);
         let levels = gather::levels(&active);
         let registered = levels.into_iter().filter_map(|(name, level)| {
             let station = &snapshot.datastream(&name)?.station;
-            mine(station).then(|| (station.clone(), name, level))
+            self.wants(station).then(|| (station.clone(), name, level))
         });
         let (mut stations, mut datastreams) = (BTreeMap::<StationId, Level>::new(), BTreeMap::new());
         for (station, name, level) in registered {
@@ -317,7 +319,7 @@ impl Client {
             *worst = level.max(*worst);
             datastreams.insert(name, level);
         }
-        let away = snapshot.stations.keys().filter(|station| mine(station));
+        let away = snapshot.stations.keys().filter(|station| self.wants(station));
         let away = away.filter(|station| gather::is_away(&self.state, &snapshot, station)).cloned().collect();
         let (now, active_alerts) = (self.state.clock.now().into(), active.len() as u64);
         LevelsEvent { now, stations, datastreams, away, active_alerts }

@@ -6,21 +6,21 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, Uri, header},
+    extract::Path,
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Side, Spread};
 use bakau_model::{DAY_MS, DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
 use bakau_registry::{Band, Datastream, Rule, Snapshot, Threshold};
-use bakau_store::RangeQuery;
 use jiff::tz::TimeZone;
 
 use crate::{
     http::{
         answer,
+        call::{Answered, Call},
         error::{ApiError, ProblemType},
-        language::{self, texts},
+        language::texts,
         query::{Params, Span},
     },
     read::{
@@ -79,16 +79,12 @@ const RANGES: [(&str, (i64, &str)); 8] = [
 ];
 
 /// Draws the chart of a datastream.
-pub(crate) async fn chart(
-    State(state): State<AppState>,
-    Path((station, file)): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::lenient(&uri, &["range", "from", "to", "width", "height", "theme"]);
+pub(crate) async fn chart(call: Call, Path((station, file)): Path<(String, String)>) -> Answered {
+    let Call { state, uri, headers } = &call;
+    let params = Params::lenient(uri, &["range", "from", "to", "width", "height", "theme"]);
     let snapshot = state.snapshot();
     let (datastream, picture) = find(&snapshot, &station, &file)?;
-    let language = language::of_request(&uri, &headers);
+    let language = call.language();
     let (span, subtitle) = time_axis(&params, state.clock.now(), language)?;
     let asked = Asked {
         span,
@@ -98,13 +94,13 @@ pub(crate) async fn chart(
         height: size(&params, "height", 320, MIN_HEIGHT)?,
         dark: params.choice("theme", &[("light", false), ("dark", true)])?.unwrap_or(false),
     };
-    let spec = spec(&state, &snapshot, datastream, asked).await?;
+    let spec = spec(state, &snapshot, datastream, asked).await?;
     let etag = answer::etag(&Fingerprint { spec: &spec, picture });
-    let mut response = if answer::not_modified(&headers, &etag) {
-        answer::conditional(&headers, &etag, Response::default)
+    let mut response = if answer::not_modified(headers, &etag) {
+        answer::conditional(headers, &etag, Response::default)
     } else {
-        let bytes = draw(&state, spec, picture).await?;
-        answer::conditional(&headers, &etag, || {
+        let bytes = draw(state, spec, picture).await?;
+        answer::conditional(headers, &etag, || {
             ([(header::CONTENT_TYPE, picture.content_type())], bytes).into_response()
         })
     };
@@ -148,8 +144,7 @@ fn time_axis(params: &Params, now: UtcMillis, language: Language) -> Result<(Spa
 }
 
 fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result<u32, ApiError> {
-    let pixels = params.number(name, u64::from(least)..=u64::from(MAX_SIDE))?;
-    Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(default))
+    Ok(params.number(name, least..=MAX_SIDE)?.unwrap_or(default))
 }
 
 /// The summaries of which a long chart is drawn; `None` where single values are.
@@ -207,15 +202,8 @@ async fn read_points(
     buckets: u32,
     zone: &TimeZone,
 ) -> Result<Drawn, ApiError> {
-    let query = RangeQuery {
-        datastream: datastream.number,
-        from: span.from,
-        to: span.to,
-        after: None,
-        // One more than a chart may read tells that there are too many.
-        limit: MAX_ROWS + 1,
-        newest_first: false,
-    };
+    // One more than a chart may read tells that there are too many.
+    let query = span.query(datastream.number, MAX_ROWS + 1);
     let collector = match summaries_of(datastream, span) {
         Some(plan) => {
             if let Some(found) = aggregate::from_hours(&*state.store, datastream.number, plan, zone).await? {
@@ -311,8 +299,7 @@ pub(crate) async fn spec(
 
 /// Draws on a thread of its own, as soon as one is free for it.
 pub(crate) async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) -> Result<Vec<u8>, ApiError> {
-    let permit = Arc::clone(&state.own.drawings).acquire_owned().await;
-    let permit = permit.map_err(|error| ApiError::defect(error.to_string()))?;
+    let permit = Arc::clone(&state.own.drawings).acquire_owned().await?;
     let drawn = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         match picture {
@@ -320,8 +307,7 @@ pub(crate) async fn draw(state: &AppState, spec: ChartSpec, picture: Picture) ->
             Picture::Png => chart::png(&spec),
         }
     });
-    let drawn = drawn.await.map_err(|error| ApiError::defect(error.to_string()))?;
-    drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))
+    Ok(drawn.await??)
 }
 
 /// Everything that changes the picture, for its entity tag.

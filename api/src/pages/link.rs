@@ -4,8 +4,8 @@
 //! changes nothing, because mail scanners open links before people do.
 
 use axum::{
-    extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    extract::{Path, Request},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bakau_alerts::{AlertsError, Link, MAX_NOTE_CHARS};
@@ -20,14 +20,14 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{
-        error::{ApiError, ProblemType},
+        call::{Answered, Call},
+        error::ApiError,
         form,
         language::{self, texts},
     },
     pages::views,
     read::gather::acknowledgement,
     state::AppState,
-    v1::alerts::problem,
 };
 
 /// Neither browsers nor proxies keep the page, and search engines leave it alone.
@@ -49,38 +49,27 @@ pub(crate) struct LinkFields {
 }
 
 /// Shows what the link is about and the button.
-pub(crate) async fn show(
-    State(state): State<AppState>,
-    Path(token): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let link = find(&state, &token).await?;
-    draw(&state, &uri, &headers, link, LinkFields::default(), None)
+pub(crate) async fn show(call: Call, Path(token): Path<String>) -> Answered {
+    let link = find(&call.state, &token).await?;
+    draw(&call, link, LinkFields::default(), None)
 }
 
 /// Acknowledges the alert in the name of the person the link was made for.
-pub(crate) async fn acknowledge(
-    State(state): State<AppState>,
-    Path(token): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(crate) async fn acknowledge(call: Call, Path(token): Path<String>, request: Request) -> Answered {
     let fields: LinkFields = form::read(request).await?;
     let note = Some(fields.note.trim()).filter(|note| !note.is_empty());
     if note.is_some_and(|note| MAX_NOTE_CHARS < note.chars().count()) {
-        let link = find(&state, &token).await?;
-        return draw(&state, &uri, &headers, link, fields, Some("body_note"));
+        let link = find(&call.state, &token).await?;
+        return draw(&call, link, fields, Some("body_note"));
     }
-    match state.alerts.acknowledge_by_link(&token, fields.level, note.map(str::to_owned)).await {
+    match call.state.alerts.acknowledge_by_link(&token, fields.level, note.map(str::to_owned)).await {
         // Asked again with GET, so that reloading the page sends nothing twice; it tells what has become of the alert.
         Ok(_) | Err(AlertsError::AlreadyAcknowledged(_) | AlertsError::Closed(_) | AlertsError::LinkExpired) => {
-            let here = uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str());
+            let here = call.uri.path_and_query().map_or_else(|| call.uri.path(), |path| path.as_str());
             Ok(guarded(Redirect::to(here).into_response()))
         }
-        Err(AlertsError::LinkInvalid) => draw(&state, &uri, &headers, None, fields, None),
-        Err(error) => Err(problem(&error)),
+        Err(AlertsError::LinkInvalid) => draw(&call, None, fields, None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -89,23 +78,16 @@ async fn find(state: &AppState, token: &str) -> Result<Option<Link>, ApiError> {
     match state.alerts.link(token).await {
         Ok(link) => Ok(Some(link)),
         Err(AlertsError::LinkInvalid) => Ok(None),
-        Err(error) => Err(problem(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn draw(
-    state: &AppState,
-    uri: &Uri,
-    headers: &HeaderMap,
-    link: Option<Link>,
-    fields: LinkFields,
-    error: Option<&'static str>,
-) -> Result<Response, ApiError> {
+fn draw(call: &Call, link: Option<Link>, fields: LinkFields, error: Option<&'static str>) -> Answered {
     // Without a choice of their own, people read what they are written to in.
-    let chosen = language::chosen(uri, headers);
+    let chosen = language::chosen(&call.uri, &call.headers);
     let language = chosen.or(link.as_ref().map(|link| link.language)).unwrap_or_default();
     let zone = link.as_ref().and_then(|link| TimeZone::get(&link.time_zone).ok());
-    let frame = views::framed(state, uri, language, zone);
+    let frame = views::framed(&call.state, &call.uri, language).in_zone(zone);
     let (view, status) = match link {
         None => (LinkView { frame, state: LinkState::Invalid, alert: None }, StatusCode::NOT_FOUND),
         Some(link) => {
@@ -113,8 +95,7 @@ fn draw(
             (LinkView { frame, state: shown, alert: Some(alert_of(&link, language)) }, status)
         }
     };
-    let page = page::link(&view).map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
-    let mut response = guarded(Html(page).into_response());
+    let mut response = guarded(Html(page::link(&view)?).into_response());
     *response.status_mut() = status;
     Ok(response)
 }

@@ -1,10 +1,6 @@
 //! `/api`: the API for people, with examples to copy.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri, header},
-    response::Response,
-};
+use axum::http::{HeaderMap, header};
 use bakau_dashboards::{
     page,
     view::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView},
@@ -13,12 +9,11 @@ use bakau_model::Language;
 
 use crate::{
     http::{
-        error::ApiError,
-        language::{self, texts},
+        call::{Answered, Call},
+        language::texts,
     },
     pages::views,
     route::{Access, Body, RouteInfo, Tag},
-    state::AppState,
     v1::openapi::{
         self,
         parameters::{Form, Parameter, parameter},
@@ -31,26 +26,21 @@ const PLACEHOLDER: &str = "http://bakau.example";
 const MAX_HOST: usize = 255;
 
 /// The page.
-pub(crate) fn page(
-    routes: &[RouteInfo],
-    State(state): &State<AppState>,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let language = language::of_request(uri, headers);
+pub(crate) fn page(routes: &[RouteInfo], call: &Call) -> Answered {
+    let language = call.language();
     let say = |key| texts(language).fill(key, &[]);
     let view = ReferenceView {
-        frame: views::frame(state, uri, headers, None),
+        frame: views::frame(call),
         title: say("reference_title"),
         lead: say("reference_lead"),
         document: say("reference_document"),
         examples_title: say("reference_examples"),
-        examples: examples(&base(headers), language),
+        examples: examples(&base(&call.headers), language),
         cite: (say("reference_cite"), say("reference_cite_text")),
         words: ["reference_parameters", "reference_answers", "reference_problems"].map(say),
         groups: Tag::ALL.map(|tag| group(routes, tag, language)).into(),
     };
-    views::show(uri, page::reference(&view))
+    views::show(&call.uri, page::reference(&view))
 }
 
 /// The address the reader used, so that examples can be pasted as they are.
@@ -66,7 +56,7 @@ fn base(headers: &HeaderMap) -> String {
 
 fn group(routes: &[RouteInfo], tag: Tag, language: Language) -> ReferenceGroup {
     let routes = routes.iter().filter(|route| route.tag == tag).map(|route| route_view(route, language));
-    ReferenceGroup { key: tag.key(), title: texts(language).fill(openapi::tag_key(tag), &[]), routes: routes.collect() }
+    ReferenceGroup { key: tag.key(), title: openapi::group(tag, language), routes: routes.collect() }
 }
 
 fn route_view(route: &RouteInfo, language: Language) -> ReferenceRoute {

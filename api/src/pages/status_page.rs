@@ -2,19 +2,17 @@
 
 use std::cmp::Reverse;
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
 use bakau_answers::AgencyReadiness;
 use bakau_dashboards::{page, view::StatusView};
 use bakau_model::HOUR_MS;
 
 use crate::{
-    http::{access::SeesPeople, error::ApiError, query::Span},
+    http::{
+        access::SeesPeople,
+        call::{Answered, Call},
+        query::Span,
+    },
     pages::views,
-    state::AppState,
     v1::{ledger, status},
 };
 
@@ -22,19 +20,14 @@ use crate::{
 const LEDGER_MS: i64 = HOUR_MS;
 
 /// How Bakau itself is doing.
-pub(crate) async fn status(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let frame = views::frame(&state, &uri, &headers, None);
-    let mut status = status::tell(&state, people, frame.language).await;
+pub(crate) async fn status(call: Call, SeesPeople(people): SeesPeople) -> Answered {
+    let frame = views::frame(&call);
+    let mut status = status::tell(&call.state, people, frame.language).await;
     status.agencies.sort_by_key(missing);
     let now = frame.generated_at;
     let span = ledger::whole_minutes(Span { from: now.saturating_add(-LEDGER_MS), to: now.saturating_add(1) });
     // This page must also be there where the ledger cannot be read.
-    let total = match ledger::read(&state, span).await {
+    let total = match ledger::read(&call.state, span).await {
         Ok(ledger) => ledger.total(),
         Err(error) => {
             tracing::warn!(cause = error.cause(), "status page without ledger");
@@ -43,7 +36,7 @@ pub(crate) async fn status(
     };
     let (messages, readings) = (total.messages, total.readings);
     let view = StatusView { frame, status, ledger_from: span.from, ledger_to: span.to, messages, readings };
-    views::show(&uri, page::status(&view))
+    views::show(&call.uri, page::status(&view))
 }
 
 /// Sort key: agencies that miss the greatest part come first.

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use axum::{
     body::Bytes,
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{HeaderMap, HeaderValue, Uri, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect},
 };
-use bakau_alerts::{AlertDetail, AlertId, AlertQuery, ConditionKind, SettledQuery};
+use bakau_alerts::{AlertDetail, AlertQuery, SettledQuery};
 use bakau_answers as answers;
 use bakau_dashboards::{
     assets,
@@ -28,6 +28,7 @@ use crate::{
     http::{
         access::{SeesPeople, Writer},
         answer,
+        call::{Answered, Call},
         error::{ApiError, ProblemType},
         form,
         language::{self, LANGUAGE_KEY},
@@ -37,7 +38,7 @@ use crate::{
     read::gather::{Gatherer, acknowledgement},
     state::AppState,
     v1::{
-        alerts::{find, problem as alerts_problem, record_acknowledgement},
+        alerts::{find, record_acknowledgement},
         catalogue,
     },
 };
@@ -53,14 +54,10 @@ const SETTLED_ROWS: usize = 200;
 const LANGUAGE_COOKIE_S: u32 = 365 * DAY_S;
 
 /// `/`: all stations, worst first.
-pub(crate) async fn overview(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::lenient(&uri, &["city", "agency", "kind", "group"]);
-    let frame = frame(&state, &uri, &headers, None);
-    let gatherer = Gatherer::new(&state);
+pub(crate) async fn overview(call: Call) -> Answered {
+    let params = Params::lenient(&call.uri, &["city", "agency", "kind", "group"]);
+    let frame = frame(&call);
+    let gatherer = Gatherer::new(&call.state);
     let filter = OverviewFilter {
         city: params.id("city")?,
         agency: params.id("agency")?,
@@ -68,26 +65,20 @@ pub(crate) async fn overview(
         group: params.choice("group", &Grouping::ALL.map(|group| (group.key(), group)))?.unwrap_or_default(),
     };
     let view = OverviewView { frame, stations: gatherer.stations(), filter };
-    show(&uri, page::overview(&view))
+    show(&call.uri, page::overview(&view))
 }
 
 /// `/stations/{id}`: one station with its charts.
-pub(crate) async fn station(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::lenient(&uri, &["range", "history"]);
+pub(crate) async fn station(call: Call, SeesPeople(people): SeesPeople, Path(id): Path<String>) -> Answered {
+    let params = Params::lenient(&call.uri, &["range", "history"]);
     let settled = params.choice("history", &[("settled", true)])?.unwrap_or(false);
     let words = Window::ALL.map(|window| (window.key(), window));
     let window = params.choice("range", &words)?.unwrap_or_default();
-    let frame = frame(&state, &uri, &headers, None);
-    let gatherer = Gatherer::new(&state);
+    let frame = frame(&call);
+    let gatherer = Gatherer::new(&call.state);
     let station = catalogue::find_station(gatherer.snapshot(), &id)?;
     let query = AlertQuery { station: Some(station.id.clone()), limit: STATION_ALERTS, ..AlertQuery::default() };
-    let alerts = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
+    let alerts = call.state.alerts.list(&query).await?;
     let card = gatherer.card(station);
     let view = StationView {
         frame: frame.in_zone(TimeZone::get(&station.time_zone).ok()),
@@ -111,9 +102,9 @@ pub(crate) async fn station(
         parameters: gatherer.panels(station),
         window,
         alerts: alerts.iter().map(|alert| gatherer.alert_row(alert, people)).collect(),
-        settled: if settled { Some(episodes(&state, &gatherer, station).await?) } else { None },
+        settled: if settled { Some(episodes(&call.state, &gatherer, station).await?) } else { None },
     };
-    show(&uri, page::station(&view))
+    show(&call.uri, page::station(&view))
 }
 
 /// The class whose limits a station's values are compared with.
@@ -138,7 +129,7 @@ async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) 
         }
         let from = to.saturating_add(-SETTLED_MS);
         let query = SettledQuery { datastream: Some(datastream.name.clone()), rule: None, from, to };
-        let found = state.alerts.settled(&query).await.map_err(|error| alerts_problem(&error))?;
+        let found = state.alerts.settled(&query).await?;
         rows.extend(found.iter().map(|episode| gatherer.episode_row(datastream, episode)));
     }
     rows.sort_by_key(|row| Reverse(row.onset));
@@ -147,25 +138,18 @@ async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) 
 }
 
 /// `/alerts`: open alerts, or all with `?all=true`.
-pub(crate) async fn alerts(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::lenient(&uri, &["all", "level", "agency", "station", "kind", "days", "before"]);
+pub(crate) async fn alerts(call: Call, SeesPeople(people): SeesPeople) -> Answered {
+    let params = Params::lenient(&call.uri, &["all", "level", "agency", "station", "kind", "days", "before"]);
     let filter = AlertFilter {
         all: params.flag("all")?.unwrap_or(false),
-        level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
+        level: params.level()?,
         agency: params.id("agency")?,
         station: params.station()?,
-        kind: params.choice("kind", &ConditionKind::ALL.map(|kind| (kind.key(), kind)))?,
-        days: params.number("days", 1..=3_660)?.and_then(|days| u16::try_from(days).ok()),
+        kind: params.condition_kind()?,
+        days: params.number("days", 1..=3_660)?,
     };
-    let before = params.text("before");
-    let before = before.map(str::parse::<AlertId>).transpose();
-    let before = before.map_err(|_| ApiError::parameter("before", params.text("before"), "parameter_alert"))?;
-    let frame = frame(&state, &uri, &headers, None);
+    let before = params.before_alert()?;
+    let frame = frame(&call);
     let query = AlertQuery {
         active_only: !filter.all,
         agency: filter.agency.clone(),
@@ -177,29 +161,21 @@ pub(crate) async fn alerts(
         limit: ALERTS_PER_PAGE + 1,
         ..AlertQuery::default()
     };
-    let mut found = state.alerts.list(&query).await.map_err(|error| alerts_problem(&error))?;
-    let more = ALERTS_PER_PAGE < found.len();
-    found.truncate(ALERTS_PER_PAGE);
+    let mut found = call.state.alerts.list(&query).await?;
     let join = if filter.path().contains('?') { '&' } else { '?' };
-    let next = found.last().filter(|_| more).map(|last| format!("{}{join}before={}", filter.path(), last.id));
-    let gatherer = Gatherer::new(&state);
+    let last = answer::last_before_more(&mut found, ALERTS_PER_PAGE);
+    let next = last.map(|last| format!("{}{join}before={}", filter.path(), last.id));
+    let gatherer = Gatherer::new(&call.state);
     let (agencies, stations) = gatherer.choices(frame.language);
     let alerts = found.iter().map(|alert| gatherer.alert_row(alert, people)).collect();
-    show(&uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
+    show(&call.uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
 }
 
 /// `/alerts/{id}`: one alert and the form that acknowledges it.
-pub(crate) async fn alert(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let frame = frame(&state, &uri, &headers, None);
-    let (_, detail) = find(&state.alerts, &id).await?;
-    let view = alert_view(&state, frame, &detail, people);
-    show(&uri, page::alert(&view))
+pub(crate) async fn alert(call: Call, SeesPeople(people): SeesPeople, Path(id): Path<String>) -> Answered {
+    let frame = frame(&call);
+    let (_, detail) = find(&call.state.alerts, &id).await?;
+    show(&call.uri, page::alert(&alert_view(&call.state, frame, &detail, people)))
 }
 
 /// Fields of the form that acknowledges an alert.
@@ -222,18 +198,12 @@ pub(crate) struct AcknowledgeFields {
 }
 
 /// The form's answer: back to the alert, or the form again with what is wrong.
-pub(crate) async fn acknowledge(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let language = language::of_request(&uri, &headers);
+pub(crate) async fn acknowledge(call: Call, Path(id): Path<String>, request: Request) -> Answered {
+    let (language, state) = (call.language(), &call.state);
     let fields: AcknowledgeFields = form::read(request).await?;
-    let taken = match Writer::from_form(&state, fields.token.trim()).await {
+    let taken = match Writer::from_form(state, fields.token.trim()).await {
         Ok(writer) => {
-            record_acknowledgement(&state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await
+            record_acknowledgement(state, &writer, &id, (&fields.name, fields.level), Some(&fields.note)).await
         }
         Err(error) if error.kind() == ProblemType::TokenRequired => Err(error.detail("body_token")),
         Err(error) => Err(error),
@@ -242,14 +212,14 @@ pub(crate) async fn acknowledge(
         Ok(alert) => return Ok(Redirect::to(&format!("/alerts/{}?lang={}", alert.id, language.tag())).into_response()),
         Err(error) => error,
     };
-    let mut frame = frame(&state, &uri, &headers, None);
+    let mut frame = frame(&call);
     let (_, detail) = find(&state.alerts, &id).await?;
     frame.path = format!("/alerts/{}", detail.alert.id);
     // Whoever sends the form shows its answer on the same screen, so it names nobody.
-    let mut view = alert_view(&state, frame, &detail, false);
+    let mut view = alert_view(state, frame, &detail, false);
     view.form_error = Some(error.detail_text(language));
     view.form = AcknowledgeForm { name: fields.name, note: fields.note };
-    let mut response = show(&uri, page::alert(&view))?;
+    let mut response = show(&call.uri, page::alert(&view))?;
     *response.status_mut() = error.kind().status();
     Ok(response)
 }
@@ -274,7 +244,7 @@ fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail, people: bool
 }
 
 /// `/assets/{name}`.
-pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Answered {
     let asset = assets::get(&name).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
     let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
     let found = || ([(header::CONTENT_TYPE, asset.content_type)], Bytes::from_static(asset.bytes)).into_response();
@@ -284,38 +254,37 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Resul
 }
 
 /// `/problems/{key}`: what a problem type means, in both languages.
-pub(crate) async fn problem_type(Path(key): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn problem_type(Path(key): Path<String>) -> Answered {
     let kind = ProblemType::from_key(&key).ok_or_else(|| ApiError::new(ProblemType::RouteNotFound))?;
-    let title = |language| kind.title(language).to_owned();
     answer::json(&answers::ProblemType {
         kind: format!("/problems/{}", kind.key()),
         status: kind.status().as_u16(),
-        title: Text { id: title(Language::Id), en: title(Language::En) },
+        title: Text { id: kind.title(Language::Id), en: kind.title(Language::En) },
     })
 }
 
 /// The page that tells a problem; `None` where even that cannot be drawn.
 pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: Language) -> Option<String> {
     let view = ProblemView {
-        frame: framed(state, uri, language, None),
+        frame: framed(state, uri, language),
         status: error.kind().status().as_u16(),
-        title: error.kind().title(language).to_owned(),
+        title: error.kind().title(language),
         detail: error.detail_text(language),
     };
     page::problem(&view).ok()
 }
 
 /// Everything around the content. Made before anything is gathered: the page shows at least what had happened by then.
-pub(crate) fn frame(state: &AppState, uri: &Uri, headers: &HeaderMap, zone: Option<TimeZone>) -> Frame {
-    framed(state, uri, language::of_request(uri, headers), zone)
+pub(crate) fn frame(call: &Call) -> Frame {
+    framed(&call.state, &call.uri, call.language())
 }
 
-pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language, zone: Option<TimeZone>) -> Frame {
+pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language) -> Frame {
     let generated_at: UtcMillis = state.clock.now();
     Frame {
         language,
         generated_at,
-        time_zone: zone.unwrap_or_else(catalogue::platform_zone),
+        time_zone: catalogue::platform_zone(),
         path: without_language(uri),
         last_event: state.own.events.here().to_string(),
         active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
@@ -331,9 +300,8 @@ fn without_language(uri: &Uri) -> String {
 }
 
 /// The page as an answer; `?lang=` is remembered in a cookie.
-pub(crate) fn show(uri: &Uri, drawn: Result<String, PageError>) -> Result<Response, ApiError> {
-    let page = drawn.map_err(|error| ApiError::caused(ProblemType::Internal, &error))?;
-    let mut response = Html(page).into_response();
+pub(crate) fn show(uri: &Uri, drawn: Result<String, PageError>) -> Answered {
+    let mut response = Html(drawn?).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("cookie"));

@@ -2,20 +2,16 @@
 
 use std::{io, sync::Arc};
 
-use bakau_model::{DatastreamName, UtcMillis};
-use bakau_registry::Datastream;
+use bakau_model::DatastreamName;
 use bakau_store::{RangeQuery, Store, StoreError, StoredObservation};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
-use crate::{
-    http::query::{Flags, Span},
-    read::rows::RowWriter,
-};
+use crate::{http::query::Flags, read::rows::RowWriter};
 
 /// Observations read from the store at a time: large enough to be cheap, small enough to be held twice (4 MB each).
-const PAGE_ROWS: usize = 50_000;
+pub(crate) const PAGE_ROWS: usize = 50_000;
 
 /// Observations of one chunk (1 MB of text).
 const CHUNK_ROWS: usize = 10_000;
@@ -47,24 +43,15 @@ pub(crate) struct CsvStream {
 }
 
 impl CsvStream {
-    /// The rows of `datastream` in `span`, behind `after`, of the flags asked for.
+    /// The rows of `query`, which asks for [`PAGE_ROWS`] of them, of the flags asked for.
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        datastream: &Datastream,
-        (span, after): (Span, Option<UtcMillis>),
+        name: DatastreamName,
+        query: RangeQuery,
         flags: Flags,
         rows: RowWriter,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let query = RangeQuery {
-            datastream: datastream.number,
-            from: span.from,
-            to: span.to,
-            after,
-            limit: PAGE_ROWS,
-            newest_first: false,
-        };
-        let name = datastream.name.clone();
         let (page, next) = (Vec::new().into_iter(), Some(read(&store, &query)));
         Self { store, name, rows, flags, query, started: false, page, next, _permit: permit }
     }

@@ -12,10 +12,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    http::{
-        error::{ApiError, ProblemType},
-        query::Span,
-    },
+    http::{error::ApiError, query::Span},
     read::aggregate::{
         self,
         bucket::Step,
@@ -136,8 +133,7 @@ async fn part(store: &dyn Store, datastream: &Datastream, span: Span) -> Result<
     let interval_ms = datastream.interval_ms.max(1);
     let plan = Plan { step: Step::Day, kind: Kind::Mean, interval_ms, span, good_only: false };
     let folder = || Folder::new(plan, TimeZone::UTC);
-    let hours = store.hours(datastream.number, span.from, span.to).await;
-    let hours = hours.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+    let hours = store.hours(datastream.number, span.from, span.to).await?;
     let by_hour = hours.and_then(|hours| {
         let mut folder = folder();
         hours.iter().all(|hour| folder.push_hour(hour)).then_some(folder)

@@ -6,7 +6,7 @@ use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, SeriesPoint, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::http::error::{ApiError, ProblemType};
+use crate::http::error::ApiError;
 
 /// The number of an observation that is summed or drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,5 +45,5 @@ pub(crate) async fn fold<T: Send + 'static>(
         Quantity::Value => bakau_store::fold_points(store, query, state, step).await,
         Quantity::Increment => bakau_store::fold_increments(store, query, state, step).await,
     };
-    folded.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))
+    Ok(folded?)
 }

@@ -1,10 +1,5 @@
 //! `GET /api/v1/aggregates`: one datastream summed up by hour, civil day, month or year.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
 use bakau_answers::{Aggregates, Bucket, BucketLabel, BucketStep, Summed};
 use bakau_model::DAY_MS;
 use bakau_registry::Datastream;
@@ -13,17 +8,19 @@ use jiff::tz::TimeZone;
 
 use crate::{
     http::{
-        answer, csv,
+        answer,
+        call::{Answered, Call},
+        csv,
         error::ApiError,
-        query::{FileFormat, Params},
+        query::FileFormat,
+        times::Times,
     },
     read::aggregate::{
-        bucket::{self, Step, local},
+        bucket::{self, Step},
         fold::{Kind, Plan, Summary},
         summaries,
     },
-    state::AppState,
-    v1::catalogue,
+    v1::catalogue::HistoryAsked,
 };
 
 /// Buckets in one answer: a year of hours fits.
@@ -60,54 +57,43 @@ struct Answer<'a> {
 }
 
 /// A datastream in buckets of time, earliest first.
-pub(crate) async fn aggregates(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &PARAMETERS)?;
-    let snapshot = state.snapshot();
-    let datastream = catalogue::asked_datastream(&snapshot, &params)?;
+pub(crate) async fn aggregates(call: Call) -> Answered {
+    let asked = HistoryAsked::read(&call, &PARAMETERS, DEFAULT_RANGE_MS)?;
+    let HistoryAsked { params, snapshot, datastream, span, format } = &asked;
+    let (datastream, span) = (&**datastream, *span);
     let words = BucketStep::ALL.map(|step| (step.key(), step));
     let asked_step = params.choice("step", &words)?.unwrap_or(BucketStep::Day);
     let step = Step::from(asked_step);
     let good_only = params.choice("flags", &[("usable", false), ("good", true)])?.unwrap_or(false);
-    let format = params.format()?;
     let zone_name = params.text("tz").unwrap_or_else(|| snapshot.zone_name(&datastream.station));
     let zone = bucket::zone(zone_name);
     let zone = zone.ok_or_else(|| {
         ApiError::parameter("tz", Some(zone_name), "parameter_zone").with("allowed", "Asia/Jakarta, Asia/Makassar, UTC")
     })?;
-    let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
     if MAX_BUCKETS < span.to.since(span.from) / step.least_ms() {
         let allowed = MAX_BUCKETS.to_string();
         return Err(ApiError::parameter("step", Some(asked_step.key()), "parameter_buckets").with("allowed", &allowed));
     }
     let kind = Kind::of(datastream);
     let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only };
-    let folded = summaries(&*state.store, datastream, plan, zone.clone()).await?;
+    let folded = summaries(&*call.state.store, datastream, plan, zone.clone()).await?;
     let answer = Answer { datastream, step: asked_step, plan, zone_name, zone, summaries: folded };
     match format {
-        FileFormat::Json => {
-            let body = answer.json()?;
-            Ok(answer::conditional(&headers, &answer::etag(&body), || answer::json_bytes(body)))
-        }
+        FileFormat::Json => Ok(call.tagged(answer.json()?, answer::json_bytes)),
         FileFormat::Csv => {
-            let body = answer.csv()?;
-            Ok(answer::conditional(&headers, &answer::etag(&body), || {
-                csv::attachment(&datastream.name, asked_step.key(), body.into())
-            }))
+            Ok(call.tagged(answer.csv()?, |body| csv::attachment(&datastream.name, asked_step.key(), body.into())))
         }
     }
 }
 
 impl Answer<'_> {
     fn json(&self) -> Result<Bytes, ApiError> {
+        let mut local = Times::local(self.zone.clone());
         let bucket = |summary: &Summary| {
             let (mean, sum) = self.mean_and_sum(summary);
             Bucket {
                 start: summary.bucket.start.into(),
-                start_local: local(summary.bucket.start, &self.zone),
+                start_local: local.text(summary.bucket.start),
                 end: summary.bucket.end.into(),
                 mean,
                 sum,
@@ -129,7 +115,7 @@ impl Answer<'_> {
             flags: if self.plan.good_only { Summed::Good } else { Summed::Usable },
             buckets: self.summaries.iter().map(bucket).collect(),
         };
-        serde_json::to_vec(&told).map(Bytes::from).map_err(|error| ApiError::defect(error.to_string()))
+        Ok(serde_json::to_vec(&told)?.into())
     }
 
     /// A sum has a mean as well; other statistics have no sum that means anything.
@@ -147,15 +133,15 @@ impl Answer<'_> {
         let (name, unit) = (self.datastream.name.as_str(), self.datastream.unit.as_str());
         let (name, unit) = (csv::harmless(name), csv::harmless(unit));
         let mut writer = ::csv::Writer::from_writer(&mut out);
-        let written = writer.write_record(COLUMNS);
-        written.map_err(|error| ApiError::defect(error.to_string()))?;
+        writer.write_record(COLUMNS)?;
+        let mut local = Times::local(self.zone.clone());
         let cell = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         for summary in &self.summaries {
             let (mean, sum) = self.mean_and_sum(summary);
             let record = [
                 name.as_str(),
                 &summary.bucket.start.to_string(),
-                &local(summary.bucket.start, &self.zone),
+                &local.text(summary.bucket.start),
                 &summary.bucket.end.to_string(),
                 unit.as_str(),
                 self.plan.kind.statistic().key(),
@@ -167,9 +153,9 @@ impl Answer<'_> {
                 &summary.expected.to_string(),
                 &cell(summary.completeness()),
             ];
-            writer.write_record(record).map_err(|error| ApiError::defect(error.to_string()))?;
+            writer.write_record(record)?;
         }
-        writer.flush().map_err(|error| ApiError::defect(error.to_string()))?;
+        writer.flush()?;
         drop(writer);
         Ok(out.into())
     }

@@ -4,12 +4,7 @@
 
 use std::fmt::Write as _;
 
-use axum::{
-    body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, Uri, header},
-    response::Response,
-};
+use axum::{body::Bytes, extract::Path, http::header};
 use bakau_alerts::{
     Acknowledgement as Taken, AlertDetail as Detail, AlertQuery, AlertView, Alerts, AlertsError, DeliveryView,
     Episode as Settled, MAX_NOTE_CHARS, NotificationView, SettledQuery, TransitionView,
@@ -18,7 +13,7 @@ use bakau_answers::{
     Acknowledged, Acknowledgement, AcknowledgementState, Alert, AlertDetail, AlertList, Delivery, Episode,
     Notification, SettledHistory, Transition,
 };
-use bakau_model::{AlertId, ConditionKind, DAY_MS, DEFAULT_ZONE, Level};
+use bakau_model::{AlertId, DAY_MS, DEFAULT_ZONE, Level};
 use bakau_registry::Snapshot;
 use jiff::tz::TimeZone;
 
@@ -26,6 +21,7 @@ use crate::{
     http::{
         access::{SeesPeople, Writer},
         answer,
+        call::{Answered, Call},
         error::{ApiError, ProblemType},
         query::{self, Params},
         times::Times,
@@ -49,18 +45,9 @@ const LIST_PARAMETERS: [&str; 10] =
     ["active", "station", "agency", "datastream", "kind", "level", "from", "to", "before", "limit"];
 
 /// Alerts, newest decision first.
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &LIST_PARAMETERS)?;
+pub(crate) async fn list(call: Call, SeesPeople(people): SeesPeople) -> Answered {
+    let params = call.params(&LIST_PARAMETERS)?;
     let limit = params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let before = params.text("before");
-    let before = match before.map(str::parse::<AlertId>).transpose() {
-        Ok(before) => before,
-        Err(_) => return Err(ApiError::parameter("before", before, "parameter_alert")),
-    };
     let (from, to) = (params.time("from")?, params.time("to")?);
     if from.zip(to).is_some_and(|(from, to)| to <= from) {
         return Err(ApiError::parameter("from", params.text("from"), "parameter_time_order"));
@@ -70,18 +57,16 @@ pub(crate) async fn list(
         datastream: params.datastream()?,
         station: params.station()?,
         agency: params.agency()?,
-        kind: params.choice("kind", &ConditionKind::ALL.map(|kind| (kind.key(), kind)))?,
-        min_level: params.choice("level", &Level::RAISED.map(|level| (level.key(), level)))?,
+        kind: params.condition_kind()?,
+        min_level: params.level()?,
         from,
         to,
-        before,
+        before: params.before_alert()?,
         limit: limit + 1,
     };
-    let mut found = state.alerts.list(&query).await.map_err(|error| problem(&error))?;
-    let more = limit < found.len();
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| next_address(&params, &last.id, limit));
-    let snapshot = state.snapshot();
+    let mut found = call.state.alerts.list(&query).await?;
+    let next = answer::last_before_more(&mut found, limit).map(|last| next_address(&params, &last.id, limit));
+    let snapshot = call.state.snapshot();
     let alerts = found.iter().map(|alert| tell(&snapshot, alert, people)).collect();
     let list = AlertList { alerts, next };
     Ok(answer::with_next(answer::json(&list)?, list.next.as_deref()))
@@ -100,16 +85,11 @@ fn next_address(params: &Params, last: &AlertId, limit: usize) -> String {
 }
 
 /// One alert with its transitions; with the token also its notifications.
-pub(crate) async fn one(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let (_, detail) = find(&state.alerts, &id).await?;
+pub(crate) async fn one(call: Call, SeesPeople(people): SeesPeople, Path(id): Path<String>) -> Answered {
+    call.params(&[])?;
+    let (_, detail) = find(&call.state.alerts, &id).await?;
     answer::json(&AlertDetail {
-        alert: tell(&state.snapshot(), &detail.alert, people),
+        alert: tell(&call.state.snapshot(), &detail.alert, people),
         transitions: detail.transitions.iter().map(transition).collect(),
         acknowledgements: detail.acknowledgements.iter().map(|taken| acknowledged(taken, people)).collect(),
         notifications: people.then(|| detail.notifications.into_iter().map(notification).collect()),
@@ -117,8 +97,8 @@ pub(crate) async fn one(
 }
 
 /// Episodes of the settled history of a rule or a datastream.
-pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["rule", "datastream", "from", "to"])?;
+pub(crate) async fn settled(call: Call) -> Answered {
+    let (params, state) = (call.params(&["rule", "datastream", "from", "to"])?, &call.state);
     let (rule, datastream) = (params.rule()?, params.datastream()?);
     if rule.is_some() == datastream.is_some() {
         return Err(ApiError::parameter("rule", None, "parameter_one_of").with("allowed", "rule, datastream"));
@@ -133,27 +113,22 @@ pub(crate) async fn settled(State(state): State<AppState>, uri: Uri) -> Result<R
     let query = SettledQuery { datastream, rule, from: span.from, to: span.to };
     // Asked for first: the answer goes at least so far.
     let settled_until = state.alerts.settled_until().into();
-    let episodes = state.alerts.settled(&query).await.map_err(|error| problem(&error))?;
+    let episodes = state.alerts.settled(&query).await?;
     let episodes = episodes.into_iter().map(episode).collect();
     answer::json(&SettledHistory { from: span.from.into(), to: span.to.into(), settled_until, episodes })
 }
 
 /// Records an acknowledgement.
-pub(crate) async fn acknowledge(
-    writer: Writer,
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(crate) async fn acknowledge(writer: Writer, call: Call, Path(id): Path<String>, body: Bytes) -> Answered {
+    let kind = call.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("application/json") {
         return Err(ApiError::new(ProblemType::UnsupportedMediaType));
     }
     let body: Acknowledgement =
         serde_json::from_slice(&body).map_err(|_| ApiError::new(ProblemType::InvalidBody).detail("body_json"))?;
-    let alert = record_acknowledgement(&state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
-    answer::json(&tell(&state.snapshot(), &alert, true))
+    let alert =
+        record_acknowledgement(&call.state, &writer, &id, (&body.name, body.level), body.note.as_deref()).await?;
+    answer::json(&tell(&call.state.snapshot(), &alert, true))
 }
 
 /// Checks the texts and tells the engine; shared by the API and the form on the page.
@@ -177,15 +152,18 @@ pub(crate) async fn record_acknowledgement(
     match taken {
         Ok(alert) => Ok(alert),
         Err(error @ (AlertsError::AlreadyAcknowledged(_) | AlertsError::Closed(_))) => {
-            let detail = state.alerts.get(&id).await.map_err(|error| problem(&error))?;
-            Err(detail.map_or_else(|| problem(&error), |detail| conflict(&error, &detail.alert)))
+            let detail = state.alerts.get(&id).await?;
+            Err(match detail {
+                Some(detail) => conflict(error, &detail.alert),
+                None => error.into(),
+            })
         }
-        Err(error) => Err(problem(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Why an acknowledgement is refused; with names, because the caller holds the token.
-fn conflict(error: &AlertsError, alert: &AlertView) -> ApiError {
+fn conflict(error: AlertsError, alert: &AlertView) -> ApiError {
     match (&alert.acknowledged, alert.closed_at) {
         (Some(by), _) if matches!(error, AlertsError::AlreadyAcknowledged(_)) => {
             ApiError::new(ProblemType::AlreadyAcknowledged)
@@ -193,7 +171,7 @@ fn conflict(error: &AlertsError, alert: &AlertView) -> ApiError {
                 .with_time("acknowledged_at", by.at)
         }
         (_, Some(closed_at)) => ApiError::new(ProblemType::AlertClosed).with_time("closed_at", closed_at),
-        (_, None) => problem(error),
+        (_, None) => error.into(),
     }
 }
 
@@ -201,24 +179,25 @@ fn conflict(error: &AlertsError, alert: &AlertView) -> ApiError {
 pub(crate) async fn find(alerts: &Alerts, id: &str) -> Result<(AlertId, Detail), ApiError> {
     let unknown = || ApiError::new(ProblemType::AlertNotFound).with("alert", id);
     let id: AlertId = id.parse().map_err(|_| unknown())?;
-    let detail = alerts.get(&id).await.map_err(|error| problem(&error))?.ok_or_else(unknown)?;
+    let detail = alerts.get(&id).await?.ok_or_else(unknown)?;
     Ok((id, detail))
 }
 
-/// The problem of a failed call to the alert engine.
-pub(crate) fn problem(error: &AlertsError) -> ApiError {
-    match error {
-        AlertsError::NotFound(id) => ApiError::new(ProblemType::AlertNotFound).with("alert", &id.to_string()),
-        AlertsError::AlreadyAcknowledged(_) => ApiError::caused(ProblemType::AlreadyAcknowledged, error),
-        AlertsError::Closed(_) => ApiError::caused(ProblemType::AlertClosed, error),
-        AlertsError::Unknown(name) => ApiError::parameter("rule", Some(name), "parameter_rule"),
-        AlertsError::TooLong { .. } => ApiError::body("note", "body_note"),
-        AlertsError::Store(_) => ApiError::caused(ProblemType::StoreUnavailable, error),
-        AlertsError::LinkInvalid
-        | AlertsError::LinkExpired
-        | AlertsError::Busy
-        | AlertsError::Db(_)
-        | AlertsError::Client(_) => ApiError::caused(ProblemType::AlertsUnavailable, error),
+impl From<AlertsError> for ApiError {
+    fn from(error: AlertsError) -> Self {
+        match &error {
+            AlertsError::NotFound(id) => Self::new(ProblemType::AlertNotFound).with("alert", &id.to_string()),
+            AlertsError::AlreadyAcknowledged(_) => Self::caused(ProblemType::AlreadyAcknowledged, &error),
+            AlertsError::Closed(_) => Self::caused(ProblemType::AlertClosed, &error),
+            AlertsError::Unknown(name) => Self::parameter("rule", Some(name), "parameter_rule"),
+            AlertsError::TooLong { .. } => Self::body("note", "body_note"),
+            AlertsError::Store(_) => Self::caused(ProblemType::StoreUnavailable, &error),
+            AlertsError::LinkInvalid
+            | AlertsError::LinkExpired
+            | AlertsError::Busy
+            | AlertsError::Db(_)
+            | AlertsError::Client(_) => Self::caused(ProblemType::AlertsUnavailable, &error),
+        }
     }
 }
 

@@ -1,35 +1,22 @@
 //! `GET /api/v1/stations` and `datastreams`: what is registered.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
 use bakau_answers::{self as answers, DatastreamList, Site, StationList};
 use bakau_model::{DEFAULT_ZONE, DatastreamName, StationId, Text};
 use bakau_registry::{City, Datastream, Snapshot, Station};
 use jiff::tz::TimeZone;
-use serde::Serialize;
 
-use crate::{
-    http::{
-        answer,
-        error::{ApiError, ProblemType},
-        query::Params,
-    },
-    state::AppState,
+use crate::http::{
+    call::{Answered, Call},
+    error::{ApiError, ProblemType},
+    query::{FileFormat, Params, Span},
 };
 
 /// Every station, in order of its id.
-pub(crate) async fn stations(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let snapshot = state.snapshot();
+pub(crate) async fn stations(call: Call) -> Answered {
+    call.params(&[])?;
+    let snapshot = call.state.snapshot();
     // Grouped once: asking the snapshot per station would walk all datastreams for each.
     let mut names: BTreeMap<&StationId, Vec<DatastreamName>> = BTreeMap::new();
     for datastream in snapshot.datastreams.values() {
@@ -41,17 +28,13 @@ pub(crate) async fn stations(
         answers::Station { site: site(&snapshot, station), datastreams }
     };
     let stations = snapshot.stations.values().map(station).collect();
-    registered(&headers, &StationList { revision: snapshot.revision, stations })
+    call.registered(&StationList { revision: snapshot.revision, stations })
 }
 
 /// Every datastream, or one station's, in order of its name.
-pub(crate) async fn datastreams(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["station"])?;
-    let snapshot = state.snapshot();
+pub(crate) async fn datastreams(call: Call) -> Answered {
+    let params = call.params(&["station"])?;
+    let snapshot = call.state.snapshot();
     let mut found: Vec<_> = match params.station()? {
         Some(station) => {
             known_station(&snapshot, &station)?;
@@ -61,13 +44,7 @@ pub(crate) async fn datastreams(
     };
     found.sort_by(|a, b| a.name.cmp(&b.name));
     let datastreams = found.iter().map(|datastream| tell(&snapshot, datastream)).collect();
-    registered(&headers, &DatastreamList { revision: snapshot.revision, datastreams })
-}
-
-/// An answer that changes with the registry or with what is drawn from it, sent again only when it has changed.
-pub(crate) fn registered<T: Serialize>(headers: &HeaderMap, value: &T) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(value).map_err(|error| ApiError::defect(error.to_string()))?;
-    Ok(answer::conditional(headers, &answer::etag(&body), || answer::json_bytes(body.into())))
+    call.registered(&DatastreamList { revision: snapshot.revision, datastreams })
 }
 
 /// A station as every answer shows it.
@@ -133,17 +110,35 @@ pub(crate) fn known_station(snapshot: &Snapshot, id: &StationId) -> Result<(), A
     find_station(snapshot, id.as_str()).map(drop)
 }
 
-/// The datastream that a request about one names.
-pub(crate) fn asked_datastream<'a>(snapshot: &'a Snapshot, params: &Params) -> Result<&'a Datastream, ApiError> {
-    let required =
-        || ApiError::parameter("datastream", None, "parameter_required").with("allowed", "station/parameter");
-    find_datastream(snapshot, &params.datastream()?.ok_or_else(required)?)
+/// What a request for the history of one datastream says, whatever form of it is wanted.
+pub(crate) struct HistoryAsked {
+    pub(crate) params: Params,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) datastream: Arc<Datastream>,
+    pub(crate) span: Span,
+    pub(crate) format: FileFormat,
+}
+
+impl HistoryAsked {
+    /// Reads `parameters`, among them `datastream`; without `from` the range is the last `default_ms`.
+    pub(crate) fn read(call: &Call, parameters: &[&'static str], default_ms: i64) -> Result<Self, ApiError> {
+        let (params, snapshot) = (call.params(parameters)?, call.state.snapshot());
+        let required =
+            || ApiError::parameter("datastream", None, "parameter_required").with("allowed", "station/parameter");
+        let datastream = Arc::clone(find_datastream(&snapshot, &params.datastream()?.ok_or_else(required)?)?);
+        let span = params.span(call.state.clock.now(), default_ms)?;
+        let format = params.format()?;
+        Ok(Self { params, snapshot, datastream, span, format })
+    }
 }
 
 /// The datastream of a name.
-pub(crate) fn find_datastream<'a>(snapshot: &'a Snapshot, name: &DatastreamName) -> Result<&'a Datastream, ApiError> {
-    let found = snapshot.datastream(name).map(AsRef::as_ref);
-    found.ok_or_else(|| ApiError::new(ProblemType::DatastreamNotFound).with("datastream", name.as_str()))
+pub(crate) fn find_datastream<'a>(
+    snapshot: &'a Snapshot,
+    name: &DatastreamName,
+) -> Result<&'a Arc<Datastream>, ApiError> {
+    let unknown = || ApiError::new(ProblemType::DatastreamNotFound).with("datastream", name.as_str());
+    snapshot.datastream(name).ok_or_else(unknown)
 }
 
 /// Name of a datastream's parameter for people, with the qualifier where there is one.

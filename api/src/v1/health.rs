@@ -1,8 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics` and `GET /api/v1/sources`: how Bakau itself is doing.
 
 use axum::{
-    extract::State,
-    http::{StatusCode, Uri, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bakau_answers::{self as answers, Readiness, Source, SourceList};
@@ -16,11 +15,9 @@ use crate::{
     http::{
         access::SeesPeople,
         answer,
-        error::ApiError,
-        language::{self, texts},
-        metrics,
-        query::Params,
-        times,
+        call::{Answered, Call},
+        language::texts,
+        metrics, times,
     },
     state::AppState,
     v1::catalogue,
@@ -81,19 +78,14 @@ pub(crate) async fn healthz() -> Response {
 }
 
 /// Whether the whole line works, with reasons where it does not.
-pub(crate) async fn readyz(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: axum::http::HeaderMap,
-) -> Result<Response, ApiError> {
-    let language = language::of_request(&uri, &headers);
-    let checks = checks(&state).await;
+pub(crate) async fn readyz(call: Call) -> Answered {
+    let language = call.language();
+    let checks = checks(&call.state).await;
     let ready = checks.iter().all(Check::ok);
     let body = Readiness { ready, checks: checks.iter().map(|check| check.tell(language)).collect() };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = answer::json(&body)?;
+    let mut response = answer::json_of_now(&body)?;
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -212,19 +204,15 @@ fn sources_check(sources: &[SourceStatus]) -> Check {
 }
 
 /// Every counter of the process; names and numbers only, nothing a device or a person sent.
-pub(crate) async fn prometheus_text() -> Result<Response, ApiError> {
+pub(crate) async fn prometheus_text() -> Answered {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, metrics::text()?).into_response())
 }
 
 /// The sources: where messages come in.
-pub(crate) async fn sources(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    answer::json(&SourceList { sources: tell_sources(&state, people) })
+pub(crate) async fn sources(call: Call, SeesPeople(people): SeesPeople) -> Answered {
+    call.params(&[])?;
+    answer::json(&SourceList { sources: tell_sources(&call.state, people) })
 }
 
 /// Every source. What went wrong in words may name machines, so it is told to holders of the token only.

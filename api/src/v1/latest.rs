@@ -1,21 +1,17 @@
 //! `GET /api/v1/latest`: the present value of every datastream, from memory.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
-
 use crate::{
-    http::{answer, error::ApiError, query::Params},
+    http::{
+        answer,
+        call::{Answered, Call},
+    },
     read::latest::Present,
-    state::AppState,
     v1::catalogue::known_station,
 };
 
 /// The present values of all datastreams, or of one station's with `?station=`.
-pub(crate) async fn latest(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["station"])?;
+pub(crate) async fn latest(call: Call) -> Answered {
+    let (params, state) = (call.params(&["station"])?, &call.state);
     let (snapshot, cache) = (state.snapshot(), &state.own.latest);
     let mut present = Present { entries: state.latest.snapshot(), clocks: state.latest.clocks() };
     if let Some(station) = params.station()? {
@@ -25,9 +21,8 @@ pub(crate) async fn latest(State(state): State<AppState>, uri: Uri, headers: Hea
             let datastream = snapshot.datastreams.get(&entry.observation.datastream);
             datastream.is_some_and(|datastream| datastream.station == station)
         });
-        let body = cache.body(&snapshot, &present);
-        return Ok(answer::conditional(&headers, &answer::etag(&body), || answer::json_bytes(body)));
+        return Ok(call.tagged(cache.body(&snapshot, &present), answer::json_bytes));
     }
     let built = cache.get(&snapshot, present);
-    Ok(answer::conditional(&headers, &built.etag, || answer::json_bytes(built.body.clone())))
+    Ok(answer::conditional(&call.headers, &built.etag, || answer::json_bytes(built.body.clone())))
 }

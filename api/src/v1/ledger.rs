@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::{extract::State, http::Uri, response::Response};
 use bakau_answers::{self as answers, LedgerLine};
 use bakau_model::{DAY_MS, HOUR_MS, LedgerKey, MINUTE_MS, MessageLedger, ReadingLedger, Seq, UtcMillis};
 use bakau_spool::{ReadingCounts, SpoolError, SpoolReader};
@@ -15,8 +14,9 @@ use bakau_store::StoreCounts;
 use crate::{
     http::{
         answer,
-        error::{ApiError, ProblemType},
-        query::{Params, Span},
+        call::{Answered, Call},
+        error::ApiError,
+        query::Span,
     },
     state::AppState,
 };
@@ -61,13 +61,13 @@ impl Ledger {
 }
 
 /// Both ledgers, from the minute of `from` up to the minute before `to`, the last hour by default.
-pub(crate) async fn ledger(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["from", "to"])?;
-    let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
+pub(crate) async fn ledger(call: Call) -> Answered {
+    let params = call.params(&["from", "to"])?;
+    let span = params.span(call.state.clock.now(), DEFAULT_RANGE_MS)?;
     if MAX_RANGE_MS < span.to.since(span.from) {
         return Err(ApiError::parameter("from", params.text("from"), "parameter_longest").with("allowed", "7 d"));
     }
-    let ledger = read(&state, whole_minutes(span)).await?;
+    let ledger = read(&call.state, whole_minutes(span)).await?;
     let lines: Vec<LedgerLine> = ledger.lines.iter().map(|(key, line)| tell(key, line)).collect();
     let total = ledger.total();
     answer::json(&answers::Ledger {
@@ -111,15 +111,12 @@ pub(crate) async fn read(state: &AppState, span: Span) -> Result<Ledger, ApiErro
 }
 
 async fn read_once(state: &AppState, span: Span) -> Result<Ledger, ApiError> {
-    let unavailable = |error| ApiError::caused(ProblemType::StoreUnavailable, &error);
     let spooled = state.spool.last_seq();
-    let cursor = state.store.cursor().await.map_err(unavailable)?;
-    let stored = state.store.ledger(span.from, span.to).await.map_err(unavailable)?;
-    let store_stood_still = cursor == state.store.cursor().await.map_err(unavailable)?;
+    let cursor = state.store.cursor().await?;
+    let stored = state.store.ledger(span.from, span.to).await?;
+    let store_stood_still = cursor == state.store.cursor().await?;
     let spool = state.spool.clone();
-    let read = tokio::task::spawn_blocking(move || read_spool(&spool, span, cursor)).await;
-    let read = read.map_err(|error| ApiError::defect(error.to_string()))?;
-    let counts = read.map_err(|error| ApiError::caused(ProblemType::SpoolUnavailable, &error))?;
+    let counts = tokio::task::spawn_blocking(move || read_spool(&spool, span, cursor)).await??;
     let consistent = store_stood_still && spooled == state.spool.last_seq();
     Ok(Ledger { span, lines: join(counts, stored, span), consistent })
 }

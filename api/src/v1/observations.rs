@@ -5,12 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{body::Body, response::Response};
 use bakau_model::{DAY_MS, QualityTest, UtcMillis};
 use bakau_registry::Datastream;
 use bakau_store::{RangeQuery, StoredObservation};
@@ -18,14 +13,19 @@ use bytes::Bytes;
 
 use crate::{
     http::{
-        answer, csv,
+        answer,
+        call::{Answered, Call},
+        csv,
         error::{ApiError, ProblemType},
         page_token::PageToken,
-        query::{self, FileFormat, Flags, Params, Span},
+        query::{self, FileFormat, Flags, Span},
     },
-    read::{export::CsvStream, rows::RowWriter},
+    read::{
+        export::{CsvStream, PAGE_ROWS},
+        rows::RowWriter,
+    },
     state::AppState,
-    v1::catalogue,
+    v1::catalogue::{self, HistoryAsked},
 };
 
 /// A day of one-minute values fits; what an interactive client can use at once.
@@ -53,15 +53,10 @@ struct Asked<'a> {
 }
 
 /// The observations of a datastream in `[from, to)`, earliest first.
-pub(crate) async fn observations(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &PARAMETERS)?;
-    let snapshot = state.snapshot();
-    let datastream = catalogue::asked_datastream(&snapshot, &params)?;
-    let span = params.span(state.clock.now(), DEFAULT_RANGE_MS)?;
+pub(crate) async fn observations(call: Call) -> Answered {
+    let asked = HistoryAsked::read(&call, &PARAMETERS, DEFAULT_RANGE_MS)?;
+    let HistoryAsked { params, snapshot, datastream, span, format } = &asked;
+    let (datastream, span, format) = (&**datastream, *span, *format);
     let after = match params.text("cursor") {
         None => None,
         Some(text) => {
@@ -69,8 +64,7 @@ pub(crate) async fn observations(
             Some(token.ok_or_else(|| ApiError::new(ProblemType::InvalidCursor).with("parameter", "cursor"))?.after)
         }
     };
-    let format = params.format()?;
-    let limit = params.number("limit", 1..=MAX_LIMIT as u64)?.and_then(|limit| usize::try_from(limit).ok());
+    let limit = params.number("limit", 1..=MAX_LIMIT)?;
     let zone_name = snapshot.zone_name(&datastream.station);
     let (flags, flag_words) = (params.flags()?, params.text("flags").unwrap_or_default());
     let local = params.flag("local")?.unwrap_or(false);
@@ -78,37 +72,26 @@ pub(crate) async fn observations(
     let rows = RowWriter::new(datastream, catalogue::zone(&snapshot, &datastream.station));
     match (format, limit) {
         // A download is whole unless a limit is asked for.
-        (FileFormat::Csv, None) => download(&state, &asked, rows),
-        (FileFormat::Csv | FileFormat::Json, _) => page(&state, &asked, rows, &headers).await,
+        (FileFormat::Csv, None) => download(&call.state, &asked, rows),
+        (FileFormat::Csv | FileFormat::Json, _) => page(&call, &asked, rows).await,
     }
 }
 
-fn download(state: &AppState, asked: &Asked<'_>, rows: RowWriter) -> Result<Response, ApiError> {
+fn download(state: &AppState, asked: &Asked<'_>, rows: RowWriter) -> Answered {
     let permit = Arc::clone(&state.own.exports).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::new(ProblemType::Busy).retry_after(10))?;
-    let stream = CsvStream::new(
-        Arc::clone(&state.store),
-        asked.datastream,
-        (asked.span, asked.after),
-        asked.flags,
-        rows,
-        permit,
-    );
+    let name = asked.datastream.name.clone();
+    let query = range_query(asked, PAGE_ROWS);
+    let stream = CsvStream::new(Arc::clone(&state.store), name, query, asked.flags, rows, permit);
     Ok(csv_response(asked, Body::from_stream(stream.into_stream())))
 }
 
-async fn page(
-    state: &AppState,
-    asked: &Asked<'_>,
-    mut rows: RowWriter,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
+async fn page(call: &Call, asked: &Asked<'_>, mut rows: RowWriter) -> Answered {
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
     // One more than asked for tells whether there is a next page.
-    let mut found = read(state, asked, limit + 1).await?;
-    let more = limit < found.len();
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| next_address(asked, last.observation.observed_at, limit));
+    let mut found = read(&call.state, asked, limit + 1).await?;
+    let last = answer::last_before_more(&mut found, limit);
+    let next = last.map(|last| next_address(asked, last.observation.observed_at, limit));
     let body: Bytes = match asked.format {
         FileFormat::Json => json_body(asked, &mut rows, &found, next.as_deref()),
         FileFormat::Csv => {
@@ -117,9 +100,9 @@ async fn page(
             csv.into()
         }
     };
-    let response = answer::conditional(headers, &answer::etag(&body), || match asked.format {
-        FileFormat::Json => answer::json_bytes(body.clone()),
-        FileFormat::Csv => csv_response(asked, body.clone().into()),
+    let response = call.tagged(body, |body| match asked.format {
+        FileFormat::Json => answer::json_bytes(body),
+        FileFormat::Csv => csv_response(asked, body.into()),
     });
     Ok(answer::with_next(response, next.as_deref()))
 }
@@ -129,8 +112,7 @@ async fn read(state: &AppState, asked: &Asked<'_>, wanted: usize) -> Result<Vec<
     let mut query = range_query(asked, wanted);
     let mut rows = Vec::new();
     loop {
-        let found = state.store.observations(&query).await;
-        let found = found.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
+        let found = state.store.observations(&query).await?;
         let last = found.last().filter(|_| found.len() == wanted).map(|last| last.observation.observed_at);
         if asked.flags == Flags::ALL {
             return Ok(found);
@@ -164,14 +146,7 @@ fn json_body(asked: &Asked<'_>, rows: &mut RowWriter, found: &[StoredObservation
 }
 
 fn range_query(asked: &Asked<'_>, limit: usize) -> RangeQuery {
-    RangeQuery {
-        datastream: asked.datastream.number,
-        from: asked.span.from,
-        to: asked.span.to,
-        after: asked.after,
-        limit,
-        newest_first: false,
-    }
+    RangeQuery { after: asked.after, ..asked.span.query(asked.datastream.number, limit) }
 }
 
 fn next_address(asked: &Asked<'_>, after: UtcMillis, limit: usize) -> String {

@@ -1,23 +1,16 @@
 //! `GET /api/v1/quarantine` and `quarantine/{id}`: what arrived and could not be used, with the reason. Token only,
 //! because payloads are shown.
 
-use axum::{
-    extract::{Path, State},
-    http::Uri,
-    response::Response,
-};
+use axum::extract::Path;
 use bakau_answers::{self as answers, QuarantineList};
 use bakau_spool::{QuarantineRow, SpoolError, SpoolReader};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::{
-    http::{
-        access::Payloads,
-        answer,
-        error::{ApiError, ProblemType},
-        query::Params,
-    },
-    state::AppState,
+use crate::http::{
+    access::Payloads,
+    answer,
+    call::{Answered, Call},
+    error::{ApiError, ProblemType},
 };
 
 /// Rows in one answer unless asked otherwise.
@@ -32,40 +25,27 @@ const LIST_PAYLOAD_BYTES: usize = 4_096;
 const PREVIEW_CHARS: usize = 500;
 
 /// Rows of the quarantine, newest first, behind `before` where given.
-pub(crate) async fn list(_: Payloads, State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
-    let params = Params::parse(&uri, &["before", "limit"])?;
+pub(crate) async fn list(_: Payloads, call: Call) -> Answered {
+    let params = call.params(&["before", "limit"])?;
     let limit = params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let before = params.number("before", 1..=u64::MAX)?;
-    let spool = state.spool.clone();
-    let read = tokio::task::spawn_blocking(move || read_rows(&spool, before, limit + 1)).await;
-    let mut rows = read.map_err(|error| ApiError::defect(error.to_string()))?.map_err(|error| unreadable(&error))?;
-    let more = limit < rows.len();
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more);
-    let next = next.map(|last| format!("/api/v1/quarantine?limit={limit}&before={}", last.id));
+    let spool = call.state.spool.clone();
+    let mut rows = tokio::task::spawn_blocking(move || read_rows(&spool, before, limit + 1)).await??;
+    let last = answer::last_before_more(&mut rows, limit);
+    let next = last.map(|last| format!("/api/v1/quarantine?limit={limit}&before={}", last.id));
     let list = QuarantineList { quarantine: rows, next };
     Ok(answer::with_next(answer::json(&list)?, list.next.as_deref()))
 }
 
 /// One row with its whole payload.
-pub(crate) async fn one(
-    _: Payloads,
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
+pub(crate) async fn one(_: Payloads, call: Call, Path(id): Path<String>) -> Answered {
+    call.params(&[])?;
     let unknown = || ApiError::new(ProblemType::RouteNotFound);
     let id = id.parse::<u64>().ok().filter(|id| 0 < *id).ok_or_else(unknown)?;
-    let spool = state.spool.clone();
-    let read = tokio::task::spawn_blocking(move || spool.quarantine(id - 1, 1, false)).await;
-    let rows = read.map_err(|error| ApiError::defect(error.to_string()))?.map_err(|error| unreadable(&error))?;
+    let spool = call.state.spool.clone();
+    let rows = tokio::task::spawn_blocking(move || spool.quarantine(id - 1, 1, false)).await??;
     let row = rows.first().filter(|row| row.id == id).ok_or_else(unknown)?;
     answer::json(&tell(row, usize::MAX))
-}
-
-fn unreadable(error: &SpoolError) -> ApiError {
-    ApiError::caused(ProblemType::SpoolUnavailable, error)
 }
 
 fn read_rows(

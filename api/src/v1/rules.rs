@@ -2,51 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::extract::Path;
 use bakau_alerts::AlertView;
 use bakau_answers::{self as answers, LevelCondition, RuleDetail, RuleList};
 use bakau_model::{DatastreamName, Level, RuleId, Unit};
 use bakau_registry::{Band, Condition, DatastreamTarget, Figures, Rule, RuleTarget, Snapshot, StationTarget};
 
-use crate::{
-    http::{
-        error::{ApiError, ProblemType},
-        query::Params,
-    },
-    state::AppState,
-    v1::catalogue,
+use crate::http::{
+    call::{Answered, Call},
+    error::{ApiError, ProblemType},
 };
 
 /// Every rule, in order of its id.
-pub(crate) async fn list(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let snapshot = state.snapshot();
-    let active = state.alerts.active();
+pub(crate) async fn list(call: Call) -> Answered {
+    call.params(&[])?;
+    let (snapshot, active) = (call.state.snapshot(), call.state.alerts.active());
     let rules = snapshot.rules.values().map(|rule| tell(&snapshot, rule, &active)).collect();
-    catalogue::registered(&headers, &RuleList { revision: snapshot.revision, rules })
+    call.registered(&RuleList { revision: snapshot.revision, rules })
 }
 
 /// One rule, with what it looks at by name.
-pub(crate) async fn one(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let snapshot = state.snapshot();
+pub(crate) async fn one(call: Call, Path(id): Path<String>) -> Answered {
+    call.params(&[])?;
+    let snapshot = call.state.snapshot();
     let found = RuleId::new(&id).ok().and_then(|id| snapshot.rules.get(&id));
     let rule = found.ok_or_else(|| ApiError::new(ProblemType::RuleNotFound).with("rule", &id))?;
-    let detail = RuleDetail {
-        rule: tell(&snapshot, rule, &state.alerts.active()),
+    call.registered(&RuleDetail {
+        rule: tell(&snapshot, rule, &call.state.alerts.active()),
         datastreams: datastreams(&snapshot, rule),
         stations: snapshot.stations_of_rule(rule),
-    };
-    catalogue::registered(&headers, &detail)
+    })
 }
 
 fn tell(snapshot: &Snapshot, rule: &Rule, active: &[AlertView]) -> answers::Rule {

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::extract::Path;
 use bakau_answers::{
     self as answers, DatastreamDetail, DeviceClock, MeasuredValue, PresentValue, StationDetail, StationState,
     StationStatus,
@@ -16,21 +12,18 @@ use bakau_model::{DatastreamName, RuleId, UtcMillis};
 use bakau_registry::{Datastream, Deployment, Instrument, Rule, RuleTarget, Snapshot};
 
 use crate::{
-    http::{error::ApiError, query::Params, times::Times},
+    http::{
+        call::{Answered, Call},
+        times::Times,
+    },
     read::gather::Gatherer,
-    state::AppState,
-    v1::catalogue::{self, find_station, registered},
+    v1::catalogue::{self, find_station},
 };
 
 /// One station: place, owner, datastreams with limits and present values, every deployment.
-pub(crate) async fn station(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let gatherer = Gatherer::new(&state);
+pub(crate) async fn station(call: Call, Path(id): Path<String>) -> Answered {
+    call.params(&[])?;
+    let gatherer = Gatherer::new(&call.state);
     let snapshot = gatherer.snapshot();
     let station = find_station(snapshot, &id)?;
     let card = gatherer.card(station);
@@ -59,7 +52,7 @@ pub(crate) async fn station(
         .iter()
         .filter_map(|(_, deployment)| snapshot.instruments.get_key_value(&deployment.instrument))
         .collect();
-    let now = state.clock.now();
+    let now = call.state.clock.now();
     let told = StationDetail {
         site: catalogue::site(snapshot, station),
         level: card.level,
@@ -69,7 +62,7 @@ pub(crate) async fn station(
         instruments: instruments.into_values().map(instrument).collect(),
         deployments: deployments.iter().map(|(of, deployment)| tell_deployment(of, deployment, now)).collect(),
     };
-    registered(&headers, &told)
+    call.registered(&told)
 }
 
 /// Whether the station reports, and when it last did.

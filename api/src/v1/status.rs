@@ -2,11 +2,6 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, HeaderValue, Uri, header},
-    response::Response,
-};
 use bakau_alerts::{AlertsError, NotificationState, NotificationView};
 use bakau_answers::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,
@@ -17,7 +12,12 @@ use bakau_spool::{Consumer, SpoolSize};
 use jiff::tz::TimeZone;
 
 use crate::{
-    http::{access::SeesPeople, answer, error::ApiError, language, query::Params, times},
+    http::{
+        access::SeesPeople,
+        answer,
+        call::{Answered, Call},
+        language, times,
+    },
     read::readiness,
     state::AppState,
     v1::{
@@ -32,17 +32,9 @@ const FAULTS_MS: i64 = DAY_MS;
 const MOST_FAULTS: usize = 1_000;
 
 /// Everything the status page shows; sentences in the reader's language.
-pub(crate) async fn status(
-    State(state): State<AppState>,
-    SeesPeople(people): SeesPeople,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    Params::parse(&uri, &[])?;
-    let told = tell(&state, people, language::of_request(&uri, &headers)).await;
-    let mut response = answer::json(&told)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+pub(crate) async fn status(call: Call, SeesPeople(people): SeesPeople) -> Answered {
+    call.params(&[])?;
+    answer::json_of_now(&tell(&call.state, people, call.language()).await)
 }
 
 /// How Bakau itself is doing. What receivers, brokers and stores answered may name people and machines: only for `people`.

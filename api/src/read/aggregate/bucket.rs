@@ -113,14 +113,6 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
-/// Local time with offset, to the second.
-pub(crate) fn local(at: UtcMillis, zone: &TimeZone) -> String {
-    match at.to_jiff() {
-        Some(stamp) => stamp.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-        None => at.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -160,7 +152,6 @@ mod tests {
     fn a_day_in_jakarta_starts_at_seventeen_hours_utc_the_day_before() {
         let bucket = Step::Day.bucket_of(at("2026-03-10T03:00:00Z"), &zone("Asia/Jakarta").unwrap()).unwrap();
         assert_eq!(bucket, Bucket { start: at("2026-03-09T17:00:00Z"), end: at("2026-03-10T17:00:00Z") });
-        assert_eq!(local(bucket.start, &zone("Asia/Jakarta").unwrap()), "2026-03-10T00:00:00+07:00");
         assert_eq!(bucket.expected(300_000, bucket.start, bucket.end), 288);
     }
 

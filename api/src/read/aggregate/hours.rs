@@ -8,10 +8,7 @@ use super::{
     fold::{Folder, Kind, Plan, Summary},
     fold_values,
 };
-use crate::http::{
-    error::{ApiError, ProblemType},
-    query::Span,
-};
+use crate::http::{error::ApiError, query::Span};
 
 /// Ranges with fewer whole hours than this are read value by value.
 const LEAST_HOURS: i64 = 48;
@@ -24,9 +21,7 @@ pub(crate) async fn summaries(
     zone: &TimeZone,
 ) -> Result<Option<Vec<Summary>>, ApiError> {
     let Some(inner) = whole_hours(plan) else { return Ok(None) };
-    let hours = store.hours(datastream, inner.from, inner.to).await;
-    let hours = hours.map_err(|error| ApiError::caused(ProblemType::StoreUnavailable, &error))?;
-    let Some(hours) = hours else { return Ok(None) };
+    let Some(hours) = store.hours(datastream, inner.from, inner.to).await? else { return Ok(None) };
     let before = Span { from: plan.span.from, to: inner.from };
     let mut folder = fold_values(store, datastream, before, Folder::new(plan, zone.clone())).await?;
     if !hours.iter().all(|hour| folder.push_hour(hour)) {

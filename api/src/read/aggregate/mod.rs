@@ -8,7 +8,7 @@ mod hours;
 
 use bakau_model::DatastreamId;
 use bakau_registry::Datastream;
-use bakau_store::{RangeQuery, Store};
+use bakau_store::Store;
 use jiff::tz::TimeZone;
 
 use self::fold::{Folder, Kind, Plan, Summary};
@@ -36,10 +36,10 @@ pub(crate) async fn summaries(
 pub(crate) async fn fold_values(
     store: &dyn Store,
     datastream: DatastreamId,
-    Span { from, to }: Span,
+    span: Span,
     folder: Folder,
 ) -> Result<Folder, ApiError> {
-    let query = RangeQuery { datastream, from, to, after: None, limit: usize::MAX, newest_first: false };
+    let query = span.query(datastream, usize::MAX);
     let quantity = if folder.kind() == Kind::Counted { Quantity::Increment } else { Quantity::Value };
     range::fold(store, &query, quantity, folder, |folder, point| {
         folder.push(point.observed_at, point.value, point.flag);

@@ -9,10 +9,7 @@ mod schemas;
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use axum::{
-    http::{HeaderMap, Uri, header},
-    response::Response,
-};
+use axum::http::header;
 use bakau_answers::Readiness;
 use bakau_model::Language;
 use bytes::Bytes;
@@ -23,10 +20,10 @@ pub(crate) use self::schemas::Answer;
 use crate::{
     http::{
         answer,
-        error::{ApiError, ProblemType},
+        call::{Answered, Call},
+        error::ProblemType,
         language::texts,
         layers::PROBLEM_JSON,
-        query::Params,
     },
     pages::{link::LinkFields, views::AcknowledgeFields},
     route::{Access, Body, RouteInfo, Tag},
@@ -48,14 +45,14 @@ const CLOSED: [ProblemType; 4] = [
 static DOCUMENT: OnceLock<(Bytes, String)> = OnceLock::new();
 
 /// The document about these routes.
-pub(crate) fn openapi(routes: &'static [RouteInfo], uri: &Uri, headers: &HeaderMap) -> Result<Response, ApiError> {
-    Params::parse(uri, &[])?;
+pub(crate) fn openapi(routes: &'static [RouteInfo], call: &Call) -> Answered {
+    call.params(&[])?;
     let (document, etag) = DOCUMENT.get_or_init(|| {
         let bytes = Bytes::from(document(routes).to_string());
         let etag = answer::etag(&bytes);
         (bytes, etag)
     });
-    let mut response = answer::conditional(headers, etag, || answer::json_bytes(document.clone()));
+    let mut response = answer::conditional(&call.headers, etag, || answer::json_bytes(document.clone()));
     // Tools in a browser may read it from another address; it holds nothing of this installation.
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, header::HeaderValue::from_static("*"));
     Ok(response)
@@ -72,7 +69,7 @@ fn document(routes: &[RouteInfo]) -> Value {
         Body::Json(answer) | Body::Events(answer) => Some(*answer),
         Body::Other(_) => None,
     });
-    let tag = |tag: Tag| json!({ "name": tag.key(), "description": english.text(tag_key(tag)) });
+    let tag = |tag: Tag| json!({ "name": tag.key(), "description": group(tag, Language::En) });
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -94,15 +91,9 @@ fn document(routes: &[RouteInfo]) -> Value {
     })
 }
 
-/// Message key of a group.
-pub(crate) const fn tag_key(tag: Tag) -> &'static str {
-    match tag {
-        Tag::Registry => "tag_registry",
-        Tag::Values => "tag_values",
-        Tag::Alerts => "tag_alerts",
-        Tag::Operation => "tag_operation",
-        Tag::Pages => "tag_pages",
-    }
+/// What a group of routes is about, for people.
+pub(crate) fn group(tag: Tag, language: Language) -> String {
+    texts(language).fill(&format!("tag_{}", tag.key()), &[])
 }
 
 /// What a route does, for people.
@@ -232,7 +223,7 @@ fn responses(route: &RouteInfo) -> Value {
     let kind = if route.page { "text/html" } else { PROBLEM_JSON };
     for (status, problems) in problems(route) {
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key()).collect();
-        let titles: Vec<&str> = problems.iter().map(|problem| problem.title(Language::En)).collect();
+        let titles: Vec<String> = problems.iter().map(|problem| problem.title(Language::En)).collect();
         let schema = if route.page { text() } else { Answer::PROBLEM.reference() };
         let response = json!({
             "description": titles.join("; "),
