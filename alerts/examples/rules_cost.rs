@@ -110,13 +110,13 @@ fn snapshot(datastreams: u64) -> Snapshot {
             condition: Condition::Threshold {
                 target: DatastreamTarget::Datastream(name),
                 direction: Direction::Below,
+                hold_s: 0,
                 bands: PerLevel {
                     waspada: Band::one_sided(Direction::Below, Threshold { raise: 4.0, clear: 4.5 }),
                     siaga: None,
                     awas: None,
                 },
             },
-            hold_s: 0,
             repeat_s: None,
             source: "measuring".into(),
             channels: Vec::new(),
@@ -150,7 +150,6 @@ fn everything(mut snapshot: Snapshot) -> Snapshot {
             id: id.clone(),
             name: "no data".into(),
             condition: Condition::NoData { target, after_s: PerLevel { waspada: Some(60), siaga: None, awas: None } },
-            hold_s: 0,
             repeat_s: None,
             source: "measuring".into(),
             channels: Vec::new(),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     AlertId, AlertView, NotificationKind, NotificationState,
-    engine::{Mute, Reason, Remembered, Reminder, Requester, SlotKey, Subject, WaitingKey},
+    engine::{Acknowledged, Mute, Reason, Remembered, Reminder, SlotKey, Subject, WaitingKey},
     message::facts::Facts,
     recipients::routes::Recipient,
 };
@@ -47,13 +47,7 @@ pub(crate) enum Decision {
         received_at: Option<UtcMillis>,
     },
     Reminder(Reminder),
-    Acknowledged {
-        alert: AlertId,
-        level: Level,
-        by: Requester,
-        note: Option<String>,
-        at: UtcMillis,
-    },
+    Acknowledged(Acknowledged),
     Muted(Mute),
     MuteEnded(RuleId),
 }
@@ -80,7 +74,7 @@ fn write(connection: &mut Connection, commit: &Commit) -> Result<Vec<AlertView>,
         super::ahead::write(&transaction, *key, observation.as_ref())?;
     }
     execute(&transaction, "UPDATE cursor SET seq = ?", [commit.cursor.get()])?;
-    let views = touched.iter().filter_map(|id| alert_view(&transaction, id).transpose()).collect::<Result<_, _>>()?;
+    let views = touched.iter().filter_map(|id| alert_view(&transaction, *id).transpose()).collect::<Result<_, _>>()?;
     transaction.commit()?;
     Ok(views)
 }
@@ -110,9 +104,9 @@ fn record(connection: &Connection, decision: &Decision) -> Result<Option<AlertId
             Ok(Some(facts.alert))
         }
         Decision::Reminder(reminder) => record_reminder(connection, reminder),
-        Decision::Acknowledged { alert, level, by, note, at } => {
-            record_acknowledgement(connection, *alert, *level, (by, note.as_deref(), *at))?;
-            Ok(Some(*alert))
+        Decision::Acknowledged(acknowledged) => {
+            record_acknowledgement(connection, acknowledged)?;
+            Ok(Some(acknowledged.alert))
         }
         Decision::Muted(mute) => {
             let insert = "INSERT OR REPLACE INTO mutes (rule, until, by) VALUES (?, ?, ?)";
@@ -126,22 +120,18 @@ fn record(connection: &Connection, decision: &Decision) -> Result<Option<AlertId
     }
 }
 
-fn record_acknowledgement(
-    connection: &Connection,
-    alert: AlertId,
-    level: Level,
-    (by, note, at): (&Requester, Option<&str>, UtcMillis),
-) -> Result<(), DbError> {
+fn record_acknowledgement(connection: &Connection, acknowledged: &Acknowledged) -> Result<(), DbError> {
+    let Acknowledged { alert, level, by, note, decided_at } = acknowledged;
     for statement in [
         "UPDATE alerts SET ack_level = ?2, ack_by = ?3, ack_person = ?4, ack_at = ?5, ack_note = ?6 WHERE id = ?1",
         "INSERT INTO acknowledgements (alert, ack_level, ack_by, ack_person, ack_at, ack_note)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     ] {
         let person = by.person.as_ref().map(PersonId::as_str);
-        execute(connection, statement, params![alert.bytes(), level.code(), by.name, person, at.get(), note])?;
+        execute(connection, statement, params![alert.bytes(), level.code(), by.name, person, decided_at.get(), note])?;
     }
     // Nobody needs to be reminded of what is acknowledged. First notifications stay owed.
-    cancel_reminders(connection, alert, Some(level), "acknowledged")
+    cancel_reminders(connection, *alert, Some(*level), "acknowledged")
 }
 
 /// A change of level and the notifications it owes: on the way up to the recipients of the rule, on the way down to those

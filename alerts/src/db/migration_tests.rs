@@ -45,7 +45,7 @@ async fn acknowledgements_from_before_they_had_levels_get_the_level_of_their_mom
     for number in 1..=3 {
         let mut id = [0; 16];
         id[15] = number;
-        let detail = db.detail(&AlertId::from_bytes(&id).unwrap()).await.unwrap().unwrap();
+        let detail = db.detail(AlertId::from_bytes(&id).unwrap()).await.unwrap().unwrap();
         let latest = detail.alert.acknowledged.as_ref().map(|taken| taken.level);
         let all: Vec<_> = detail.acknowledgements.iter().map(|taken| (taken.by.clone(), taken.level)).collect();
         found.push((latest, detail.alert.is_acknowledged(), all));
@@ -151,8 +151,8 @@ async fn the_store_was_a_source_and_no_data_was_called_silence() {
     );
     let mut told = Vec::new();
     for alert in &alerts {
-        let facts = db.last_facts(&alert.id).await.unwrap().unwrap();
-        let logged = db.detail(&alert.id).await.unwrap().unwrap().transitions[0].reason;
+        let facts = db.last_facts(alert.id).await.unwrap().unwrap();
+        let logged = db.detail(alert.id).await.unwrap().unwrap().transitions[0].reason;
         told.push((facts.kind, facts.subject, facts.reason, logged));
     }
     let (store, kota) = (SubjectFacts::Store, SubjectFacts::Source("kota".parse().unwrap()));

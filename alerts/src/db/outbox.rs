@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Db, DbError,
     read::acknowledgement,
-    rows::{all, execute, first, level, optional_person, parsed, text, time},
+    rows::{all, execute, facts, first, level, optional_person, parsed, text, time},
 };
 use crate::{
     Acknowledgement, AlertId, NotificationKind, NotificationState, delivery::escalate::Way, message::facts::Facts,
@@ -308,8 +308,4 @@ fn escalation_key(transition: i64, alert: AlertId, person: &PersonId, channel: &
 
 fn channel(row: &Row<'_>) -> Result<ChannelId, DbError> {
     parsed(row, "channel", "channel id")
-}
-
-fn facts(row: &Row<'_>) -> Result<Facts, DbError> {
-    serde_json::from_str(text(row, "facts")?).map_err(|_| DbError::Damaged("transition"))
 }

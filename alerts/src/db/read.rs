@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params, Row, params_from_iter, types::Value};
 use super::{
     Db, DbError,
     rows::{
-        alert_id, all, first, flag, level, optional, optional_person, optional_text, optional_time, parsed, rule_id,
-        text, time, value,
+        alert_id, all, facts, first, flag, level, optional, optional_person, optional_text, optional_time, parsed,
+        rule_id, text, time, value,
     },
 };
 use crate::{
@@ -37,31 +37,22 @@ impl Db {
         self.readers.run(move |connection| all(connection, &select, [], view)).await
     }
 
-    pub(crate) async fn alert(&self, id: &AlertId) -> Result<Option<AlertView>, DbError> {
-        let id = *id;
-        self.readers.run(move |connection| alert_view(connection, &id)).await
+    pub(crate) async fn alert(&self, id: AlertId) -> Result<Option<AlertView>, DbError> {
+        self.readers.run(move |connection| alert_view(connection, id)).await
     }
 
-    pub(crate) async fn detail(&self, id: &AlertId) -> Result<Option<AlertDetail>, DbError> {
-        let id = *id;
-        self.readers.run(move |connection| detail(connection, &id)).await
+    pub(crate) async fn detail(&self, id: AlertId) -> Result<Option<AlertDetail>, DbError> {
+        self.readers.run(move |connection| detail(connection, id)).await
     }
 
     /// What the last transition of an alert told.
-    pub(crate) async fn last_facts(&self, id: &AlertId) -> Result<Option<Facts>, DbError> {
-        let id = *id;
-        let ask = move |connection: &Connection| {
-            let select = "SELECT facts FROM transitions WHERE alert = ? ORDER BY sequence DESC LIMIT 1";
-            first(connection, select, [id.bytes()], |row| {
-                serde_json::from_str(text(row, "facts")?).map_err(|_| DbError::Damaged("transition"))
-            })
-        };
-        self.readers.run(ask).await
+    pub(crate) async fn last_facts(&self, id: AlertId) -> Result<Option<Facts>, DbError> {
+        let select = "SELECT facts FROM transitions WHERE alert = ? ORDER BY sequence DESC LIMIT 1";
+        self.readers.run(move |connection| first(connection, select, [id.bytes()], facts)).await
     }
 
     /// The number of the last transition of an alert; 0 where there is none.
-    pub(crate) async fn last_sequence(&self, id: &AlertId) -> Result<u32, DbError> {
-        let id = *id;
+    pub(crate) async fn last_sequence(&self, id: AlertId) -> Result<u32, DbError> {
         let select = "SELECT coalesce(max(sequence), 0) FROM transitions WHERE alert = ?";
         self.readers.run(move |connection| value(connection, select, [id.bytes()])).await
     }
@@ -122,11 +113,11 @@ fn listed(query: &AlertQuery) -> (String, Vec<Value>) {
     (select, values)
 }
 
-pub(super) fn alert_view(connection: &Connection, id: &AlertId) -> Result<Option<AlertView>, DbError> {
+pub(super) fn alert_view(connection: &Connection, id: AlertId) -> Result<Option<AlertView>, DbError> {
     first(connection, &format!("{ALERTS} AND id = ?"), [id.bytes()], view)
 }
 
-fn detail(connection: &Connection, id: &AlertId) -> Result<Option<AlertDetail>, DbError> {
+fn detail(connection: &Connection, id: AlertId) -> Result<Option<AlertDetail>, DbError> {
     let Some(alert) = alert_view(connection, id)? else { return Ok(None) };
     let id = [id.bytes()];
     let transitions = all(connection, "SELECT * FROM transitions WHERE alert = ? ORDER BY id", id, transition_view)?;

@@ -6,7 +6,7 @@ use bakau_model::{Flag, Level, PersonId, RuleId, UtcMillis};
 use rusqlite::{Connection, Params, Row, types::FromSql};
 
 use super::DbError;
-use crate::AlertId;
+use crate::{AlertId, message::facts::Facts};
 
 /// Every row of an answer.
 pub(super) fn all<T>(
@@ -84,6 +84,10 @@ pub(super) fn alert_id(row: &Row<'_>, column: &str) -> Result<AlertId, DbError> 
 
 pub(super) fn rule_id(row: &Row<'_>, column: &str) -> Result<RuleId, DbError> {
     parsed(row, column, "rule id")
+}
+
+pub(super) fn facts(row: &Row<'_>) -> Result<Facts, DbError> {
+    serde_json::from_str(text(row, "facts")?).map_err(|_| DbError::Damaged("transition"))
 }
 
 pub(super) fn optional_person(row: &Row<'_>, column: &str) -> Result<Option<PersonId>, DbError> {

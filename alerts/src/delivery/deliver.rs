@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bakau_model::{Secret, UtcMillis};
-use bakau_registry::{Channel, MailSecurity, Person, Snapshot};
+use bakau_model::{Level, Secret, UtcMillis};
+use bakau_registry::{Channel, MailSecurity, Person, Snapshot, is_loopback_host};
 use bytes::Bytes;
 
 use crate::{
@@ -23,7 +23,6 @@ use crate::{
         compose::{Circumstances, Links, Message, compose},
     },
 };
-use bakau_model::Level;
 
 /// What sending needs; shared by every attempt.
 #[derive(Debug)]
@@ -98,7 +97,7 @@ impl Courier {
             (Some(_), Some(env)) => Some(self.secret(env, "the mail password")?),
             (Some(_), None) | (None, Some(_) | None) => None,
         };
-        if *security == MailSecurity::None && !is_this_machine(host) {
+        if *security == MailSecurity::None && !is_loopback_host(host) {
             return Err(Answer::NotConfigured(format!(
                 "mail goes unprotected to this machine only, not to {host}: set security = \"starttls\" or \"tls\""
             )));
@@ -194,8 +193,4 @@ fn chat<'a>(notification: &DueNotification, snapshot: &'a Snapshot) -> Result<(&
 
 fn unreachable_by(person: &Person, what: &str) -> Answer {
     Answer::Impossible(format!("'{}' has no {what} in the catalogue any more", person.id))
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -51,7 +51,7 @@ impl Limits {
     pub(crate) fn of(rule: &Rule, interval_ms: i64) -> Self {
         Self {
             bands: Level::RAISED.map(|level| rule.band(level).map(|band| Sides { low: band.low, high: band.high })),
-            hold_ms: i64::from(rule.hold_s) * 1000,
+            hold_ms: i64::from(rule.condition.hold_s().unwrap_or(0)) * 1000,
             interval_ms,
         }
     }

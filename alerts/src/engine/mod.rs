@@ -23,7 +23,7 @@ mod watched;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bakau_model::{DatastreamId, Flag, Level, RuleId, SourceName, UtcMillis};
+use bakau_model::{DatastreamId, Level, RuleId, SourceName, UtcMillis};
 use bakau_registry::Rule;
 
 use crate::AlertId;
@@ -33,10 +33,12 @@ pub use bakau_model::TransitionReason as Reason;
 pub(crate) use life::Remembered;
 pub(crate) use machine::{Change, Excursion, Limits, Machine, News};
 pub(crate) use no_data::{After, Heard, NoData};
-pub(crate) use rule_set::{RuleSet, datastreams};
+pub(crate) use rule_set::RuleSet;
 pub(crate) use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
 pub(crate) use subject::Subject;
-pub(crate) use types::{Effect, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, Transition};
+pub(crate) use types::{
+    Acknowledged, Effect, Input, Measured, Mute, Origin, Refusal, Reminder, Requester, Told, Transition,
+};
 pub use types::{Endpoint, EndpointView};
 pub(crate) use watched::{NotInhibited, WatchedRule};
 
@@ -299,7 +301,7 @@ impl Engine {
         }
         open.acknowledged = Some(level);
         self.mark_dirty(number);
-        Effect::Acknowledged { alert, level, by, note, decided_at: now }
+        Effect::Acknowledged(Acknowledged { alert, level, by, note, decided_at: now })
     }
 
     fn mute(&mut self, mute: Mute) -> Effect {
@@ -326,20 +328,6 @@ struct Decided {
     reason: Reason,
 }
 
-/// A change of level, whatever decided it.
-#[derive(Debug, Clone, Copy)]
-struct Told {
-    from: Level,
-    to: Level,
-    peak: Level,
-    onset: UtcMillis,
-    onset_at_latest: bool,
-    observed_at: UtcMillis,
-    value: Option<(f64, Flag)>,
-    worst: Option<(f64, UtcMillis)>,
-    heard: Option<UtcMillis>,
-}
-
 impl Slot {
     fn tell_crossing(
         &mut self,
@@ -359,7 +347,7 @@ impl Slot {
             worst: Some((change.excursion.worst, change.excursion.worst_at)),
             heard: None,
         };
-        self.tell(&told, decided, mutes)
+        self.tell(told, decided, mutes)
     }
 
     /// Tells that the level of no data is no longer `from`.
@@ -382,11 +370,11 @@ impl Slot {
             worst: None,
             heard,
         };
-        Some(self.tell(&told, decided, mutes))
+        Some(self.tell(told, decided, mutes))
     }
 
     /// Keeps the record of the open alert in step with its level, and tells the change.
-    fn tell(&mut self, told: &Told, decided: &Decided, mutes: &BTreeMap<RuleId, Mute>) -> Effect {
+    fn tell(&mut self, told: Told, decided: &Decided, mutes: &BTreeMap<RuleId, Mute>) -> Effect {
         let open = self.state.alert.get_or_insert_with(|| OpenAlert {
             id: id::of(&self.key.rule, &self.key.subject, told.onset),
             sequence: 0,
@@ -416,16 +404,8 @@ impl Slot {
             rule: Arc::clone(&open.rule),
             rule_revision: decided.revision,
             subject: self.key.subject.clone(),
-            from: told.from,
-            to: told.to,
-            peak: told.peak,
+            told,
             reason: decided.reason,
-            onset: told.onset,
-            onset_at_latest: told.onset_at_latest,
-            observed_at: told.observed_at,
-            value: told.value,
-            worst: told.worst,
-            heard: told.heard,
             decided_at: decided.now,
             muted_until: muted.map(|mute| mute.until),
             tells,

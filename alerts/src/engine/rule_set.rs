@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bakau_model::{DatastreamId, SourceName, StationId};
-use bakau_registry::{Datastream, DatastreamTarget, Rule, RuleTarget, Snapshot, StationTarget};
+use bakau_registry::{Datastream, Rule, RuleTarget, Snapshot, StationTarget};
 
 use super::{Limits, Subject, WatchedRule, inhibition::find_not_inhibited};
 
@@ -40,36 +40,18 @@ impl RuleSet {
 fn subjects(rule: &Rule, snapshot: &Snapshot, sources: &BTreeSet<SourceName>) -> Vec<Subject> {
     match rule.condition.target() {
         RuleTarget::Datastreams(_) => {
-            datastreams(rule, snapshot).into_iter().map(|datastream| Subject::Datastream(datastream.number)).collect()
+            let watched = snapshot.datastreams_of_rule(rule).into_iter();
+            watched.map(|datastream| Subject::Datastream(datastream.number)).collect()
         }
-        RuleTarget::Stations(StationTarget::Station(station)) => {
-            let registered = snapshot.stations.get(station);
-            registered.map(|station| Subject::Station(station.id.clone())).into_iter().collect()
-        }
-        RuleTarget::Stations(StationTarget::Stations { kind }) => {
-            let wanted = snapshot.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
-            // A station of which nothing is expected lacks no data.
+        RuleTarget::Stations(target) => {
+            // A station of which nothing is expected lacks no data, where it is not named itself.
             let expected: BTreeSet<&StationId> = snapshot.datastreams.values().map(|one| &one.station).collect();
-            let wanted = wanted.filter(|station| expected.contains(&station.id));
-            wanted.map(|station| Subject::Station(station.id.clone())).collect()
+            let is_meant =
+                |station: &StationId| matches!(target, StationTarget::Station(_)) || expected.contains(station);
+            snapshot.stations_of_rule(rule).into_iter().filter(is_meant).map(Subject::Station).collect()
         }
         RuleTarget::Sources(Some(source)) => vec![Subject::Source(source.clone())],
         RuleTarget::Sources(None) => sources.iter().cloned().map(Subject::Source).collect(),
         RuleTarget::Store => vec![Subject::Store],
-    }
-}
-
-/// The registered datastreams that a rule watches, each by itself; none for rules about anything else.
-pub(crate) fn datastreams<'a>(rule: &Rule, snapshot: &'a Snapshot) -> Vec<&'a Arc<Datastream>> {
-    match rule.condition.target() {
-        RuleTarget::Datastreams(DatastreamTarget::Datastream(name)) => snapshot.datastream(name).into_iter().collect(),
-        RuleTarget::Datastreams(DatastreamTarget::Parameter { parameter, kind }) => {
-            let of_kind = |datastream: &&Arc<Datastream>| {
-                let station = snapshot.stations.get(&datastream.station);
-                kind.is_none_or(|kind| station.is_some_and(|station| station.kind == kind))
-            };
-            snapshot.datastreams.values().filter(|one| one.parameter == *parameter).filter(of_kind).collect()
-        }
-        RuleTarget::Stations(_) | RuleTarget::Sources(_) | RuleTarget::Store => Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Limits, Machine, NoData, Subject};
 use crate::AlertId;
 
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 const CODEC_POSTCARD: u8 = 0;
 const HEADER_BYTES: usize = 14;
 

@@ -126,19 +126,8 @@ pub(crate) enum Effect {
     Transition(Box<Transition>),
     /// Those who were told of an alert are to be reminded of it.
     Reminder(Reminder),
-    /// An alert was acknowledged, up to a level.
-    Acknowledged {
-        /// The alert.
-        alert: AlertId,
-        /// Up to which level.
-        level: Level,
-        /// Who.
-        by: Requester,
-        /// What they wrote.
-        note: Option<String>,
-        /// When.
-        decided_at: UtcMillis,
-    },
+    /// An alert was acknowledged.
+    Acknowledged(Acknowledged),
     /// A mute began.
     Muted(Mute),
     /// A mute ran out.
@@ -160,27 +149,15 @@ bakau_model::words! {
     }
 }
 
-/// One change of an alert's level, or of what is known about it; then the level is the same before and after.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Transition {
-    /// The alert.
-    pub(crate) alert: AlertId,
-    /// Position within the alert, 1 for the first.
-    pub(crate) sequence: u32,
-    /// The rule as it was when this was decided.
-    pub(crate) rule: Arc<Rule>,
-    /// Registry revision of the rules in force.
-    pub(crate) rule_revision: u64,
-    /// What it is about.
-    pub(crate) subject: Subject,
+/// A change of level, whatever decided it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Told {
     /// Level before.
     pub(crate) from: Level,
     /// Level after.
     pub(crate) to: Level,
     /// The worst level of the alert so far.
     pub(crate) peak: Level,
-    /// Why.
-    pub(crate) reason: Reason,
     /// `observed_at` of the first observation of the crossing; of no data, since when.
     pub(crate) onset: UtcMillis,
     /// Whether the crossing may have begun before that, where nobody looked.
@@ -194,12 +171,46 @@ pub(crate) struct Transition {
     pub(crate) worst: Option<(f64, UtcMillis)>,
     /// When anything of the subject was last received, where it is about no data.
     pub(crate) heard: Option<UtcMillis>,
+}
+
+/// One change of an alert's level, or of what is known about it; then the level is the same before and after.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Transition {
+    /// The alert.
+    pub(crate) alert: AlertId,
+    /// Position within the alert, 1 for the first.
+    pub(crate) sequence: u32,
+    /// The rule as it was when this was decided.
+    pub(crate) rule: Arc<Rule>,
+    /// Registry revision of the rules in force.
+    pub(crate) rule_revision: u64,
+    /// What it is about.
+    pub(crate) subject: Subject,
+    /// What has changed.
+    pub(crate) told: Told,
+    /// Why.
+    pub(crate) reason: Reason,
     /// When this was decided.
     pub(crate) decided_at: UtcMillis,
     /// Notifications are held back until then.
     pub(crate) muted_until: Option<UtcMillis>,
     /// Whether people hear of it; otherwise it is recorded only.
     pub(crate) tells: bool,
+}
+
+/// An alert that somebody has acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    /// The alert.
+    pub(crate) alert: AlertId,
+    /// Up to which level.
+    pub(crate) level: Level,
+    /// Who.
+    pub(crate) by: Requester,
+    /// What they wrote.
+    pub(crate) note: Option<String>,
+    /// When.
+    pub(crate) decided_at: UtcMillis,
 }
 
 /// An alert that is open at a level that nobody has acknowledged.

@@ -31,8 +31,8 @@ impl Alerts {
     /// `LinkInvalid` where it was not made here or its person or alert is gone.
     pub async fn link(&self, token: &str) -> Result<Link, AlertsError> {
         let (grant, person) = self.granted(token)?;
-        let facts = self.db.last_facts(&grant.alert).await?.ok_or(AlertsError::LinkInvalid)?;
-        let alert = self.db.alert(&grant.alert).await?.ok_or(AlertsError::LinkInvalid)?;
+        let facts = self.db.last_facts(grant.alert).await?.ok_or(AlertsError::LinkInvalid)?;
+        let alert = self.db.alert(grant.alert).await?.ok_or(AlertsError::LinkInvalid)?;
         Ok(Link {
             person: person.name,
             language: person.language,

@@ -18,7 +18,7 @@ use crate::{
     OutboxView, Secrets, SettledQuery,
     db::{Command, Db, Outcome},
     delivery::{channel::webhook, deliver::Courier, link::LinkKey, outbox::Outbox},
-    engine::{Refusal, datastreams},
+    engine::Refusal,
     runner::{Runner, Setup, Shared, reserve::Reserve},
     settled::history,
 };
@@ -125,13 +125,13 @@ impl Alerts {
         if MAX_NOTE_CHARS < given {
             return Err(AlertsError::TooLong { limit: MAX_NOTE_CHARS, given });
         }
-        let alert = self.db.alert(id).await?.ok_or(AlertsError::NotFound(*id))?;
+        let alert = self.db.alert(*id).await?.ok_or(AlertsError::NotFound(*id))?;
         if alert.closed_at.is_some() {
             return Err(AlertsError::Closed(*id));
         }
         // Whether its level is taken is for the engine to say, which may know of a higher one by now.
         match self.request(&Command::Acknowledge { alert: *id, seen, note }, by).await? {
-            Outcome::Done => self.db.alert(id).await?.ok_or(AlertsError::NotFound(*id)),
+            Outcome::Done => self.db.alert(*id).await?.ok_or(AlertsError::NotFound(*id)),
             Outcome::Refused(Refusal::AlreadyAcknowledged) => Err(AlertsError::AlreadyAcknowledged(*id)),
             Outcome::Refused(Refusal::NotOpen | Refusal::UnknownRule) | Outcome::Unreadable => {
                 Err(AlertsError::Closed(*id))
@@ -163,7 +163,7 @@ impl Alerts {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get(&self, id: &AlertId) -> Result<Option<AlertDetail>, AlertsError> {
-        Ok(self.db.detail(id).await?)
+        Ok(self.db.detail(*id).await?)
     }
 
     /// How many notifications wait or were given up.
@@ -206,7 +206,7 @@ impl Alerts {
         let about_values = |rule: &&Arc<Rule>| !rule.condition.kind().is_technical();
         let mut found = Vec::new();
         for rule in snapshot.rules.values().filter(wanted).filter(about_values) {
-            for datastream in datastreams(rule, &snapshot) {
+            for datastream in snapshot.datastreams_of_rule(rule) {
                 if only.is_none_or(|only| only.number == datastream.number) {
                     let range = (query.from, query.to);
                     found.extend(history::episodes(&*self.store, rule, datastream, range, settled_until).await?);

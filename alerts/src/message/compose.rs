@@ -59,17 +59,16 @@ pub(crate) struct Message {
 /// Puts a message together.
 pub(crate) fn compose(facts: &Facts, about: Circumstances<'_>) -> Message {
     let words = messages(about.language);
-    let (kind, language) = (about.kind, about.language);
+    let language = about.language;
     let badge = badge(facts, words);
     let headline = headline(facts, language);
-    let subject = words.fill(subject_key(kind), &[("badge", &badge), ("headline", &headline)]);
-    let preface = match kind {
-        NotificationKind::Transition => None,
-        NotificationKind::Reminder => Some(reminder(facts, about, words)),
-        NotificationKind::Escalation => Some(words.text("escalation").to_owned()),
+    let (subject, preface) = match about.kind {
+        NotificationKind::Transition => ("subject", None),
+        NotificationKind::Reminder => ("subject_reminder", Some(reminder(facts, about, words))),
+        NotificationKind::Escalation => ("subject_escalation", Some(words.text("escalation").to_owned())),
     };
     Message {
-        subject,
+        subject: words.fill(subject, &[("badge", &badge), ("headline", &headline)]),
         level: facts.level,
         technical: facts.kind.is_technical(),
         badge,
@@ -110,7 +109,7 @@ impl Message {
     /// A small page: no script, no style sheet, nothing loaded from elsewhere; readable without pictures, and in a dark
     /// mail program too, since no text colour is set without its background.
     pub(crate) fn html(&self, chart: bool) -> String {
-        let (ground, ink) = colours(self.level, self.technical);
+        let [ground, ink, _] = signs(self.level, self.technical);
         let mut page = format!(
             "<!doctype html>\n<html><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\">\
@@ -173,7 +172,8 @@ impl Message {
     }
 
     fn telegram_with(&self, lines: &[(String, String)]) -> String {
-        let mut parts = vec![format!("{} <b>{}</b>", mark(self.level, self.technical), escape(&self.badge))];
+        let [.., mark] = signs(self.level, self.technical);
+        let mut parts = vec![format!("{mark} <b>{}</b>", escape(&self.badge))];
         parts.extend(self.preface.as_deref().map(|preface| format!("<b>{}</b>", escape(preface))));
         // Names come from the catalogue, which bounds nothing so tightly that a message would always fit.
         parts.push(escape(&self.sentence.chars().take(1_500).collect::<String>()));
@@ -182,7 +182,7 @@ impl Message {
             parts.push(lines.iter().map(line).collect::<Vec<_>>().join("\n"));
         }
         let link = |(label, address): &(String, String)| {
-            format!("<a href=\"{}\">{}</a>", escape(address).replace('"', "&quot;"), escape(label))
+            format!("<a href=\"{}\">{}</a>", escape_quoted(address), escape(label))
         };
         parts.extend((!self.links.is_empty()).then(|| self.links.iter().map(link).collect::<Vec<_>>().join("\n")));
         parts.push(format!("<i>{}</i>", escape(&self.footer)));
@@ -192,14 +192,6 @@ impl Message {
     /// The line under a chart that is sent by itself.
     pub(crate) fn caption(&self) -> String {
         self.subject.chars().take(200).collect()
-    }
-}
-
-const fn subject_key(kind: NotificationKind) -> &'static str {
-    match kind {
-        NotificationKind::Transition => "subject",
-        NotificationKind::Reminder => "subject_reminder",
-        NotificationKind::Escalation => "subject_escalation",
     }
 }
 
@@ -297,25 +289,14 @@ fn since(facts: &Facts, about: Circumstances<'_>, words: &Messages) -> String {
     if facts.onset_at_latest { words.fill("at_least", &[("duration", &duration)]) } else { duration }
 }
 
-/// Ground and ink of a level; each pair has a contrast of at least 4.5.
-const fn colours(level: Level, technical: bool) -> (&'static str, &'static str) {
+/// Ground and ink of a level, which have a contrast of at least 4.5, and the mark that a phone shows in its list of chats.
+const fn signs(level: Level, technical: bool) -> [&'static str; 3] {
     match (level, technical) {
-        (Level::Normal, _) => ("#1b7f4b", "#ffffff"),
-        (_, true) => ("#4a5560", "#ffffff"),
-        (Level::Waspada, false) => ("#ffd23f", "#1a1a1a"),
-        (Level::Siaga, false) => ("#f08a24", "#1a1a1a"),
-        (Level::Awas, false) => ("#b3181e", "#ffffff"),
-    }
-}
-
-/// A mark that a phone shows in its list of chats.
-const fn mark(level: Level, technical: bool) -> &'static str {
-    match (level, technical) {
-        (Level::Normal, _) => "🟢",
-        (_, true) => "🔌",
-        (Level::Waspada, false) => "🟡",
-        (Level::Siaga, false) => "🟠",
-        (Level::Awas, false) => "🔴",
+        (Level::Normal, _) => ["#1b7f4b", "#ffffff", "🟢"],
+        (_, true) => ["#4a5560", "#ffffff", "🔌"],
+        (Level::Waspada, false) => ["#ffd23f", "#1a1a1a", "🟡"],
+        (Level::Siaga, false) => ["#f08a24", "#1a1a1a", "🟠"],
+        (Level::Awas, false) => ["#b3181e", "#ffffff", "🔴"],
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AlertId, ConditionKind,
-    engine::{Reason, Subject, Transition},
+    engine::{Reason, Subject, Told, Transition},
     recipients::{concerned::Concerned, routes::Matter},
 };
 
@@ -94,7 +94,8 @@ pub(crate) struct RuleFacts {
     pub(crate) revision: u64,
     /// One entry: the kind of the condition with its figures.
     pub(crate) condition: BTreeMap<ConditionKind, FigureFacts>,
-    pub(crate) hold_s: u32,
+    /// Of thresholds only. Decisions from before that was told apart say 0 of the others.
+    pub(crate) hold_s: Option<u32>,
     pub(crate) source: Text,
 }
 
@@ -114,7 +115,7 @@ impl Facts {
     /// The facts of a transition as the registry names things now. What is no longer registered is named by its id.
     /// `behind` is whom a source concerns.
     pub(crate) fn of(transition: &Transition, behind: Vec<Concerned>, snapshot: &Snapshot) -> Option<Self> {
-        let rule = &transition.rule;
+        let (rule, told) = (&transition.rule, &transition.told);
         let subject = SubjectFacts::of(&transition.subject, rule, snapshot)?;
         let station = subject.station().and_then(|station| snapshot.stations.get(&station.id));
         Some(Self {
@@ -122,23 +123,23 @@ impl Facts {
             sequence: transition.sequence,
             kind: rule.condition.kind(),
             reason: transition.reason,
-            level: transition.to,
-            previous_level: transition.from,
-            peak: transition.peak,
-            onset: transition.onset,
-            onset_at_latest: transition.onset_at_latest,
-            observed_at: transition.observed_at,
+            level: told.to,
+            previous_level: told.from,
+            peak: told.peak,
+            onset: told.onset,
+            onset_at_latest: told.onset_at_latest,
+            observed_at: told.observed_at,
             decided_at: transition.decided_at,
-            value: transition.value.map(|(value, _)| value),
-            flag: transition.value.map(|(_, flag)| flag),
-            heard: transition.heard,
+            value: told.value.map(|(value, _)| value),
+            flag: told.value.map(|(_, flag)| flag),
+            heard: told.heard,
             agency: station.map(|station| AgencyFacts::of(&station.agency, snapshot)),
             concerned: station.map_or(behind, |station| vec![Concerned::of(station)]),
             subject,
             rule: RuleFacts::of(rule, transition.rule_revision),
-            worst: transition.worst.map(|(value, _)| value),
-            worst_at: transition.worst.map(|(_, at)| at),
-            limit: passed_limit(rule, transition),
+            worst: told.worst.map(|(value, _)| value),
+            worst_at: told.worst.map(|(_, at)| at),
+            limit: passed_limit(rule, told, transition.reason),
         })
     }
 }
@@ -234,7 +235,7 @@ impl ParameterFacts {
 impl From<Figures<'_>> for FigureFacts {
     fn from(figures: Figures<'_>) -> Self {
         match figures {
-            Figures::Bands { direction, bands } => Self::Bands { direction, bands: *bands },
+            Figures::Bands { direction, bands, .. } => Self::Bands { direction, bands: *bands },
             Figures::After(after_s) => Self::After(*after_s),
         }
     }
@@ -247,27 +248,27 @@ impl RuleFacts {
             name: rule.name.clone(),
             revision,
             condition: BTreeMap::from([(rule.condition.kind(), rule.condition.figures().into())]),
-            hold_s: rule.hold_s,
+            hold_s: rule.condition.hold_s(),
             source: rule.source.clone(),
         }
     }
 }
 
-fn passed_limit(rule: &Rule, transition: &Transition) -> Option<f64> {
-    let (value, _) = transition.value.filter(|_| transition.reason == Reason::Threshold)?;
+fn passed_limit(rule: &Rule, told: &Told, reason: Reason) -> Option<f64> {
+    let (value, _) = told.value.filter(|_| reason == Reason::Threshold)?;
     // Where both sides are bad, the value tells which one it was.
     let nearest =
         |limits: &mut dyn Iterator<Item = f64>| limits.min_by(|a, b| (a - value).abs().total_cmp(&(b - value).abs()));
-    if transition.from < transition.to {
+    if told.from < told.to {
         let crossed =
             |threshold: &Threshold, high: bool| if high { threshold.raise <= value } else { value <= threshold.raise };
-        let band = rule.band(transition.to)?;
+        let band = rule.band(told.to)?;
         let sides = [(band.low, false), (band.high, true)].into_iter();
         let sides = sides.filter_map(|(threshold, high)| threshold.filter(|threshold| crossed(threshold, high)));
         return sides.map(|threshold| threshold.raise).next();
     }
     // The last clear value passed on the way down is that of the lowest level left behind.
-    let mut left = Level::RAISED.into_iter().filter(|level| transition.to < *level && *level <= transition.from);
+    let mut left = Level::RAISED.into_iter().filter(|level| told.to < *level && *level <= told.from);
     let band = left.find_map(|level| rule.band(level))?;
     nearest(&mut band.thresholds().map(|threshold| threshold.clear))
 }

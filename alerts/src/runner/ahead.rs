@@ -16,16 +16,15 @@ impl Runner {
         while let Some(observation) = self.ahead.take_due(now) {
             let judged = self.judge(&observation);
             let measured = Measured { waited: true, ..measured(&observation, judged, None) };
-            let effects = self.engine.step(now, Input::Observation(measured));
-            self.decide(effects, None, None);
+            self.decide(now, Input::Observation(measured), None, None);
         }
         METRICS.crowded_out.set(i64::try_from(self.ahead.crowded_out()).unwrap_or(i64::MAX));
     }
 
     /// How long it is until the time of the next value that waits.
     pub(super) fn until_due(&self) -> Duration {
-        let ms = self.ahead.next().map_or(i64::MAX, |at| at.since(self.clock.now()));
-        Duration::from_millis(ms.max(0).cast_unsigned()).min(self.commit_every)
+        let ms = self.ahead.next().map_or(i64::MAX, |at| at.since(self.given.clock.now()));
+        Duration::from_millis(ms.max(0).cast_unsigned()).min(self.given.commit_every)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 impl Runner {
     pub(super) async fn commit_if_due(&mut self) {
         let decided = !self.pending.decisions.is_empty() || !self.pending.outcomes.is_empty();
-        let rested = self.commit_every <= self.last_try.elapsed();
+        let rested = self.given.commit_every <= self.last_try.elapsed();
         if (decided && !self.failing) || rested {
             self.last_try = Instant::now();
             self.commit().await;
@@ -33,17 +33,17 @@ impl Runner {
             return;
         }
         let pending = Arc::new(std::mem::take(&mut self.pending));
-        let committed = self.db.commit(Arc::clone(&pending)).await;
+        let committed = self.given.db.commit(Arc::clone(&pending)).await;
         // The other handle went with the work: nothing is copied.
         self.pending = Arc::unwrap_or_clone(pending);
         match committed {
             Ok(views) => {
                 self.committed(views);
-                self.reserve.renew().await;
+                self.given.reserve.renew().await;
             }
             Err(error) => {
                 self.not_committed(&error);
-                self.reserve.give_back();
+                self.given.reserve.give_back();
             }
         }
     }
@@ -55,9 +55,9 @@ impl Runner {
         let cursor = self.pending.cursor;
         let done = std::mem::replace(&mut self.pending, Commit { cursor, ..Commit::default() });
         self.committed = cursor;
-        self.spool.report(Consumer::Alerts, cursor);
+        self.given.spool.report(Consumer::Alerts, cursor);
         METRICS.cursor.set(cursor.get().cast_signed());
-        let now = self.clock.now();
+        let now = self.given.clock.now();
         for decision in &done.decisions {
             if let Decision::Transition { facts, received_at, .. } = decision {
                 METRICS.transitions.with_label_values(&[facts.level.key()]).inc();
@@ -69,10 +69,10 @@ impl Runner {
         }
         if !views.is_empty() {
             self.show(views);
-            self.shared.notifications.notify_one();
+            self.given.shared.notifications.notify_one();
         }
         if !done.outcomes.is_empty() {
-            self.shared.answered.send_modify(|commits| *commits = commits.wrapping_add(1));
+            self.given.shared.answered.send_modify(|commits| *commits = commits.wrapping_add(1));
         }
     }
 
@@ -85,14 +85,14 @@ impl Runner {
     }
 
     fn show(&self, views: Vec<AlertView>) {
-        let mut active = Vec::clone(&self.shared.active.load());
+        let mut active = Vec::clone(&self.given.shared.active.load());
         active.retain(|shown| views.iter().all(|changed| changed.id != shown.id));
         active.extend(views.iter().filter(|view| view.closed_at.is_none()).cloned());
         active.sort_by_key(|view| std::cmp::Reverse((view.opened_at, view.id)));
-        self.shared.active.store(Arc::new(active));
+        self.given.shared.active.store(Arc::new(active));
         for view in views {
             // Nobody listening is fine.
-            let _receivers = self.shared.changes.send(Arc::new(view));
+            let _receivers = self.given.shared.changes.send(Arc::new(view));
         }
     }
 }

@@ -9,13 +9,13 @@ use super::Runner;
 use crate::{
     AlertView,
     db::Decision,
-    engine::{Reason, SlotKey, Subject, Transition},
+    engine::{Reason, SlotKey, Subject, Told, Transition},
 };
 
 impl Runner {
     /// Closes alerts the engine no longer knows because their state was unreadable: none stays open for ever.
     pub(super) async fn close_forgotten(&mut self) {
-        for alert in self.shared.active.load_full().iter().filter(|alert| !self.engine.is_open(alert.id)) {
+        for alert in self.given.shared.active.load_full().iter().filter(|alert| !self.engine.is_open(alert.id)) {
             // The rule change just taken has decided the end of some of them.
             let ends =
                 |decision: &Decision| matches!(decision, Decision::Transition { facts, .. } if facts.alert == alert.id);
@@ -24,7 +24,7 @@ impl Runner {
             }
             let key = self.subject_of(alert).map(|subject| SlotKey { subject, rule: alert.rule.clone() });
             let known = key.and_then(|key| Some((Arc::clone(self.engine.rule(&key)?), key.subject)));
-            let sequence = match self.db.last_sequence(&alert.id).await {
+            let sequence = match self.given.db.last_sequence(alert.id).await {
                 Ok(sequence) => sequence.saturating_add(1),
                 Err(error) => {
                     tracing::error!(%error, alert = %alert.id, "an alert without engine state cannot be closed");
@@ -35,7 +35,8 @@ impl Runner {
                 tracing::error!(alert = %alert.id, "an alert without engine state has no rule any more and stays listed");
                 continue;
             };
-            let transition = forgotten(alert, subject, rule, sequence, (self.snapshot.revision, self.clock.now()));
+            let transition =
+                forgotten(alert, subject, rule, sequence, (self.snapshot.revision, self.given.clock.now()));
             let decision = self.transition(&transition, None);
             self.pending.decisions.extend(decision);
         }
@@ -64,16 +65,18 @@ fn forgotten(
         rule,
         rule_revision,
         subject,
-        from: alert.level,
-        to: Level::Normal,
-        peak: alert.peak,
+        told: Told {
+            from: alert.level,
+            to: Level::Normal,
+            peak: alert.peak,
+            onset: alert.onset,
+            onset_at_latest: alert.onset_at_latest,
+            observed_at: alert.updated,
+            value: alert.value.zip(alert.flag),
+            worst: alert.worst.zip(alert.worst_at),
+            heard: None,
+        },
         reason: Reason::StateLost,
-        onset: alert.onset,
-        onset_at_latest: alert.onset_at_latest,
-        observed_at: alert.updated,
-        value: alert.value.zip(alert.flag),
-        worst: alert.worst.zip(alert.worst_at),
-        heard: None,
         decided_at,
         muted_until: None,
         tells: true,

@@ -65,14 +65,7 @@ pub(crate) struct Shared {
 /// The single writer of decisions.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    db: Db,
-    spool: SpoolReader,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-    commit_every: Duration,
-    gather: Duration,
-    shared: Shared,
+    given: Setup,
     engine: Engine,
     /// Judges values as they arrive; the settled history judges the stored ones anew.
     flagger: Flagger,
@@ -80,9 +73,7 @@ pub(crate) struct Runner {
     ahead: Ahead,
     /// Through which source each datastream last came.
     through: Through,
-    store: Arc<dyn Store>,
     snapshot: Arc<Snapshot>,
-    sources: Arc<dyn Sources>,
     /// As last told to the engine.
     endpoints: Vec<EndpointView>,
     pending: Commit,
@@ -90,7 +81,6 @@ pub(crate) struct Runner {
     committed: Seq,
     last_try: Instant,
     failing: bool,
-    reserve: Reserve,
 }
 
 /// What a runner is started with.
@@ -111,60 +101,49 @@ pub(crate) struct Setup {
 }
 
 impl Runner {
-    pub(crate) fn new(setup: Setup, loaded: Loaded) -> Self {
+    pub(crate) fn new(given: Setup, loaded: Loaded) -> Self {
         for (key, error) in &loaded.unreadable {
             tracing::error!(rule = %key.rule, subject = %key.subject, %error, "engine state is unreadable, this rule starts anew");
         }
-        let cursor = start_of(&setup.spool, loaded.cursor);
-        setup.spool.report(Consumer::Alerts, cursor);
+        let cursor = start_of(&given.spool, loaded.cursor);
+        given.spool.report(Consumer::Alerts, cursor);
         METRICS.cursor.set(cursor.get().cast_signed());
         Self {
-            engine: Engine::restore(setup.lateness_ms, loaded.engine),
+            engine: Engine::restore(given.lateness_ms, loaded.engine),
             ahead: Ahead::remembering(loaded.ahead),
-            db: setup.db,
-            spool: setup.spool,
-            snapshots: setup.snapshots,
-            clock: setup.clock,
-            stop: setup.stop,
-            commit_every: setup.commit_every,
-            gather: setup.gather,
-            shared: setup.shared,
             flagger: Flagger::new(),
             through: Through::default(),
-            store: setup.store,
             snapshot: Arc::default(),
-            endpoints: setup.sources.endpoints(),
-            sources: setup.sources,
+            endpoints: given.sources.endpoints(),
             pending: Commit { cursor, ..Commit::default() },
             committed: cursor,
             last_try: Instant::now(),
             failing: false,
-            reserve: setup.reserve,
+            given,
         }
     }
 
     /// Runs until `stop`, then commits what is left.
     pub(crate) async fn run(mut self) {
-        let (mut arrivals, mut refused) = (self.spool.watch(), self.spool.refused());
+        let (mut arrivals, mut refused) = (self.given.spool.watch(), self.given.spool.refused());
         let mut spool_open = true;
         self.take_rules(true);
         self.close_forgotten().await;
         let mut states = self.warm_up().await;
         // Requests may have been waiting since before the restart, or come from another process.
         let mut look_at_requests = true;
-        while !self.stop.is_cancelled() {
+        while !self.given.stop.is_cancelled() {
             self.take_rules(false);
             if look_at_requests {
                 self.take_requests().await;
             }
             self.take_endpoints();
-            let (now, arrived) = (self.clock.now(), self.spool.last_seq());
+            let (now, arrived) = (self.given.clock.now(), self.given.spool.last_seq());
             let more = self.evaluate_next().await;
             self.take_due(now);
             if arrived <= self.pending.cursor {
                 // Everything that had arrived by then has been heard: what is missing now is missing.
-                let effects = self.engine.step(now, Input::Tick);
-                self.decide(effects, None, None);
+                self.decide(now, Input::Tick, None, None);
             }
             self.commit_if_due().await;
             look_at_requests = false;
@@ -172,10 +151,10 @@ impl Runner {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let next_commit = self.last_try + self.commit_every;
+            let next_commit = self.last_try + self.given.commit_every;
             let next_due = self.until_due();
             tokio::select! {
-                () = self.stop.cancelled() => break,
+                () = self.given.stop.cancelled() => break,
                 changed = arrivals.changed(), if spool_open => {
                     // Without a writer nothing more arrives in this run; requests and rules go on.
                     spool_open = changed.is_ok();
@@ -184,9 +163,9 @@ impl Runner {
                 batch = refused::next(&mut refused) => self.take_refused(&batch),
                 // None: every state has been read.
                 Some((datastream, stream)) = states.recv() => self.take_state(datastream, stream),
-                () = self.shared.requests.notified() => look_at_requests = true,
+                () = self.given.shared.requests.notified() => look_at_requests = true,
                 // A registry that has gone away keeps its last rules in force; the pause below paces the loop.
-                () = changed_or_never(&mut self.snapshots) => {}
+                () = changed_or_never(&mut self.given.snapshots) => {}
                 // The time of a value that waits has come.
                 () = tokio::time::sleep(next_due) => {}
                 () = tokio::time::sleep_until(next_commit) => {
@@ -202,13 +181,13 @@ impl Runner {
 
     async fn gather(&self) {
         tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = tokio::time::sleep(self.gather) => {}
+            () = self.given.stop.cancelled() => {}
+            () = tokio::time::sleep(self.given.gather) => {}
         }
     }
 
     async fn take_requests(&mut self) {
-        let requests = match self.db.requests().await {
+        let requests = match self.given.db.requests().await {
             Ok(requests) => requests,
             Err(error) => {
                 tracing::error!(%error, "command inbox cannot be read, trying again");
@@ -226,13 +205,12 @@ impl Runner {
                 Some(Command::Mute { rule, until }) => Input::Mute(Mute { rule, until, by }),
                 None => {
                     tracing::error!(request = id, "a request in the command inbox is unreadable, it is set aside");
-                    self.pending.outcomes.push((id, Outcome::Unreadable, self.clock.now()));
+                    self.pending.outcomes.push((id, Outcome::Unreadable, self.given.clock.now()));
                     continue;
                 }
             };
-            let now = self.clock.now();
-            let effects = self.engine.step(now, input);
-            self.decide(effects, None, Some(id));
+            let now = self.given.clock.now();
+            self.decide(now, input, None, Some(id));
         }
     }
 
@@ -241,11 +219,11 @@ impl Runner {
         if MOST_UNCOMMITTED < self.pending.decisions.len() {
             return false;
         }
-        let behind = self.spool.last_seq().get().saturating_sub(self.pending.cursor.get());
+        let behind = self.given.spool.last_seq().get().saturating_sub(self.pending.cursor.get());
         let batches = match behind {
             0 => return false,
             // These are in the spool's memory; handing the reading to another thread would cost more than the rules.
-            1..=FEW_BATCHES => self.spool.read_after(self.pending.cursor, READ_OBSERVATIONS),
+            1..=FEW_BATCHES => self.given.spool.read_after(self.pending.cursor, READ_OBSERVATIONS),
             _ => self.read_far_behind().await,
         };
         let batches = match batches {
@@ -256,7 +234,7 @@ impl Runner {
                 return false;
             }
         };
-        let now = self.clock.now();
+        let now = self.given.clock.now();
         for batch in &batches {
             self.evaluate(now, batch);
         }
@@ -265,7 +243,7 @@ impl Runner {
 
     /// File reading, which must not hold up other tasks.
     async fn read_far_behind(&self) -> Result<Vec<Arc<Batch>>, SpoolError> {
-        let (spool, after) = (self.spool.clone(), self.pending.cursor);
+        let (spool, after) = (self.given.spool.clone(), self.pending.cursor);
         match tokio::task::spawn_blocking(move || spool.read_after(after, READ_OBSERVATIONS)).await {
             Ok(read) => read,
             Err(error) => {
@@ -304,15 +282,12 @@ impl Runner {
                 self.ahead.put(*observation);
             }
             let judged = if is_ahead { (observation.value, observation.flag) } else { self.judge(observation) };
-            let effects = self.engine.step(now, Input::Observation(ahead::measured(observation, judged, origin)));
-            if !effects.is_empty() {
-                self.decide(effects, Some(observation.received_at), None);
-            }
+            let measured = ahead::measured(observation, judged, origin);
+            self.decide(now, Input::Observation(measured), Some(observation.received_at), None);
         }
         for StationStatus { station, online, retained, at } in &batch.statuses {
             let (station, online, kept, at) = (station.clone(), *online, *retained, *at);
-            let effects = self.engine.step(now, Input::Status { station, online, kept, at });
-            self.decide(effects, Some(at), None);
+            self.decide(now, Input::Status { station, online, kept, at }, Some(at), None);
         }
     }
 
@@ -330,17 +305,17 @@ impl Runner {
         (if is_counter { judgement.increment } else { observation.value }, flag)
     }
 
-    /// Turns effects into what is to be committed.
-    fn decide(&mut self, effects: Vec<Effect>, received_at: Option<UtcMillis>, request: Option<i64>) {
+    /// Hands an input to the engine, and turns its effects into what is to be committed.
+    fn decide(&mut self, now: UtcMillis, input: Input, received_at: Option<UtcMillis>, request: Option<i64>) {
         let mut outcome = Outcome::Done;
-        for effect in effects {
+        for effect in self.engine.step(now, input) {
             match effect {
                 Effect::Transition(transition) => {
                     let decision = self.transition(&transition, received_at);
                     self.pending.decisions.extend(decision);
                 }
-                Effect::Acknowledged { alert, level, by, note, decided_at } => {
-                    self.pending.decisions.push(Decision::Acknowledged { alert, level, by, note, at: decided_at });
+                Effect::Acknowledged(acknowledged) => {
+                    self.pending.decisions.push(Decision::Acknowledged(acknowledged));
                 }
                 Effect::Reminder(reminder) => self.pending.decisions.push(Decision::Reminder(reminder)),
                 Effect::Muted(mute) => self.pending.decisions.push(Decision::Muted(mute)),
@@ -349,13 +324,13 @@ impl Runner {
             }
         }
         if let Some(id) = request {
-            self.pending.outcomes.push((id, outcome, self.clock.now()));
+            self.pending.outcomes.push((id, outcome, self.given.clock.now()));
         }
     }
 
     fn transition(&self, transition: &Transition, received_at: Option<UtcMillis>) -> Option<Decision> {
-        let (alert, from, to) = (transition.alert, transition.from, transition.to);
-        tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.observed_at, "alert changed its level");
+        let (alert, from, to) = (transition.alert, transition.told.from, transition.told.to);
+        tracing::info!(%alert, rule = %transition.rule.id, %from, %to, observed_at = %transition.told.observed_at, "alert changed its level");
         let behind = match &transition.subject {
             Subject::Source(source) => through::behind(source, &self.engine, &self.through, &self.snapshot),
             Subject::Store => through::everybody(&self.snapshot),

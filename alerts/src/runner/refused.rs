@@ -24,6 +24,6 @@ pub(super) async fn next(refused: &mut Receiver<Arc<Batch>>) -> Arc<Batch> {
 
 impl Runner {
     pub(super) fn take_refused(&mut self, batch: &Batch) {
-        self.weigh(self.clock.now(), batch);
+        self.weigh(self.given.clock.now(), batch);
     }
 }

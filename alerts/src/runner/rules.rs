@@ -7,30 +7,28 @@ use crate::engine::{Endpoint, EndpointView, Input, RuleSet};
 
 impl Runner {
     pub(super) fn take_rules(&mut self, first: bool) {
-        if !first && !self.snapshots.has_changed().unwrap_or(false) {
+        if !first && !self.given.snapshots.has_changed().unwrap_or(false) {
             return;
         }
-        self.snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+        self.snapshot = Arc::clone(&self.given.snapshots.borrow_and_update());
         self.change_rules();
     }
 
     fn change_rules(&mut self) {
-        let now = self.clock.now();
+        let now = self.given.clock.now();
         let names = self.endpoints.iter().filter_map(|view| match &view.endpoint {
             Endpoint::Source(name) => Some(name.clone()),
             Endpoint::Store => None,
         });
         let names = names.collect();
-        let effects = self.engine.step(now, Input::RuleChange(RuleSet::of(&self.snapshot, &names)));
-        self.decide(effects, None, None);
-        let effects = self.engine.step(now, Input::Endpoints(self.endpoints.clone()));
-        self.decide(effects, None, None);
+        self.decide(now, Input::RuleChange(RuleSet::of(&self.snapshot, &names)), None, None);
+        self.decide(now, Input::Endpoints(self.endpoints.clone()), None, None);
     }
 
     /// Tells the engine what has changed with the sources; a new one may have rules. Before each evaluation, so that the
     /// engine knows the source of whatever arrived.
     pub(super) fn take_endpoints(&mut self) {
-        let views = self.sources.endpoints();
+        let views = self.given.sources.endpoints();
         // Since when one has been up decides nothing.
         let alike = |(one, two): (&EndpointView, &EndpointView)| {
             one.endpoint == two.endpoint && one.up == two.up && (one.up || one.since == two.since)
@@ -43,7 +41,6 @@ impl Runner {
         if !same {
             return self.change_rules();
         }
-        let effects = self.engine.step(self.clock.now(), Input::Endpoints(self.endpoints.clone()));
-        self.decide(effects, None, None);
+        self.decide(self.given.clock.now(), Input::Endpoints(self.endpoints.clone()), None, None);
     }
 }

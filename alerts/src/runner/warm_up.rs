@@ -18,7 +18,7 @@ impl Runner {
         let measured = self.snapshot.datastreams.values().filter(|one| self.engine.measures(one.number));
         let measured = measured.cloned().collect();
         let open = Open { unread_since: self.unread_since().await, waiting: self.ahead.keys().collect() };
-        let mut states = warm::states(Arc::clone(&self.store), measured, self.clock.now(), open);
+        let mut states = warm::states(Arc::clone(&self.given.store), measured, self.given.clock.now(), open);
         let deadline = Instant::now() + LONGEST_WARM_UP;
         while let Ok(Some((datastream, stream))) = tokio::time::timeout_at(deadline, states.recv()).await {
             self.take_state(datastream, stream);

@@ -256,6 +256,7 @@ fn gauge() -> Snapshot {
     rule.condition = Condition::Threshold {
         target: testing::do_target(),
         direction: Direction::Above,
+        hold_s: 0,
         bands: PerLevel { waspada, siaga: None, awas: None },
     };
     let mut counting = snapshot(NOWHERE, 1, [rule]);

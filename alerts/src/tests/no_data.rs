@@ -1,7 +1,7 @@
 //! No data, from the spool to an alert that people see.
 
-use bakau_model::{DatastreamId, Level, PerLevel, RuleId, SourceName, StationId, StationStatus};
-use bakau_registry::{Condition, DatastreamTarget, NoDataTarget, StationTarget};
+use bakau_model::{DatastreamId, Level, PerLevel, Principal, RuleId, SourceName, StationId, StationStatus};
+use bakau_registry::{Catalogue, CatalogueFile, Condition, DatastreamTarget, NoDataTarget, Registry, StationTarget};
 
 use super::*;
 use crate::{
@@ -179,27 +179,35 @@ async fn newest_after(house: &House, room: &Room, ms: i64) {
     .await;
 }
 
+/// The second datastream of the station, at a depth of 150 cm.
+const DEEP: DatastreamId = DatastreamId::new(8);
+
+fn deep(minute: i64, value: f64) -> Observation {
+    Observation { datastream: DEEP, ..testing::observation(minute, value) }
+}
+
+impl House {
+    fn with_two_depths(rules: impl IntoIterator<Item = Rule>) -> Self {
+        let mut registered = snapshot(NOWHERE, 1, rules);
+        let name = "prb-bjbr-01/do@150cm".parse().unwrap();
+        let second = Arc::new(bakau_registry::Datastream { number: DEEP, name, ..testing::datastream() });
+        registered.datastreams.insert(DEEP, Arc::clone(&second));
+        registered.by_name.insert(second.name.clone(), second);
+        let house = Self::with_rules([]);
+        house.snapshots.send_replace(Arc::new(registered));
+        house
+    }
+}
+
 #[tokio::test]
 async fn a_rule_about_a_parameter_watches_each_datastream_by_itself() {
     let mut rule = do_rule(0);
     let Condition::Threshold { target, .. } = &mut rule.condition else { panic!() };
     *target = DatastreamTarget::Parameter { parameter: "do".parse().unwrap(), kind: None };
-    let mut registered = snapshot(NOWHERE, 1, [rule]);
-    let other = DatastreamId::new(8);
-    let second = bakau_registry::Datastream {
-        number: other,
-        name: "prb-bjbr-01/do@150cm".parse().unwrap(),
-        ..testing::datastream()
-    };
-    let second = Arc::new(second);
-    registered.datastreams.insert(other, Arc::clone(&second));
-    registered.by_name.insert(second.name.clone(), second);
-    let mut house = House::with_rules([]);
-    house.snapshots.send_replace(Arc::new(registered));
+    let mut house = House::with_two_depths([rule]);
     house.clock.set(at(1));
     let room = house.open().await;
-    let deep = Observation { datastream: other, ..testing::observation(1, 1.0) };
-    house.spool.append(&draft(&[testing::observation(1, 3.0), deep])).unwrap();
+    house.spool.append(&draft(&[testing::observation(1, 3.0), deep(1, 1.0)])).unwrap();
     let alerts = eventually("two alerts", async || {
         let alerts = room.alerts.list(&AlertQuery::default()).await.unwrap();
         (alerts.len() == 2).then_some(alerts)
@@ -212,5 +220,74 @@ async fn a_rule_about_a_parameter_watches_each_datastream_by_itself() {
         found,
         [("prb-bjbr-01/do".to_owned(), Level::Waspada), ("prb-bjbr-01/do@150cm".to_owned(), Level::Siaga)]
     );
+    room.close().await;
+}
+
+const ONE_SENSOR: &str = r#"
+[[city]]
+id = "probolinggo"
+name = "Probolinggo"
+code = "35.74"
+
+[[agency]]
+id = "dlh"
+name = "DLH"
+city = "probolinggo"
+
+[[station]]
+id = "prb-bjbr-01"
+name = "BeeJay Bakau"
+agency = "dlh"
+kind = "mangrove"
+latitude = -7.735
+longitude = 113.219
+
+[[datastream]]
+id = "prb-bjbr-01/do"
+interval_s = 60
+
+[[rule]]
+id = "oksigen-senyap"
+name = "Oksigen tanpa data"
+condition = "no_data"
+datastream = "prb-bjbr-01/do"
+waspada = { after_s = 900 }
+source = "test"
+
+[[rule]]
+id = "stasiun-senyap"
+name = "Stasiun tanpa data"
+condition = "no_data"
+waspada = { after_s = 900 }
+source = "test"
+"#;
+
+/// The rules of a catalogue, as a registry that it was applied to has them.
+async fn rules_of(catalogue: &str) -> Vec<Rule> {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&folder.path().join("registry.db")).await.unwrap();
+    let file = CatalogueFile { path: "a.toml".to_owned(), text: catalogue.to_owned() };
+    let plan = registry.plan(&Catalogue::parse(&[file]).unwrap(), false).await.unwrap();
+    registry.apply(plan, &Principal::CommandLine("sari".to_owned()), at(0)).await.unwrap();
+    registry.snapshot().rules.values().map(|rule| Rule::clone(rule)).collect()
+}
+
+#[tokio::test]
+async fn a_catalogue_has_one_datastream_watched_for_missing_data_while_its_station_reports() {
+    let mut house = House::with_two_depths(rules_of(ONE_SENSOR).await);
+    let room = house.open().await;
+    for (minute, values) in [(1, vec![testing::observation(1, 6.0), deep(1, 6.0)]), (15, vec![deep(15, 6.0)])] {
+        house.clock.set(at(minute));
+        let seq = house.spool.append(&draft(&values)).unwrap().seq;
+        cursor_reaches(&house.reader, seq).await;
+    }
+    house.clock.set(at(16));
+    let alert = newest(&room, "no data of one datastream", |_| true).await;
+    let watched = alert.datastream.as_ref().map(ToString::to_string);
+    assert_eq!((alert.kind, watched.as_deref()), (ConditionKind::NoData, Some("prb-bjbr-01/do")));
+    assert_eq!((alert.rule.as_str(), alert.onset, alert.value), ("oksigen-senyap", at(1), None));
+    house.arrive_at(17);
+    let over = newest(&room, "its end", |alert| alert.closed_at.is_some()).await;
+    assert_eq!((over.id, room.details().await.len()), (alert.id, 1), "the station reported all the time");
     room.close().await;
 }

@@ -6,7 +6,7 @@ use axum::extract::Path;
 use bakau_alerts::AlertView;
 use bakau_answers::{self as answers, LevelCondition, RuleDetail, RuleList};
 use bakau_model::{DatastreamName, Level, RuleId, Unit};
-use bakau_registry::{Band, Condition, DatastreamTarget, Figures, Rule, RuleTarget, Snapshot, StationTarget};
+use bakau_registry::{Band, DatastreamTarget, Direction, Figures, Rule, RuleTarget, Snapshot, StationTarget};
 
 use crate::http::{
     call::{Answered, Call},
@@ -36,15 +36,16 @@ pub(crate) async fn one(call: Call, Path(id): Path<String>) -> Answered {
 
 fn tell(snapshot: &Snapshot, rule: &Rule, active: &[AlertView]) -> answers::Rule {
     let open: Vec<&AlertView> = active.iter().filter(|alert| alert.rule == rule.id).collect();
+    let (direction, hold_s, levels) = figures(rule.condition.figures());
     answers::Rule {
         id: rule.id.clone(),
         name: rule.name.clone(),
         kind: rule.condition.kind(),
         target: target(rule.condition.target()),
-        direction: rule.condition.direction(),
-        unit: unit(snapshot, rule),
-        levels: levels(&rule.condition),
-        hold_s: rule.hold_s,
+        direction,
+        unit: direction.and_then(|_| unit(snapshot, rule)),
+        levels,
+        hold_s,
         repeat_s: rule.repeat_s,
         source: rule.source.clone(),
         level: open.iter().map(|alert| alert.level).max().unwrap_or_default(),
@@ -73,16 +74,16 @@ fn target(target: RuleTarget<'_>) -> answers::RuleTarget {
     }
 }
 
-/// Thresholds or seconds of each level that is set.
-fn levels(condition: &Condition) -> BTreeMap<Level, LevelCondition> {
-    match condition.figures() {
-        Figures::Bands { bands, .. } => {
+/// Direction and hold of thresholds; thresholds or seconds of each level that is set.
+fn figures(figures: Figures<'_>) -> (Option<Direction>, Option<u32>, BTreeMap<Level, LevelCondition>) {
+    match figures {
+        Figures::Bands { direction, hold_s, bands } => {
             let told = |band: &Band| LevelCondition { low: band.low, high: band.high, after_s: None };
-            bands.iter().map(|(level, band)| (level, told(band))).collect()
+            (Some(direction), Some(hold_s), bands.iter().map(|(level, band)| (level, told(band))).collect())
         }
         Figures::After(after_s) => {
             let told = |after_s: &u32| LevelCondition { low: None, high: None, after_s: Some(*after_s) };
-            after_s.iter().map(|(level, after_s)| (level, told(after_s))).collect()
+            (None, None, after_s.iter().map(|(level, after_s)| (level, told(after_s))).collect())
         }
     }
 }
@@ -101,8 +102,7 @@ fn unit(snapshot: &Snapshot, rule: &Rule) -> Option<Unit> {
 
 fn datastreams(snapshot: &Snapshot, rule: &Rule) -> Vec<DatastreamName> {
     let found = snapshot.datastreams_of_rule(rule);
-    let named = found.iter().filter_map(|number| snapshot.datastreams.get(number));
-    let mut names: Vec<_> = named.map(|found| found.name.clone()).collect();
+    let mut names: Vec<_> = found.into_iter().map(|found| found.name.clone()).collect();
     names.sort();
     names
 }

@@ -37,8 +37,9 @@ pub struct Rule {
     pub unit: Option<Unit>,
     /// By level: waspada, siaga, awas, as far as they are set.
     pub levels: BTreeMap<Level, LevelCondition>,
-    /// Seconds a level must be crossed without a break.
-    pub hold_s: u32,
+    /// Seconds a threshold must be crossed without a break before its level is raised; null where there is none.
+    #[schema(required)]
+    pub hold_s: Option<u32>,
     /// Seconds after which people are reminded of an alert that nobody acknowledged; null where they are not.
     #[schema(required)]
     pub repeat_s: Option<u32>,

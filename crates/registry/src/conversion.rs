@@ -41,16 +41,11 @@ pub fn conversion(
     molar_mass: Option<f64>,
     gas: Option<GasReference>,
 ) -> Result<Conversion, ConversionError> {
-    let units = || (from.clone(), to.clone());
     match (molar_mass.filter(|_| from.is_share_for(to)), gas) {
         (Some(mass), Some(air)) => Ok(from.gas_conversion_to(to, mass, air)?),
-        (Some(_), None) => {
-            let (from, to) = units();
-            Err(ConversionError::AirUnknown { from, to })
-        }
+        (Some(_), None) => Err(ConversionError::AirUnknown { from: from.clone(), to: to.clone() }),
         (None, Some(_)) if from.conversion_to(to).is_ok() => {
-            let (from, to) = units();
-            Err(ConversionError::NoGas { from, to })
+            Err(ConversionError::NoGas { from: from.clone(), to: to.clone() })
         }
         (None, _) => Ok(from.conversion_to(to)?),
     }

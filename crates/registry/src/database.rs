@@ -15,7 +15,11 @@ pub(crate) const REGISTRY: Database = Database {
     what: "a registry",
     // "bakr".
     application_id: 0x6261_6b72,
-    migrations: &[include_str!("../migrations/0001.sql"), include_str!("../migrations/0002.sql")],
+    migrations: &[
+        include_str!("../migrations/0001.sql"),
+        include_str!("../migrations/0002.sql"),
+        include_str!("../migrations/0003.sql"),
+    ],
     ..Database::DEFAULTS
 };
 

@@ -12,7 +12,9 @@ mod rows;
 mod snapshot;
 pub mod token;
 
-pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, MAX_FILE_BYTES, MAX_FILES, MAX_ITEMS_PER_KIND};
+pub use catalogue::{
+    Catalogue, CatalogueError, CatalogueFile, MAX_FILE_BYTES, MAX_FILES, MAX_ITEMS_PER_KIND, is_loopback_host,
+};
 pub use conversion::{ConversionError, conversion};
 pub use database::{AuditRow, RegistryError};
 pub use demo::demo_catalogue;

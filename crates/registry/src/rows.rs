@@ -8,13 +8,13 @@ use std::{
 use bakau_model::{
     Counter, DatastreamId, DatastreamName, DeploymentId, Parameter, QualityLimits, StationId, Unit, UtcMillis,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{
-    catalogue::{Items, Kind},
+    catalogue::{Item, Items, Kind},
     missing_codes::missing_codes,
     parameters,
-    snapshot::{Channel, Datastream, DatastreamEntry, Deployment, DeploymentEntry, Device, Route, Rule, Snapshot},
+    snapshot::{Datastream, DatastreamEntry, Deployment, DeploymentEntry, Route, Rule, Snapshot},
 };
 
 /// Kind and id of an item.
@@ -45,44 +45,34 @@ impl DamagedRow {
 
 /// Every item as it is stored.
 pub(crate) fn of(items: &Items) -> Result<BTreeMap<RowKey, Row>, DamagedRow> {
-    let mut rows = Rows::default();
-    let Items { cities, agencies, stations, datastreams, instruments, deployments, channels, .. } = items;
-    let Items { people, notification_routes, routes, rules, devices, .. } = items;
-    cities.iter().try_for_each(|(id, item)| rows.add(Kind::City, id.to_string(), 0, &item.value))?;
-    agencies.iter().try_for_each(|(id, item)| rows.add(Kind::Agency, id.to_string(), 0, &item.value))?;
-    stations.iter().try_for_each(|(id, item)| rows.add(Kind::Station, id.to_string(), 0, &item.value))?;
-    datastreams.iter().try_for_each(|(id, item)| rows.add(Kind::Datastream, id.to_string(), 0, &item.value))?;
-    instruments.iter().try_for_each(|(id, item)| rows.add(Kind::Instrument, id.to_string(), 0, &item.value))?;
-    channels.iter().try_for_each(|(id, item)| rows.add(Kind::Channel, id.to_string(), 0, &item.value))?;
-    people.iter().try_for_each(|(id, item)| rows.add(Kind::Person, id.to_string(), 0, &item.value))?;
-    notification_routes
-        .iter()
-        .try_for_each(|(id, item)| rows.add(Kind::Notification, id.to_string(), 0, &item.value))?;
-    rules.iter().try_for_each(|(id, item)| rows.add(Kind::Rule, id.to_string(), 0, &item.value))?;
-    devices.iter().try_for_each(|(id, item)| rows.add(Kind::Device, id.clone(), 0, &item.value))?;
-    for ((datastream, from), item) in deployments {
-        rows.add(Kind::Deployment, deployment_id(datastream, *from), 0, &item.value)?;
+    let mut rows = BTreeMap::new();
+    let mut add = |kind, id: String, position, value: Result<String, serde_json::Error>| {
+        let json = value.map_err(|error| DamagedRow::new(kind, &id, &error))?;
+        rows.insert((kind, id), Row { position, json });
+        Ok(())
+    };
+    macro_rules! add_each {
+        ($($kind:ident: $map:ident),+) => {
+            $(for (id, item) in &items.$map {
+                add(Kind::$kind, id.to_string(), 0, serde_json::to_string(&item.value))?;
+            })+
+        };
     }
-    for (position, item) in (0..).zip(routes) {
-        rows.add(Kind::Route, item.value.id.to_string(), position, &item.value)?;
+    add_each!(City: cities, Agency: agencies, Station: stations, Datastream: datastreams, Instrument: instruments);
+    add_each!(Channel: channels, Person: people, Notification: notification_routes, Rule: rules, Device: devices);
+    for ((datastream, from), item) in &items.deployments {
+        let id = deployment_id(datastream, *from);
+        add(Kind::Deployment, id, 0, serde_json::to_string(&item.value))?;
     }
-    Ok(rows.0)
+    for (position, Item { value, .. }) in (0..).zip(&items.routes) {
+        add(Kind::Route, value.id.to_string(), position, serde_json::to_string(value))?;
+    }
+    Ok(rows)
 }
 
 /// The id a deployment is stored and shown under.
 pub(crate) fn deployment_id(datastream: &DatastreamName, from: UtcMillis) -> String {
     format!("{datastream} {from}")
-}
-
-#[derive(Debug, Default)]
-struct Rows(BTreeMap<RowKey, Row>);
-
-impl Rows {
-    fn add(&mut self, kind: Kind, id: String, position: u32, value: &impl Serialize) -> Result<(), DamagedRow> {
-        let json = serde_json::to_string(value).map_err(|error| DamagedRow::new(kind, &id, &error))?;
-        self.0.insert((kind, id), Row { position, json });
-        Ok(())
-    }
 }
 
 /// A datastream as stored.
@@ -215,19 +205,13 @@ fn add(
         Kind::Instrument => insert!(instruments),
         Kind::Person => insert!(people),
         Kind::Notification => insert!(notification_routes),
+        Kind::Channel => insert!(channels),
+        Kind::Device => insert!(devices),
         // Read before the datastreams, which the units in them matter for.
         Kind::Route => {}
         Kind::Rule => {
             let rule: Rule = parse(kind, id, json)?;
             snapshot.rules.insert(rule.id.clone(), Arc::new(rule));
-        }
-        Kind::Channel => {
-            let channel: Channel = parse(kind, id, json)?;
-            snapshot.channels.insert(channel.id().clone(), channel);
-        }
-        Kind::Device => {
-            let device: Device = parse(kind, id, json)?;
-            snapshot.devices.insert(device.username.clone(), device);
         }
         Kind::Deployment => {
             let deployment = deployment(snapshot, id, json, numbers)?;

@@ -316,24 +316,21 @@ impl Snapshot {
 
     /// The datastreams a rule looks at, by number: for rules about stations all datastreams of those stations.
     #[must_use]
-    pub fn datastreams_of_rule(&self, rule: &Rule) -> Vec<DatastreamId> {
+    pub fn datastreams_of_rule(&self, rule: &Rule) -> Vec<&Arc<Datastream>> {
         if let Some(name) = rule.datastream() {
-            return self.datastream(name).map(|datastream| datastream.number).into_iter().collect();
+            return self.datastream(name).into_iter().collect();
         }
-        let watched = self.datastreams.values().filter(|datastream| self.watches(rule, datastream));
-        watched.map(|datastream| datastream.number).collect()
+        self.datastreams.values().filter(|datastream| self.watches(rule, datastream)).collect()
     }
 
     /// The stations a rule is about, by id; none for rules about sources and the store.
     #[must_use]
     pub fn stations_of_rule(&self, rule: &Rule) -> Vec<StationId> {
-        let of_datastreams = || {
-            let numbers = self.datastreams_of_rule(rule);
-            let stations = numbers.iter().filter_map(|number| self.datastreams.get(number));
-            stations.map(|datastream| datastream.station.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-        };
         match rule.condition.target() {
-            RuleTarget::Datastreams(_) => of_datastreams(),
+            RuleTarget::Datastreams(_) => {
+                let stations = self.datastreams_of_rule(rule).into_iter().map(|datastream| datastream.station.clone());
+                stations.collect::<BTreeSet<_>>().into_iter().collect()
+            }
             RuleTarget::Stations(StationTarget::Stations { kind }) => {
                 let wanted = self.stations.values().filter(|station| kind.is_none_or(|kind| station.kind == kind));
                 wanted.map(|station| station.id.clone()).collect()

@@ -297,6 +297,17 @@ id = "d"
 name = "D"
 condition = "source_down"
 kind = "air"
+hold_s = 60
+source = "x"
+
+[[rule]]
+id = "e"
+name = "E"
+condition = "no_data"
+datastream = "mlg-01/ph"
+station = "mlg-01"
+hold_s = 60
+waspada = { after_s = 900 }
 source = "x"
 
 [[route]]

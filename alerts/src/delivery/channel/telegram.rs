@@ -13,7 +13,7 @@ use reqwest::{
 };
 use serde::Deserialize;
 
-use super::{Answer, webhook::told};
+use super::{Answer, webhook};
 
 /// For the text; the client's own bound is longer.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -74,22 +74,13 @@ impl Bot<'_> {
     }
 
     async fn call(&self, request: reqwest::RequestBuilder) -> Answer {
-        let mut response = match request.send().await {
-            Ok(response) => response,
-            Err(error) if error.is_builder() => {
-                return Answer::Impossible(format!("not a usable address: {}", self.safe(&told(error))));
+        match webhook::sent(request, |text| self.safe(text)).await {
+            Ok(mut response) => {
+                let body = webhook::beginning(&mut response, MAX_ANSWER_BYTES).await;
+                self.read(response.status().as_u16(), &body)
             }
-            Err(error) => return Answer::None(self.safe(&told(error))),
-        };
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER_BYTES - body.len())]);
-            if body.len() == MAX_ANSWER_BYTES {
-                break;
-            }
+            Err(answer) => answer,
         }
-        self.read(status, &body)
     }
 
     /// An answer of the bot API; anything else (a proxy's page) counts by its status alone.

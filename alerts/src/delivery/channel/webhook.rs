@@ -9,7 +9,7 @@ use bakau_model::{
     AgencyId, DatastreamName, Flag, Level, Parameter, Secret, SourceName, StationId, Text, UtcMillis, hex,
 };
 use hmac::{Hmac, Mac};
-use reqwest::{Client, StatusCode, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde::Serialize;
 use sha2::Sha256;
 
@@ -157,31 +157,42 @@ pub(crate) async fn send(client: &Client, url: &str, signature: &str, idempotenc
         .header("Bakau-Signature", signature)
         .header("Bakau-Idempotency-Key", idempotency_key)
         .body(body);
-    let mut response = match request.send().await {
+    let mut response = match sent(request, str::to_owned).await {
         Ok(response) => response,
-        Err(error) if error.is_builder() => {
-            return Answer::Impossible(format!("not a usable address: {}", told(error)));
-        }
-        Err(error) => return Answer::None(told(error)),
+        Err(answer) => return answer,
     };
     let status: StatusCode = response.status();
     let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.map(str::to_owned);
+    let beginning = beginning(&mut response, ANSWER_BYTES).await;
+    let body = String::from_utf8_lossy(&beginning).chars().filter(|c| !c.is_control()).collect();
+    Answer::Http { status: status.as_u16(), retry_after, body }
+}
+
+/// Sends a request; why there is no answer goes through `safe`, besides that it has no address.
+pub(super) async fn sent(request: RequestBuilder, safe: impl Fn(&str) -> String) -> Result<Response, Answer> {
+    request.send().await.map_err(|error| {
+        let is_builder = error.is_builder();
+        let told = safe(&told(error));
+        if is_builder { Answer::Impossible(format!("not a usable address: {told}")) } else { Answer::None(told) }
+    })
+}
+
+/// The beginning of an answer. Its status has decided: a body that breaks off changes nothing.
+pub(super) async fn beginning(response: &mut Response, most: usize) -> Vec<u8> {
     let mut beginning = Vec::new();
-    // The status has decided; a body that breaks off changes nothing.
     while let Ok(Some(chunk)) = response.chunk().await {
-        let room = ANSWER_BYTES.saturating_sub(beginning.len());
+        let room = most.saturating_sub(beginning.len());
         beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if room <= chunk.len() {
             break;
         }
     }
-    let body = String::from_utf8_lossy(&beginning).chars().filter(|c| !c.is_control()).collect();
-    Answer::Http { status: status.as_u16(), retry_after, body }
+    beginning
 }
 
 /// The error with its causes but without the address, which may hold a token.
-pub(super) fn told(error: reqwest::Error) -> String {
+fn told(error: reqwest::Error) -> String {
     let kind = match (error.is_timeout(), error.is_connect()) {
         (true, _) => "no answer in time",
         (false, true) => "no connection",

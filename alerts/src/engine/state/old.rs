@@ -13,7 +13,8 @@ use crate::{
     engine::machine::{Excursion, Hold, Sides},
 };
 
-/// Formats 3 and 4: rules named what they watch apart from their condition, and the store was a source.
+/// Formats 3 to 5: rules said apart from their condition how long a threshold must be crossed; up to format 4 what they
+/// watch, too, and the store was a source.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 struct SlotState4<Judge> {

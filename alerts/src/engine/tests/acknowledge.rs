@@ -13,7 +13,7 @@ fn reminding() -> Engine {
 fn acknowledge(engine: &mut Engine, minutes: i64, alert: AlertId, seen: Option<Level>) -> Result<Level, Refusal> {
     let by = Requester { name: "Sari".to_owned(), person: None };
     match engine.step(minute(minutes), Input::Acknowledge { alert, by, seen, note: None }).remove(0) {
-        Effect::Acknowledged { level, .. } => Ok(level),
+        Effect::Acknowledged(taken) => Ok(taken.level),
         Effect::Refused(refusal) => Err(refusal),
         effect => panic!("{effect:?}"),
     }
@@ -106,7 +106,7 @@ proptest! {
                 if open.is_none_or(|(id, _)| id != transition.alert) {
                     taken = None;
                 }
-                open = (transition.to != Level::Normal).then_some((transition.alert, transition.to));
+                open = (transition.told.to != Level::Normal).then_some((transition.alert, transition.told.to));
             }
             if let Some((alert, level)) = open.filter(|_| takes) {
                 let expected = if Some(level) <= taken { Err(Refusal::AlreadyAcknowledged) } else { Ok(level) };

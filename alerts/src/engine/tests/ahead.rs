@@ -57,8 +57,8 @@ fn received(second: i64, ahead: i64, value: f64) -> Observation {
 
 fn seconds(effects: Vec<Effect>) -> Vec<String> {
     let line = |t: Transition| {
-        let [decided, onset] = [t.decided_at, t.onset].map(|at| at.since(minute(0)) / 1_000);
-        format!("{decided}:{}>{} since {onset}", t.from, t.to)
+        let [decided, onset] = [t.decided_at, t.told.onset].map(|at| at.since(minute(0)) / 1_000);
+        format!("{decided}:{}>{} since {onset}", t.told.from, t.told.to)
     };
     transitions(effects).into_iter().map(line).collect()
 }

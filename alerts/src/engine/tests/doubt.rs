@@ -208,7 +208,7 @@ fn series() -> impl Strategy<Value = Vec<(i64, f64)>> {
 
 fn levels(effects: Vec<Effect>) -> Vec<(UtcMillis, UtcMillis, Level, Level)> {
     let changes = transitions(effects).into_iter().filter(|t| t.reason == Reason::Threshold);
-    changes.map(|t| (t.onset, t.observed_at, t.from, t.to)).collect()
+    changes.map(|t| (t.told.onset, t.told.observed_at, t.told.from, t.told.to)).collect()
 }
 
 proptest! {
@@ -229,8 +229,8 @@ proptest! {
     fn nothing_falls_at_a_suspect_value(series in series(), hold in 0u32..900, suspect in proptest::collection::vec(any::<bool>(), 80)) {
         let history: Vec<_> = series.iter().zip(suspect).map(|((at, value), suspect)| (*at, *value, suspect)).collect();
         for transition in transitions(flagged(&mut every_minute(hold), &history)) {
-            let (_, flag) = transition.value.unwrap();
-            prop_assert!(transition.from <= transition.to || flag == Flag::Good);
+            let (_, flag) = transition.told.value.unwrap();
+            prop_assert!(transition.told.from <= transition.told.to || flag == Flag::Good);
             prop_assert!(transition.reason != Reason::Unconfirmed || flag == Flag::Suspect);
         }
     }
@@ -239,11 +239,11 @@ proptest! {
     #[test]
     fn what_is_raised_was_crossed_for_the_whole_hold_without_a_gap(series in series(), hold in 0u32..900) {
         let good: Vec<_> = series.iter().map(|(at, value)| (*at, *value, GOOD)).collect();
-        for raised in transitions(flagged(&mut every_minute(hold), &good)).iter().filter(|t| t.from == Level::Normal) {
-            let stretch: Vec<_> = good.iter().filter(|(at, ..)| raised.onset <= minute(*at) && minute(*at) <= raised.observed_at).collect();
+        for raised in transitions(flagged(&mut every_minute(hold), &good)).iter().filter(|t| t.told.from == Level::Normal) {
+            let stretch: Vec<_> = good.iter().filter(|(at, ..)| raised.told.onset <= minute(*at) && minute(*at) <= raised.told.observed_at).collect();
             prop_assert!(stretch.iter().all(|(_, value, _)| *value <= 4.0));
             prop_assert!(stretch.windows(2).all(|pair| pair[1].0 - pair[0].0 <= 2), "2.5 minutes");
-            prop_assert!(i64::from(hold) * 1_000 <= raised.observed_at.since(raised.onset));
+            prop_assert!(i64::from(hold) * 1_000 <= raised.told.observed_at.since(raised.told.onset));
         }
     }
 
@@ -254,10 +254,10 @@ proptest! {
         let mut live: Vec<(AlertId, UtcMillis, Level, Option<UtcMillis>)> = Vec::new();
         let good: Vec<_> = series.iter().map(|(at, value)| (*at, *value, GOOD)).collect();
         for t in transitions(flagged(&mut every_minute(hold), &good)) {
-            let end = (t.to == Level::Normal).then_some(t.observed_at);
+            let end = (t.told.to == Level::Normal).then_some(t.told.observed_at);
             match live.last_mut().filter(|(id, ..)| *id == t.alert) {
-                Some(known) => (known.2, known.3) = (t.peak, end),
-                None => live.push((t.alert, t.onset, t.peak, end)),
+                Some(known) => (known.2, known.3) = (t.told.peak, end),
+                None => live.push((t.alert, t.told.onset, t.told.peak, end)),
             }
         }
         let settled = settle(&do_rule(hold), &datastream(), &stored);

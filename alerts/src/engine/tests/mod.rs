@@ -4,7 +4,7 @@ mod doubt;
 mod no_data;
 mod onset;
 
-use bakau_model::PerLevel;
+use bakau_model::{Flag, PerLevel};
 use bakau_registry::{Band, Condition, Direction, Threshold};
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ fn transitions(effects: Vec<Effect>) -> Vec<Transition> {
     let transition = |effect| match effect {
         Effect::Transition(transition) => Some(*transition),
         Effect::Reminder(_)
-        | Effect::Acknowledged { .. }
+        | Effect::Acknowledged(_)
         | Effect::Muted(_)
         | Effect::MuteEnded(_)
         | Effect::Refused(_) => None,
@@ -50,10 +50,10 @@ fn transitions(effects: Vec<Effect>) -> Vec<Transition> {
 /// One line per transition: `minute:from>to`, with the onset where it is another minute.
 fn told(effects: Vec<Effect>) -> Vec<String> {
     let line = |t: Transition| {
-        let at = t.observed_at.since(minute(0)) / 60_000;
+        let at = t.told.observed_at.since(minute(0)) / 60_000;
         let reason = if t.reason == Reason::Threshold { String::new() } else { format!(" {}", t.reason.key()) };
-        let onset = t.onset.since(minute(0)) / 60_000;
-        format!("{at}:{}>{} since {onset}{reason}", t.from, t.to)
+        let onset = t.told.onset.since(minute(0)) / 60_000;
+        format!("{at}:{}>{} since {onset}{reason}", t.told.from, t.told.to)
     };
     transitions(effects).into_iter().map(line).collect()
 }
@@ -138,6 +138,7 @@ fn high_values_are_bad_where_the_rule_says_above() {
     rule.condition = Condition::Threshold {
         target: do_target(),
         direction: Direction::Above,
+        hold_s: 0,
         bands: PerLevel { waspada, siaga: None, awas },
     };
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
@@ -159,6 +160,7 @@ fn where_both_sides_are_bad_either_raises_and_both_must_be_clear() {
     rule.condition = Condition::Threshold {
         target: do_target(),
         direction: Direction::Outside,
+        hold_s: 0,
         bands: PerLevel { waspada: both((6.0, 6.3), (9.0, 8.7)), siaga: None, awas: both((5.0, 5.3), (10.0, 9.7)) },
     };
     let mut engine = Engine::restore(LATENESS_MS, EngineSnapshot::default());
@@ -207,12 +209,15 @@ fn changed_thresholds_close_the_alert_and_a_new_one_may_follow() {
     set_waspada(&mut rule, 3.5, 4.0);
     let closed = transitions(engine.step(minute(1), Input::RuleChange(rule_set(3, [rule]))));
     assert_eq!(closed.len(), 1);
-    assert_eq!((closed[0].alert, closed[0].to, closed[0].reason), (first.alert, Level::Normal, Reason::RuleChanged));
+    assert_eq!(
+        (closed[0].alert, closed[0].told.to, closed[0].reason),
+        (first.alert, Level::Normal, Reason::RuleChanged)
+    );
     assert_eq!((closed[0].rule_revision, closed[0].sequence, closed[0].rule.name.id.as_str()), (3, 2, "Nama baru"));
     assert_eq!(told(feed(&mut engine, 0, 3.0)), Vec::<String>::new(), "an observation counts once");
     let second = transitions(feed(&mut engine, 2, 3.0)).remove(0);
     assert_ne!(second.alert, first.alert);
-    assert_eq!(second.onset, minute(2));
+    assert_eq!(second.told.onset, minute(2));
 }
 
 #[test]
@@ -319,9 +324,9 @@ proptest! {
         let mut open: Option<(AlertId, Level, u32)> = None;
         for transition in transitions(run(&mut engine(hold), &history)) {
             let (id, level, sequence) = open.unwrap_or((transition.alert, Level::Normal, 0));
-            prop_assert_eq!((transition.alert, transition.from, transition.sequence), (id, level, sequence + 1));
-            prop_assert_ne!(transition.from, transition.to);
-            open = (transition.to != Level::Normal).then_some((id, transition.to, transition.sequence));
+            prop_assert_eq!((transition.alert, transition.told.from, transition.sequence), (id, level, sequence + 1));
+            prop_assert_ne!(transition.told.from, transition.told.to);
+            open = (transition.told.to != Level::Normal).then_some((id, transition.told.to, transition.sequence));
         }
     }
 
@@ -329,15 +334,15 @@ proptest! {
     fn no_level_skips_its_hysteresis((hold, history) in history()) {
         let limits = Limits::of(&do_rule(hold), Limits::ANY_INTERVAL);
         for transition in transitions(run(&mut engine(hold), &history)) {
-            if transition.from < transition.to {
-                prop_assert!(limits.crossed(transition.to, transition.value.unwrap().0));
-                prop_assert!(limits.hold_ms() <= transition.observed_at.since(transition.onset));
+            if transition.told.from < transition.told.to {
+                prop_assert!(limits.crossed(transition.told.to, transition.told.value.unwrap().0));
+                prop_assert!(limits.hold_ms() <= transition.told.observed_at.since(transition.told.onset));
             } else {
-                let left = Level::RAISED.into_iter().filter(|level| transition.to < *level && *level <= transition.from);
+                let left = Level::RAISED.into_iter().filter(|level| transition.told.to < *level && *level <= transition.told.from);
                 for level in left {
-                    prop_assert!(limits.behind(level, transition.value.unwrap().0));
+                    prop_assert!(limits.behind(level, transition.told.value.unwrap().0));
                 }
-                prop_assert!(transition.to == Level::Normal || !limits.behind(transition.to, transition.value.unwrap().0));
+                prop_assert!(transition.told.to == Level::Normal || !limits.behind(transition.told.to, transition.told.value.unwrap().0));
             }
         }
     }

@@ -134,8 +134,8 @@ fn history(in_force: &[WatchedRule], events: &[(i64, Event)], until: i64) -> Vec
         effects.extend(engine.step(minute(now), Input::Tick));
     }
     let line = |t: Transition| {
-        let [at, onset] = [t.decided_at, t.onset].map(|at| at.since(minute(0)) / 60_000);
-        format!("{at} {} {}>{} {} since {onset}", t.rule.id, t.from, t.to, t.reason.key())
+        let [at, onset] = [t.decided_at, t.told.onset].map(|at| at.since(minute(0)) / 60_000);
+        format!("{at} {} {}>{} {} since {onset}", t.rule.id, t.told.from, t.told.to, t.reason.key())
     };
     transitions(effects).into_iter().map(line).collect()
 }
@@ -339,11 +339,14 @@ fn changed_deadlines_close_the_alert_and_begin_anew() {
     let changed = rule("station-no-data", Condition::NoData { target: of_station(), after_s });
     let changed = WatchedRule::new(Arc::new(changed), Subject::Station(station()));
     let closed = transitions(engine.step(minute(16), Input::RuleChange(rules(std::slice::from_ref(&changed)))));
-    assert_eq!((closed[0].alert, closed[0].reason, closed[0].to), (first.alert, Reason::RuleChanged, Level::Normal));
+    assert_eq!(
+        (closed[0].alert, closed[0].reason, closed[0].told.to),
+        (first.alert, Reason::RuleChanged, Level::Normal)
+    );
     assert_eq!(transitions(engine.step(minute(25), Input::Tick)), vec![]);
     let second = transitions(engine.step(minute(26), Input::Tick)).remove(0);
     assert_ne!(second.alert, first.alert, "no two alerts have the same name");
-    assert_eq!((second.onset, second.sequence), (minute(16), 1));
+    assert_eq!((second.told.onset, second.sequence), (minute(16), 1));
     let removed = transitions(engine.step(minute(27), Input::RuleChange(rules(&[]))));
     assert_eq!((removed[0].alert, removed[0].reason), (second.alert, Reason::RuleRemoved));
     engine.step(minute(28), Input::RuleChange(rules(&[changed])));
@@ -441,12 +444,12 @@ proptest! {
             if sequence == 0 {
                 prop_assert!(seen.insert(transition.alert), "a name was used twice");
             }
-            prop_assert_eq!((transition.alert, transition.from, transition.sequence), (id, level, sequence + 1));
-            prop_assert!(transition.from < transition.to || transition.to == Level::Normal);
-            if transition.to == Level::Normal {
+            prop_assert_eq!((transition.alert, transition.told.from, transition.sequence), (id, level, sequence + 1));
+            prop_assert!(transition.told.from < transition.told.to || transition.told.to == Level::Normal);
+            if transition.told.to == Level::Normal {
                 open.remove(&key);
             } else {
-                open.insert(key, (id, transition.to, transition.sequence));
+                open.insert(key, (id, transition.told.to, transition.sequence));
             }
         }
     }
@@ -469,7 +472,7 @@ proptest! {
                 Event::Offline => offline = offline.or(Some(*at)),
                 Event::Kept(_) | Event::Restart(_) | Event::Source(_) => {}
             }
-            level = transitions(effects).last().map_or(level, |transition| transition.to);
+            level = transitions(effects).last().map_or(level, |transition| transition.told.to);
             let expected = offline.is_some() || 15 <= at - last;
             prop_assert_eq!(level != Level::Normal, expected, "at minute {}", at);
         }

@@ -4,7 +4,7 @@ use super::*;
 
 /// Whether the onset of the first alert in some effects may have been earlier.
 fn at_latest(effects: Vec<Effect>) -> Option<bool> {
-    transitions(effects).first().map(|transition| transition.onset_at_latest)
+    transitions(effects).first().map(|transition| transition.told.onset_at_latest)
 }
 
 fn suspect(engine: &mut Engine, minutes: i64, value: f64) -> Vec<Effect> {

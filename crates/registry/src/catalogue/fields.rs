@@ -107,9 +107,7 @@ impl<'s, 'i> Fields<'s, 'i> {
 
     /// A field that must be there.
     pub(crate) fn required<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
-        if !self.has(key) {
-            self.missing(key);
-        }
+        self.need(key);
         self.optional(key)
     }
 
@@ -125,9 +123,7 @@ impl<'s, 'i> Fields<'s, 'i> {
     }
 
     pub(crate) fn required_instant(&mut self, key: &'static str) -> Option<UtcMillis> {
-        if !self.has(key) {
-            self.missing(key);
-        }
+        self.need(key);
         self.instant(key)
     }
 
@@ -139,9 +135,7 @@ impl<'s, 'i> Fields<'s, 'i> {
 
     /// The tables of an array inside this one.
     pub(crate) fn tables(&mut self, key: &'static str) -> Option<Vec<Self>> {
-        if !self.has(key) {
-            self.missing(key);
-        }
+        self.need(key);
         let (place, value) = self.take(key)?;
         let DeValue::Array(array) = value.into_inner() else {
             self.errors.add(&place, "not_an_array", &[("name", &key)]);
@@ -171,8 +165,11 @@ impl<'s, 'i> Fields<'s, 'i> {
         self.lines.contains_key(key)
     }
 
-    pub(crate) fn missing(&mut self, key: &'static str) {
-        self.errors.add(&self.place, "missing_key", &[("kind", &self.kind), ("key", &key)]);
+    /// Reports a field that is neither there nor read.
+    pub(crate) fn need(&mut self, key: &'static str) {
+        if !self.has(key) {
+            self.errors.add(&self.place, "missing_key", &[("kind", &self.kind), ("key", &key)]);
+        }
     }
 
     /// Reports what nobody asked for and hands on the lines of the rest.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
+use bakau_model::UtcMillis;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -15,7 +16,7 @@ use super::{
     items::{DeploymentKey, Found, Item, Items, Kind},
     read,
 };
-use crate::snapshot::{DeploymentEntry, Route};
+use crate::snapshot::DeploymentEntry;
 
 /// Reads every item of every file.
 pub(crate) fn read(files: &[CatalogueFile], errors: &mut Errors) -> Found {
@@ -94,81 +95,62 @@ impl Reader {
                 errors.add(fields.place(), "duplicate", &values);
             }
         }
-        let Items {
-            cities,
-            agencies,
-            stations,
-            datastreams,
-            instruments,
-            deployments,
-            channels,
-            people,
-            notification_routes,
-            routes,
-            rules,
-            devices,
-        } = &mut self.found.items;
-        let added = match kind {
-            Kind::City => keep(cities, fields, errors, read::city, |city| city.id.clone()),
-            Kind::Agency => keep(agencies, fields, errors, read::agency, |agency| agency.id.clone()),
-            Kind::Station => keep(stations, fields, errors, read::station, |station| station.id.clone()),
-            Kind::Datastream => keep(datastreams, fields, errors, read::datastream, |entry| entry.id.clone()),
-            Kind::Instrument => keep(instruments, fields, errors, read::instrument, |instrument| instrument.id.clone()),
-            Kind::Deployment => keep_deployment(deployments, fields, errors),
-            Kind::Channel => keep(channels, fields, errors, read::channel, |channel| channel.id().clone()),
-            Kind::Person => keep(people, fields, errors, read::person, |person| person.id.clone()),
-            Kind::Notification => {
-                keep(notification_routes, fields, errors, read::notification, |entry| entry.id.clone())
-            }
-            Kind::Route => keep_route(routes, fields, errors),
-            Kind::Rule => keep(rules, fields, errors, read::rule, |rule| rule.id.clone()),
-            Kind::Device => keep(devices, fields, errors, read::device, |device| device.username.clone()),
-        };
-        if let (false, Some(id)) = (added, id) {
+        if let (None, Some(id)) = (keep(kind, &mut self.found.items, fields, errors), id) {
             self.found.broken.insert((kind, id));
         }
     }
 }
 
-fn keep<'s, 'i, K: Ord, T>(
-    items: &mut BTreeMap<K, Item<T>>,
-    mut fields: Fields<'s, 'i>,
-    errors: &mut Errors,
-    reader: impl Fn(&mut Fields<'s, 'i>) -> Option<T>,
-    key: impl Fn(&T) -> K,
-) -> bool {
+/// Adds an item to those of its kind; none where it cannot be read.
+fn keep(kind: Kind, items: &mut Items, mut fields: Fields<'_, '_>, errors: &mut Errors) -> Option<()> {
     let place = fields.place().clone();
-    let value = reader(&mut fields);
-    let lines = fields.finish(errors);
-    let Some(value) = value else { return false };
+    macro_rules! written {
+        ($read:ident) => {{
+            let value = read::$read(&mut fields);
+            let lines = fields.finish(errors);
+            Item::written(value?, place, lines)
+        }};
+    }
     // Of an id written twice, which is reported, either will do.
-    items.insert(key(&value), Item::written(value, place, lines));
-    true
+    macro_rules! insert {
+        ($map:ident, $read:ident, $($key:tt)+) => {{
+            let item = written!($read);
+            items.$map.insert(item.value.$($key)+.clone(), item);
+        }};
+    }
+    match kind {
+        Kind::City => insert!(cities, city, id),
+        Kind::Agency => insert!(agencies, agency, id),
+        Kind::Station => insert!(stations, station, id),
+        Kind::Datastream => insert!(datastreams, datastream, id),
+        Kind::Instrument => insert!(instruments, instrument, id),
+        Kind::Deployment => {
+            let value = read::deployment(&mut fields);
+            let lines = fields.finish(errors);
+            let (entry, from) = value?;
+            keep_deployment(&mut items.deployments, from, Item::written(entry, place, lines), errors);
+        }
+        Kind::Channel => insert!(channels, channel, id()),
+        Kind::Person => insert!(people, person, id),
+        Kind::Notification => insert!(notification_routes, notification, id),
+        Kind::Route => items.routes.push(written!(route)),
+        Kind::Rule => insert!(rules, rule, id),
+        Kind::Device => insert!(devices, device, username),
+    }
+    Some(())
 }
 
 fn keep_deployment(
     items: &mut BTreeMap<DeploymentKey, Item<DeploymentEntry>>,
-    mut fields: Fields<'_, '_>,
+    from: UtcMillis,
+    item: Item<DeploymentEntry>,
     errors: &mut Errors,
-) -> bool {
-    let place = fields.place().clone();
-    let value = read::deployment(&mut fields);
-    let lines = fields.finish(errors);
-    let Some((entry, from)) = value else { return false };
-    let key = (entry.datastream.clone(), from);
+) {
+    let key = (item.value.datastream.clone(), from);
     if let Some(first) = items.get(&key) {
-        errors.add(&place, "deployment_twice", &[("datastream", &key.0), ("from", &from), ("place", first.place())]);
-        return true;
+        let values: [(&'static str, &dyn Display); 3] =
+            [("datastream", &key.0), ("from", &from), ("place", first.place())];
+        return errors.add(item.place(), "deployment_twice", &values);
     }
-    items.insert(key, Item::written(entry, place, lines));
-    true
-}
-
-fn keep_route(items: &mut Vec<Item<Route>>, mut fields: Fields<'_, '_>, errors: &mut Errors) -> bool {
-    let place = fields.place().clone();
-    let value = read::route(&mut fields);
-    let lines = fields.finish(errors);
-    let Some(value) = value else { return false };
-    items.push(Item::written(value, place, lines));
-    true
+    items.insert(key, item);
 }

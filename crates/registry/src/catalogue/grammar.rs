@@ -69,7 +69,8 @@ pub(crate) fn is_host(text: &str) -> bool {
 }
 
 /// Whether a host is this machine.
-pub(crate) fn is_loopback_host(host: &str) -> bool {
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -15,7 +15,8 @@ mod set;
 
 pub use error::CatalogueError;
 pub(crate) use error::{Errors, messages};
-pub(crate) use items::{Found, Items, Kind, Merged};
+pub use grammar::is_loopback_host;
+pub(crate) use items::{Found, Item, Items, Kind, Merged};
 
 use crate::Snapshot;
 

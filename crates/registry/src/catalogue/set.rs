@@ -102,39 +102,33 @@ impl References<'_> {
 
     fn refer<T>(&self, item: &Item<T>, field: &str, kind: Kind, id: &str, errors: &mut Errors) {
         let is_broken = self.broken.is_some_and(|broken| broken.contains(&(kind, id.to_owned())));
-        if is_broken || self.exists(kind, id) {
-            return;
+        if let Some(near) = self.unknown(kind, id).filter(|_| !is_broken) {
+            errors.add(&item.at(field), "unknown_reference", &[("kind", &kind.key()), ("id", &id), ("near", &near)]);
         }
-        let near = self.near(kind, id);
-        errors.add(&item.at(field), "unknown_reference", &[("kind", &kind.key()), ("id", &id), ("near", &near)]);
     }
 
-    fn exists(&self, kind: Kind, id: &str) -> bool {
-        let items = self.items;
+    /// Where there is no such item, the nearest id as [`near`] has it.
+    fn unknown(&self, kind: Kind, id: &str) -> Option<String> {
+        macro_rules! look {
+            ($map:ident) => {
+                look!($map, self.items.$map.contains_key(id))
+            };
+            ($map:ident, $is_known:expr) => {
+                (!$is_known).then(|| near(id, self.items.$map.keys().map(|known| known.as_str())))
+            };
+        }
         match kind {
-            Kind::City => items.cities.contains_key(id),
-            Kind::Agency => items.agencies.contains_key(id),
-            Kind::Station => items.stations.contains_key(id),
-            Kind::Datastream => id.parse::<DatastreamName>().is_ok_and(|name| self.names.contains(&name)),
-            Kind::Instrument => items.instruments.contains_key(id),
-            Kind::Channel => items.channels.contains_key(id),
-            Kind::Person => items.people.contains_key(id),
+            Kind::City => look!(cities),
+            Kind::Agency => look!(agencies),
+            Kind::Station => look!(stations),
+            Kind::Datastream => {
+                look!(datastreams, id.parse::<DatastreamName>().is_ok_and(|name| self.names.contains(&name)))
+            }
+            Kind::Instrument => look!(instruments),
+            Kind::Channel => look!(channels),
+            Kind::Person => look!(people),
             // Nothing refers to these.
-            Kind::Deployment | Kind::Notification | Kind::Route | Kind::Rule | Kind::Device => true,
-        }
-    }
-
-    fn near(&self, kind: Kind, id: &str) -> String {
-        let items = self.items;
-        match kind {
-            Kind::City => near(id, items.cities.keys().map(|known| known.as_str())),
-            Kind::Agency => near(id, items.agencies.keys().map(|known| known.as_str())),
-            Kind::Station => near(id, items.stations.keys().map(|known| known.as_str())),
-            Kind::Datastream => near(id, items.datastreams.keys().map(|known| known.as_str())),
-            Kind::Instrument => near(id, items.instruments.keys().map(|known| known.as_str())),
-            Kind::Channel => near(id, items.channels.keys().map(|known| known.as_str())),
-            Kind::Person => near(id, items.people.keys().map(|known| known.as_str())),
-            Kind::Deployment | Kind::Notification | Kind::Route | Kind::Rule | Kind::Device => String::new(),
+            Kind::Deployment | Kind::Notification | Kind::Route | Kind::Rule | Kind::Device => None,
         }
     }
 }

@@ -97,6 +97,8 @@ pub enum Figures<'r> {
     Bands {
         /// Which way is bad.
         direction: Direction,
+        /// Seconds of event time a level must be crossed without a break before it is raised.
+        hold_s: u32,
         /// By level.
         bands: &'r PerLevel<Band>,
     },
@@ -114,6 +116,8 @@ pub enum Condition {
         target: DatastreamTarget,
         /// Which way is bad.
         direction: Direction,
+        /// Seconds of event time a level must be crossed without a break before it is raised.
+        hold_s: u32,
         /// Its levels.
         #[serde(flatten)]
         bands: PerLevel<Band>,
@@ -172,19 +176,12 @@ impl Condition {
     #[must_use]
     pub const fn figures(&self) -> Figures<'_> {
         match self {
-            Self::Threshold { direction, bands, .. } => Figures::Bands { direction: *direction, bands },
+            Self::Threshold { direction, hold_s, bands, .. } => {
+                Figures::Bands { direction: *direction, hold_s: *hold_s, bands }
+            }
             Self::NoData { after_s, .. } | Self::SourceDown { after_s, .. } | Self::StoreDown { after_s } => {
                 Figures::After(after_s)
             }
-        }
-    }
-
-    /// The thresholds of a level; none for *normal* and for conditions without thresholds.
-    #[must_use]
-    pub fn band(&self, level: Level) -> Option<Band> {
-        match self.figures() {
-            Figures::Bands { bands, .. } => bands.get(level).copied(),
-            Figures::After(_) => None,
         }
     }
 
@@ -197,11 +194,11 @@ impl Condition {
         }
     }
 
-    /// Which way is bad; none for conditions without thresholds.
+    /// Seconds a level must be crossed before it is raised; none for conditions without thresholds.
     #[must_use]
-    pub const fn direction(&self) -> Option<Direction> {
+    pub const fn hold_s(&self) -> Option<u32> {
         match self.figures() {
-            Figures::Bands { direction, .. } => Some(direction),
+            Figures::Bands { hold_s, .. } => Some(hold_s),
             Figures::After(_) => None,
         }
     }
@@ -217,9 +214,6 @@ pub struct Rule {
     pub name: Text,
     /// What it watches, and when a level holds.
     pub condition: Condition,
-    /// Seconds of event time a level must be crossed without a break before it is raised.
-    #[serde(default)]
-    pub hold_s: u32,
     /// Seconds between reminders of an open alert that nobody acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_s: Option<u32>,
@@ -257,9 +251,12 @@ impl Rule {
         }
     }
 
-    /// The thresholds of a level; *normal* has none.
+    /// The thresholds of a level; none for *normal* and for conditions without thresholds.
     #[must_use]
     pub fn band(&self, level: Level) -> Option<Band> {
-        self.condition.band(level)
+        match self.condition.figures() {
+            Figures::Bands { bands, .. } => bands.get(level).copied(),
+            Figures::After(_) => None,
+        }
     }
 }

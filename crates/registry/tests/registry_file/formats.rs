@@ -74,8 +74,9 @@ async fn a_rule_of_the_first_format_keeps_its_condition_and_what_it_watches() {
     old.execute_batch(include_str!("../old/registry-1.sql")).unwrap();
     for (id, target, condition) in FIRST_RULES {
         let text = r#"{"id":"x","en":"x"}"#;
+        let hold_s = if condition.contains("threshold") { 60 } else { 0 };
         let json = format!(
-            r#"{{"id":"{id}","name":{text},"target":{target},"condition":{condition},"hold_s":0,"source":{text},"channels":[]}}"#
+            r#"{{"id":"{id}","name":{text},"target":{target},"condition":{condition},"hold_s":{hold_s},"source":{text},"channels":[]}}"#
         );
         old.execute("INSERT INTO item VALUES ('rule', ?1, 0, ?2, 4)", [id, &json]).unwrap();
     }
@@ -90,7 +91,7 @@ async fn a_rule_of_the_first_format_keeps_its_condition_and_what_it_watches() {
         written(
             "parameter",
             "",
-            "parameter = \"ph\"\nkind = \"water\"\ndirection = \"above\"\nsiaga = { raise = 9.0, clear = 8.5 }",
+            "parameter = \"ph\"\nkind = \"water\"\ndirection = \"above\"\nhold_s = 60\nsiaga = { raise = 9.0, clear = 8.5 }",
         ),
         written("stations", "no_data", after),
         written("stations-of-kind", "no_data", &format!("kind = \"water\"\n{after}")),

@@ -116,7 +116,7 @@ async fn a_plan_shows_each_difference_and_the_audit_keeps_it_with_who_and_when()
     let changed = OXYGEN.replace("2.1", "1.8").replace("source = \"x\"", "source = \"y\"\nhold_s = 60");
     assert_eq!(
         apply(&registry, &changed, false).await,
-        "~ rule oxygen: siaga.low.raise 2.1 -> 1.8, hold_s 0 -> 60, source.en x -> y, source.id x -> y"
+        "~ rule oxygen: hold_s 0 -> 60, siaga.low.raise 2.1 -> 1.8, source.en x -> y, source.id x -> y"
     );
     let audit = registry.audit(10).await.unwrap();
     assert_eq!(audit.len(), 2);
@@ -372,6 +372,15 @@ waspada = { after_s = 900 }
 source = "x"
 
 [[rule]]
+id = "no-data-rain"
+name = "Diam"
+condition = "no_data"
+parameter = "rain"
+kind = "water"
+waspada = { after_s = 7200 }
+source = "x"
+
+[[rule]]
 id = "warm"
 name = "Panas"
 parameter = "air_temperature"
@@ -407,6 +416,7 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
     assert_eq!(snapshot.stations_of_rule(no_data), ["mlg-01".parse().unwrap()]);
     let changed = PEOPLE
         .replace("after_s = 900", "after_s = 600")
+        .replace("parameter = \"rain\"", "parameter = \"ph\"")
         .replace("clear = 36", "clear = 35")
         .replace("\"air_temperature\"\nkind", "\"dew_point\"\nkind")
         .replace("port = 465", "port = 587")
@@ -421,11 +431,12 @@ async fn people_rules_and_device_routes_are_read_back_as_written_and_changes_of_
          ~ notification siaga: min_level siaga -> awas\n\
          ~ route lora: time_zone Asia/Makassar -> Asia/Jayapura\n\
          ~ rule no-data: waspada 900 -> 600\n\
+         ~ rule no-data-rain: parameter rain -> ph\n\
          ~ rule warm: parameter air_temperature -> dew_point, waspada.high.clear 36.0 -> 35.0"
     );
     let audit = registry.audit(1).await.unwrap();
     assert_eq!((audit[0].revision, audit[0].at, audit[0].by.name()), (2, NOW, "sari"));
-    assert_eq!(audit[0].summary, "0 ditambah, 6 diubah, 0 dihapus");
+    assert_eq!(audit[0].summary, "0 ditambah, 7 diubah, 0 dihapus");
 }
 
 /// A rule of a kind of condition as a catalogue has it: every kind can be written.

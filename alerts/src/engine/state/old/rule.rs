@@ -1,84 +1,42 @@
-//! Rules as states of formats 1 to 4 hold them, in JSON.
+//! Rules as states of formats 1 to 5 hold them, in JSON.
 
-use bakau_model::{
-    ChannelId, DatastreamName, Direction, Parameter, PerLevel, RuleId, SourceName, StationId, StationKind, Text,
-};
-use bakau_registry::{Band, Condition, DatastreamTarget, NoDataTarget, Rule, StationTarget};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct OldRule {
-    id: RuleId,
-    name: Text,
-    target: OldTarget,
-    condition: OldCondition,
-    #[serde(default)]
-    hold_s: u32,
-    repeat_s: Option<u32>,
-    source: Text,
-    #[serde(default)]
-    channels: Vec<ChannelId>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum OldTarget {
-    Datastream(DatastreamName),
-    Parameter { parameter: Parameter, kind: Option<StationKind> },
-    Stations { kind: Option<StationKind> },
-    Station(StationId),
-    Sources(Option<SourceName>),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum OldCondition {
-    Threshold {
-        direction: Direction,
-        #[serde(flatten)]
-        bands: PerLevel<Band>,
-    },
-    #[serde(rename = "silence")]
-    NoData(PerLevel<u32>),
-    SourceDown(PerLevel<u32>),
-}
+use bakau_registry::Rule;
+use serde_json::{Map, Value, json};
 
 /// The rule; none where nothing of the kind was ever written.
 pub(super) fn read(json: &str) -> Option<Rule> {
-    let OldRule { id, name, target, condition, hold_s, repeat_s, source, channels } =
-        serde_json::from_str(json).ok()?;
-    let condition = renew(target, condition)?;
-    Some(Rule { id, name, condition, hold_s, repeat_s, source, channels })
-}
-
-fn renew(target: OldTarget, condition: OldCondition) -> Option<Condition> {
-    use DatastreamTarget::{Datastream, Parameter};
-    let target = match target {
-        OldTarget::Datastream(name) => NoDataTarget::Datastreams(Datastream(name)),
-        OldTarget::Parameter { parameter, kind } => NoDataTarget::Datastreams(Parameter { parameter, kind }),
-        OldTarget::Stations { kind } => NoDataTarget::Stations(StationTarget::Stations { kind }),
-        OldTarget::Station(station) => NoDataTarget::Stations(StationTarget::Station(station)),
-        OldTarget::Sources(source) => {
-            let OldCondition::SourceDown(after_s) = condition else { return None };
-            let is_store = source.as_ref().is_some_and(|name| name.as_str() == "store");
-            return Some(if is_store {
-                Condition::StoreDown { after_s }
-            } else {
-                Condition::SourceDown { source, after_s }
-            });
+    let mut rule: Map<String, Value> = serde_json::from_str(json).ok()?;
+    let Value::Object(condition) = rule.remove("condition")? else { return None };
+    let (kind, mut figures) = condition.into_iter().next()?;
+    let members = figures.as_object_mut()?;
+    // Up to format 4, what a rule watches stood beside its condition; before that, no data was called silence.
+    let mut target = rule.remove("target");
+    let source = target.as_mut().and_then(|target| target.get_mut("sources")).map(Value::take);
+    let kind = match (kind.as_str(), source) {
+        ("source_down", Some(store)) if store == "store" => "store_down",
+        ("source_down", Some(source)) => {
+            members.insert("mqtt_source".to_owned(), source);
+            "source_down"
+        }
+        ("source_down", None) if target.is_some() => return None,
+        (kind, _) => {
+            members.extend(target.map(|target| ("target".to_owned(), target)));
+            if kind == "silence" { "no_data" } else { kind }
         }
     };
-    match (condition, target) {
-        (OldCondition::Threshold { direction, bands }, NoDataTarget::Datastreams(target)) => {
-            Some(Condition::Threshold { target, direction, bands })
-        }
-        (OldCondition::NoData(after_s), target) => Some(Condition::NoData { target, after_s }),
-        (OldCondition::Threshold { .. }, NoDataTarget::Stations(_)) | (OldCondition::SourceDown(_), _) => None,
+    let hold_s = rule.remove("hold_s");
+    if kind == "threshold" {
+        members.insert("hold_s".to_owned(), hold_s.unwrap_or_else(|| 0.into()));
     }
+    rule.insert("condition".to_owned(), json!({ kind: figures }));
+    serde_json::from_value(rule.into()).ok()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use bakau_model::{PerLevel, SourceName, StationId, StationKind};
+    use bakau_registry::{Condition, NoDataTarget, StationTarget};
+
     use super::*;
     use crate::testing::do_rule;
 
@@ -111,5 +69,26 @@ pub(super) mod tests {
         assert_eq!(condition(r#"{"sources":"kota"}"#, down).unwrap(), Condition::SourceDown { source, after_s });
         assert_eq!(condition(r#"{"sources":"store"}"#, down).unwrap(), Condition::StoreDown { after_s });
         assert_eq!(condition(r#"{"station":"a"}"#, down), None, "nobody could write that");
+    }
+
+    #[test]
+    fn a_rule_of_format_5_keeps_how_long_a_threshold_must_be_crossed() {
+        let threshold = r#""target":{"datastream":"prb-bjbr-01/do"},"direction":"below""#;
+        let (target, rest) = (r#""target":{"datastream":"prb-bjbr-01/do"},"condition""#, r#""direction":"below""#);
+        let of_5 = DO_LOW.replace(target, r#""condition""#).replace(rest, threshold);
+        assert_eq!(read(&of_5).unwrap(), do_rule(600));
+        let after_s = PerLevel { waspada: Some(60), siaga: None, awas: None };
+        for (condition, read_as) in [
+            (r#"{"no_data":{"target":{"stations":{}},"waspada":60}}"#, {
+                let target = NoDataTarget::Stations(StationTarget::Stations { kind: None });
+                Condition::NoData { target, after_s }
+            }),
+            (r#"{"source_down":{"waspada":60}}"#, Condition::SourceDown { source: None, after_s }),
+            (r#"{"store_down":{"waspada":60}}"#, Condition::StoreDown { after_s }),
+        ] {
+            let text = r#"{"id":"x","en":"x"}"#;
+            let json = format!(r#"{{"id":"r","name":{text},"condition":{condition},"hold_s":0,"source":{text}}}"#);
+            assert_eq!(read(&json).unwrap().condition, read_as);
+        }
     }
 }

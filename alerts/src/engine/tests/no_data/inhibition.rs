@@ -194,7 +194,7 @@ proptest! {
                 Event::Missing(_) => heard = true,
                 Event::Offline | Event::Online | Event::Kept(_) | Event::Restart(_) => {}
             }
-            let raised = transitions(effects).into_iter().any(|t| t.from < t.to && t.rule.id.as_str() == "station-no-data");
+            let raised = transitions(effects).into_iter().any(|t| t.told.from < t.told.to && t.rule.id.as_str() == "station-no-data");
             prop_assert!(!(raised && is_down && heard), "at minute {}", at);
         }
     }

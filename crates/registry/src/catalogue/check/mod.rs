@@ -34,7 +34,7 @@ const MAX_LIST: usize = 100;
 /// Parameters whose values mean nothing without a vertical datum.
 const LEVEL_PARAMETERS: &[&str] = &["water_level"];
 
-type Values<'a, const N: usize> = [(&'static str, &'a dyn Display); N];
+pub(crate) type Values<'a, const N: usize> = [(&'static str, &'a dyn Display); N];
 
 pub(crate) fn area_code(fields: &mut Fields<'_, '_>, code: Option<&str>) {
     if let Some(code) = code.filter(|code| !is_area_code(code)) {
@@ -153,12 +153,6 @@ pub(crate) fn within(fields: &mut Fields<'_, '_>, field: &str, value: Option<f64
     if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
         let values: Values<'_, 4> = [("key", &field), ("value", &value), ("min", &min), ("max", &max)];
         fields.error_at(field, "range", &values);
-    }
-}
-
-pub(crate) fn finite(fields: &mut Fields<'_, '_>, field: &str, value: Option<f64>) {
-    if value.is_some_and(|value| !value.is_finite()) {
-        fields.error_at(field, "not_finite", &[("key", &field)]);
     }
 }
 

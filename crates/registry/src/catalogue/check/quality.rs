@@ -2,7 +2,7 @@
 
 use bakau_model::{DatastreamName, FlatLine, QualityLimits, Range, Step};
 
-use super::{Values, finite};
+use super::Values;
 use crate::{catalogue::fields::Fields, parameters};
 
 /// Checks the limits that would be in force: those of the parameter, where known, overridden by the datastream's own.
@@ -67,8 +67,9 @@ pub(crate) fn counter(
 
 fn range(fields: &mut Fields<'_, '_>, field: &'static str, range: Option<Range>) {
     let Some(Range { min, max }) = range else { return };
-    finite(fields, field, Some(min));
-    finite(fields, field, Some(max));
+    if !min.is_finite() || !max.is_finite() {
+        fields.error_at(field, "not_finite", &[("key", &field)]);
+    }
     if max <= min {
         fields.error_at(field, "range_order", &[("key", &field), ("min", &min), ("max", &max)]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bakau_model::{DeclaredCode, GasReference, Parameter, StationId, Unit};
 
 use crate::{
-    catalogue::{check, check::Paths, fields::Fields, grammar::misspelling},
+    catalogue::{check, check::Paths, fields::Fields},
     snapshot::{
         DeviceMapping, Format, FormatName, JsonMapping, JsonValue, Route, StatusMapping, TimeFormat, ValueMapping,
     },
@@ -38,19 +38,13 @@ const fn names_device(format: &Format) -> bool {
 /// Reads the table that has the name of the format.
 fn format(fields: &mut Fields<'_, '_>, name: &str) -> Option<Format> {
     let Some(known) = FormatName::from_key(name) else {
-        let near =
-            misspelling(name, Format::NAMES.into_iter()).map_or_else(String::new, |near| format!(" ('{near}'?)"));
-        fields.error_at(
-            "format",
-            "route_format",
-            &[("value", &name), ("known", &Format::NAMES.join(", ")), ("near", &near)],
-        );
+        let near = check::near(name, Format::NAMES.into_iter());
+        let values: check::Values<'_, 3> = [("value", &name), ("known", &Format::NAMES.join(", ")), ("near", &near)];
+        fields.error_at("format", "route_format", &values);
         Format::NAMES.into_iter().for_each(|table| fields.pass(table));
         return None;
     };
-    if !fields.has(known.key()) {
-        fields.missing(known.key());
-    }
+    fields.need(known.key());
     let mut table = fields.table(known.key())?;
     let format = match known {
         FormatName::Json => json(&mut table).map(|json| Format::Json { json }),

@@ -1,7 +1,5 @@
 //! Rules.
 
-use std::fmt::Display;
-
 use bakau_model::{
     ConditionKind, DAY_S, DatastreamName, Level, Parameter, PerLevel, SourceName, StationId, StationKind,
 };
@@ -24,7 +22,7 @@ const KEYS: [&str; 7] = ["datastream", "parameter", "direction", "hold_s", "stat
 const fn keys(kind: ConditionKind) -> &'static [&'static str] {
     match kind {
         ConditionKind::Threshold => &["datastream", "parameter", "direction", "hold_s", "kind"],
-        ConditionKind::NoData => &["station", "kind"],
+        ConditionKind::NoData => &["datastream", "parameter", "station", "kind"],
         ConditionKind::SourceDown => &["mqtt_source"],
         ConditionKind::StoreDown => &[],
     }
@@ -36,14 +34,12 @@ pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     let kind = written.as_deref().map_or(Some(ConditionKind::Threshold), ConditionKind::from_key);
     if let (Some(written), None) = (&written, kind) {
         let [kinds @ .., last] = ConditionKind::KEYS;
-        let values: [(&'static str, &dyn Display); 3] =
-            [("value", written), ("kinds", &kinds.join(", ")), ("last", &last)];
+        let values: check::Values<'_, 3> = [("value", written), ("kinds", &kinds.join(", ")), ("last", &last)];
         fields.error_at("condition", "rule_condition", &values);
     }
-    let (hold_s, repeat_s) = (fields.optional::<u32>("hold_s"), fields.optional::<u32>("repeat_s"));
+    let repeat_s = fields.optional::<u32>("repeat_s");
     let (source, channels) = (fields.required("source"), fields.optional::<Vec<_>>("channels"));
     check::both(fields, "source", source.as_ref());
-    check::within(fields, "hold_s", hold_s.map(f64::from), 0.0, f64::from(check::MAX_HOLD_S));
     check::within(fields, "repeat_s", repeat_s.map(f64::from), MIN_REPEAT_S, MAX_REPEAT_S);
     check::list(fields, "channels", channels.as_ref().map_or(0, Vec::len));
     let condition = condition(fields, kind);
@@ -55,23 +51,23 @@ pub(crate) fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
         id: id?,
         name: name?,
         condition: condition?,
-        hold_s: hold_s.unwrap_or(0),
         repeat_s,
         source: source?,
         channels: channels.unwrap_or_default(),
     })
 }
 
-/// What rules can be about. Every key is read, whatever the condition, so that a misplaced one is named as such.
-struct Targets {
+/// What only some conditions have. Every key is read, whatever the condition, so that a misplaced one is named as such.
+struct Special {
     datastream: Option<DatastreamName>,
     parameter: Option<Parameter>,
     station: Option<StationId>,
     kind: Option<StationKind>,
     mqtt_source: Option<SourceName>,
+    hold_s: Option<u32>,
 }
 
-impl Targets {
+impl Special {
     fn read(fields: &mut Fields<'_, '_>) -> Self {
         Self {
             datastream: fields.optional("datastream"),
@@ -79,6 +75,7 @@ impl Targets {
             station: fields.optional("station"),
             kind: fields.optional("kind"),
             mqtt_source: fields.optional("mqtt_source"),
+            hold_s: fields.optional("hold_s"),
         }
     }
 
@@ -93,30 +90,38 @@ impl Targets {
         self.datastream.map(DatastreamTarget::Datastream).or_else(of_parameter)
     }
 
-    fn stations(self, fields: &mut Fields<'_, '_>) -> StationTarget {
-        if fields.is_written("station") && fields.is_written("kind") {
-            fields.error_at("kind", "rule_station_or_kind", &[]);
+    /// Datastreams where they are named, stations otherwise.
+    fn without_data(self, fields: &mut Fields<'_, '_>) -> Option<NoDataTarget> {
+        let named = ["datastream", "parameter", "kind"].into_iter().find(|key| fields.is_written(key));
+        if let Some(key) = named.filter(|_| fields.is_written("station")) {
+            fields.error_at(key, "rule_station_alone", &[("key", &key)]);
         }
-        self.station.map_or(StationTarget::Stations { kind: self.kind }, StationTarget::Station)
+        if matches!(named, Some("datastream" | "parameter")) {
+            return self.datastreams(fields).map(NoDataTarget::Datastreams);
+        }
+        let stations = self.station.map_or(StationTarget::Stations { kind: self.kind }, StationTarget::Station);
+        Some(NoDataTarget::Stations(stations))
     }
 }
 
 fn condition(fields: &mut Fields<'_, '_>, kind: Option<ConditionKind>) -> Option<Condition> {
-    let targets = Targets::read(fields);
+    let special = Special::read(fields);
+    let hold_s = special.hold_s.unwrap_or(0);
+    check::within(fields, "hold_s", Some(f64::from(hold_s)), 0.0, f64::from(check::MAX_HOLD_S));
     match kind {
         Some(ConditionKind::Threshold) => {
-            let target = targets.datastreams(fields);
+            let target = special.datastreams(fields);
             let direction = fields.required::<Direction>("direction");
             let bands = PerLevel::from_fn(|level| band(fields, level.key(), direction));
             check::bands(fields, direction, &bands);
-            Some(Condition::Threshold { target: target?, direction: direction?, bands })
+            Some(Condition::Threshold { target: target?, direction: direction?, hold_s, bands })
         }
         Some(ConditionKind::NoData) => {
-            let target = NoDataTarget::Stations(targets.stations(fields));
-            Some(Condition::NoData { target, after_s: after(fields) })
+            let (target, after_s) = (special.without_data(fields), after(fields));
+            Some(Condition::NoData { target: target?, after_s })
         }
         Some(ConditionKind::SourceDown) => {
-            Some(Condition::SourceDown { source: targets.mqtt_source, after_s: after(fields) })
+            Some(Condition::SourceDown { source: special.mqtt_source, after_s: after(fields) })
         }
         Some(ConditionKind::StoreDown) => Some(Condition::StoreDown { after_s: after(fields) }),
         None => {
@@ -147,9 +152,7 @@ fn band(fields: &mut Fields<'_, '_>, level: &'static str, direction: Option<Dire
         }
         Some(Direction::Outside) => {
             let [low, high] = ["low", "high"].map(|side| {
-                if !table.has(side) {
-                    table.missing(side);
-                }
+                table.need(side);
                 let mut inner = table.table(side)?;
                 let found = threshold(&mut inner);
                 inner.finish(&mut table.errors);
