@@ -112,27 +112,13 @@ crate::words! {
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     pub serde enum NotificationState {
         /// Still to be sent, or to be tried again.
-        Pending => "pending",
+        Pending = 0 => "pending",
         /// The receiver took it.
-        Sent => "sent",
+        Sent = 1 => "sent",
         /// Given up after the last attempt, or refused for good.
-        Failed => "failed",
+        Failed = 2 => "failed",
         /// Not sent on purpose, such as under a mute.
-        Cancelled => "cancelled",
-    }
-}
-
-impl NotificationState {
-    /// The code as stored.
-    #[must_use]
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    /// The state of a stored code.
-    #[must_use]
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
+        Cancelled = 3 => "cancelled",
     }
 }
 

@@ -1,13 +1,12 @@
 //! Batches: what one commit of the spool hands on to the store and to the alert engine.
 
-use std::fmt;
-
+use derive_more::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::{Observation, SourceName, StationStatus};
 
 /// Position of a batch in the spool: 1 for the first, without gaps; 0 means "nothing yet".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Display, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(u64);
 
@@ -25,12 +24,6 @@ impl Seq {
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
-    }
-}
-
-impl fmt::Display for Seq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{SourceName, UtcMillis};
 
-/// MQTT quality of service of a delivery.
+/// MQTT quality of service of a delivery; the number is that of MQTT and of stored envelopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Qos {
     /// QoS 0.
-    AtMostOnce,
+    AtMostOnce = 0,
     /// QoS 1.
-    AtLeastOnce,
+    AtLeastOnce = 1,
     /// QoS 2.
-    ExactlyOnce,
+    ExactlyOnce = 2,
 }
 
 /// One MQTT message as it arrived; kept in the spool as it is.

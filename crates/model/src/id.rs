@@ -1,6 +1,6 @@
 //! Identifiers: text ids people write, and the immutable integers things are stored under.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -24,10 +24,27 @@ fn check_part(kind: &'static str, part: &str, given: &str, hint: &'static str) -
     Ok(())
 }
 
-macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+/// Writes a type to serde as the text that it shows, and reads it as it reads texts.
+macro_rules! as_text {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+macro_rules! text_ids {
+    ($($(#[$doc:meta])* $name:ident => $kind:literal,)+) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, derive_more::Display)]
         #[cfg_attr(
             feature = "schema",
             derive(utoipa::ToSchema),
@@ -52,12 +69,6 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -71,76 +82,49 @@ macro_rules! text_id {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::new(&text).map_err(serde::de::Error::custom)
-            }
-        }
-    };
+        as_text!($name);
+    )+};
 }
 
-text_id!(
+text_ids! {
     /// A city; its Kemendagri area code is an attribute of it.
-    CityId,
-    "city id"
-);
-text_id!(
+    CityId => "city id",
     /// An agency (OPD) that owns stations.
-    AgencyId,
-    "agency id"
-);
-text_id!(
+    AgencyId => "agency id",
     /// A place that measures.
-    StationId,
-    "station id"
-);
-text_id!(
+    StationId => "station id",
+    /// The code of a parameter, such as `pm25`, `do` or `water_level`.
+    ///
+    /// ```
+    /// use bakau_model::Parameter;
+    ///
+    /// assert_eq!(Parameter::new("pm25")?.as_str(), "pm25");
+    /// assert!(Parameter::new("PM2.5").is_err());
+    /// # Ok::<(), bakau_model::InvalidId>(())
+    /// ```
+    Parameter => "parameter code",
     /// A physical instrument: make, model, serial number.
-    InstrumentId,
-    "instrument id"
-);
-text_id!(
+    InstrumentId => "instrument id",
     /// A rule that turns topics into stations and formats.
-    RouteId,
-    "route id"
-);
-text_id!(
+    RouteId => "route id",
     /// A condition that raises alerts.
-    RuleId,
-    "rule id"
-);
-text_id!(
+    RuleId => "rule id",
     /// A way to reach people or programs: mail, Telegram, webhook.
-    ChannelId,
-    "channel id"
-);
-text_id!(
+    ChannelId => "channel id",
     /// A receiver of notifications: a person, or a group chat.
-    PersonId,
-    "person id"
-);
-text_id!(
+    PersonId => "person id",
     /// Which alerts go to which people by which channels.
-    NotificationRouteId,
-    "notification id"
-);
-text_id!(
+    NotificationRouteId => "notification id",
     /// Where messages come in: one embedded broker or one external broker each.
-    SourceName,
-    "source name"
-);
+    SourceName => "source name",
+}
 
-macro_rules! number_id {
-    ($(#[$doc:meta])* $name:ident) => {
+macro_rules! number_ids {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, derive_more::Display,
+        )]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(transparent)]
         pub struct $name(u32);
@@ -158,23 +142,15 @@ macro_rules! number_id {
                 self.0
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
+    )+};
 }
 
-number_id!(
+number_ids! {
     /// The immutable integer a datastream is stored under; never reused, independent of its name.
-    DatastreamId
-);
-number_id!(
+    DatastreamId;
     /// Which instrument served a datastream from when to when; 0 means no deployment is on record.
-    DeploymentId
-);
+    DeploymentId;
+}
 
 /// The text name of a datastream: `station/parameter` or `station/parameter@qualifier`.
 ///
@@ -185,7 +161,8 @@ number_id!(
 /// assert_eq!(name.parameter(), "do");
 /// assert_eq!(name.qualifier(), Some("150cm"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, derive_more::Display)]
+#[display("{text}")]
 pub struct DatastreamName {
     text: Arc<str>,
     slash: usize,
@@ -249,24 +226,7 @@ impl FromStr for DatastreamName {
     }
 }
 
-impl fmt::Display for DatastreamName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Serialize for DatastreamName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for DatastreamName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+as_text!(DatastreamName);
 
 #[cfg(feature = "schema")]
 impl utoipa::PartialSchema for DatastreamName {

@@ -1,7 +1,6 @@
 //! The two ledgers: outcomes of every message and every reading, by minute and source.
 
-use std::ops::AddAssign;
-
+use derive_more::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::{SourceName, UtcMillis};
@@ -19,7 +18,7 @@ pub struct LedgerKey {
 /// `received = decoded + quarantined + unrouted + denied + ignored_retained + ignored_duplicate`.
 ///
 /// `received` is counted on arrival, each outcome where it is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MessageLedger {
     /// Messages that arrived.
@@ -56,22 +55,9 @@ impl MessageLedger {
     }
 }
 
-impl AddAssign for MessageLedger {
-    fn add_assign(&mut self, other: Self) {
-        self.received += other.received;
-        self.decoded += other.decoded;
-        self.quarantined += other.quarantined;
-        self.unrouted += other.unrouted;
-        self.denied += other.denied;
-        self.ignored_retained += other.ignored_retained;
-        self.ignored_duplicate += other.ignored_duplicate;
-        self.lost_in_broker += other.lost_in_broker;
-    }
-}
-
 /// Outcomes of readings. Balanced when
 /// `decoded = stored + duplicate + corrected + ignored_missing + quarantined + waiting`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ReadingLedger {
     /// Readings found in decoded messages.
@@ -96,17 +82,5 @@ impl ReadingLedger {
     pub const fn balances(&self) -> bool {
         self.decoded
             == self.stored + self.duplicate + self.corrected + self.ignored_missing + self.quarantined + self.waiting
-    }
-}
-
-impl AddAssign for ReadingLedger {
-    fn add_assign(&mut self, other: Self) {
-        self.decoded += other.decoded;
-        self.stored += other.stored;
-        self.duplicate += other.duplicate;
-        self.corrected += other.corrected;
-        self.ignored_missing += other.ignored_missing;
-        self.quarantined += other.quarantined;
-        self.waiting += other.waiting;
     }
 }

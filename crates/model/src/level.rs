@@ -1,7 +1,8 @@
 //! Alert levels, by word and never by bare number.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
+use derive_more::Display;
 use serde::{Deserialize, Serialize};
 
 crate::words! {
@@ -9,9 +10,9 @@ crate::words! {
     ///
     /// Words follow BMKG practice. Numbers are never shown: "Siaga 1" is the lowest level in East Java and the highest in
     /// Jakarta.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Display, Serialize, Deserialize)]
+    #[display("{}", self.key())]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    #[repr(u8)]
     pub serde enum Level {
         /// Nothing crossed.
         #[default]
@@ -28,30 +29,6 @@ crate::words! {
 impl Level {
     /// The levels that an alert can be raised to, calm first.
     pub const RAISED: [Self; 3] = [Self::Waspada, Self::Siaga, Self::Awas];
-
-    /// The code as stored.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The level of a stored code.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Normal),
-            1 => Some(Self::Waspada),
-            2 => Some(Self::Siaga),
-            3 => Some(Self::Awas),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.key())
-    }
 }
 
 impl FromStr for Level {
@@ -66,18 +43,14 @@ impl FromStr for Level {
 #[serde(deny_unknown_fields)]
 pub struct PerLevel<T> {
     /// *Waspada*.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub waspada: Option<T>,
     /// *Siaga*.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub siaga: Option<T>,
     /// *Awas*.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub awas: Option<T>,
-}
-
-const fn none<T>() -> Option<T> {
-    None
 }
 
 impl<T> Default for PerLevel<T> {

@@ -45,14 +45,14 @@ pub use exact::Decimal;
 pub use gap::{is_gap, longest_joined_ms};
 pub use id::{
     AgencyId, ChannelId, CityId, DatastreamId, DatastreamName, DeploymentId, InstrumentId, InvalidId,
-    NotificationRouteId, PersonId, RouteId, RuleId, SourceName, StationId,
+    NotificationRouteId, Parameter, PersonId, RouteId, RuleId, SourceName, StationId,
 };
 pub use ledger::{LedgerKey, MessageLedger, ReadingLedger};
 pub use length::{LengthTooLong, RemainingLength};
 pub use level::{Level, PerLevel};
 pub use missing::{MissingCode, MissingCodes};
 pub use observation::{Flag, Observation, TimeSource};
-pub use parameter::{Parameter, ParameterInfo};
+pub use parameter::ParameterInfo;
 pub use principal::Principal;
 pub use quality::{Counter, FlatLine, QualityLimits, QualityTest, Range, Step, TestResults};
 pub use quarantine::QuarantineReason;

@@ -8,7 +8,6 @@ crate::words! {
     /// The clock that stamped `observed_at`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    #[repr(u8)]
     pub serde enum TimeSource {
         /// The device's own clock.
         Device = 0 => "device",
@@ -19,30 +18,18 @@ crate::words! {
     }
 }
 
-impl TimeSource {
-    /// The code as stored.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The time source of a stored code.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Device),
-            1 => Some(Self::Network),
-            2 => Some(Self::Server),
-            _ => None,
-        }
-    }
-}
-
 crate::words! {
     /// QARTOD quality flag of an observation (IOOS QARTOD flag scheme, codes 1, 2, 3, 4, 9).
+    ///
+    /// ```
+    /// use bakau_model::Flag;
+    ///
+    /// assert_eq!((Flag::Suspect.code(), Flag::Suspect.key()), (3, "suspect"));
+    /// assert_eq!(Flag::from_code(9), Some(Flag::Missing));
+    /// assert!(Flag::Suspect.is_usable() && !Flag::Fail.is_usable());
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    #[repr(u8)]
     pub serde enum Flag {
         /// 1: passed the tests.
         Good = 1 => "good",
@@ -58,33 +45,6 @@ crate::words! {
 }
 
 impl Flag {
-    /// The QARTOD code.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The flag of a QARTOD code.
-    ///
-    /// ```
-    /// use bakau_model::Flag;
-    ///
-    /// assert_eq!((Flag::Suspect.code(), Flag::Suspect.key()), (3, "suspect"));
-    /// assert_eq!(Flag::from_code(9), Some(Flag::Missing));
-    /// assert!(Flag::Suspect.is_usable() && !Flag::Fail.is_usable());
-    /// ```
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Good),
-            2 => Some(Self::NotEvaluated),
-            3 => Some(Self::Suspect),
-            4 => Some(Self::Fail),
-            9 => Some(Self::Missing),
-            _ => None,
-        }
-    }
-
     /// Whether charts, means and rules may use the value.
     #[must_use]
     pub const fn is_usable(self) -> bool {

@@ -24,11 +24,9 @@ pub struct Range {
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Beyond it the value is suspect.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub suspect: Option<f64>,
     /// Beyond it the value fails.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub fail: Option<f64>,
 }
@@ -41,11 +39,9 @@ pub struct FlatLine {
     /// Values that differ by no more than this count as the same, in the canonical unit.
     pub tolerance: f64,
     /// After so many seconds of event time the value is suspect.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub suspect_s: Option<u32>,
     /// After so many seconds of event time the value fails.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub fail_s: Option<u32>,
 }
@@ -67,23 +63,18 @@ pub struct Counter {
 #[serde(deny_unknown_fields)]
 pub struct QualityLimits {
     /// Gross range: outside it the value is physically impossible and fails.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub fail: Option<Range>,
     /// Gross range: outside it the value is implausible and suspect.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub suspect: Option<Range>,
     /// Spike: how far a value lies beyond both of its neighbours, in the canonical unit.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub spike: Option<Step>,
     /// Rate of change: distance from the value before, per minute of event time.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub rate_per_min: Option<Step>,
     /// Flat line.
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required))]
     pub flat_line: Option<FlatLine>,
     /// Where the values are readings of a counter; a property of the datastream, written beside its limits.
@@ -114,7 +105,6 @@ crate::words! {
     /// A test of quality control.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-    #[repr(u8)]
     pub serde enum QualityTest {
         /// The value is within physical and local limits.
         GrossRange = 0 => "gross_range",

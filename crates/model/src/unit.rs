@@ -3,14 +3,15 @@
 mod conversion;
 mod linear;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
+use derive_more::Display;
 use serde::{Deserialize, Serialize};
 
 pub use self::conversion::{Conversion, GasReference};
 
 /// A UCUM unit code, such as `mg/L`, `Cel` or `[ppb]`; dimensionless salinity is `{PSU}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Display, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String))]
 #[serde(transparent)]
 pub struct Unit(Arc<str>);
@@ -224,12 +225,6 @@ impl Unit {
 
 fn conversion(factor: i64, offset: i64, divisor: i64) -> Conversion {
     Conversion::new(i128::from(factor), i128::from(offset), i128::from(divisor))
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]

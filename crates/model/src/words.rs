@@ -3,6 +3,8 @@
 /// Declares an enum with the word of each member: one list for `ALL`, `KEYS`, `key` and `from_key`, and with `serde enum` for what
 /// serde writes and reads, too (`Serialize` or `Deserialize` must be derived then).
 ///
+/// Where every member has a code, too, the codes are those of databases, and `code` and `from_code` come with them.
+///
 /// The words are used in databases, the API, style sheets, metrics and message files: they are stable.
 ///
 /// ```
@@ -25,12 +27,41 @@ macro_rules! words {
     (
         $(#[$meta:meta])*
         $vis:vis serde enum $name:ident {
-            $($(#[$of:meta])* $member:ident $(= $code:literal)? => $word:tt),+ $(,)?
+            $($(#[$of:meta])* $member:ident = $code:literal => $word:tt),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[repr(u8)]
+        $vis enum $name {
+            $($(#[$of])* #[serde(rename = $word)] $member = $code),+
+        }
+        $crate::words!(@table $vis $name $($member $word)+);
+        impl $name {
+            /// The code as stored.
+            #[must_use]
+            $vis const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The one of a stored code.
+            #[must_use]
+            $vis const fn from_code(code: u8) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$member),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+    (
+        $(#[$meta:meta])*
+        $vis:vis serde enum $name:ident {
+            $($(#[$of:meta])* $member:ident => $word:tt),+ $(,)?
         }
     ) => {
         $(#[$meta])*
         $vis enum $name {
-            $($(#[$of])* #[serde(rename = $word)] $member $(= $code)?),+
+            $($(#[$of])* #[serde(rename = $word)] $member),+
         }
         $crate::words!(@table $vis $name $($member $word)+);
     };

@@ -45,7 +45,7 @@ fn measure(group: usize) -> Result<(), Box<dyn Error>> {
     }
     let append = per_message(start)?;
 
-    let mut window = DeliveryWindow::new();
+    let mut window = DeliveryWindow::default();
     let start = cpu_ns()?;
     for draft in drafts.iter().cycle().take(drafts.len() * rounds) {
         draft.envelopes.iter().for_each(|envelope| window.insert(envelope));

@@ -39,7 +39,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, seq: Seq, registry_revision: u64, envelo
         let has_publisher =
             envelope.client_id.is_some() || envelope.username.is_some() || envelope.content_type.is_some();
         out.push(
-            qos_code(envelope.qos)
+            envelope.qos as u8
                 | if envelope.dup { DUP } else { 0 }
                 | if envelope.retained { RETAINED } else { 0 }
                 | if has_publisher { PUBLISHER } else { 0 },
@@ -158,14 +158,6 @@ impl Decoder<'_> {
                 Ok(source)
             }
         }
-    }
-}
-
-const fn qos_code(qos: Qos) -> u8 {
-    match qos {
-        Qos::AtMostOnce => 0,
-        Qos::AtLeastOnce => 1,
-        Qos::ExactlyOnce => 2,
     }
 }
 

@@ -31,12 +31,6 @@ impl Default for DeliveryWindow {
 }
 
 impl DeliveryWindow {
-    /// An empty window.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self { key: RandomState::new(), capacity, arrivals: VecDeque::new(), counts: HashMap::default() }
     }
@@ -121,7 +115,7 @@ mod tests {
 
     #[test]
     fn exactly_the_last_65_535_messages_are_remembered() {
-        let mut window = DeliveryWindow::new();
+        let mut window = DeliveryWindow::default();
         (0..=65_535).for_each(|number| window.insert(&numbered(number)));
         assert!(!window.contains(&numbered(0)));
         assert!((1..=65_535).all(|number| window.contains(&numbered(number))));
@@ -139,7 +133,7 @@ mod tests {
 
     #[test]
     fn source_topic_and_payload_all_count_and_do_not_run_together() {
-        let mut window = DeliveryWindow::new();
+        let mut window = DeliveryWindow::default();
         window.insert(&envelope("a", "bc", b"d", 1));
         assert!(window.contains(&envelope("a", "bc", b"d", 99)), "the time of arrival does not count");
         for other in [("b", "bc", b"d"), ("a", "bd", b"d"), ("a", "bc", b"e")] {
