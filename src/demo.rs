@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     fill_history(&platform, plan, language, &stop).await?;
 
     platform.announce();
-    let demo = DemoConfig { broker, credentials, seed: arguments.seed, ..DemoConfig::default() };
+    let demo = DemoConfig { broker, credentials, seed: arguments.seed };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // The stations send DISCONNECT before the broker ends, as devices that are switched off do.
     let gone = CancellationToken::new();

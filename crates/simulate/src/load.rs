@@ -17,79 +17,62 @@ use std::{
 use bakau_model::UtcMillis;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::mqtt::{Effort, Login, Message, Next, PublishError, Source, Target, publish_all};
 
 /// Plan of a load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, SmartDefault)]
 pub struct LoadPlan {
     /// MQTT broker.
+    #[default(SocketAddr::from(([127, 0, 0, 1], 1883)))]
     pub broker: SocketAddr,
     /// Logins of the connections, used in turn; all anonymous where empty.
     pub logins: Vec<Login>,
     /// Connections; each serves every `connections`-th station.
+    #[default(1)]
     pub connections: u32,
     /// Messages sent and not yet acknowledged on each connection.
+    #[default(100)]
     pub window: usize,
     /// Messages per second of all connections together; `None` is as fast as they are acknowledged.
     pub rate: Option<f64>,
     /// Give up when nothing was acknowledged for this long.
+    #[default(Some(Duration::from_secs(120)))]
     pub patience: Option<Duration>,
     /// Content of the messages.
     pub content: LoadContent,
 }
 
 /// Content of the messages of a load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SmartDefault)]
 pub struct LoadContent {
     /// Messages altogether.
+    #[default(10_000)]
     pub messages: u64,
     /// Stations, at least one; message `n` is of station `n % stations`.
+    #[default(100)]
     pub stations: u32,
     /// Station ids are this and a number of six digits: `load-000017`.
+    #[default("load-".to_owned())]
     pub station_prefix: String,
     /// Topic with `{station}` in it.
+    #[default("bakau/{station}/data".to_owned())]
     pub topic: String,
     /// JSON keys of the two values.
+    #[default(["do".to_owned(), "ph".to_owned()])]
     pub keys: [String; 2],
     /// Time of the first message of each station.
+    #[default(UtcMillis::new(1_770_000_000_000))]
     pub start: UtcMillis,
     /// Milliseconds between two messages of a station.
+    #[default(1_000)]
     pub step_ms: i64,
     /// The first value of so many stations, the first ones, rises from 6.0 to 7.6 and falls again every six messages, in
     /// steps that quality control takes for real ones of oxygen; all others jump between 0 and 14.
     pub waving: u32,
-}
-
-impl Default for LoadPlan {
-    fn default() -> Self {
-        Self {
-            broker: SocketAddr::from(([127, 0, 0, 1], 1883)),
-            logins: Vec::new(),
-            connections: 1,
-            window: 100,
-            rate: None,
-            patience: Some(Duration::from_secs(120)),
-            content: LoadContent::default(),
-        }
-    }
-}
-
-impl Default for LoadContent {
-    fn default() -> Self {
-        Self {
-            messages: 10_000,
-            stations: 100,
-            station_prefix: "load-".to_owned(),
-            topic: "bakau/{station}/data".to_owned(),
-            keys: ["do".to_owned(), "ph".to_owned()],
-            start: UtcMillis::new(1_770_000_000_000),
-            step_ms: 1_000,
-            waving: 0,
-        }
-    }
 }
 
 /// Content of one message of a load.

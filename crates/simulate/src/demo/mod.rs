@@ -21,6 +21,11 @@ pub use history::{Gap, HistoryPlan, STEP, fill};
 pub use show::faults;
 pub use sites::{sites, topics};
 
+/// Time between two messages of a station: like many loggers, it measures faster while something happens.
+const CALM: Duration = Duration::from_secs(10);
+/// Time between two messages while a fault lasts.
+const EVENTFUL: Duration = Duration::from_secs(2);
+
 /// The device of one station.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -39,39 +44,8 @@ pub struct DemoConfig {
     pub broker: SocketAddr,
     /// One device per station; stations that are not simulated send nothing.
     pub credentials: Vec<Credentials>,
-    /// How often a station reports.
-    pub pace: Pace,
     /// Seed of everything random.
     pub seed: u64,
-    /// Faults of a station, counted from the start of the demo.
-    pub faults: fn(&str) -> Vec<Fault>,
-}
-
-impl Default for DemoConfig {
-    fn default() -> Self {
-        Self {
-            broker: SocketAddr::from(([127, 0, 0, 1], 1883)),
-            credentials: Vec::new(),
-            pace: Pace::default(),
-            seed: 1,
-            faults,
-        }
-    }
-}
-
-/// How often a station reports: like many loggers, it measures faster while something happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// Time between two messages.
-    pub calm: Duration,
-    /// Time between two messages while a fault lasts.
-    pub eventful: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { calm: Duration::from_secs(10), eventful: Duration::from_secs(2) }
-    }
 }
 
 /// Publishes until `stop` is cancelled, reconnecting for as long as it takes.
@@ -86,13 +60,11 @@ pub async fn run_demo(config: DemoConfig, clock: Arc<dyn Clock>, stop: Cancellat
     for (n, device) in (0..).zip(config.credentials) {
         let Some(index) = places.iter().position(|site| site.id == device.station) else { continue };
         let site = places.swap_remove(index);
-        let faults = (config.faults)(&device.station);
-        let station = Station { site, seed: config.seed, start, faults };
+        let station = Station { site, seed: config.seed, start, faults: faults(&device.station) };
         // Spread over the interval, so that pages move all the time.
-        let due = config.pace.calm * n / stations;
+        let due = CALM * n / stations;
         let will = station.site.wire.status(&device.station, false);
-        let mut beat =
-            Beat { station, clock: Arc::clone(&clock), pace: config.pace, due, last: None, is_online: false };
+        let mut beat = Beat { station, clock: Arc::clone(&clock), due, last: None, is_online: false };
         let login = Login { username: device.username, password: device.password };
         let client_id = format!("sim-{}", device.station);
         let target = Target { broker: config.broker, client_id, login: Some(login), will };
@@ -116,7 +88,6 @@ pub async fn run_demo(config: DemoConfig, clock: Arc<dyn Clock>, stop: Cancellat
 struct Beat {
     station: Station,
     clock: Arc<dyn Clock>,
-    pace: Pace,
     due: Duration,
     /// When it last said something: its rain gauge counts from there.
     last: Option<Duration>,
@@ -134,12 +105,12 @@ impl Beat {
 
     /// The beat after one: the next calm one, or an eventful one that comes before it.
     fn following(&self, beat: Duration) -> Duration {
-        let eventful = beat + self.pace.eventful.max(Duration::from_millis(1));
+        let eventful = beat + EVENTFUL;
         let is_eventful = |fault: &Fault| {
             let end = fault.from.saturating_add(fault.lasts);
             fault.from <= eventful && beat < end
         };
-        let calm = beat + self.pace.calm.max(Duration::from_millis(1));
+        let calm = beat + CALM;
         if self.station.faults.iter().any(is_eventful) { eventful } else { calm }
     }
 }
@@ -163,7 +134,7 @@ impl Source for Beat {
         while self.due <= elapsed {
             self.due = self.following(self.due);
         }
-        let window = self.last.map_or(self.pace.calm, |last| elapsed - last);
+        let window = self.last.map_or(CALM, |last| elapsed - last);
         let message = self.station.message(self.clock.now(), window);
         if message.is_some() {
             self.last = Some(elapsed);
@@ -186,7 +157,7 @@ mod tests {
         // Bakau's own JSON, with a last will.
         let site = sites().into_iter().find(|site| site.id == "prb-bjbr-01").unwrap();
         let station = Station { site, seed: 1, start: clock.now(), faults };
-        Beat { station, clock, pace: Pace::default(), due: Duration::from_secs(1), last: None, is_online: true }
+        Beat { station, clock, due: Duration::from_secs(1), last: None, is_online: true }
     }
 
     fn next(beat: &mut Beat, ms: u64) -> Next {

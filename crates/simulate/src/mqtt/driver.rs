@@ -8,6 +8,7 @@ use std::{
 
 use bakau_model::Backoff;
 use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -147,13 +148,15 @@ pub(super) async fn connect(target: &Target) -> Result<(OwnedReadHalf, OwnedWrit
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
     let mut out = BytesMut::new();
-    packet::connect(&mut out, target, KEEP_ALIVE_S);
+    packet::connect(&mut out, target, KEEP_ALIVE_S).map_err(|_| protocol_error("the login does not fit into MQTT"))?;
     writer.write_all(&out).await?;
     let mut input = BytesMut::with_capacity(4_096);
     loop {
         match packet::take(&mut input).map_err(|_| protocol_error("the answer is not MQTT"))? {
-            Some(packet::Answer::ConnAck { code: 0 }) => return Ok((reader, writer, input)),
-            Some(packet::Answer::ConnAck { code }) => return Err(refusal(code)),
+            Some(Packet::ConnAck(answer)) => match refusal(answer.code) {
+                None => return Ok((reader, writer, input)),
+                Some(refused) => return Err(refused),
+            },
             Some(_) => return Err(protocol_error("the first answer is no CONNACK").into()),
             None => {}
         }
@@ -172,16 +175,18 @@ async fn disconnect(reader: &mut OwnedReadHalf, writer: &mut OwnedWriteHalf) -> 
     Ok(())
 }
 
-/// What a CONNACK return code means (MQTT 3.1.1, section 3.2.2.3).
-fn refusal(code: u8) -> Failed {
-    match code {
-        1 => Failed::Refused("it does not speak MQTT 3.1.1"),
-        2 => Failed::Refused("it does not accept the client id"),
-        3 => Failed::Connection(io::Error::other("the broker says it is unavailable")),
-        4 => Failed::Refused("wrong user name or password"),
-        5 => Failed::Refused("not authorized"),
-        _ => Failed::Refused("unknown reason"),
-    }
+/// What a CONNACK return code means (MQTT 3.1.1, section 3.2.2.3), where it is a refusal.
+fn refusal(code: ConnectReturnCode) -> Option<Failed> {
+    Some(match code {
+        ConnectReturnCode::Success => return None,
+        ConnectReturnCode::RefusedProtocolVersion => Failed::Refused("it does not speak MQTT 3.1.1"),
+        ConnectReturnCode::BadClientId => Failed::Refused("it does not accept the client id"),
+        ConnectReturnCode::ServiceUnavailable => {
+            Failed::Connection(io::Error::other("the broker says it is unavailable"))
+        }
+        ConnectReturnCode::BadUserNamePassword => Failed::Refused("wrong user name or password"),
+        ConnectReturnCode::NotAuthorized => Failed::Refused("not authorized"),
+    })
 }
 
 /// Messages sent and not yet acknowledged, oldest first.
@@ -332,15 +337,15 @@ impl Sender<'_> {
     fn take_answers(&mut self, input: &mut BytesMut) -> Result<(), String> {
         loop {
             match packet::take(input) {
-                Ok(Some(packet::Answer::PubAck { id })) => {
-                    if let Some(number) = self.flight.remove(id) {
+                Ok(Some(Packet::PubAck(answer))) => {
+                    if let Some(number) = self.flight.remove(answer.pkid) {
                         self.progress = Instant::now();
                         self.source.acknowledged(number);
                     }
                 }
-                Ok(Some(packet::Answer::PingResp | packet::Answer::Other | packet::Answer::ConnAck { .. })) => {}
+                Ok(Some(_)) => {}
                 Ok(None) => return Ok(()),
-                Err(packet::Malformed) => return Err("the broker sent bytes that are not MQTT".to_owned()),
+                Err(_) => return Err("the broker sent bytes that are not MQTT".to_owned()),
             }
         }
     }

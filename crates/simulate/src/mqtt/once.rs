@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::Packet;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout_at},
@@ -48,10 +49,10 @@ pub async fn publish_once(target: &Target, message: &Message, wait: Duration) ->
     });
     let answer = loop {
         match packet::take(&mut input) {
-            Ok(Some(packet::Answer::PubAck { id: 1 })) => break Answer::Acknowledged,
+            Ok(Some(Packet::PubAck(answer))) if answer.pkid == 1 => break Answer::Acknowledged,
             Ok(Some(_)) => continue,
             Ok(None) => {}
-            Err(packet::Malformed) => break Answer::Closed,
+            Err(_) => break Answer::Closed,
         }
         match timeout_at(deadline, reader.read_buf(&mut input)).await {
             Err(_) => break Answer::Silent,

@@ -55,7 +55,6 @@ pub struct ReplayColumn {
     /// JSON key of its values.
     pub key: String,
     /// Unit (UCUM) of the file, for whoever reads the map; values are published as they are. Absent for a text column.
-    #[serde(default)]
     pub unit: Option<Unit>,
     /// Codes and words that mean "no value" in this column, besides those of the map.
     #[serde(default)]
