@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use plotters::style::{
-    FontDesc, FontFamily, FontStyle, RGBColor, TextStyle, register_font,
+    Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font,
     text_anchor::{HPos, Pos, VPos},
 };
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend, DrawingErrorKind};
+use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 
 use super::ChartError;
 
@@ -70,7 +70,8 @@ impl<B: DrawingBackend> Canvas<B> {
 
     pub(super) fn line(&mut self, spots: &[(f64, f64)], color: RGBColor, width: f64) -> Result<(), ChartError> {
         let spots: Vec<_> = spots.iter().map(|spot| self.spot(*spot)).collect();
-        let style = Stroke { color: opaque(color), width: (width * self.fine).round().max(1.0) as u32 };
+        let stroke_width = (width * self.fine).round().max(1.0) as u32;
+        let style = ShapeStyle { color: color.into(), filled: false, stroke_width };
         self.backend.draw_path(spots, &style).map_err(failed)
     }
 
@@ -87,19 +88,19 @@ impl<B: DrawingBackend> Canvas<B> {
 
     pub(super) fn fill(&mut self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Result<(), ChartError> {
         let (from, to) = (self.spot(from), self.spot(to));
-        self.backend.draw_rect(from, to, &opaque(color), true).map_err(failed)
+        self.backend.draw_rect(from, to, &color, true).map_err(failed)
     }
 
     /// A filled shape with these corners.
     pub(super) fn area(&mut self, corners: &[(f64, f64)], color: RGBColor) -> Result<(), ChartError> {
         let corners: Vec<_> = corners.iter().map(|spot| self.spot(*spot)).collect();
-        self.backend.fill_polygon(corners, &opaque(color)).map_err(failed)
+        self.backend.fill_polygon(corners, &color).map_err(failed)
     }
 
     pub(super) fn dot(&mut self, at: (f64, f64), radius: f64, color: RGBColor) -> Result<(), ChartError> {
         let radius = (radius * self.fine).round().max(1.0) as u32;
         let at = self.spot(at);
-        self.backend.draw_circle(at, radius, &opaque(color), true).map_err(failed)
+        self.backend.draw_circle(at, radius, &color, true).map_err(failed)
     }
 
     pub(super) fn text(&mut self, text: &str, at: (f64, f64), align: Align, look: Type) -> Result<(), ChartError> {
@@ -148,7 +149,7 @@ impl<B: DrawingBackend> Canvas<B> {
         let size = look.em * self.size_of_em * self.fine;
         let font = FontDesc::new(FontFamily::SansSerif, size, font_style(look.bold));
         let mut style = TextStyle::from(font);
-        style.color = opaque(look.color);
+        style.color = look.color.to_backend_color();
         style.pos(Pos::new(horizontal, VPos::Center))
     }
 }
@@ -157,27 +158,7 @@ const fn font_style(bold: bool) -> FontStyle {
     if bold { FontStyle::Bold } else { FontStyle::Normal }
 }
 
-fn opaque(RGBColor(r, g, b): RGBColor) -> BackendColor {
-    BackendColor { alpha: 1.0, rgb: (r, g, b) }
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn failed<E: std::error::Error + Send + Sync>(error: DrawingErrorKind<E>) -> ChartError {
     ChartError::Drawing(error.to_string())
-}
-
-#[derive(Clone, Copy)]
-struct Stroke {
-    color: BackendColor,
-    width: u32,
-}
-
-impl BackendStyle for Stroke {
-    fn color(&self) -> BackendColor {
-        self.color
-    }
-
-    fn stroke_width(&self) -> u32 {
-        self.width
-    }
 }

@@ -1,9 +1,6 @@
 //! From drawn pixels to a small PNG file.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-};
+use rustc_hash::FxHashMap;
 
 use super::ChartError;
 
@@ -28,30 +25,10 @@ pub(super) fn png(pixels: &[u32], width: u32, height: u32) -> Result<Vec<u8>, Ch
 
 type Color = [u8; 3];
 
-/// Places of colours; they are our own, so no key is chosen to collide.
-type ColorMap = HashMap<u32, usize, BuildHasherDefault<ColorHasher>>;
-
-/// Multiplies the colour with a large odd number.
-#[derive(Debug, Default)]
-struct ColorHasher(u64);
-
-impl Hasher for ColorHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
-    }
-
-    fn write_u32(&mut self, color: u32) {
-        self.0 = (self.0 << 8 ^ u64::from(color)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    }
-}
-
 /// The palette and the place in it of each pixel.
 fn index(pixels: &[u32]) -> (Vec<u8>, Vec<u8>) {
-    let mut known = ColorMap::default();
+    // The colours are our own, so no key is chosen to collide.
+    let mut known: FxHashMap<u32, usize> = FxHashMap::default();
     let mut colors: Vec<(u32, Color)> = Vec::new();
     // Long runs of one colour are the rule: look each up once.
     let runs: Vec<(usize, usize)> = pixels
