@@ -11,6 +11,7 @@ use bakau_ingest::{
 };
 use bakau_model::{DAY_MS, DeclaredCode, Missing, SourceName};
 use serde::Deserialize;
+use smart_default::SmartDefault;
 
 use crate::store::StoreSection;
 
@@ -23,9 +24,10 @@ const DEFAULT_ACCEPT_PAST_DAYS: u32 = 7;
 pub(crate) struct ConfigErrors(Vec<String>);
 
 /// The whole configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, SmartDefault)]
 pub(crate) struct Config {
     /// Folder of every file Bakau writes.
+    #[default(PathBuf::from("data"))]
     pub(crate) data: PathBuf,
     pub(crate) http: HttpConfig,
     pub(crate) broker: BrokerSection,
@@ -35,27 +37,25 @@ pub(crate) struct Config {
     pub(crate) alerts: AlertsSection,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, SmartDefault)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HttpConfig {
+    #[default(SocketAddr::from(([127, 0, 0, 1], 8080)))]
     pub(crate) listen: SocketAddr,
     /// Address people use, for links in messages.
     pub(crate) public_url: Option<String>,
     /// Whether current values and charts can be read without a token.
+    #[default(true)]
     pub(crate) open_read: bool,
 }
 
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None, open_read: true }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, SmartDefault)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BrokerSection {
+    #[default(true)]
     pub(crate) enabled: bool,
     /// Where devices connect without encryption; tokens can be read on the way.
+    #[default(SocketAddr::from(([127, 0, 0, 1], 1883)))]
     pub(crate) listen: SocketAddr,
     /// Where devices connect with TLS.
     pub(crate) tls_listen: Option<SocketAddr>,
@@ -68,26 +68,11 @@ pub(crate) struct BrokerSection {
     /// Codes and words that mean "no value" in everything devices send.
     missing: Vec<DeclaredCode>,
     /// Largest accepted payload.
+    #[default(1 << 20)]
     pub(crate) max_payload_bytes: usize,
     /// How old a measured time may be.
+    #[default(DEFAULT_ACCEPT_PAST_DAYS)]
     pub(crate) accept_past_days: u32,
-}
-
-impl Default for BrokerSection {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
-            tls_listen: None,
-            cert_file: None,
-            key_file: None,
-            allow_plaintext: false,
-            time_zone: None,
-            missing: Vec::new(),
-            max_payload_bytes: 1 << 20,
-            accept_past_days: DEFAULT_ACCEPT_PAST_DAYS,
-        }
-    }
 }
 
 impl BrokerSection {
@@ -103,7 +88,6 @@ pub(crate) struct SourceSection {
     pub(crate) name: SourceName,
     pub(crate) host: String,
     /// 1883, or 8883 with TLS, where not given.
-    #[serde(default)]
     port: Option<u16>,
     /// Version of MQTT: `5` or `3.1.1`.
     #[serde(default)]
@@ -112,23 +96,16 @@ pub(crate) struct SourceSection {
     #[serde(default)]
     pub(crate) tls: bool,
     /// The authorities to trust instead of those of the operating system.
-    #[serde(default)]
     ca_file: Option<PathBuf>,
     /// Certificate and key of this source, where the broker asks for one.
-    #[serde(default)]
     cert_file: Option<PathBuf>,
-    #[serde(default)]
     key_file: Option<PathBuf>,
     /// The name in the broker's certificate, where it is not `host`.
-    #[serde(default)]
     pub(crate) server_name: Option<String>,
     /// Stable, so that the broker keeps the session; `bakau-<name>` where not given.
-    #[serde(default)]
     client_id: Option<String>,
-    #[serde(default)]
     pub(crate) username: Option<String>,
     /// Name of the environment variable with the password.
-    #[serde(default)]
     pub(crate) password_env: Option<String>,
     pub(crate) topics: Vec<String>,
     /// Above the broker's own limit, so that the broker refuses first.
@@ -146,7 +123,6 @@ pub(crate) struct SourceSection {
     #[serde(default = "yes")]
     pub(crate) broker_counters: bool,
     /// IANA name of the zone in which its devices send local times without an offset.
-    #[serde(default)]
     pub(crate) time_zone: Option<String>,
     /// Codes and words that mean "no value" in everything its devices send.
     #[serde(default)]
@@ -196,44 +172,20 @@ fn accept_past_days() -> u32 {
     DEFAULT_ACCEPT_PAST_DAYS
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, SmartDefault)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SpoolSection {
     /// Bound of unconsumed data; beyond it nothing is acknowledged any more.
+    #[default(2 << 30)]
     pub(crate) max_bytes: u64,
 }
 
-impl Default for SpoolSection {
-    fn default() -> Self {
-        Self { max_bytes: 2 << 30 }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, SmartDefault)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AlertsSection {
     /// How late an observation may come and still count for live alerts and before history settles.
+    #[default(7_200)]
     pub(crate) lateness_s: u32,
-}
-
-impl Default for AlertsSection {
-    fn default() -> Self {
-        Self { lateness_s: 7_200 }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            data: PathBuf::from("data"),
-            http: HttpConfig::default(),
-            broker: BrokerSection::default(),
-            sources: Vec::new(),
-            spool: SpoolSection::default(),
-            store: StoreSection::default(),
-            alerts: AlertsSection::default(),
-        }
-    }
 }
 
 /// The sections, each read on its own so that one mistake does not hide the next.

@@ -10,7 +10,7 @@ use bakau_ingest::{
     client::{self, ClientConfig, Tls},
     tls,
 };
-use bakau_model::{Qos, Secret, SourceName};
+use bakau_model::{Secret, SourceName};
 use bakau_registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -127,9 +127,7 @@ fn client_config(section: &SourceSection, data: &Path) -> Result<ClientConfig> {
         username: section.username.clone(),
         password,
         topics: section.topics.clone(),
-        qos: Qos::AtLeastOnce,
         max_packet_bytes: section.max_packet_bytes,
-        keep_alive: Duration::from_secs(30),
         window: section.window,
         session_expiry: Duration::from_secs(u64::from(section.session_expiry_s)),
         broker_counters: section.broker_counters,

@@ -34,8 +34,11 @@ use session::{Ended, Session};
 /// How long a broker keeps the session, and with it what arrives, while Bakau is away.
 pub const DEFAULT_SESSION_EXPIRY: Duration = Duration::from_secs(30 * DAY_S as u64);
 
-/// Bytes a packet may have beyond a payload of 1 MiB at a broker that allows 2 MiB packets.
-pub(crate) const DEFAULT_MAX_PACKET_BYTES: usize = 2 * 1024 * 1024 + 64 * 1024;
+/// Interval of pings, unless the broker wants another.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Quality of service to subscribe with.
+pub(crate) const QOS: Qos = Qos::AtLeastOnce;
 
 bakau_model::words! {
     /// Version of MQTT.
@@ -88,12 +91,8 @@ pub struct ClientConfig {
     pub password: Option<Secret>,
     /// Topic filters to subscribe to; at least one.
     pub topics: Vec<String>,
-    /// Quality of service to subscribe with.
-    pub qos: Qos,
     /// Largest packet accepted, in bytes; above the broker's own limit, else one larger message blocks the session.
     pub max_packet_bytes: usize,
-    /// Interval of pings; at least one second.
-    pub keep_alive: Duration,
     /// Messages the broker may have waiting for our acknowledgement (its `max_inflight_messages`).
     pub window: u16,
     /// MQTT 5: how long the broker keeps the session while Bakau is away.
@@ -102,32 +101,6 @@ pub struct ClientConfig {
     pub broker_counters: bool,
     /// File that keeps subscriptions and losses across restarts; without it they are kept in memory only.
     pub memory: Option<PathBuf>,
-}
-
-impl ClientConfig {
-    /// A source with the usual limits: MQTT 5 without TLS, QoS 1, packets up to 2 MiB, a window of 1,000 messages, 30 s
-    /// keep-alive, a session kept for 30 days.
-    #[must_use]
-    pub fn new(name: SourceName, host: &str, port: u16, topics: Vec<String>) -> Self {
-        Self {
-            client_id: format!("bakau-{name}"),
-            name,
-            host: host.to_owned(),
-            port,
-            protocol: Protocol::default(),
-            tls: None,
-            username: None,
-            password: None,
-            topics,
-            qos: Qos::AtLeastOnce,
-            max_packet_bytes: DEFAULT_MAX_PACKET_BYTES,
-            keep_alive: Duration::from_secs(30),
-            window: 1_000,
-            session_expiry: DEFAULT_SESSION_EXPIRY,
-            broker_counters: true,
-            memory: None,
-        }
-    }
 }
 
 /// Runs the source until stopped: connects, receives, acknowledges what is durable, connects again.

@@ -21,6 +21,7 @@ use bakau_model::{
 };
 use bakau_registry::Snapshot;
 use bakau_spool::{BatchDraft, DeliveryWindow, ReadingCounts, Spool, SpoolError, SpoolErrorKind};
+use smart_default::SmartDefault;
 use tokio::sync::{mpsc::UnboundedSender, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -49,42 +50,32 @@ const CHORES: Duration = Duration::from_secs(1);
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Settings of the committer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, SmartDefault)]
 pub struct IngestConfig {
     /// How old a measured time may be at arrival, in milliseconds, by source; others use `default_accept_past_ms`.
     pub accept_past_ms: BTreeMap<SourceName, i64>,
     /// How old a measured time may be at arrival, in milliseconds, for sources without a window of their own.
+    #[default(7 * DAY_MS)]
     pub default_accept_past_ms: i64,
     /// How far a measured time may lie after arrival, in milliseconds.
+    #[default(5 * MINUTE_MS)]
     pub accept_future_ms: i64,
     /// Time zone (IANA name) of sources whose devices send local times without an offset.
     pub time_zones: BTreeMap<SourceName, String>,
     /// Codes and words that mean "no value" in everything of a source.
     pub missing: BTreeMap<SourceName, Vec<DeclaredCode>>,
     /// Largest payload that is decoded; a larger one goes to quarantine.
+    #[default(1024 * 1024)]
     pub max_payload_bytes: usize,
     /// Longest time a group waits for more messages.
+    #[default(Duration::from_millis(5))]
     pub linger: Duration,
     /// Most messages in one group.
+    #[default(4_096)]
     pub group_messages: usize,
     /// Most topic and payload bytes in one group (one message may exceed it).
+    #[default(4 * 1024 * 1024)]
     pub group_bytes: usize,
-}
-
-impl Default for IngestConfig {
-    fn default() -> Self {
-        Self {
-            accept_past_ms: BTreeMap::new(),
-            default_accept_past_ms: 7 * DAY_MS,
-            accept_future_ms: 5 * MINUTE_MS,
-            time_zones: BTreeMap::new(),
-            missing: BTreeMap::new(),
-            max_payload_bytes: 1024 * 1024,
-            linger: Duration::from_millis(5),
-            group_messages: 4_096,
-            group_bytes: 4 * 1024 * 1024,
-        }
-    }
 }
 
 impl IngestConfig {

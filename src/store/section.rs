@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use bakau_model::StoreKind;
 use serde::Deserialize;
+use smart_default::SmartDefault;
 
 /// A token of InfluxDB has 88 characters; a file longer than this is some other file.
 const MAX_TOKEN_BYTES: u64 = 4_096;
@@ -18,7 +19,7 @@ const MAX_TOKEN_BYTES: u64 = 4_096;
 const CONNECT_S: std::ops::RangeInclusive<u32> = 1..=60;
 const TIMEOUT_S: std::ops::RangeInclusive<u32> = 1..=600;
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, SmartDefault)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StoreSection {
     pub(crate) kind: StoreKind,
@@ -32,25 +33,11 @@ pub(crate) struct StoreSection {
     token_file: Option<PathBuf>,
     /// An authority of one's own, besides those of the operating system.
     ca_file: Option<PathBuf>,
+    #[default(2)]
     connect_timeout_s: u32,
     /// For a whole write, and for each piece of an answer that is read.
+    #[default(30)]
     timeout_s: u32,
-}
-
-impl Default for StoreSection {
-    fn default() -> Self {
-        Self {
-            kind: StoreKind::default(),
-            url: None,
-            org: None,
-            bucket: None,
-            token_env: None,
-            token_file: None,
-            ca_file: None,
-            connect_timeout_s: 2,
-            timeout_s: 30,
-        }
-    }
 }
 
 /// Where InfluxDB is and who is trusted there.

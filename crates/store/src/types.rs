@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug, ops::ControlFlow, sync::Arc};
 
 use async_trait::async_trait;
 use bakau_model::{Batch, DatastreamId, Flag, LedgerKey, Observation, Seq, TestResults, UtcMillis};
+use derive_more::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::{Hour, StoreError};
@@ -184,7 +185,7 @@ pub struct WriteReceipt {
 }
 
 /// Outcomes of written observations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
 pub struct StoreCounts {
     /// A new key.
     pub stored: u64,
@@ -201,15 +202,6 @@ impl StoreCounts {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.stored + self.duplicate + self.corrected + self.ignored_missing
-    }
-}
-
-impl std::ops::AddAssign for StoreCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.stored += other.stored;
-        self.duplicate += other.duplicate;
-        self.corrected += other.corrected;
-        self.ignored_missing += other.ignored_missing;
     }
 }
 

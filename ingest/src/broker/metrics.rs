@@ -6,16 +6,16 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
 use crate::metrics::registered;
 
-static CONNECTIONS: LazyLock<Option<IntGauge>> =
+static CONNECTIONS: LazyLock<IntGauge> =
     LazyLock::new(|| registered(IntGauge::new("bakau_broker_connections", "Open connections of the embedded broker")));
 
-static REFUSED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let opts =
         Opts::new("bakau_broker_refused_total", "Connections and messages the embedded broker refused, by reason");
     registered(IntCounterVec::new(opts, &["reason"]))
 });
 
-static TAKEOVERS: LazyLock<Option<IntCounter>> = LazyLock::new(|| {
+static TAKEOVERS: LazyLock<IntCounter> = LazyLock::new(|| {
     registered(IntCounter::new(
         "bakau_broker_takeovers_total",
         "Connections pushed out by another one with their client id",
@@ -23,19 +23,13 @@ static TAKEOVERS: LazyLock<Option<IntCounter>> = LazyLock::new(|| {
 });
 
 pub(super) fn connections(open: usize) {
-    if let Some(metric) = CONNECTIONS.as_ref() {
-        metric.set(i64::try_from(open).unwrap_or(i64::MAX));
-    }
+    CONNECTIONS.set(i64::try_from(open).unwrap_or(i64::MAX));
 }
 
 pub(super) fn refused(reason: &'static str) {
-    if let Some(metric) = REFUSED.as_ref() {
-        metric.with_label_values(&[reason]).inc();
-    }
+    REFUSED.with_label_values(&[reason]).inc();
 }
 
 pub(super) fn takeover() {
-    if let Some(metric) = TAKEOVERS.as_ref() {
-        metric.inc();
-    }
+    TAKEOVERS.inc();
 }

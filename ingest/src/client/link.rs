@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::codec::Framed;
 
 use super::{
-    ClientConfig,
+    ClientConfig, KEEP_ALIVE,
     reasons::{Kind, Reason},
     wire::{Accepted, Codec, Connect, Incoming, Outgoing, WireError},
 };
@@ -160,7 +160,7 @@ fn opening(config: &ClientConfig) -> Connect {
     let seconds = |duration: Duration, least: u64| duration.as_secs().max(least);
     Connect {
         client_id: config.client_id.clone(),
-        keep_alive_s: u16::try_from(seconds(config.keep_alive, 1)).unwrap_or(u16::MAX),
+        keep_alive_s: u16::try_from(seconds(KEEP_ALIVE, 1)).unwrap_or(u16::MAX),
         login: config.username.as_ref().map(|username| (username.clone(), password())),
         receive_maximum: config.window.max(1),
         session_expiry_s: u32::try_from(seconds(config.session_expiry, 1)).unwrap_or(u32::MAX),

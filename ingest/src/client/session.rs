@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ClientConfig, Protocol,
+    ClientConfig, KEEP_ALIVE, Protocol, QOS,
     attempts::UNCONTESTED_AFTER,
     counters::{self, Counters},
     link::{Link, LinkError},
@@ -121,7 +121,7 @@ impl<'c> Session<'c> {
             asked: Vec::new(),
             refused: Vec::new(),
             unsubscribing: false,
-            keep_alive: config.keep_alive,
+            keep_alive: KEEP_ALIVE,
             taken_over: false,
             contested: false,
             restarted: false,
@@ -160,7 +160,7 @@ impl<'c> Session<'c> {
     /// Logs settings of the broker that differ from ours.
     fn heed(&mut self, accepted: Accepted) {
         let wanted = accepted.keep_alive_s.filter(|seconds| 0 < *seconds);
-        self.keep_alive = wanted.map_or(self.config.keep_alive, |seconds| Duration::from_secs(u64::from(seconds)));
+        self.keep_alive = wanted.map_or(KEEP_ALIVE, |seconds| Duration::from_secs(u64::from(seconds)));
         if let Some(client_id) = accepted.client_id.filter(|assigned| *assigned != self.config.client_id) {
             tracing::info!(source = %self.config.name, client_id, "the broker uses another client id than configured");
         }
@@ -242,8 +242,8 @@ impl<'c> Session<'c> {
 
     async fn ask(&mut self, link: &mut Link, filters: Vec<String>) -> Result<(), LinkError> {
         self.asked.clone_from(&filters);
-        let qos = self.config.qos;
-        link.write(std::iter::once(Outgoing::Subscribe { id: SUBSCRIBE_ID, filters, qos, retained_again: false })).await
+        let ask = Outgoing::Subscribe { id: SUBSCRIBE_ID, filters, qos: QOS, retained_again: false };
+        link.write(std::iter::once(ask)).await
     }
 
     /// Handles a packet and all that are there already, then hands their messages over together.
@@ -329,7 +329,7 @@ impl<'c> Session<'c> {
             self.board.set_problem(&self.config.name, format!("{problem}; its other topics come in"));
             return Ok(());
         }
-        if granted == Qos::AtMostOnce && self.config.qos != Qos::AtMostOnce {
+        if granted == Qos::AtMostOnce {
             tracing::warn!(source = %self.config.name, "the broker grants only QoS 0: it may drop messages unseen");
         }
         self.subscribed = true;

@@ -176,7 +176,22 @@ async fn publish_to(port: u16, topic: &'static str, payloads: Vec<String>, qos: 
 }
 
 fn config(port: u16) -> ClientConfig {
-    ClientConfig::new(SourceName::new("main").unwrap(), "127.0.0.1", port, vec!["bakau/#".to_owned()])
+    ClientConfig {
+        name: SourceName::new("main").unwrap(),
+        host: "127.0.0.1".to_owned(),
+        port,
+        protocol: Protocol::default(),
+        tls: None,
+        client_id: "bakau-main".to_owned(),
+        username: None,
+        password: None,
+        topics: vec!["bakau/#".to_owned()],
+        max_packet_bytes: (2 << 20) + (64 << 10),
+        window: 1_000,
+        session_expiry: DEFAULT_SESSION_EXPIRY,
+        broker_counters: true,
+        memory: None,
+    }
 }
 
 const VERSIONS: [Protocol; 2] = [Protocol::V311, Protocol::V5];
