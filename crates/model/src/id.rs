@@ -94,14 +94,6 @@ text_ids! {
     /// A place that measures.
     StationId => "station id",
     /// The code of a parameter, such as `pm25`, `do` or `water_level`.
-    ///
-    /// ```
-    /// use bakau_model::Parameter;
-    ///
-    /// assert_eq!(Parameter::new("pm25")?.as_str(), "pm25");
-    /// assert!(Parameter::new("PM2.5").is_err());
-    /// # Ok::<(), bakau_model::InvalidId>(())
-    /// ```
     Parameter => "parameter code",
     /// A physical instrument: make, model, serial number.
     InstrumentId => "instrument id",

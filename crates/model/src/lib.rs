@@ -3,6 +3,16 @@
 //! Nothing here does I/O or reads a clock; every other crate depends on this one and this one on none of them.
 //! Times are UTC milliseconds ([`UtcMillis`]); three of them are never mixed: `observed_at` (when the environment
 //! had the value), `received_at` (when Bakau got it) and `decided_at` (when a rule acted).
+//!
+//! An id is checked where it is made:
+//!
+//! ```
+//! use bakau_model::Parameter;
+//!
+//! assert_eq!(Parameter::new("pm25")?.as_str(), "pm25");
+//! assert!(Parameter::new("PM2.5").is_err());
+//! # Ok::<(), bakau_model::InvalidId>(())
+//! ```
 
 mod alert;
 mod backoff;
