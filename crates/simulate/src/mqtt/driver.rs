@@ -148,7 +148,8 @@ pub(super) async fn connect(target: &Target) -> Result<(OwnedReadHalf, OwnedWrit
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
     let mut out = BytesMut::new();
-    packet::connect(&mut out, target, KEEP_ALIVE_S).map_err(|_| protocol_error("the login does not fit into MQTT"))?;
+    packet::connect(&mut out, target, KEEP_ALIVE_S)
+        .map_err(|_| protocol_error("client id, login or last will do not fit into MQTT"))?;
     writer.write_all(&out).await?;
     let mut input = BytesMut::with_capacity(4_096);
     loop {

@@ -16,8 +16,18 @@ pub(super) const PINGREQ: [u8; 2] = [0xC0, 0];
 /// DISCONNECT (section 3.14).
 pub(super) const DISCONNECT: [u8; 2] = [0xE0, 0];
 
+/// Whether a field is longer than its length can say: the codec would write a length that is not its own.
+fn is_too_long(field: &[u8]) -> bool {
+    usize::from(u16::MAX) < field.len()
+}
+
 /// CONNECT with a clean session and, where there is one, a last will at QoS 1 (section 3.1).
 pub(super) fn connect(out: &mut BytesMut, target: &Target, keep_alive_s: u16) -> Result<(), Error> {
+    let login = target.login.iter().flat_map(|login| [login.username.as_bytes(), login.password.expose().as_bytes()]);
+    let will = target.will.iter().flat_map(|will| [will.topic.as_bytes(), &will.payload[..]]);
+    if login.chain(will).chain([target.client_id.as_bytes()]).any(is_too_long) {
+        return Err(Error::PayloadTooLong);
+    }
     let mut packet = Connect::new(&target.client_id);
     packet.keep_alive = keep_alive_s;
     packet.login = target.login.as_ref().map(|login| Login::new(&login.username, login.password.expose()));
@@ -30,8 +40,7 @@ pub(super) fn connect(out: &mut BytesMut, target: &Target, keep_alive_s: u16) ->
 pub(super) fn publish(out: &mut BytesMut, message: &Message, id: u16, dup: bool) -> Result<(), PublishError> {
     let (topic, payload) = (message.topic.len(), message.payload.len());
     let too_large = || PublishError::TooLarge { topic, payload };
-    // The codec would write a longer topic with a length that is not its own.
-    if usize::from(u16::MAX) < topic {
+    if is_too_long(message.topic.as_bytes()) {
         return Err(too_large());
     }
     out.reserve(payload + topic + 9);
@@ -78,6 +87,26 @@ mod tests {
         connect(&mut out, &target, 30).unwrap();
         let expected = b"\x10\x1D\x00\x04MQTT\x04\xCE\x00\x1E\x00\x01c\x00\x03a/b\x00\x03off\x00\x01u\x00\x01p";
         assert_eq!(&out[..], expected);
+    }
+
+    #[test]
+    fn a_client_id_login_or_last_will_longer_than_its_length_field_is_refused() {
+        let (fits, longer) = ("x".repeat(65_535), "x".repeat(65_536));
+        let written = |[client_id, username, password, topic, payload]: [&str; 5]| {
+            let target = Target {
+                broker: std::net::SocketAddr::from(([127, 0, 0, 1], 1)),
+                client_id: client_id.to_owned(),
+                login: Some(Login { username: username.to_owned(), password: bakau_model::Secret::new(password) }),
+                will: Some(Message { topic: topic.to_owned(), payload: payload.to_owned().into() }),
+            };
+            connect(&mut BytesMut::new(), &target, 30).is_ok()
+        };
+        assert!(written([&fits; 5]));
+        for field in 0..5 {
+            let mut fields = [&fits[..]; 5];
+            fields[field] = &longer;
+            assert!(!written(fields), "field {field}");
+        }
     }
 
     #[test]
