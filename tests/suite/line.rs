@@ -129,7 +129,8 @@ async fn check_acknowledgement(bakau: &Bakau, publisher: &Publisher) -> Result<(
     Ok(())
 }
 
-/// Listens until a value just measured and the alert about it were told.
+/// Listens until a value just measured was told, and the end of the alert about it. Its levels on the way are told only where
+/// they were not decided together with the end: an event says how an alert is now.
 async fn hear(mut events: Events, measured: &[i64]) -> Result<()> {
     let is_it = |datastream: &DatastreamName| datastream.as_str() == "beban-000000/do";
     let (mut value, mut alert) = (false, false);
@@ -139,7 +140,7 @@ async fn hear(mut events: Events, measured: &[i64]) -> Result<()> {
                 let mut mine = values.iter().filter(|value| is_it(&value.datastream));
                 value |= mine.any(|value| measured.contains(&value.observed_at.0.get()) && value.value.is_some());
             }
-            Event::Alert(told) => alert |= told.datastream.as_ref().is_some_and(is_it) && told.level != Level::Normal,
+            Event::Alert(told) => alert |= told.datastream.as_ref().is_some_and(is_it) && told.level == Level::Normal,
             Event::Levels(_) | Event::Status(_) | Event::Station(_) | Event::Reload(_) => {}
         }
     }
