@@ -71,6 +71,11 @@ def main(address, token):
         assert listed, "the demo has no alert"
         for alert in listed[:20]:
             read(alerts.alert_with_http_info, alert.id)
+        # The Go client acknowledges the last one at the same time.
+        open_alert = next(alert for alert in listed if alert.closed_at is None and not alert.acknowledged)
+        said = bakau_client.Acknowledgement(name="Sari", level=open_alert.level, note="menuju lokasi")
+        taken = read(alerts.acknowledge_with_http_info, open_alert.id, said)
+        assert taken.acknowledged and taken.acknowledged_by == "Sari", taken
         for rule in read(alerts.rules_with_http_info).rules:
             read(alerts.rule_with_http_info, rule.id)
         read(alerts.settled_with_http_info, datastream=latest[0].datastream, var_from=since)
@@ -78,13 +83,15 @@ def main(address, token):
         read(operation.status_with_http_info)
         read(operation.sources_with_http_info)
         read(operation.ledger_with_http_info)
-        read(operation.quarantine_with_http_info)
+        for row in read(operation.quarantine_with_http_info).quarantine:
+            read(operation.quarantine_row_with_http_info, str(row.id))
         read(operation.readyz_with_http_info)
 
         try:
             registry.station("tidak-ada")
         except NotFoundException as error:
             assert error.data.status == 404 and error.data.title, error
+            read(operation.problem_with_http_info, error.data.type.rsplit("/", 1)[-1])
         else:
             raise SystemExit("a station that is not there was found")
 

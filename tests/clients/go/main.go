@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	bakau "bakau.test/read/client"
@@ -136,6 +138,24 @@ func main() {
 		answer, response, err := client.AlertsAPI.Alert(open, alert.Id).Execute()
 		read("alert "+alert.Id, answer, response, err)
 	}
+	// The Python client acknowledges the first one at the same time.
+	var last *bakau.Alert
+	for number, alert := range listed {
+		if alert.ClosedAt.Get() == nil && !alert.Acknowledged {
+			last = &listed[number]
+		}
+	}
+	if last == nil {
+		fail("no alert to acknowledge")
+	}
+	said := bakau.NewAcknowledgement("Budi")
+	said.SetLevel(last.Level)
+	said.SetNote("menuju lokasi")
+	taken, response, err := client.AlertsAPI.Acknowledge(admin, last.Id).Acknowledgement(*said).Execute()
+	if now := read("acknowledge "+last.Id, taken, response, err); !now.Acknowledged || now.GetAcknowledgedBy() != "Budi" {
+		fail("acknowledged as %v", now)
+	}
+
 	rules, response, err := client.AlertsAPI.Rules(open).Execute()
 	for _, rule := range read("rules", rules, response, err).Rules {
 		answer, response, err := client.AlertsAPI.Rule(open, rule.Id).Execute()
@@ -152,7 +172,10 @@ func main() {
 	ledger, response, err := client.OperationAPI.Ledger(open).Execute()
 	read("ledger", ledger, response, err)
 	quarantine, response, err := client.OperationAPI.Quarantine(admin).Execute()
-	read("quarantine", quarantine, response, err)
+	for _, row := range read("quarantine", quarantine, response, err).Quarantine {
+		answer, response, err := client.OperationAPI.QuarantineRow(admin, strconv.FormatInt(row.Id, 10)).Execute()
+		read(fmt.Sprintf("quarantine_row %d", row.Id), answer, response, err)
+	}
 	ready, response, err := client.OperationAPI.Readyz(open).Execute()
 	read("readyz", ready, response, err)
 
@@ -161,7 +184,11 @@ func main() {
 	if !is || response.StatusCode != http.StatusNotFound {
 		fail("a station that is not there: %v", err)
 	}
-	if said, is := problem.Model().(bakau.Problem); !is || said.Status != http.StatusNotFound {
+	refusal, is := problem.Model().(bakau.Problem)
+	if !is || refusal.Status != http.StatusNotFound {
 		fail("a station that is not there: %v", problem.Model())
 	}
+	key := strings.TrimPrefix(refusal.Type, "/problems/")
+	kind, response, err := client.OperationAPI.Problem(open, key).Execute()
+	read("problem "+key, kind, response, err)
 }
