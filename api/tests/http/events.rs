@@ -9,9 +9,10 @@ use bakau_clock::Clock as _;
 use bakau_model::{Flag, Level};
 use http_body_util::BodyExt as _;
 use serde_json::json;
+use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt as _;
 
-use crate::rig::{Rig, time, within};
+use crate::rig::{DEADLINE, Rig, time};
 
 const DO: &str = "prb-bjbr-01/do";
 
@@ -19,6 +20,8 @@ struct Stream {
     body: Body,
     buffer: String,
     last_id: Option<String>,
+    /// Everything that a test waits for has come by then; the time is told for ever.
+    until: Instant,
 }
 
 impl Stream {
@@ -35,7 +38,7 @@ impl Stream {
         let response = rig.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
         assert!(!response.headers().contains_key(header::CONTENT_ENCODING), "events are passed on at once");
-        Self { body: response.into_body(), buffer: String::new(), last_id: None }
+        Self { body: response.into_body(), buffer: String::new(), last_id: None, until: Instant::now() + DEADLINE }
     }
 
     /// The next event; `None` at the end.
@@ -53,7 +56,7 @@ impl Stream {
                     None => continue,
                 }
             }
-            let frame = within("an event", self.body.frame()).await?;
+            let frame = timeout_at(self.until, self.body.frame()).await.expect("an event in time")?;
             self.buffer.push_str(std::str::from_utf8(frame.unwrap().data_ref().unwrap()).unwrap());
         }
     }

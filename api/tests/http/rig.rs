@@ -29,7 +29,7 @@ use tower::ServiceExt as _;
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// When the clock of a rig stands.
 pub(crate) const NOW: &str = "2026-03-10T09:00:00Z";
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 const CATALOGUE: &str = r#"
 [[city]]
