@@ -35,8 +35,8 @@ pub use message::chart::ChartSource;
 pub use runner::sources::{NoSources, Sources};
 pub use settled::Episode;
 pub use view::{
-    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NotificationView, OutboxView, SettledQuery,
-    TransitionView,
+    Acknowledgement, AlertDetail, AlertQuery, AlertView, DeliveryView, NotificationView, OutboxView, PendingView,
+    SettledQuery, TransitionView,
 };
 
 /// Longest note with an acknowledgement, in characters; it is shown in one line of a page.

@@ -23,6 +23,21 @@ pub struct Acknowledgement {
     pub note: Option<String>,
 }
 
+/// A level that is crossed and will be raised if that lasts for the hold time of its rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingView {
+    /// The rule.
+    pub rule: RuleId,
+    /// What it is about.
+    pub datastream: DatastreamName,
+    /// The level that would be raised.
+    pub level: Level,
+    /// `observed_at` of the first value beyond its raise value.
+    pub since: UtcMillis,
+    /// A value of this instant or later raises it, if no value before is back.
+    pub until: UtcMillis,
+}
+
 /// One alert as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertView {

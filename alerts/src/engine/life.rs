@@ -123,6 +123,11 @@ impl Life {
         self.others = others;
     }
 
+    /// Whether an alert about no data is open on it.
+    pub(super) fn is_without_data(&self, place: u32) -> bool {
+        0 < self.watched[place as usize].without_data
+    }
+
     fn heard(&self, place: u32) -> Heard {
         self.watched[place as usize].heard
     }
@@ -187,10 +192,13 @@ impl Engine {
             return;
         }
         let (own, station) = self.index.entry(measured.datastream).watched();
-        // A sensor of which the station has nothing to report but that it is missing is not alive.
-        let own = own.filter(|_| measured.value.is_some());
+        // A sensor of which the station has nothing to report but that it is missing, or that has failed, is not alive.
+        let valid = measured.value.is_some() && measured.flag.is_usable();
+        let own = own.filter(|_| valid);
         for place in [station, own].into_iter().flatten() {
-            if self.life.hear(place, measured.received_at, measured.origin) {
+            // Values that fail are no sign of health either: they end no alert.
+            let failed = measured.value.is_some() && !valid;
+            if self.life.hear(place, measured.received_at, measured.origin) && !failed {
                 self.end_no_data(now, place, effects);
             }
         }

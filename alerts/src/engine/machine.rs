@@ -179,6 +179,17 @@ impl Excursion {
     }
 }
 
+/// A level that will be raised if the next values cross it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// The level.
+    pub(crate) level: Level,
+    /// `observed_at` of the first value beyond its raise value.
+    pub(crate) since: UtcMillis,
+    /// The hold is over with a value of this instant or later.
+    pub(crate) until: UtcMillis,
+}
+
 /// What an observation changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
@@ -245,6 +256,17 @@ impl Machine {
     #[must_use]
     pub(crate) const fn level(&self) -> Level {
         self.level
+    }
+
+    /// The highest level that is crossed and not raised yet because it has not been crossed for long enough, and since when;
+    /// with the instant up to which it has to be.
+    pub(crate) fn pending(&self, limits: &Limits) -> Option<Pending> {
+        let above = |level: Level| self.level < level && 0 < limits.hold_ms;
+        let mut held = Level::RAISED.into_iter().zip(self.crossed).rev().filter(|(level, _)| above(*level));
+        held.find_map(|(level, hold)| {
+            let since = hold?.since;
+            Some(Pending { level, since, until: since.saturating_add(limits.hold_ms) })
+        })
     }
 
     /// Whether nothing is crossed and nothing raised.

@@ -31,7 +31,7 @@ use crate::AlertId;
 pub(crate) use ahead::{Ahead, WaitingKey};
 pub use bakau_model::TransitionReason as Reason;
 pub(crate) use life::Remembered;
-pub(crate) use machine::{Change, Excursion, Limits, Machine, News};
+pub(crate) use machine::{Change, Excursion, Limits, Machine, News, Pending};
 pub(crate) use no_data::{After, Heard, NoData};
 pub(crate) use rule_set::RuleSet;
 pub(crate) use state::{Evaluated, Judge, OpenAlert, Reach, SlotKey, SlotState, StateError};
@@ -90,6 +90,8 @@ pub(crate) struct Engine {
     retired: BTreeMap<SlotKey, SlotState>,
     retired_dirty: Vec<SlotKey>,
     mutes: BTreeMap<RuleId, Mute>,
+    /// Whether what is pending is other than at the last [`Engine::take_pending`].
+    pending_changed: bool,
 }
 
 impl Engine {
@@ -107,6 +109,7 @@ impl Engine {
             retired: snapshot.slots.into_iter().collect(),
             retired_dirty: Vec::new(),
             mutes: snapshot.mutes.into_iter().map(|mute| (mute.rule.clone(), mute)).collect(),
+            pending_changed: true,
         }
     }
 
@@ -160,6 +163,25 @@ impl Engine {
                 self.mark_dirty(number);
             }
         }
+    }
+
+    /// Levels that are crossed and wait for their hold time, by rule and datastream; `None` where they are the same as at
+    /// the last call.
+    pub(crate) fn take_pending(&mut self) -> Option<Vec<(RuleId, DatastreamId, Pending)>> {
+        let pending = |slot: &Slot| match (&slot.state.judge, &slot.key.subject) {
+            (Judge::Threshold { limits, machine, .. }, Subject::Datastream(datastream)) => {
+                Some((slot.key.rule.clone(), *datastream, machine.pending(limits)?))
+            }
+            _ => None,
+        };
+        std::mem::take(&mut self.pending_changed).then(|| self.slots.iter().filter_map(pending).collect())
+    }
+
+    /// Whether it matters for signs of life if a value of a datastream fails, though no threshold is about it.
+    #[must_use]
+    pub(crate) fn doubts_life(&self, datastream: DatastreamId) -> bool {
+        let (own, station) = self.index.entry(datastream).watched();
+        own.is_some() || station.is_some_and(|place| self.life.is_without_data(place))
     }
 
     /// The signs of life to be written since the last call.
@@ -235,8 +257,9 @@ impl Engine {
             }
             *looked = Some(reach).max(*looked);
             *last = Some(evaluated);
-            let rested = machine.is_at_rest();
+            let (rested, pending) = (machine.is_at_rest(), machine.pending(limits));
             let change = machine.observe(limits, measured.observed_at, value, measured.flag);
+            self.pending_changed |= pending != machine.pending(limits);
             // How far a rule at rest has looked is all that is new; most values of most rules change no more than that.
             let only_looked = rested && machine.is_at_rest();
             let since = *slot.behind_since.get_or_insert(now);

@@ -19,6 +19,7 @@ impl Engine {
         let behind = |slot: &&Slot| slot.dirty || slot.behind_since.is_some();
         unsaved.extend(self.slots.iter().filter(behind).map(|slot| slot.key.clone()));
         self.dirty.clear();
+        self.pending_changed = true;
         self.life.started.get_or_insert(now);
         let mut known = std::mem::take(&mut self.retired);
         known.extend(std::mem::take(&mut self.slots).into_iter().map(|slot| (slot.key, slot.state)));

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     AlertDetail, AlertId, AlertQuery, AlertView, AlertsConfig, AlertsError, Episode, MAX_NOTE_CHARS, NotificationView,
-    OutboxView, Secrets, SettledQuery,
+    OutboxView, PendingView, Secrets, SettledQuery,
     db::{Command, Db, Outcome},
     delivery::{channel::webhook, deliver::Courier, link::LinkKey, outbox::Outbox},
     engine::Refusal,
@@ -68,6 +68,7 @@ impl Alerts {
         };
         let shared = Shared {
             active: Arc::new(ArcSwap::from_pointee(db.active().await?)),
+            pending: Arc::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             answered: watch::Sender::new(0),
             requests: Arc::new(Notify::new()),
@@ -221,6 +222,12 @@ impl Alerts {
     #[must_use]
     pub fn active(&self) -> Arc<Vec<AlertView>> {
         self.shared.active.load_full()
+    }
+
+    /// Levels that are crossed and will be raised if that lasts for the hold time of the rule.
+    #[must_use]
+    pub fn pending(&self) -> Arc<Vec<PendingView>> {
+        self.shared.pending.load_full()
     }
 
     /// Every change of an alert from now on; a slow receiver loses the oldest.

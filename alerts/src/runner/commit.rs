@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bakau_model::{DatastreamId, RuleId};
 use bakau_spool::Consumer;
 use tokio::time::Instant;
 
 use super::Runner;
 use crate::{
-    AlertView,
+    AlertView, PendingView,
     db::{Commit, DbError, Decision},
+    engine::Pending,
     metrics::METRICS,
 };
 
@@ -82,6 +84,17 @@ impl Runner {
             let waiting = self.pending.decisions.len();
             tracing::error!(%error, waiting, "decisions cannot be committed, evaluation goes on and they are tried again");
         }
+    }
+
+    /// Shows which levels wait for their hold time. Nothing of it is stored: it follows from the states that are.
+    pub(super) fn show_pending(&mut self) {
+        let Some(pending) = self.engine.take_pending() else { return };
+        let view = |(rule, datastream, Pending { level, since, until }): (RuleId, DatastreamId, Pending)| {
+            let datastream = self.snapshot.datastreams.get(&datastream)?.name.clone();
+            Some(PendingView { rule, datastream, level, since, until })
+        };
+        let views = pending.into_iter().filter_map(view).collect();
+        self.given.shared.pending.store(Arc::new(views));
     }
 
     fn show(&self, views: Vec<AlertView>) {

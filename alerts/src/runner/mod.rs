@@ -31,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AlertView, Sources,
+    AlertView, PendingView, Sources,
     db::{Command, Commit, Db, Decision, Loaded, Outcome, StoredCommand},
     engine::{Ahead, Effect, EndpointView, Engine, Input, Mute, Requester, Subject, Transition},
     message::facts::Facts,
@@ -52,6 +52,8 @@ const MOST_UNCOMMITTED: usize = 10_000;
 pub(crate) struct Shared {
     /// Alerts that are not closed, newest first.
     pub(crate) active: Arc<ArcSwap<Vec<AlertView>>>,
+    /// Levels that wait for their hold time.
+    pub(crate) pending: Arc<ArcSwap<Vec<PendingView>>>,
     /// Every changed alert, after its commit.
     pub(crate) changes: broadcast::Sender<Arc<AlertView>>,
     /// Number of commits that decided requests.
@@ -146,6 +148,7 @@ impl Runner {
                 self.decide(now, Input::Tick, None, None);
             }
             self.commit_if_due().await;
+            self.show_pending();
             look_at_requests = false;
             if more {
                 tokio::task::yield_now().await;
@@ -294,10 +297,15 @@ impl Runner {
     /// What rules are about, and its quality, as far as that can be known at arrival: the value, or of a counter what it
     /// counted since the reading before.
     fn judge(&mut self, observation: &Observation) -> (Option<f64>, Flag) {
-        let registered = self.snapshot.datastreams.get(&observation.datastream);
-        let Some(datastream) = registered.filter(|_| self.engine.measures(observation.datastream)) else {
+        let Some(datastream) = self.snapshot.datastreams.get(&observation.datastream) else {
             return (observation.value, observation.flag);
         };
+        if !self.engine.measures(observation.datastream) {
+            let doubts = self.engine.doubts_life(observation.datastream);
+            let alone = doubts.then(|| bakau_quality::evaluate(&datastream.limits, &[observation])).unwrap_or_default();
+            let failed = alone.iter().any(|results| bakau_quality::flag(observation.value, *results) == Flag::Fail);
+            return (observation.value, if failed { Flag::Fail } else { observation.flag });
+        }
         let judgement = self.flagger.judge(&datastream.limits, observation);
         let flag = bakau_quality::flag(observation.value, judgement.results);
         let flag = if flag == Flag::NotEvaluated { observation.flag } else { flag };

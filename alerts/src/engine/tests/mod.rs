@@ -347,3 +347,30 @@ proptest! {
         }
     }
 }
+
+/// What is pending after these values, if it is news: (level, since which minute, until which minute).
+fn pending(engine: &mut Engine) -> Option<Vec<(Level, i64, i64)>> {
+    let minutes = |at: UtcMillis| at.since(minute(0)) / 60_000;
+    let pending = engine.take_pending()?.into_iter();
+    Some(pending.map(|(_, _, Pending { level, since, until })| (level, minutes(since), minutes(until))).collect())
+}
+
+#[test]
+fn a_crossed_limit_is_pending_until_its_hold_time_is_over_or_it_is_back() {
+    let mut engine = engine(600);
+    assert_eq!(pending(&mut engine), Some(vec![]), "first all of it is news");
+    feed(&mut engine, 1, 6.0);
+    assert_eq!(pending(&mut engine), None);
+    feed(&mut engine, 2, 3.0);
+    assert_eq!(pending(&mut engine), Some(vec![(Level::Waspada, 2, 12)]));
+    feed(&mut engine, 5, 0.3);
+    assert_eq!(pending(&mut engine), Some(vec![(Level::Awas, 5, 15)]), "the highest one");
+    feed(&mut engine, 12, 0.3);
+    assert_eq!(pending(&mut engine), None, "waspada is raised, awas still waits");
+    feed(&mut engine, 15, 0.3);
+    assert_eq!(pending(&mut engine), Some(vec![]));
+    feed(&mut engine, 20, 6.0);
+    feed(&mut engine, 21, 3.0);
+    feed(&mut engine, 22, 4.1);
+    assert_eq!(pending(&mut engine), Some(vec![]), "broken before it was over");
+}

@@ -17,6 +17,8 @@ enum Event {
     Value(DatastreamId, i64),
     /// A datastream reports that its value is missing.
     Missing(DatastreamId),
+    /// A value of a datastream fails quality control.
+    Failed(DatastreamId),
     Offline,
     Online,
     /// The same as a broker had kept it.
@@ -70,9 +72,11 @@ fn rules(rules: &[WatchedRule]) -> RuleSet {
 }
 
 fn input(at: i64, event: Event) -> Input {
+    let failed = matches!(event, Event::Failed(_));
     let value = |datastream, age, value: Option<f64>| {
         let (observed_at, received_at) = (minute(at - age), minute(at));
         let flag = if value.is_none() { Flag::Missing } else { Flag::NotEvaluated };
+        let flag = if failed { Flag::Fail } else { flag };
         Input::Observation(Measured {
             datastream,
             observed_at,
@@ -86,6 +90,7 @@ fn input(at: i64, event: Event) -> Input {
     let status = |online, kept| Input::Status { station: station(), online, kept, at: minute(at) };
     match event {
         Event::Value(datastream, age) => value(datastream, age, Some(6.0)),
+        Event::Failed(datastream) => value(datastream, 0, Some(-40.0)),
         Event::Missing(datastream) => value(datastream, 0, None),
         Event::Offline => status(false, false),
         Event::Online => status(true, false),
@@ -162,6 +167,23 @@ fn deadlines() -> Vec<Case> {
                 "15 station-no-data normal>waspada never_reported since 0",
                 "60 station-no-data waspada>siaga never_reported since 0",
             ],
+        ),
+        (
+            "values that fail do not end it",
+            station_only(),
+            vec![(5, Value(do_, 0)), (25, Event::Failed(do_)), (30, Event::Failed(temp)), (33, Value(do_, 0))],
+            40,
+            &[
+                "20 station-no-data normal>waspada no_data since 5",
+                "33 station-no-data waspada>normal returned since 5",
+            ],
+        ),
+        (
+            "a sensor of which every value fails is not alive",
+            vec![datastream_rule()],
+            vec![(5, Value(do_, 0)), (10, Event::Failed(do_)), (15, Event::Failed(do_))],
+            30,
+            &["20 do-no-data normal>waspada no_data since 5"],
         ),
         (
             "no data, and back with the first value of any datastream",
@@ -470,7 +492,7 @@ proptest! {
                     offline = offline.filter(|since| *since == *at);
                 }
                 Event::Offline => offline = offline.or(Some(*at)),
-                Event::Kept(_) | Event::Restart(_) | Event::Source(_) => {}
+                Event::Kept(_) | Event::Restart(_) | Event::Source(_) | Event::Failed(_) => {}
             }
             level = transitions(effects).last().map_or(level, |transition| transition.told.to);
             let expected = offline.is_some() || 15 <= at - last;

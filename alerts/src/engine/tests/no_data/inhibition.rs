@@ -191,7 +191,7 @@ proptest! {
             match event {
                 Event::Source(up) => is_down = !up,
                 Event::Value(_, age) => heard |= *age <= 120,
-                Event::Missing(_) => heard = true,
+                Event::Missing(_) | Event::Failed(_) => heard = true,
                 Event::Offline | Event::Online | Event::Kept(_) | Event::Restart(_) => {}
             }
             let raised = transitions(effects).into_iter().any(|t| t.told.from < t.told.to && t.rule.id.as_str() == "station-no-data");
