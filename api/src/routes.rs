@@ -13,7 +13,7 @@ use bakau_answers::{
 
 use crate::{
     http::{call::Call, error::ProblemType},
-    live::events,
+    live::{events, page_stream},
     pages::{charts, link, reference, status_page, views},
     route::{self, Access, Body, RouteInfo, Tag, json, route},
     state::AppState,
@@ -40,7 +40,7 @@ const NOT_TAKEN: &[ProblemType] = &[
 ];
 
 /// Every route, in the order documents list them.
-pub const ROUTES: [RouteInfo; 34] = [
+pub const ROUTES: [RouteInfo; 35] = [
     route("/api/v1/stations", "stations", Tag::Registry, Access::Read, || get(catalogue::stations))
         .answers(&[json::<StationList>()])
         .tagged(),
@@ -174,6 +174,8 @@ pub const ROUTES: [RouteInfo; 34] = [
             ProblemType::BodyTooSlow,
             ProblemType::AlertsUnavailable,
         ]),
+    route("/live", "page_stream", Tag::Pages, Access::Read, || get(page_stream::live))
+        .answers(&[Body::Other("text/event-stream")]),
     route("/assets/{name}", "asset_file", Tag::Pages, Access::Open, || get(views::asset))
         .takes(&["asset"])
         .answers(&[Body::Other("text/css")])

@@ -14,7 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     http::{admission::Admission, token::TokenGuard},
-    live::event_log::{EventLog, Feeds},
+    live::{
+        event_log::{EventLog, Feeds},
+        states::StateWatch,
+    },
     read::{last_day::LastDayCache, latest::LatestCache},
 };
 
@@ -84,6 +87,7 @@ pub(crate) struct Own {
     pub(crate) latest: LatestCache,
     pub(crate) last_day: LastDayCache,
     pub(crate) events: EventLog,
+    pub(crate) states: StateWatch,
     pub(crate) admission: Admission,
     pub(crate) event_streams: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
@@ -97,6 +101,7 @@ impl AppState {
         let feeds = Feeds {
             latest: parts.latest.clone(),
             alerts: parts.alerts.clone(),
+            registry: parts.registry.clone(),
             clock: Arc::clone(&parts.clock),
             stop: parts.stop.clone(),
         };
@@ -105,6 +110,7 @@ impl AppState {
             latest: LatestCache::default(),
             last_day: LastDayCache::new(Arc::clone(&parts.store), parts.registry.clone()),
             events: EventLog::new(feeds),
+            states: StateWatch::default(),
             admission: Admission::default(),
             event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),

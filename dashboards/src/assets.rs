@@ -22,7 +22,7 @@ struct File {
     bytes: &'static [u8],
 }
 
-const FILES: [File; 3] = [
+const FILES: [File; 4] = [
     File {
         stem: "bakau",
         extension: "css",
@@ -35,6 +35,13 @@ const FILES: [File; 3] = [
         content_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../assets/bakau.js"),
     },
+    // idiomorph 0.8.0, licence in idiomorph-LICENSE.txt: https://github.com/bigskysoftware/idiomorph
+    File {
+        stem: "idiomorph.min",
+        extension: "js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/idiomorph.min.js"),
+    },
     File { stem: "icon", extension: "svg", content_type: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
 ];
 
@@ -44,7 +51,7 @@ struct Named {
     etag: String,
 }
 
-static NAMES: LazyLock<[Named; 3]> = LazyLock::new(|| {
+static NAMES: LazyLock<[Named; 4]> = LazyLock::new(|| {
     FILES.each_ref().map(|File { stem, extension, bytes, .. }| {
         let hash = fnv1a(bytes);
         Named {
@@ -71,7 +78,7 @@ pub(crate) fn path(name: &str) -> String {
 }
 
 /// FNV-1a, 64 bits: tells versions of our own files apart, no more.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -81,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_linked_asset_is_served_for_ever_and_its_plain_name_is_not() {
-        for name in ["bakau.css", "bakau.js", "icon.svg"] {
+        for name in ["bakau.css", "bakau.js", "idiomorph.min.js", "icon.svg"] {
             let linked = path(name);
             let asset = get(linked.strip_prefix("/assets/").unwrap()).unwrap();
             assert!(asset.immutable && !asset.bytes.is_empty());

@@ -7,8 +7,9 @@
 pub mod assets;
 pub mod chart;
 mod chart_link;
+pub mod fragment;
 pub mod link;
-mod live;
+pub mod live;
 mod map;
 pub mod page;
 mod say;

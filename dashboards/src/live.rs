@@ -1,23 +1,42 @@
-//! How an open page stays what a fresh one would be (ADR 0028).
+//! How an open page stays what a fresh one would be (ADR 0032).
 //!
-//! The script in [`crate::assets`] listens to the events of [`bakau_answers::Event`]. It keeps three facts about each
-//! station: the worst level of its alerts, until when its values are current, and whether its device is away. It shows them
-//! by the same rules as the server.
+//! The server draws. The script in [`crate::assets`] listens to the page stream ([`STREAM_PATH`]), which says no more than
+//! that something changed and at which stations. The page then fetches its own address, naming the fragments that it
+//! holds ([`crate::fragment`]), and puts the answer in place of what it shows. So there is one way to draw a page, and a
+//! page that has missed anything is whole again after the next fetch.
 //!
-//! A page carries the id of the last event before it was drawn and asks for what came after (`?after=`), so that nothing
-//! falls between the two. Where that chain breaks (event `reload`), and where a list of alerts is shown and one of them
-//! changes, the page fetches its own address, puts the parts marked `data-part` in place of its own, and goes on from the
-//! id that came with them. Until that has worked it says that it is disconnected.
+//! What changes by time alone (a value becomes stale, a chart moves on) has an instant at which the page fetches itself:
+//! [`Live::due`]. Ages are counted by the script, since a page without it shows clock times.
 //!
-//! The script ignores an event or a member that it does not know. A page that hears nothing for 40 seconds, or whose stream
-//! breaks, says that it is disconnected and asks anew for what came after the last event it had.
+//! One stream serves all tabs of a browser, by a shared worker, while one of them is seen. A page that hears nothing for
+//! 12.5 seconds, whose stream breaks or whose fetch fails says that it is disconnected.
 
-use bakau_model::StationId;
+use bakau_model::{StationId, UtcMillis};
 
-/// Path of the event stream.
-pub(crate) const EVENTS_PATH: &str = "/api/v1/events";
+/// Path of the page stream.
+pub const STREAM_PATH: &str = "/live";
 
-/// Path of the events of one station.
-pub(crate) fn of_station(station: &StationId) -> String {
-    format!("{EVENTS_PATH}?station={station}")
+/// Time between two fetches for new values, per station shown: bytes per hour do not grow with the number of stations.
+const GAP_PER_STATION_MS: i64 = 150;
+/// The least and the most of it.
+const GAP_MS: std::ops::RangeInclusive<i64> = 1_000..=30_000;
+
+/// What the script needs to keep a page current.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// The one station whose changes change the page, beside alerts; `None` where any station's do.
+    pub(crate) about: Option<StationId>,
+    /// Least time between two fetches that only bring new values.
+    pub(crate) gap_ms: i64,
+    /// When something on the page changes by time alone.
+    pub(crate) due: Option<UtcMillis>,
+}
+
+impl Live {
+    /// Of a page that shows `stations`.
+    pub(crate) fn of(stations: usize, due: Option<UtcMillis>) -> Self {
+        let stations = i64::try_from(stations).unwrap_or(i64::MAX);
+        let gap_ms = stations.saturating_mul(GAP_PER_STATION_MS).clamp(*GAP_MS.start(), *GAP_MS.end());
+        Self { about: None, gap_ms, due }
+    }
 }

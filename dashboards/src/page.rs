@@ -8,18 +8,20 @@ use std::{borrow::Borrow, cmp::Reverse};
 use askama::Template;
 use bakau_answers::SourceState;
 use bakau_model::{
-    AgencyId, ConditionKind, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, StationId,
-    StationKind, StoreKind, UtcMillis,
+    AgencyId, ConditionKind, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, State,
+    StationId, StationKind, StoreKind, UtcMillis,
 };
 
 use crate::{
     assets,
+    chart_link::ChartLink,
+    fragment,
     link::{LinkState, LinkView},
-    live,
+    live::{self, Live},
     say::Say,
     view::{
-        AlertFilter, AlertPageView, AlertRow, AlertsView, DeploymentRow, Frame, Freshness, Grouping, OverviewView,
-        ProblemView, ReferenceView, StationClass, StationView, StatusView, Window,
+        AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryState, DeploymentRow, Frame, Freshness, Grouping,
+        OverviewView, ProblemView, ReferenceView, StationClass, StationView, StatusView, ValueCell, Window,
     },
 };
 use nearby::Nearby;
@@ -27,6 +29,9 @@ use overview::Layout;
 
 mod nearby;
 mod overview;
+
+/// Time until a page fetches itself while deliveries or counts change, of which nothing tells.
+const SOON_MS: i64 = 3_000;
 
 /// A page that could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -40,19 +45,21 @@ macro_rules! page {
         struct $name<'a> {
             s: Say<'a>,
             css: String,
+            morph: String,
             js: String,
             icon: String,
             here: &'static str,
-            /// Path of the events that keep the page current; empty for none.
-            events: String,
+            /// What keeps the page current; `None` for one that stays as it is.
+            live: Option<Live>,
             $($field: $kind,)*
         }
 
         impl<'a> $name<'a> {
-            fn render_in(frame: &'a Frame, events: String, $($field: $kind),*) -> Result<String, PageError> {
-                let (css, js, icon) = (assets::path("bakau.css"), assets::path("bakau.js"), assets::path("icon.svg"));
-                let page = Self { s: Say::new(frame), css, js, icon, here: $here, events, $($field),* };
-                Ok(page.render()?)
+            fn render_in(frame: &'a Frame, live: Option<Live>, $($field: $kind),*) -> Result<String, PageError> {
+                let [css, morph, js, icon] =
+                    ["bakau.css", "idiomorph.min.js", "bakau.js", "icon.svg"].map(assets::path);
+                let page = Self { s: Say::new(frame), css, morph, js, icon, here: $here, live, $($field),* };
+                Ok(fragment::settle(&page.render()?, &frame.held))
             }
         }
     };
@@ -75,6 +82,7 @@ page!(Link, "link.html", "" { v: &'a LinkView });
 ///
 /// ```
 /// use bakau_dashboards::{
+///     fragment::Held,
 ///     page,
 ///     view::{Frame, OverviewFilter, OverviewView},
 /// };
@@ -87,7 +95,8 @@ page!(Link, "link.html", "" { v: &'a LinkView });
 ///     time_zone: TimeZone::get("Asia/Jakarta")?,
 ///     path: "/".to_owned(),
 ///     active_alerts: 0,
-///     last_event: String::new(),
+///     position: String::new(),
+///     held: Held::default(),
 /// };
 /// let html = page::overview(&OverviewView { frame, stations: Vec::new(), filter: OverviewFilter::default() })?;
 /// assert!(html.starts_with("<!doctype html>"));
@@ -97,7 +106,9 @@ page!(Link, "link.html", "" { v: &'a LinkView });
 /// # Errors
 /// When the template fails.
 pub fn overview(view: &OverviewView) -> Result<String, PageError> {
-    Overview::render_in(&view.frame, live::EVENTS_PATH.to_owned(), Layout::new(view))
+    let cells = view.stations.iter().flat_map(|card| &card.values);
+    let live = Live::of(view.stations.len(), next_change(cells, view.frame.generated_at));
+    Overview::render_in(&view.frame, Some(live), Layout::new(view))
 }
 
 /// The page of one station.
@@ -109,7 +120,10 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
     let current = |row: &DeploymentRow| row.from <= now && row.to.is_none_or(|to| now < to);
     let mut deployments: Vec<_> = view.deployments.iter().map(|row| (row, current(row))).collect();
     deployments.sort_by_key(|(row, current)| (!current, Reverse(row.from)));
-    Station::render_in(&view.frame, live::of_station(&view.id), view, Nearby::new(view), deployments)
+    let cells = view.parameters.iter().map(|panel| &panel.cell);
+    let due = next_change(cells, now).into_iter().chain([ChartLink::ending(now, view.window)]).min();
+    let live = Live { about: Some(view.id.clone()), ..Live::of(1, due) };
+    Station::render_in(&view.frame, Some(live), view, Nearby::new(view), deployments)
 }
 
 /// The list of alerts.
@@ -117,7 +131,7 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
-    Alerts::render_in(&view.frame, live::EVENTS_PATH.to_owned(), view, AlertParts::new(view))
+    Alerts::render_in(&view.frame, Some(Live::of(view.alerts.len(), None)), view, AlertParts::new(view))
 }
 
 /// The page of one alert.
@@ -126,8 +140,13 @@ pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
 /// When the template fails.
 pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
     let acknowledge = format!("{}/acknowledge", view.alert.path());
-    let events = view.alert.station.as_ref().map_or_else(|| live::EVENTS_PATH.to_owned(), live::of_station);
-    Alert::render_in(&view.frame, events, view, acknowledge)
+    let now = view.frame.generated_at;
+    let sending = view.deliveries.iter().any(|row| row.state == DeliveryState::Waiting);
+    let chart = view.alert.closed_at.is_none().then(|| ChartLink::ending(now, Window::Day));
+    let due = sending.then(|| now.saturating_add(SOON_MS)).into_iter().chain(chart).min();
+    let live = Live { about: view.alert.station.clone(), ..Live::of(1, due) };
+    // The answer to a form has no address that could be fetched again.
+    Alert::render_in(&view.frame, view.form_error.is_none().then_some(live), view, acknowledge)
 }
 
 /// The page about Bakau itself.
@@ -137,7 +156,7 @@ pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
 pub fn status(view: &StatusView) -> Result<String, PageError> {
     Status::render_in(
         &view.frame,
-        live::EVENTS_PATH.to_owned(),
+        Some(Live::of(1, Some(view.frame.generated_at.saturating_add(SOON_MS)))),
         view,
         [Ledger::messages(&view.messages), Ledger::readings(&view.readings)],
     )
@@ -148,7 +167,7 @@ pub fn status(view: &StatusView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn reference(view: &ReferenceView) -> Result<String, PageError> {
-    Reference::render_in(&view.frame, String::new(), view)
+    Reference::render_in(&view.frame, None, view)
 }
 
 /// The page that says what went wrong.
@@ -156,7 +175,7 @@ pub fn reference(view: &ReferenceView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn problem(view: &ProblemView) -> Result<String, PageError> {
-    Problem::render_in(&view.frame, String::new(), view)
+    Problem::render_in(&view.frame, None, view)
 }
 
 /// The page behind the link in a message.
@@ -164,7 +183,17 @@ pub fn problem(view: &ProblemView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn link(view: &LinkView) -> Result<String, PageError> {
-    Link::render_in(&view.frame, String::new(), view)
+    Link::render_in(&view.frame, None, view)
+}
+
+/// When something of these values changes by time alone: the next becomes stale, or its hold time is over.
+fn next_change<'a>(cells: impl Iterator<Item = &'a ValueCell>, now: UtcMillis) -> Option<UtcMillis> {
+    let changes = |cell: &ValueCell| {
+        // It is stale behind this instant, not at it.
+        let stale = cell.current_until().map(|until| until.saturating_add(1));
+        stale.into_iter().chain(cell.pending.map(|pending| pending.until)).filter(|at| now < *at).min()
+    };
+    cells.filter_map(changes).min()
 }
 
 /// Alerts in the order and under the headings they are listed.
@@ -276,7 +305,15 @@ fn anchor(datastream: &DatastreamName) -> String {
     format!("chart-{}{qualifier}", datastream.parameter())
 }
 
-/// The class of a station's level, as the style sheet and the script know it.
+/// The class of a level, as the style sheet knows it.
 fn level_class(level: impl Borrow<Option<Level>>) -> &'static str {
     level.borrow().map_or("none", Level::key)
+}
+
+/// The class of a state: one for each level, for one that waits, and for all that say nothing of a level.
+fn state_class(state: impl Borrow<State>) -> &'static str {
+    match *state.borrow() {
+        State::Pending => "pending",
+        state => level_class(state.level()),
+    }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use bakau_model::{
-    ConditionKind, DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, StationKind, Unit, UtcMillis,
+    ConditionKind, DAY_MS, DatastreamName, Flag, HOUR_MS, Language, Level, State, StationKind, Unit, UtcMillis,
 };
 use bakau_text::{Messages, format};
 
@@ -11,7 +11,8 @@ use crate::{
     chart_link::ChartLink,
     texts::messages,
     view::{
-        AcknowledgementRow, AlertRow, DeliveryState, Frame, Freshness, LimitLine, Side, StationView, ValueCell, Window,
+        AcknowledgementRow, AlertRow, DeliveryState, Frame, Freshness, LimitLine, Pending, Side, StationView,
+        ValueCell, Window,
     },
 };
 
@@ -94,12 +95,6 @@ impl<'a> Say<'a> {
         format::bytes(value, self.frame.language)
     }
 
-    /// How long before the page's moment.
-    pub(crate) fn ago(&self, at: impl Borrow<UtcMillis>) -> String {
-        let at = *at.borrow();
-        format::age(self.frame.generated_at.since(at), self.frame.language)
-    }
-
     pub(crate) fn when(&self, at: impl Borrow<UtcMillis>) -> String {
         format::short_time(*at.borrow(), &self.frame.time_zone, self.frame.language)
     }
@@ -124,7 +119,39 @@ impl<'a> Say<'a> {
         level_word(level, self.frame.language)
     }
 
-    /// The word of a station's level; `None` when there is no current data.
+    /// The word of a state.
+    pub(crate) fn state_word(&self, state: impl Borrow<State>) -> String {
+        let key = match *state.borrow() {
+            State::Awas => return self.level(Level::Awas),
+            State::Siaga => return self.level(Level::Siaga),
+            State::Waspada => return self.level(Level::Waspada),
+            State::Normal => return self.level(Level::Normal),
+            State::Pending => "state_pending",
+            State::Offline => "state_offline",
+            State::ClockAhead => "state_clock_ahead",
+            State::NoData => "state_no_data",
+            State::NoValidData => "state_no_valid_data",
+            State::Late => "state_late",
+            State::NeverReported => "never",
+        };
+        self.t(key).to_owned()
+    }
+
+    /// The word above the number of stations in a state; one for all that say nothing of a level.
+    pub(crate) fn total_word(&self, state: impl Borrow<State>) -> String {
+        let state = *state.borrow();
+        if state.level().is_none() { self.t("level_none").to_owned() } else { self.state_word(state) }
+    }
+
+    /// Since when a limit is crossed, and what it takes for an alarm.
+    pub(crate) fn pending(&self, pending: impl Borrow<Pending>) -> String {
+        let Pending { level, since, until } = *pending.borrow();
+        let key = if self.frame.generated_at < until { "pending_until" } else { "pending_next" };
+        let (since, until) = (self.brief(since), self.brief(until));
+        self.fill_all(key, &[("level", self.level_short(level)), ("since", &since), ("until", &until)])
+    }
+
+    /// The word of an alert's level.
     pub(crate) fn state(&self, level: impl Borrow<Option<Level>>) -> String {
         let level = *level.borrow();
         level.map_or_else(|| self.t("level_none").to_owned(), |level| self.level(level))
@@ -225,24 +252,25 @@ impl<'a> Say<'a> {
         self.frame.generated_at.saturating_add(age_ms.saturating_neg())
     }
 
-    /// An age as markup that the script keeps current; holds nothing but our own words and numbers.
+    /// A time as markup of which the script makes an age; holds nothing but our own words and numbers.
     pub(crate) fn ago_time(&self, at: impl Borrow<UtcMillis>) -> String {
         let at = *at.borrow();
-        format!("<time data-at=\"{}\" datetime=\"{at}\" title=\"{}\">{}</time>", at.get(), self.when(at), self.ago(at))
+        let (ms, when, brief) = (at.get(), self.when(at), self.brief(at));
+        format!("<time data-at=\"{ms}\" datetime=\"{at}\" title=\"{when}\">{brief}</time>")
     }
 
-    /// The age of a value; words for a datastream that never reported.
+    /// When a value was measured; words for a datastream that never reported.
     pub(crate) fn cell_time(&self, cell: &ValueCell) -> String {
         match cell.observed_at {
-            Some(at) => format!("<time data-at=\"{}\" datetime=\"{at}\">{}</time>", at.get(), self.ago(at)),
+            Some(at) => format!("<time data-at=\"{}\" datetime=\"{at}\">{}</time>", at.get(), self.brief(at)),
             None => format!("<time data-at=\"0\">{}</time>", self.t("never_value")),
         }
     }
 
-    /// The age of a value in a list, in as little markup as the script needs.
+    /// When a value in a list was measured, in as little markup as the script needs.
     pub(crate) fn cell_age(&self, cell: &ValueCell) -> String {
         match cell.observed_at {
-            Some(at) => format!("<small data-at=\"{}\">{}</small>", at.get(), self.ago(at)),
+            Some(at) => format!("<small data-at=\"{}\">{}</small>", at.get(), self.brief(at)),
             None => format!("<small data-at=\"0\">{}</small>", self.t("never_value")),
         }
     }
@@ -270,24 +298,9 @@ impl<'a> Say<'a> {
         self.fill("alert_level_open", "level", self.level_short(level))
     }
 
-    /// When the alerts of a station were acknowledged: the clock, or the day where that is another.
-    pub(crate) fn acknowledged_time(&self, at: impl Borrow<UtcMillis>) -> String {
+    /// The clock, or the day where that is another.
+    pub(crate) fn brief(&self, at: impl Borrow<UtcMillis>) -> String {
         format::brief_time(*at.borrow(), self.frame.generated_at, &self.frame.time_zone, self.frame.language)
-    }
-
-    /// When something becomes stale, in milliseconds since 1970 for the script; 0 for what has never been there.
-    pub(crate) fn until(&self, until: impl Borrow<Option<UtcMillis>>) -> i64 {
-        until.borrow().map_or(0, UtcMillis::get)
-    }
-
-    /// The state of a station, as the style sheet and the script know it.
-    pub(crate) fn fresh_class(&self, freshness: &Freshness) -> &'static str {
-        match freshness {
-            Freshness::Live { .. } => "live",
-            Freshness::Stale { .. } => "stale",
-            Freshness::Offline { .. } => "offline",
-            Freshness::NeverReported => "never",
-        }
     }
 
     /// The state of a station in a word or two, for lists where nothing may move when it changes.
@@ -322,7 +335,8 @@ impl<'a> Say<'a> {
 
     pub(crate) fn chart<'d>(&self, datastream: &'d DatastreamName, window: impl Borrow<Window>) -> ChartLink<'d> {
         let window = *window.borrow();
-        ChartLink { datastream, window, between: None, language: self.frame.language }
+        let ending = ChartLink::ending(self.frame.generated_at, window);
+        ChartLink { datastream, window, ending, between: None, language: self.frame.language }
     }
 
     /// How to name the data of a station in a report.
@@ -393,11 +407,11 @@ impl<'a> Say<'a> {
 
     /// Chart of an alert: from 6 hours before its onset to 6 hours after its end, or now.
     pub(crate) fn alert_chart<'d>(&self, alert: &AlertRow, datastream: &'d DatastreamName) -> ChartLink<'d> {
-        let now = self.frame.generated_at;
-        let end = alert.closed_at.map_or(now, |closed| closed.saturating_add(AROUND_MS)).min(now);
+        let ending = ChartLink::ending(self.frame.generated_at, Window::Day);
+        let end = alert.closed_at.map_or(ending, |closed| closed.saturating_add(AROUND_MS)).min(ending);
         let from = alert.onset.saturating_add(-AROUND_MS).max(end.saturating_add(-LONGEST_AROUND_MS));
         let between = (from < end).then_some((from, end));
-        ChartLink { datastream, window: Window::Day, between, language: self.frame.language }
+        ChartLink { datastream, window: Window::Day, ending, between, language: self.frame.language }
     }
 
     /// Path of this page in another language.
@@ -435,35 +449,10 @@ impl<'a> Say<'a> {
     pub(crate) fn words(&self) -> String {
         let ages = format::ages(self.frame.language).map(|(key, text)| (key, text.to_owned()));
         let levels = Level::ALL.into_iter().map(|level| (level.key(), self.level(level)));
-        let none = [("none", self.state(None))];
-        let flags = Flag::ALL.into_iter().map(|flag| (flag_digit(flag), self.flag(flag).to_owned()));
-        let others = [
-            ("live", "updated"),
-            ("stale", "stale"),
-            ("offline", "offline"),
-            ("brief-live", "map_live"),
-            ("brief-stale", "map_no_data"),
-            ("brief-offline", "offline_short"),
-            ("lost", "disconnected"),
-            ("news", "live_news"),
-            ("ready", "ready_count"),
-            ("acknowledged", "level_acknowledged_title"),
-            ("pin", "map_station"),
-            ("pins", "map_cluster"),
-        ];
+        let others =
+            [("none", "level_none"), ("pending", "state_pending"), ("lost", "disconnected"), ("news", "live_news")];
         let others = others.map(|(key, message)| (key, self.messages.text(message).to_owned()));
-        json_object(ages.chain(levels).chain(none).chain(flags).chain(self.whys()).chain(others))
-    }
-}
-
-/// The QARTOD code as text.
-pub(crate) const fn flag_digit(flag: Flag) -> &'static str {
-    match flag {
-        Flag::Good => "1",
-        Flag::NotEvaluated => "2",
-        Flag::Suspect => "3",
-        Flag::Fail => "4",
-        Flag::Missing => "9",
+        json_object(ages.chain(levels).chain(others))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Texts that people wrote (names, notes, error details) are shown as they are, escaped; nothing in a view may be
 //! markup.
 
-use bakau_model::{DAY_MS, DatastreamName, Flag, Language, Level, TestResults, Text, Unit, UtcMillis};
+use bakau_model::{DAY_MS, DatastreamName, Flag, Language, Level, State, TestResults, Text, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
 pub use alerts::{
@@ -16,6 +16,7 @@ pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, Settl
 pub use status::StatusView;
 
 pub use crate::chart::{LimitLine, Side};
+use crate::fragment::Held;
 
 mod alerts;
 mod overview;
@@ -37,8 +38,10 @@ pub struct Frame {
     pub path: String,
     /// Active alerts of the whole platform, shown in the navigation.
     pub active_alerts: u32,
-    /// Id of the last event whose effect the page shows already; empty where that is not known.
-    pub last_event: String,
+    /// Up to where the page shows what happened; empty where that is not known.
+    pub position: String,
+    /// Fragments that whoever asks holds already.
+    pub held: Held,
 }
 
 impl Frame {
@@ -72,6 +75,17 @@ pub enum Freshness {
 }
 
 impl Freshness {
+    /// As the style sheet knows it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Live { .. } => "live",
+            Self::Stale { .. } => "stale",
+            Self::Offline { .. } => "offline",
+            Self::NeverReported => "never",
+        }
+    }
+
     /// Whether it reports as often as it should.
     pub(crate) const fn is_live(self) -> bool {
         matches!(self, Self::Live { .. })
@@ -96,6 +110,10 @@ pub struct ValueCell {
     pub decimals: u8,
     /// When the environment had the value; `None` when there has never been one.
     pub observed_at: Option<UtcMillis>,
+    /// What is said of it in one word.
+    pub state: State,
+    /// A level that waits for its hold time.
+    pub pending: Option<Pending>,
     /// Worst active alert of the datastream.
     pub level: Level,
     /// Quality of the value.
@@ -114,6 +132,17 @@ impl ValueCell {
     pub fn current_until(&self) -> Option<UtcMillis> {
         self.observed_at.map(|at| at.saturating_add(self.stale_after_ms))
     }
+}
+
+/// A level whose limit is crossed and which waits for the hold time of its rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// The level.
+    pub level: Level,
+    /// When the environment had the first value beyond the limit.
+    pub since: UtcMillis,
+    /// A value of this instant or later opens the alert, if no value before is back.
+    pub until: UtcMillis,
 }
 
 /// A device's clock that is ahead of ours.

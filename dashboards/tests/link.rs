@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first problem")]
 
 use bakau_dashboards::{
+    fragment::Held,
     link::{LinkAlert, LinkState, LinkView},
     page,
     view::{AcknowledgementRow, Frame},
@@ -24,7 +25,8 @@ fn drawn(language: Language, state: LinkState, text: &str) -> String {
         time_zone,
         path: "/a/TOKEN".to_owned(),
         active_alerts: 1,
-        last_event: "19cd6e50000-7".to_owned(),
+        position: "19cd6e50000-7".to_owned(),
+        held: Held::default(),
     };
     let known = !matches!(state, LinkState::Invalid);
     let alert = known.then(|| LinkAlert {

@@ -15,28 +15,27 @@ const sleepy = () => {
   globalThis.sleep = ms => { slept += ms; };
 };
 
-/** All that a page says of levels, and of stations that are away, without data or alive. */
-const levels = () => {
-  const say = element => element?.textContent.trim().replace(/\s+/g, ' ');
-  const of = selector => [...document.querySelectorAll(selector)];
-  const sorted = list => list.map(each => JSON.stringify(each)).sort();
-  return {
-    stations: sorted(of('[data-station]').map(each => ({
-      id: each.dataset.station, kind: each.tagName.toLowerCase(), level: each.dataset.level,
-      badge: say(each.querySelector('.head>.badge .word, .who>.badge .word')), sign: each.querySelector('use')?.getAttribute('href'),
-      fresh: each.querySelector('.freshness')?.dataset.fresh ?? each.dataset.fresh,
-      says: say(each.querySelector('.freshness .says')), hand: say(each.querySelector('.hand:not([hidden])')), label: each.getAttribute('aria-label'),
-    }))),
-    clusters: sorted(of('[data-stations]').map(each => [each.dataset.level, each.getAttribute('aria-label')])),
-    cells: sorted(of('[data-datastream]').map(each => [
-      each.dataset.datastream, each.dataset.level, each.dataset.flag, each.classList.contains('stale'), say(each.querySelector('.value')),
-    ])),
-    alerts: of('.alerts>li').map(each => [each.dataset.level, each.className, say(each)]),
-    totals: of('.totals>li').map(say),
-    reporting: of('.ready>li').map(each => [each.className, say(each)]),
-    count: say(document.getElementById('active-alerts')),
-    alert: of('[data-part=alert]').map(each => [each.dataset.level, say(each)]),
+/** A page as text, one element a line, without what is a clock, an age, or said by the script itself. */
+const dom = () => {
+  const copy = document.documentElement.cloneNode(true);
+  for (const gone of copy.querySelectorAll('[data-own],noscript,script')) gone.remove();
+  for (const clock of copy.querySelectorAll('[data-clock]')) clock.textContent = '';
+  for (const time of copy.querySelectorAll('[data-at]')) if (+time.dataset.at) time.textContent = '';
+  for (const key of ['now', 'after', 'due']) delete copy.querySelector('body').dataset[key];
+  for (const details of copy.querySelectorAll('details')) details.open = true;
+  const sorted = element => [...element.attributes].map(({ name, value }) => `${name}=${value}`).sort().join(' ');
+  const lines = [];
+  const walk = (node, depth) => {
+    if (node.nodeType === Node.TEXT_NODE) {
+      const text = node.data.replace(/\s+/g, ' ').trim();
+      if (text) lines.push(' '.repeat(depth) + text);
+    } else if (node.nodeType === Node.ELEMENT_NODE) {
+      lines.push(`${' '.repeat(depth)}<${node.localName} ${sorted(node)}>`);
+      for (const child of node.childNodes) walk(child, depth + 1);
+    }
   };
+  walk(copy, 0);
+  return lines.join('\n');
 };
 
 const commands = {
@@ -46,17 +45,26 @@ const commands = {
     await page.goto(url);
     pages.set(name, page);
     // Live, not only drawn.
-    await page.waitForFunction(() => document.body.dataset.events);
+    await page.waitForFunction(() => document.body.dataset.live);
   },
-  async levels({ name }) {
+  async stations({ name }) {
+    return { stations: await pages.get(name).evaluate(() => [...document.querySelectorAll('.stations>li')]
+      .map(each => [each.dataset.level, each.querySelector('.freshness').dataset.fresh])) };
+  },
+  async count({ name, selector }) { return { count: await pages.get(name).locator(selector).count() }; },
+  async close({ name }) {
+    await pages.get(name).close();
+    pages.delete(name);
+  },
+  async dom({ name }) {
     const page = pages.get(name);
-    return { levels: await page.evaluate(levels), connected: await page.locator('#disconnected').isHidden() };
+    return { dom: await page.locator('#disconnected').isHidden() ? await page.evaluate(dom) : '' };
   },
-  async fresh({ url }) {
+  async fresh_dom({ url }) {
     const page = await context.newPage();
     try {
       await page.goto(url);
-      return { levels: await page.evaluate(levels) };
+      return { dom: await page.evaluate(dom) };
     } finally {
       await page.close();
     }

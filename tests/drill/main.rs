@@ -3,6 +3,7 @@
 mod influx;
 mod mail;
 mod orders;
+mod pages;
 
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which drill: `kill`, `broker`, `broker-kill`, `influx`, `mail` or `orders`.
+    /// Which drill: `kill`, `broker`, `broker-kill`, `influx`, `mail`, `orders` or `pages`.
     name: String,
     /// 20 kills instead of 5, a mail server away for ten minutes instead of half a one, InfluxDB for ten minutes
-    /// instead of 20 s, 20 orders of arrival instead of 3.
+    /// instead of 20 s, 20 orders of arrival instead of 3, 300 sequences before open pages instead of 30.
     #[arg(long)]
     long: bool,
 }
@@ -33,7 +34,9 @@ async fn main() -> Result<()> {
         "influx" => influx::drill(Duration::from_secs(if arguments.long { 600 } else { 20 })).await,
         "mail" => mail::drill(Duration::from_secs(if arguments.long { 600 } else { 30 })).await,
         "orders" => orders::orders(if arguments.long { 20 } else { 3 }).await,
-        other => bail!("unknown drill '{other}'; there are: kill, broker, broker-kill, influx, mail, orders"),
+        "pages" if arguments.long => pages::drill(300, &[5, 50, 120]).await,
+        "pages" => pages::drill(30, &[1]).await,
+        other => bail!("unknown drill '{other}'; there are: kill, broker, broker-kill, influx, mail, orders, pages"),
     }
 }
 

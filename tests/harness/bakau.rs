@@ -30,6 +30,7 @@ pub struct Bakau {
     folder: PathBuf,
     admin_token: Option<String>,
     influx_token: String,
+    environment: Vec<(&'static str, String)>,
     running: Option<Running>,
 }
 
@@ -64,7 +65,8 @@ impl Bakau {
         fs::create_dir_all(folder.join("catalogue"))?;
         fs::write(folder.join("bakau.toml"), configuration)?;
         let influx_token = influx::ADMIN_TOKEN.to_owned();
-        let me = Self { folder: folder.to_path_buf(), admin_token: None, influx_token, running: None };
+        let environment = Vec::new();
+        let me = Self { folder: folder.to_path_buf(), admin_token: None, influx_token, environment, running: None };
         let mut arguments = vec!["apply".to_owned()];
         for (name, text) in catalogue {
             let path = folder.join("catalogue").join(name);
@@ -95,6 +97,7 @@ impl Bakau {
         // The secrets that configurations and catalogues of the tests name.
         command.env(mosquitto::PASSWORD_ENV, mosquitto::PASSWORD).env(sink::SECRET_ENV, sink::SECRET);
         command.env(influx::TOKEN_ENV, &self.influx_token);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env(smtp::PASSWORD_ENV, smtp::PASSWORD).env(telegram::TOKEN_ENV, telegram::TOKEN);
         Ok(command)
     }
@@ -110,6 +113,11 @@ impl Bakau {
     /// Gives it another token for InfluxDB than the admin's, for the next start.
     pub fn use_influx_token(&mut self, token: &str) {
         token.clone_into(&mut self.influx_token);
+    }
+
+    /// Gives it more of an environment, for the next start.
+    pub fn environment(&mut self, more: impl IntoIterator<Item = (&'static str, String)>) {
+        self.environment.extend(more);
     }
 
     /// Starts `bakau run` and waits until it says it is ready.

@@ -3,12 +3,13 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::browser;
+use crate::{browser, wait};
 
 /// A running browser; gone when dropped.
 #[derive(Debug)]
@@ -67,22 +68,50 @@ impl Remote {
         self.ask(&json!({"command": "open", "name": name, "url": url})).map(drop)
     }
 
-    /// What an open page says of levels, once it does not call itself disconnected; `None` while it does.
+    /// Level and freshness of each station on an open overview.
     ///
     /// # Errors
     /// When the browser does not answer.
-    pub fn levels(&mut self, name: &str) -> Result<Option<Value>> {
-        let mut answer = self.ask(&json!({"command": "levels", "name": name}))?;
-        Ok((answer["connected"] == true).then(|| answer["levels"].take()))
+    pub fn stations(&mut self, name: &str) -> Result<Vec<(String, String)>> {
+        let answer = self.ask(&json!({"command": "stations", "name": name}))?;
+        Ok(serde_json::from_value(answer["stations"].clone())?)
     }
 
-    /// What the same page says when it is loaded now.
+    /// All of an open page, but for clocks, ages and what the script says of its own; empty while it says that it is
+    /// disconnected.
+    fn dom(&mut self, name: &str) -> Result<Value> {
+        Ok(self.ask(&json!({"command": "dom", "name": name}))?["dom"].take())
+    }
+
+    /// All of the same page when it is loaded now.
+    fn fresh_dom(&mut self, url: &str) -> Result<Value> {
+        Ok(self.ask(&json!({"command": "fresh_dom", "url": url}))?["dom"].take())
+    }
+
+    /// Waits until an open page is what a load of its address shows.
     ///
     /// # Errors
-    /// When it cannot be loaded.
-    pub fn fresh(&mut self, url: &str) -> Result<Value> {
-        Ok(self.ask(&json!({"command": "fresh", "url": url}))?["levels"].take())
+    /// When it is not after all that time; where they differ is in the message.
+    pub async fn like_fresh(&mut self, name: &str, url: &str, within: Duration) -> Result<()> {
+        let mut last = (Value::Null, Value::Null);
+        let same = async || {
+            last = (self.dom(name)?, self.fresh_dom(url)?);
+            Ok((last.0 == last.1).then_some(()))
+        };
+        let waited = wait::until("the page to be like a fresh one", within, same).await;
+        waited.with_context(|| format!("{url}\n{}", difference(&last.0, &last.1)))
     }
+}
+
+/// Where two pages differ first, with a little around it.
+fn difference(shown: &Value, fresh: &Value) -> String {
+    let lines =
+        |page: &Value| -> Vec<String> { page.as_str().unwrap_or_default().split('\n').map(str::to_owned).collect() };
+    let (shown, fresh) = (lines(shown), lines(fresh));
+    let at = shown.iter().zip(&fresh).take_while(|(a, b)| a == b).count();
+    let part =
+        |lines: &[String]| lines.iter().skip(at.saturating_sub(1)).take(6).cloned().collect::<Vec<_>>().join("\n");
+    format!("line {at}, shown:\n{}\nfresh:\n{}", part(&shown), part(&fresh))
 }
 
 impl Drop for Remote {

@@ -23,6 +23,7 @@ mod open_pages;
 mod outage;
 mod pages;
 mod refusals;
+mod renewal;
 mod replay;
 mod sources;
 mod stopping;

@@ -11,6 +11,7 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("mosquitto", "mosquitto", "a real external MQTT broker for the system tests"),
     ("aiosmtpd", "python3-aiosmtpd", "a real mail server with TLS and a login"),
     ("openssl", "openssl", "makes the mail server's certificate"),
+    ("faketime", "faketime", "moves the clock of a real process"),
     ("chromium", "chromium", "a real browser for the pages"),
     ("node", "nodejs", "runs the browser tests, version 20 or newer"),
     ("npm", "npm", "fetches playwright-core and axe-core for the browser tests"),

@@ -14,7 +14,8 @@ use std::{
 use bakau_alerts::{AlertView, Alerts};
 use bakau_clock::Clock;
 use bakau_ingest::LatestTable;
-use bakau_model::{DatastreamId, StationStatus};
+use bakau_model::{DatastreamId, StationId, StationStatus};
+use bakau_registry::{Registry, Snapshot};
 use parking_lot::Mutex;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -36,6 +37,8 @@ pub(crate) enum Happened {
     Alert(Arc<AlertView>),
     /// A station's device left or came back.
     Station(StationStatus),
+    /// What pages say of these stations changed; of any, where none is named.
+    States(Arc<[StationId]>),
     /// More than the log could take: anything may have changed.
     Anything,
 }
@@ -45,6 +48,13 @@ pub(crate) enum Happened {
 pub(crate) struct Position {
     epoch: u64,
     number: u64,
+}
+
+impl Position {
+    /// The last entry that is known.
+    pub(crate) const fn number(self) -> u64 {
+        self.number
+    }
 }
 
 impl fmt::Display for Position {
@@ -92,7 +102,7 @@ impl Ring {
 fn changes_of(happened: &Happened) -> usize {
     match happened {
         Happened::Changed(datastreams) => datastreams.len(),
-        Happened::Alert(_) | Happened::Station(_) | Happened::Anything => 0,
+        Happened::Alert(_) | Happened::Station(_) | Happened::States(_) | Happened::Anything => 0,
     }
 }
 
@@ -101,6 +111,7 @@ fn changes_of(happened: &Happened) -> usize {
 pub(crate) struct Feeds {
     pub(crate) latest: LatestTable,
     pub(crate) alerts: Alerts,
+    pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     /// Ends the log when cancelled.
     pub(crate) stop: CancellationToken,
@@ -142,11 +153,16 @@ impl EventLog {
     /// Begins to write things down, unless it has begun before.
     pub(crate) fn start(&self) {
         self.started.call_once(|| {
-            let Feeds { latest, alerts, clock, stop } = &self.feeds;
+            let Feeds { latest, alerts, registry, clock, stop } = &self.feeds;
             self.written.ring.lock().epoch = clock.now().get().unsigned_abs();
             // Subscribed here and now: what happens after this call is in the log.
-            let (changes, alerts, statuses) = (latest.subscribe(), alerts.subscribe(), latest.subscribe_statuses());
-            tokio::spawn(follow(Arc::clone(&self.written), stop.clone(), changes, alerts, statuses));
+            let heard = Heard {
+                changes: latest.subscribe(),
+                alerts: alerts.subscribe(),
+                statuses: latest.subscribe_statuses(),
+                snapshots: registry.watch(),
+            };
+            tokio::spawn(follow(Arc::clone(&self.written), stop.clone(), heard));
         });
     }
 
@@ -179,37 +195,50 @@ impl EventLog {
         known.then_some(position.number)
     }
 
+    /// Writes down what somebody else has noticed.
+    pub(crate) fn push(&self, happened: Happened) {
+        self.written.push(happened);
+    }
+
     /// What happened behind an entry, oldest first; `None` where some of it is gone.
     pub(crate) fn behind(&self, number: u64) -> Option<Vec<Happened>> {
         self.written.ring.lock().behind(number)
     }
 }
 
+/// The feeds, heard from one moment on.
+struct Heard {
+    changes: broadcast::Receiver<Arc<[DatastreamId]>>,
+    alerts: broadcast::Receiver<Arc<AlertView>>,
+    statuses: broadcast::Receiver<StationStatus>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+}
+
 /// Writes down what happens until Bakau stops.
-async fn follow(
-    written: Arc<Written>,
-    stop: CancellationToken,
-    mut changes: broadcast::Receiver<Arc<[DatastreamId]>>,
-    mut alerts: broadcast::Receiver<Arc<AlertView>>,
-    mut statuses: broadcast::Receiver<StationStatus>,
-) {
+async fn follow(written: Arc<Written>, stop: CancellationToken, mut heard: Heard) {
     loop {
         let happened = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            alert = alerts.recv() => match alert {
+            alert = heard.alerts.recv() => match alert {
                 Ok(alert) => Happened::Alert(alert),
                 Err(RecvError::Lagged(_)) => Happened::Anything,
                 // The alert engine ends only with the process.
                 Err(RecvError::Closed) => return,
             },
-            status = statuses.recv() => match status {
+            status = heard.statuses.recv() => match status {
                 Ok(status) => Happened::Station(status),
                 Err(RecvError::Lagged(_)) => Happened::Anything,
                 // The table of present values ends only with the process.
                 Err(RecvError::Closed) => return,
             },
-            changed = changes.recv() => match changed {
+            applied = heard.snapshots.changed() => match applied {
+                // Names, limits and stations are on every page.
+                Ok(()) => Happened::States(Arc::default()),
+                // The registry ends only with the process.
+                Err(_) => return,
+            },
+            changed = heard.changes.recv() => match changed {
                 Ok(changed) => Happened::Changed(changed),
                 Err(RecvError::Lagged(_)) => Happened::Anything,
                 // So does this part of it.

@@ -224,6 +224,8 @@ impl Client {
                     let event = self.station_event(&status);
                     self.waiting.extend(event.map(|event| (Some(self.seen), Event::Station(event))));
                 }
+                // The facts behind it have events of their own.
+                Happened::States(_) => {}
                 Happened::Anything => self.start_again(ReloadReason::Behind),
             }
         }

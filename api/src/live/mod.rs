@@ -1,4 +1,6 @@
-//! Live events and the memory behind them.
+//! Live events for programs, the stream that tells pages to renew themselves, and the memory behind both.
 
 pub(crate) mod event_log;
 pub(crate) mod events;
+pub(crate) mod page_stream;
+pub(crate) mod states;

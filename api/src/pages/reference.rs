@@ -40,7 +40,7 @@ pub(crate) fn page(routes: &[RouteInfo], call: &Call) -> Answered {
         words: ["reference_parameters", "reference_answers", "reference_problems"].map(say),
         groups: Tag::ALL.map(|tag| group(routes, tag, language)).into(),
     };
-    views::show(&call.uri, page::reference(&view))
+    views::show(call, page::reference(&view))
 }
 
 /// The address the reader used, so that examples can be pasted as they are.

@@ -36,7 +36,7 @@ pub(crate) async fn status(call: Call, SeesPeople(people): SeesPeople) -> Answer
     };
     let (messages, readings) = (total.messages, total.readings);
     let view = StatusView { frame, status, ledger_from: span.from, ledger_to: span.to, messages, readings };
-    views::show(&call.uri, page::status(&view))
+    views::show(&call, page::status(&view))
 }
 
 /// Sort key: agencies that miss the greatest part come first.

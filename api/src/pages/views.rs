@@ -12,6 +12,7 @@ use bakau_alerts::{AlertDetail, AlertQuery, SettledQuery};
 use bakau_answers as answers;
 use bakau_dashboards::{
     assets,
+    fragment::Held,
     page::{self, PageError},
     view::{
         AcknowledgeForm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView,
@@ -43,6 +44,8 @@ use crate::{
     },
 };
 
+/// Header in which an open page names the fragments that it holds.
+const HELD: &str = "bakau-held";
 /// Alerts on one page of the list.
 const ALERTS_PER_PAGE: usize = 50;
 /// Alerts on a station's page.
@@ -65,7 +68,7 @@ pub(crate) async fn overview(call: Call) -> Answered {
         group: params.choice("group", &Grouping::ALL.map(|group| (group.key(), group)))?.unwrap_or_default(),
     };
     let view = OverviewView { frame, stations: gatherer.stations(), filter };
-    show(&call.uri, page::overview(&view))
+    show(&call, page::overview(&view))
 }
 
 /// `/stations/{id}`: one station with its charts.
@@ -87,11 +90,10 @@ pub(crate) async fn station(call: Call, SeesPeople(people): SeesPeople, Path(id)
         agency: card.agency.name,
         city: card.city.map_or_else(|| "".into(), |city| city.name),
         kind: station.kind,
-        level: card.level,
+        state: card.state,
         acknowledged_at: card.acknowledged_at,
         freshness: card.freshness,
         clock: card.clock,
-        current_until: card.current_until,
         latitude: station.latitude,
         longitude: station.longitude,
         elevation_m: station.elevation_m,
@@ -104,7 +106,7 @@ pub(crate) async fn station(call: Call, SeesPeople(people): SeesPeople, Path(id)
         alerts: alerts.iter().map(|alert| gatherer.alert_row(alert, people)).collect(),
         settled: if settled { Some(episodes(&call.state, &gatherer, station).await?) } else { None },
     };
-    show(&call.uri, page::station(&view))
+    show(&call, page::station(&view))
 }
 
 /// The class whose limits a station's values are compared with.
@@ -168,14 +170,14 @@ pub(crate) async fn alerts(call: Call, SeesPeople(people): SeesPeople) -> Answer
     let gatherer = Gatherer::new(&call.state);
     let (agencies, stations) = gatherer.choices(frame.language);
     let alerts = found.iter().map(|alert| gatherer.alert_row(alert, people)).collect();
-    show(&call.uri, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
+    show(&call, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
 }
 
 /// `/alerts/{id}`: one alert and the form that acknowledges it.
 pub(crate) async fn alert(call: Call, SeesPeople(people): SeesPeople, Path(id): Path<String>) -> Answered {
     let frame = frame(&call);
     let (_, detail) = find(&call.state.alerts, &id).await?;
-    show(&call.uri, page::alert(&alert_view(&call.state, frame, &detail, people)))
+    show(&call, page::alert(&alert_view(&call.state, frame, &detail, people)))
 }
 
 /// Fields of the form that acknowledges an alert.
@@ -219,7 +221,7 @@ pub(crate) async fn acknowledge(call: Call, Path(id): Path<String>, request: Req
     let mut view = alert_view(state, frame, &detail, false);
     view.form_error = Some(error.detail_text(language));
     view.form = AcknowledgeForm { name: fields.name, note: fields.note };
-    let mut response = show(&call.uri, page::alert(&view))?;
+    let mut response = show(&call, page::alert(&view))?;
     *response.status_mut() = error.kind().status();
     Ok(response)
 }
@@ -276,7 +278,9 @@ pub(crate) fn problem(state: &AppState, error: &ApiError, uri: &Uri, language: L
 
 /// Everything around the content. Made before anything is gathered: the page shows at least what had happened by then.
 pub(crate) fn frame(call: &Call) -> Frame {
-    framed(&call.state, &call.uri, call.language())
+    let held = call.headers.get(HELD).and_then(|held| held.to_str().ok());
+    let held = held.map(Held::parse).unwrap_or_default();
+    Frame { held, ..framed(&call.state, &call.uri, call.language()) }
 }
 
 pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language) -> Frame {
@@ -286,7 +290,8 @@ pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language) -> Frame {
         generated_at,
         time_zone: catalogue::platform_zone(),
         path: without_language(uri),
-        last_event: state.own.events.here().to_string(),
+        position: state.own.events.here().to_string(),
+        held: Held::default(),
         active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
     }
 }
@@ -299,13 +304,15 @@ fn without_language(uri: &Uri) -> String {
     if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) }
 }
 
-/// The page as an answer; `?lang=` is remembered in a cookie.
-pub(crate) fn show(uri: &Uri, drawn: Result<String, PageError>) -> Answered {
+/// The page as an answer; the `?lang=` that somebody chose is remembered in a cookie, that of a page which renews itself
+/// is not.
+pub(crate) fn show(call: &Call, drawn: Result<String, PageError>) -> Answered {
+    let renewed = call.headers.contains_key(HELD);
     let mut response = Html(drawn?).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static("cookie"));
-    if let Some(language) = language::from_query(uri) {
+    headers.insert(header::VARY, HeaderValue::from_static("cookie, bakau-held"));
+    if let Some(language) = language::from_query(&call.uri).filter(|_| !renewed) {
         let cookie =
             format!("{LANGUAGE_KEY}={}; Path=/; Max-Age={LANGUAGE_COOKIE_S}; SameSite=Lax; HttpOnly", language.tag());
         if let Ok(value) = HeaderValue::from_str(&cookie) {

@@ -5,15 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use bakau_alerts::{Acknowledgement, AlertDetail, AlertView, ConditionKind, Episode, NotificationState};
+use bakau_alerts::{Acknowledgement, AlertDetail, AlertView, ConditionKind, Episode, NotificationState, PendingView};
 use bakau_dashboards::view::{
     self, AcknowledgementRow, AlertRow, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow, Freshness,
-    LimitLine, Named, OtherStation, ParameterPanel, StationCard, TransitionRow, ValueCell,
+    LimitLine, Named, OtherStation, ParameterPanel, Pending, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{
-    AgencyId, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, MINUTE_MS, Observation, RuleId,
-    StationId, StationStatus, TestResults, Text, Unit, UtcMillis,
+    AgencyId, DatastreamFacts, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, MINUTE_MS, Newest,
+    Observation, RuleId, StationFacts, StationId, StationStatus, TestResults, Text, Unit, UtcMillis, datastream_state,
+    station_state,
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
@@ -38,6 +39,7 @@ pub(crate) struct Gatherer<'a> {
     latest: HashMap<DatastreamId, LatestEntry>,
     active: Arc<Vec<AlertView>>,
     levels: HashMap<DatastreamName, Level>,
+    pending: HashMap<DatastreamName, Pending>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -54,6 +56,7 @@ impl<'a> Gatherer<'a> {
             latest: entries.map(|entry| (entry.observation.datastream, entry)).collect(),
             active,
             levels,
+            pending: pending(&state.alerts.pending()),
         }
     }
 
@@ -86,11 +89,15 @@ impl<'a> Gatherer<'a> {
         let mut values: Vec<ValueCell> = datastreams.iter().map(|datastream| self.cell(datastream)).collect();
         let agency = self.snapshot.agencies.get(&station.agency);
         let city = agency.and_then(|agency| self.snapshot.cities.get(&agency.city));
-        let worst = values.iter().map(|cell| cell.level).max().unwrap_or_default();
-        let any_current = values.iter().any(|cell| cell.observed_at.is_some() && !cell.stale);
-        // An alert that is active counts even when its data has stopped; "normal" needs data to say so.
-        let level = (any_current || Level::Normal < worst).then_some(worst);
         let freshness = self.freshness(&station.id, datastreams, &values);
+        let clock = self.state.latest.clock(&station.id);
+        let facts = StationFacts {
+            offline: matches!(freshness, Freshness::Offline { .. }),
+            clock_refused: clock.is_some_and(|clock| clock.refused),
+            no_data: self
+                .has_no_data(|alert| alert.station.as_ref() == Some(&station.id) && alert.datastream.is_none()),
+        };
+        let state = station_state(&facts, values.iter().map(|cell| cell.state));
         // The few that the overview shows are those that matter.
         values.sort_by_key(|cell| (std::cmp::Reverse(cell.level), rank(cell.datastream.parameter())));
         StationCard {
@@ -104,12 +111,11 @@ impl<'a> Gatherer<'a> {
             kind: station.kind,
             latitude: station.latitude,
             longitude: station.longitude,
-            level,
+            state,
             acknowledged_at: acknowledged_at(&self.active, &self.snapshot, &station.id),
             freshness,
-            clock: self.state.latest.clock(&station.id).map(clock_of),
+            clock: clock.map(clock_of),
             no_data_after_ms: datastreams.iter().map(|datastream| stale_after(datastream)).max().unwrap_or_default(),
-            current_until: values.iter().filter_map(ValueCell::current_until).max(),
             values,
         }
     }
@@ -133,7 +139,15 @@ impl<'a> Gatherer<'a> {
         let observation = entry.map(|entry| entry.observation);
         let value = observation.and_then(|observation| observation.value);
         let reading = value.filter(|_| datastream.counter().is_some());
-        let stale = observation.is_some_and(|observation| current_until(datastream, &observation) < self.now);
+        let newest = observation.map(|observation| Newest {
+            current_until: current_until(datastream, &observation),
+            has_value: value.is_some(),
+            flag: observation.flag,
+        });
+        let level = self.levels.get(&datastream.name).copied().unwrap_or_default();
+        let pending = self.pending.get(&datastream.name).copied();
+        let no_data = self.has_no_data(|alert| alert.datastream.as_ref() == Some(&datastream.name));
+        let facts = DatastreamFacts { newest, level, pending: pending.is_some(), no_data };
         ValueCell {
             datastream: datastream.name.clone(),
             label: catalogue::label(&self.snapshot, datastream),
@@ -142,12 +156,19 @@ impl<'a> Gatherer<'a> {
             unit: datastream.unit.clone(),
             decimals: catalogue::decimals(&self.snapshot, datastream),
             observed_at: observation.map(|observation| observation.observed_at),
-            level: self.levels.get(&datastream.name).copied().unwrap_or_default(),
+            state: datastream_state(&facts, self.now),
+            pending,
+            level,
             flag: observation.map_or(Flag::Missing, |observation| observation.flag),
             tests: entry.map_or(TestResults::NONE, |entry| entry.tests),
-            stale,
+            stale: newest.is_some_and(|newest| newest.current_until < self.now),
             stale_after_ms: stale_after(datastream),
         }
+    }
+
+    /// Whether an alert about the absence of data is open on what `about` says.
+    fn has_no_data(&self, about: impl Fn(&AlertView) -> bool) -> bool {
+        self.active.iter().any(|alert| alert.kind == ConditionKind::NoData && about(alert))
     }
 
     /// The datastreams of a station with limits, what people look for first at the top.
@@ -348,10 +369,10 @@ pub(crate) fn current_until(datastream: &Datastream, observation: &Observation) 
 }
 
 /// The level of each datastream that has an active alert. Pages, and events that keep pages current, show these and the
-/// worst of them as the level of a station; no data of a whole station says nothing about its environment.
+/// worst of them as the level of a station; no data says nothing about its environment.
 pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
     let mut levels: HashMap<DatastreamName, Level> = HashMap::new();
-    for alert in active {
+    for alert in active.iter().filter(|alert| !alert.kind.is_technical()) {
         if let Some(datastream) = &alert.datastream {
             let worst = levels.entry(datastream.clone()).or_default();
             *worst = alert.level.max(*worst);
@@ -360,10 +381,23 @@ pub(crate) fn levels(active: &[AlertView]) -> HashMap<DatastreamName, Level> {
     levels
 }
 
+/// The highest level that waits for its hold time, by datastream.
+fn pending(views: &[PendingView]) -> HashMap<DatastreamName, Pending> {
+    let mut pending: HashMap<DatastreamName, Pending> = HashMap::new();
+    for &PendingView { ref datastream, level, since, until, .. } in views {
+        let known = pending.entry(datastream.clone()).or_insert(Pending { level, since, until });
+        if known.level < level {
+            *known = Pending { level, since, until };
+        }
+    }
+    pending
+}
+
 /// Since when every alert of a station's level is acknowledged; `None` while one is not, or where nothing is raised.
 pub(crate) fn acknowledged_at(active: &[AlertView], snapshot: &Snapshot, station: &StationId) -> Option<UtcMillis> {
     let about_it = |alert: &&AlertView| {
         alert.station.as_ref() == Some(station)
+            && !alert.kind.is_technical()
             && alert.datastream.as_ref().is_some_and(|name| snapshot.datastream(name).is_some())
     };
     let worst = active.iter().filter(about_it).map(|alert| alert.level).max()?;

@@ -119,6 +119,8 @@ mod tests {
             unit: Unit::new("mg/L"),
             decimals: 1,
             observed_at,
+            state: bakau_model::State::Normal,
+            pending: None,
             level: Level::Normal,
             flag: Flag::Good,
             tests: bakau_model::TestResults::NONE,
@@ -136,12 +138,11 @@ mod tests {
             kind: StationKind::Water,
             latitude: 0.0,
             longitude: 0.0,
-            level: None,
+            state: bakau_model::State::Normal,
             acknowledged_at: None,
             freshness,
             clock: None,
             no_data_after_ms: 240_000,
-            current_until: None,
             values,
         }
     }

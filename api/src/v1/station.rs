@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::extract::Path;
 use bakau_answers::{
-    self as answers, DatastreamDetail, DeviceClock, MeasuredValue, PresentValue, StationDetail, StationState,
-    StationStatus,
+    self as answers, DatastreamDetail, DeviceClock, MeasuredValue, PendingLevel, PresentValue, StationDetail,
+    StationState, StationStatus,
 };
-use bakau_dashboards::view::{ClockAhead, Freshness, StationCard, ValueCell};
+use bakau_dashboards::view::{ClockAhead, Freshness, Pending, StationCard, ValueCell};
 use bakau_model::{DatastreamName, RuleId, UtcMillis};
 use bakau_registry::{Datastream, Deployment, Instrument, Rule, RuleTarget, Snapshot};
 
@@ -55,7 +55,8 @@ pub(crate) async fn station(call: Call, Path(id): Path<String>) -> Answered {
     let now = call.state.clock.now();
     let told = StationDetail {
         site: catalogue::site(snapshot, station),
-        level: card.level,
+        state: card.state,
+        level: card.state.level(),
         status: status(&card, &mut local),
         clock: card.clock.map(|clock| device_clock(clock, &mut local)),
         datastreams: details,
@@ -97,6 +98,12 @@ fn present_value(cell: &ValueCell, is_counter: bool, local: &mut Times) -> Optio
             flag: cell.flag.into(),
         },
         reasons: cell.tests.reasons().collect(),
+        state: cell.state,
+        pending: cell.pending.map(|Pending { level, since, until }| PendingLevel {
+            level,
+            since: since.into(),
+            until: until.into(),
+        }),
         level: cell.level,
         stale: cell.stale,
     })

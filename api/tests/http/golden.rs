@@ -138,7 +138,7 @@ async fn addresses(rig: &Rig, path: &str) -> Vec<String> {
         // The document has a snapshot of its own.
         "/api/v1/openapi.json" => Vec::new(),
         // Style sheets and scripts are compared as files; a link is followed where it arrives; counters are the machine's.
-        "/assets/{name}" | "/a/{token}" | "/metrics" | "/api/v1/events" => Vec::new(),
+        "/assets/{name}" | "/a/{token}" | "/metrics" | "/api/v1/events" | "/live" => Vec::new(),
         path => vec![path.to_owned()],
     }
 }

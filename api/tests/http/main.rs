@@ -15,6 +15,7 @@ mod observations;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod page_stream;
 mod problems;
 #[cfg(test)]
 mod readiness;

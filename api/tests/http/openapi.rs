@@ -110,7 +110,7 @@ async fn every_route_is_in_the_document_with_answers_and_problems() {
 async fn handlers_accept_exactly_the_parameters_and_words_of_the_document() {
     let rig = walk::rig_with_everything(ApiConfig::default(), Some(TOKEN)).await;
     let document = document(&rig).await;
-    for route in ROUTES.iter().filter(|route| route.method == "GET") {
+    for route in ROUTES.iter().filter(|route| route.method == "GET" && route.path != "/live") {
         let operation = operation(&document, route.method, route.path);
         if !reads_its_query(operation) {
             continue;

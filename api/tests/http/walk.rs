@@ -53,9 +53,9 @@ pub(crate) fn openly(route: &RouteInfo) -> StatusCode {
     if route.path == "/a/{token}" { StatusCode::NOT_FOUND } else { StatusCode::OK }
 }
 
-/// The event stream has no end of its own; it has tests of its own.
+/// Streams have no end of their own; they have tests of their own.
 pub(crate) fn ends(route: &&RouteInfo) -> bool {
-    route.path != "/api/v1/events"
+    !matches!(route.path, "/api/v1/events" | "/live")
 }
 
 #[tokio::test]

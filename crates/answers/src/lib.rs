@@ -35,8 +35,8 @@ pub use readiness::{AgencyReadiness, Check, LastDay, Readiness};
 pub use rule::{LevelCondition, Rule, RuleDetail, RuleList, RuleTarget};
 pub use source::{ExternalBroker, Source, SourceList, SourceState};
 pub use station::{
-    Agency, City, Datastream, DatastreamDetail, DatastreamList, Deployment, DeviceClock, Instrument, PresentValue,
-    Site, Station, StationDetail, StationList, StationState, StationStatus,
+    Agency, City, Datastream, DatastreamDetail, DatastreamList, Deployment, DeviceClock, Instrument, PendingLevel,
+    PresentValue, Site, Station, StationDetail, StationList, StationState, StationStatus,
 };
 pub use status::{
     AlertsStatus, ChannelStatus, DeliveryFault, OutboxStatus, SpoolStatus, Status, StoreError, StoreStatus,

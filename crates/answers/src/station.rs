@@ -2,7 +2,7 @@
 
 use bakau_model::{
     AgencyId, AirType, CityId, DatastreamId, DatastreamName, InstrumentId, Level, Parameter, QualityLimits, Reason,
-    RuleId, StationId, StationKind, Text, Unit, WaterClass,
+    RuleId, State, StationId, StationKind, Text, Unit, WaterClass,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,7 +34,9 @@ pub struct StationDetail {
     /// What and where it is.
     #[serde(flatten)]
     pub site: Site,
-    /// The worst level of an active alert; null without current data.
+    /// What is said of it in one word, as pages show it.
+    pub state: State,
+    /// The worst level of an active alert; null where neither alerts nor values say anything of a level.
     #[schema(required)]
     pub level: Option<Level>,
     /// Whether it reports.
@@ -135,6 +137,17 @@ pub enum StationState {
     NeverReported,
 }
 
+/// A level that an alert will have if its limit stays crossed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PendingLevel {
+    /// The level.
+    pub level: Level,
+    /// When the environment had the first value beyond the limit.
+    pub since: Time,
+    /// A value of this instant or later opens the alert, if no value before is back.
+    pub until: Time,
+}
+
 /// That the clock of a device is ahead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceClock {
@@ -227,6 +240,11 @@ pub struct PresentValue {
     pub measured: MeasuredValue,
     /// Why it is suspect or fails; empty where it does not.
     pub reasons: Vec<Reason>,
+    /// What is said of it in one word, as pages show it.
+    pub state: State,
+    /// A level whose limit is crossed and which waits for the hold time of its rule.
+    #[schema(required)]
+    pub pending: Option<PendingLevel>,
     /// The worst level of the alerts about it.
     pub level: Level,
     /// Whether it is too old to be current.

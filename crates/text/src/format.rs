@@ -13,8 +13,6 @@ crate::texts! {
 const GROUPED_DIGITS: usize = 5;
 /// Up to here hours are counted, from here days.
 const TWO_DAYS_MS: i64 = 2 * DAY_MS;
-/// A device clock this much ahead is no reason to speak of the future.
-const CLOCK_TOLERANCE_MS: i64 = MINUTE_MS;
 
 /// A number with that many decimals: `5,10` in Bahasa Indonesia, `5.10` in English; thousands grouped from 10,000 on.
 ///
@@ -104,31 +102,6 @@ fn grouped(digits: &str, group: &str) -> String {
         text.push(digit);
     }
     text
-}
-
-/// An age in words. An instant in the future (a device clock that runs ahead) says so.
-///
-/// ```
-/// use bakau_text::format::age;
-/// use bakau_model::Language;
-/// assert_eq!(age(12_400, Language::Id), "12 detik lalu");
-/// assert_eq!(age(-600_000, Language::En), "in the future");
-/// ```
-#[must_use]
-pub fn age(age_ms: i64, language: Language) -> String {
-    let messages = messages(language);
-    if age_ms < -CLOCK_TOLERANCE_MS {
-        return messages.text("age_future").to_owned();
-    }
-    let (unit, count) = match age_ms {
-        ..SECOND_MS => return messages.text("age_now").to_owned(),
-        SECOND_MS..MINUTE_MS => ("second", age_ms / SECOND_MS),
-        MINUTE_MS..HOUR_MS => ("minute", age_ms / MINUTE_MS),
-        HOUR_MS..TWO_DAYS_MS => ("hour", age_ms / HOUR_MS),
-        TWO_DAYS_MS.. => ("day", age_ms / DAY_MS),
-    };
-    let plural = if count == 1 { "one" } else { "many" };
-    messages.fill(&format!("age_{unit}_{plural}"), &[("n", &count.to_string())])
 }
 
 /// The texts of [`age`] by what they are for, with `{n}` for the number: what a script needs to go on counting.
@@ -267,17 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_said_in_words_with_plurals_where_the_language_has_them() {
-        assert_eq!(age(12_400, Language::Id), "12 detik lalu");
-        assert_eq!(age(1_000, Language::En), "1 second ago");
-        assert_eq!(age(12_400, Language::En), "12 seconds ago");
-        assert_eq!(age(61 * MINUTE_MS, Language::Id), "1 jam lalu");
-        assert_eq!(age(47 * HOUR_MS, Language::En), "47 hours ago");
-        assert_eq!(age(3 * DAY_MS, Language::Id), "3 hari lalu");
-        assert_eq!(age(500, Language::Id), "baru saja");
-        assert_eq!(age(-30_000, Language::Id), "baru saja");
+    fn spans_are_said_in_words_with_plurals_where_the_language_has_them() {
         assert_eq!((span(400, Language::Id), span(MINUTE_MS, Language::En)), ("0 detik".into(), "1 minute".into()));
-        assert_eq!(age(-10 * MINUTE_MS, Language::En), "in the future");
     }
 
     #[test]

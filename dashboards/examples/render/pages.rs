@@ -11,7 +11,7 @@ use bakau_dashboards::{
         ParameterPanel, StationCard, StationView, ValueCell,
     },
 };
-use bakau_model::{QualityTest, StationKind, TestResults, Text};
+use bakau_model::{QualityTest, State, StationKind, TestResults, Text};
 
 pub(super) use self::views::now;
 use super::*;
@@ -44,6 +44,8 @@ fn cells(station: &str, measured: &[Measured], age_s: i64) -> Vec<ValueCell> {
         unit: Unit::new(unit),
         decimals,
         observed_at: Some(now().saturating_add(-age_s * 1_000)),
+        state: State::Normal,
+        pending: None,
         level: Level::Normal,
         ..views::cell(&format!("{station}/{parameter}"), Some(value))
     };
@@ -67,7 +69,7 @@ const CITIES: [City; 4] = [
     ),
 ];
 
-fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>) -> StationCard {
+fn card(id: &str, name: &str, kind: StationKind, state: State) -> StationCard {
     let (_, key, city, agency, latitude, longitude) = CITIES.into_iter().find(|city| id.starts_with(city.0)).unwrap();
     let number: f64 = id[id.len() - 2..].parse().unwrap();
     let values = cells(id, if kind == StationKind::Air { &AIR } else { &WATER }, 12);
@@ -77,33 +79,32 @@ fn card(id: &str, name: &str, kind: StationKind, level: Option<Level>) -> Statio
         kind,
         latitude: latitude + (number * 1.7).sin() * 0.018,
         longitude: longitude + (number * 2.3).cos() * 0.022,
-        current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
-        ..views::card(id, name, level, Freshness::Live { age_ms: 12_000 })
+        ..views::card(id, name, state, Freshness::Live { age_ms: 12_000 })
     }
 }
 
 /// Twelve stations of four cities, calm ones and each kind of trouble.
 fn overview(language: Language) -> OverviewView {
     let (air, water, mangrove_kind) = (StationKind::Air, StationKind::Water, StationKind::Mangrove);
-    let normal = Some(Level::Normal);
-    let mut mangrove = card("prb-bjbr-01", "Mangrove BeeJay Bakau", mangrove_kind, Some(Level::Siaga));
+    let normal = State::Normal;
+    let mut mangrove = card("prb-bjbr-01", "Mangrove BeeJay Bakau", mangrove_kind, State::Siaga);
     mangrove.values[0].level = Level::Siaga;
-    let mut stale = card("mlg-brantas-02", "Sungai Brantas, Jembatan Muharto", water, None);
+    let mut stale = card("mlg-brantas-02", "Sungai Brantas, Jembatan Muharto", water, State::Late);
     stale.freshness = Freshness::Stale { age_ms: 17_600_000 };
     stale.values.iter_mut().for_each(|cell| cell.stale = true);
-    let mut ahead = card("btu-alun-01", "Alun-alun Batu", air, Some(Level::Waspada));
+    let mut ahead = card("btu-alun-01", "Alun-alun Batu", air, State::Waspada);
     ahead.values[0].level = Level::Waspada;
     ahead.values[1].flag = Flag::Suspect;
     ahead.clock = Some(clock_ahead());
-    let mut never = card("prb-mayangan-03", "Pelabuhan Mayangan", water, None);
+    let mut never = card("prb-mayangan-03", "Pelabuhan Mayangan", water, State::NeverReported);
     never.freshness = Freshness::NeverReported;
     never.values.truncate(3);
     for cell in &mut never.values {
         (cell.value, cell.observed_at, cell.flag, cell.stale) = (None, None, Flag::Missing, true);
     }
     let long = "Stasiun pemantau kualitas air muara Sungai Kedunggaleng sisi barat";
-    let mut awas = card("prb-kedung-04", long, water, Some(Level::Awas));
+    let mut awas = card("prb-kedung-04", long, water, State::Awas);
     (awas.values[1].level, awas.values[1].value) = (Level::Awas, Some(1.63));
     let stations = vec![
         card("btu-selecta-02", "Selecta", air, normal),

@@ -1,8 +1,8 @@
 //! Which stations the overview shows, in which order and groups, what they add up to, and where they are.
 
-use std::{borrow::Borrow, cmp::Reverse};
+use std::borrow::Borrow;
 
-use bakau_model::{AgencyId, CityId, Language, Level, StationKind, Text};
+use bakau_model::{AgencyId, CityId, Language, Level, State, StationKind, Text};
 
 use crate::{
     map::{self, Map, Pin, Place},
@@ -10,12 +10,15 @@ use crate::{
     view::{Freshness, Grouping, Named, OverviewFilter, OverviewView, StationCard},
 };
 
+/// States that are counted; *no data* stands for all that say nothing of a level.
+const TOTALS: [State; 6] = [State::Awas, State::Siaga, State::Waspada, State::Pending, State::NoData, State::Normal];
+
 /// Everything on the overview besides what is said around it.
 pub(super) struct Layout<'a> {
     pub(super) filter: &'a OverviewFilter,
-    /// Stations by level, the worst first; those without current data last. Every level is there, even with none, so
-    /// that the live page can count without moving anything.
-    pub(super) totals: Vec<(Option<Level>, usize)>,
+    /// Stations by what they say, the worst first; those that say nothing of a level together. All are there, even with
+    /// none, so that nothing moves when that changes.
+    pub(super) totals: Vec<(State, usize)>,
     pub(super) groups: Vec<Group<'a>>,
     /// Agencies that miss most of their stations first.
     pub(super) agencies: Vec<Readiness<'a>>,
@@ -92,11 +95,11 @@ impl<'a> Layout<'a> {
         let language = view.frame.language;
         let mut shown: Vec<&StationCard> = view.stations.iter().filter(|card| view.filter.takes(card)).collect();
         shown.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| by_name(&a.name, &b.name, language)));
-        let states = Level::ALL.into_iter().rev().map(Some).chain([None]);
-        let count = |level| shown.iter().filter(|card| card.level == level).count();
+        let class = super::state_class;
+        let count = |state| shown.iter().filter(|card| class(card.state) == class(state)).count();
         Self {
             filter: &view.filter,
-            totals: states.map(|level| (level, count(level))).collect(),
+            totals: TOTALS.map(|state| (state, count(state))).into(),
             agencies: readiness(&shown, language),
             chart: StationMap::new(&shown, map::HEIGHT, language),
             cities: distinct(view.stations.iter().filter_map(|card| card.city.as_ref()), language),
@@ -118,14 +121,9 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Raised levels first, the worst at the top; then stations without current data, which nobody is watching over.
-fn urgency(card: &StationCard) -> (u8, Reverse<Option<Level>>, bool) {
-    let live = card.freshness.is_live();
-    match card.level {
-        Some(Level::Normal) => (2, Reverse(card.level), live),
-        Some(Level::Waspada | Level::Siaga | Level::Awas) => (0, Reverse(card.level), live),
-        None => (1, Reverse(None), live),
-    }
+/// The worst state first, and among the same those that report last.
+fn urgency(card: &StationCard) -> (State, bool) {
+    (card.state, card.freshness.is_live())
 }
 
 fn by_name(a: &Text, b: &Text, language: Language) -> std::cmp::Ordering {
@@ -185,7 +183,7 @@ impl<'a> StationMap<'a> {
             longitude: card.longitude,
             name: card.name.get(language),
             city: card.city.as_ref().map_or("", |city| city.name.get(language)),
-            raised: card.level.is_some_and(|level| Level::Normal < level),
+            raised: card.state.level().is_some_and(|level| Level::Normal < level),
         };
         let places: Vec<Place<'a>> = stations.iter().enumerate().map(place).collect();
         let mut map = Map::new(&places, height)?;
@@ -203,7 +201,7 @@ impl Say<'_> {
     /// What a symbol on the map is, for those who do not see it.
     pub(super) fn symbol(&self, symbol: &Symbol<'_>) -> String {
         let card = symbol.card;
-        let state = self.state(card.level);
+        let state = self.state_word(card.state);
         if 1 < symbol.count {
             let values = [("n", &*symbol.count.to_string()), ("city", self.city(card)), ("state", &state)];
             return self.fill_all("map_cluster", &values);

@@ -16,11 +16,6 @@ impl Say<'_> {
         words.join("; ")
     }
 
-    /// The words of every reason by its key, for the script.
-    pub(super) fn whys(&self) -> impl Iterator<Item = (&'static str, String)> {
-        Reason::ALL.into_iter().map(|reason| (reason.key(), self.t(why_key(reason)).to_owned()))
-    }
-
     /// That the clock of a device is ahead, by how much, since when, and what becomes of its values.
     pub(crate) fn clock_ahead(&self, clock: impl Borrow<ClockAhead>) -> String {
         let ClockAhead { ahead_ms, since, refused } = *clock.borrow();

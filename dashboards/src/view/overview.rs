@@ -1,6 +1,6 @@
 //! The page with all stations.
 
-use bakau_model::{AgencyId, CityId, Level, StationId, StationKind, Text, UtcMillis};
+use bakau_model::{AgencyId, CityId, State, StationId, StationKind, Text, UtcMillis};
 
 use super::{ClockAhead, Frame, Freshness, ValueCell};
 
@@ -21,8 +21,8 @@ pub struct StationCard {
     pub latitude: f64,
     /// Degrees east, WGS 84.
     pub longitude: f64,
-    /// Worst active alert; `None` when there is no current data to judge by.
-    pub level: Option<Level>,
+    /// What is said of it in one word.
+    pub state: State,
     /// Since when every alert of that level is acknowledged; `None` while one is not, and where there is none.
     pub acknowledged_at: Option<UtcMillis>,
     /// Whether it reports.
@@ -31,8 +31,6 @@ pub struct StationCard {
     pub clock: Option<ClockAhead>,
     /// Its newest value may be so many milliseconds old before it counts as no data.
     pub no_data_after_ms: i64,
-    /// Until when its newest values are current if no more come; `None` when it has never reported.
-    pub current_until: Option<UtcMillis>,
     /// Key values, most important first; the page shows the first four.
     pub values: Vec<ValueCell>,
 }

@@ -1,6 +1,6 @@
 //! The page of one station.
 
-use bakau_model::{Level, StationId, StationKind, Text, Unit, UtcMillis};
+use bakau_model::{Level, State, StationId, StationKind, Text, Unit, UtcMillis};
 
 use super::{AlertRow, ClockAhead, Frame, Freshness, LimitLine, ValueCell, Window};
 
@@ -112,16 +112,14 @@ pub struct StationView {
     pub city: Text,
     /// What it measures.
     pub kind: StationKind,
-    /// Worst active alert; `None` when there is no current data to judge by.
-    pub level: Option<Level>,
+    /// What is said of it in one word.
+    pub state: State,
     /// Since when every alert of that level is acknowledged; `None` while one is not, and where there is none.
     pub acknowledged_at: Option<UtcMillis>,
     /// Whether it reports.
     pub freshness: Freshness,
     /// Where the clock of its device is ahead.
     pub clock: Option<ClockAhead>,
-    /// Until when its newest values are current if no more come; `None` when it has never reported.
-    pub current_until: Option<UtcMillis>,
     /// Degrees north, WGS 84.
     pub latitude: f64,
     /// Degrees east, WGS 84.

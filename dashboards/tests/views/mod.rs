@@ -2,14 +2,18 @@
 
 mod status;
 
-use bakau_dashboards::view::{
-    AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState,
-    DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter, OverviewView,
-    ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow,
-    ValueCell, Window,
+use bakau_dashboards::{
+    fragment::Held,
+    view::{
+        AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow,
+        DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter,
+        OverviewView, ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView,
+        StatusView, TransitionRow, ValueCell, Window,
+    },
 };
 use bakau_model::{
-    ConditionKind, Flag, Language, Level, MessageLedger, ReadingLedger, StationKind, TestResults, Text, Unit, UtcMillis,
+    ConditionKind, Flag, Language, Level, MessageLedger, ReadingLedger, State, StationKind, TestResults, Text, Unit,
+    UtcMillis,
 };
 use jiff::tz::TimeZone;
 
@@ -25,7 +29,8 @@ pub(crate) fn frame(language: Language, path: &str) -> Frame {
         time_zone,
         path: path.to_owned(),
         active_alerts: 1,
-        last_event: "19cd6e50000-7".to_owned(),
+        position: "19cd6e50000-7".to_owned(),
+        held: Held::default(),
     }
 }
 
@@ -38,6 +43,8 @@ pub(crate) fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
         unit: Unit::new("mg/L"),
         decimals: 2,
         observed_at: value.map(|_| now().saturating_add(-12_000)),
+        state: State::Siaga,
+        pending: None,
         level: Level::Siaga,
         flag: Flag::NotEvaluated,
         tests: TestResults::NONE,
@@ -46,7 +53,7 @@ pub(crate) fn cell(datastream: &str, value: Option<f64>) -> ValueCell {
     }
 }
 
-pub(crate) fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshness) -> StationCard {
+pub(crate) fn card(id: &str, name: &str, state: State, freshness: Freshness) -> StationCard {
     let values = vec![cell(&format!("{id}/do"), Some(1.82))];
     StationCard {
         id: id.parse().unwrap(),
@@ -56,12 +63,11 @@ pub(crate) fn card(id: &str, name: &str, level: Option<Level>, freshness: Freshn
         kind: StationKind::Mangrove,
         latitude: -7.7385,
         longitude: 113.221,
-        level,
+        state,
         acknowledged_at: None,
         freshness,
         clock: None,
         no_data_after_ms: 240_000,
-        current_until: values.iter().filter_map(ValueCell::current_until).max(),
         values,
     }
 }
@@ -109,10 +115,10 @@ pub(crate) fn no_data(name: &str) -> AlertRow {
 pub(crate) fn overview(language: Language) -> OverviewView {
     let live = Freshness::Live { age_ms: 12_000 };
     let stations = vec![
-        card("btu-01", "Batu", Some(Level::Normal), live),
-        card("mlg-01", "Malang", None, Freshness::NeverReported),
-        card("prb-01", "Probolinggo", Some(Level::Awas), live),
-        card("sby-01", "Surabaya", None, Freshness::Stale { age_ms: 7_200_000 }),
+        card("btu-01", "Batu", State::Normal, live),
+        card("mlg-01", "Malang", State::NeverReported, Freshness::NeverReported),
+        card("prb-01", "Probolinggo", State::Awas, live),
+        card("sby-01", "Surabaya", State::Late, Freshness::Stale { age_ms: 7_200_000 }),
     ];
     OverviewView { frame: frame(language, "/"), stations, filter: OverviewFilter::default() }
 }
@@ -144,11 +150,10 @@ pub(crate) fn station(language: Language, name: &str) -> StationView {
         agency: Text::from("DLH Probolinggo"),
         city: Text::from("Probolinggo"),
         kind: StationKind::Mangrove,
-        level: Some(Level::Siaga),
+        state: State::Siaga,
         acknowledged_at: Some(now().saturating_add(-1_200_000)),
         freshness: Freshness::Live { age_ms: 12_000 },
         clock: None,
-        current_until: Some(now().saturating_add(228_000)),
         latitude: -7.7385,
         longitude: 113.221,
         elevation_m: Some(3.0),

@@ -2,13 +2,14 @@
 
 mod api;
 mod idle;
+mod open;
 mod pages;
 mod steady;
 
 use anyhow::{Result, bail};
 
 /// Sections in the order they run.
-const SECTIONS: [&str; 6] = ["idle", "latest", "week", "pages", "events", "steady"];
+const SECTIONS: [&str; 7] = ["idle", "latest", "week", "pages", "overview", "events", "steady"];
 
 pub(crate) async fn run(section: Option<&str>, quick: bool) -> Result<()> {
     if let Some(other) = section.filter(|section| !SECTIONS.contains(section)) {
@@ -20,6 +21,7 @@ pub(crate) async fn run(section: Option<&str>, quick: bool) -> Result<()> {
             "latest" => api::latest(quick).await?,
             "week" => api::week(quick).await?,
             "pages" => pages::run(quick).await?,
+            "overview" => open::run(quick).await?,
             "events" => steady::events(quick).await?,
             _ => steady::memory_and_lag(quick).await?,
         }

@@ -72,10 +72,10 @@ pub(crate) async fn memory_and_lag(quick: bool) -> Result<()> {
     rig.bakau.stop()
 }
 
-/// From packet to an event in an open page at 5,000 messages a second.
+/// From packet to an event in a browser at 5,000 messages a second.
 pub(crate) async fn events(quick: bool) -> Result<()> {
     let (rate, seconds) = (5_000.0, if quick { 10 } else { 30 });
-    println!("\nPacket to browser event: {rate}/s through mosquitto, the overview of 200 stations open in Chromium");
+    println!("\nPacket to browser event: {rate}/s through mosquitto, a page in Chromium that listens");
     let folder = tempfile::tempdir()?;
     let plan = plan(rate, seconds + 15);
     let mut rig = rig::prepare(&plan, folder.path()).await?;
