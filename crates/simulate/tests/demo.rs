@@ -77,3 +77,33 @@ async fn every_level_of_a_demo_rule_is_held_within_the_first_forty_seconds() {
         }
     }
 }
+
+/// What a datastream of the story says within a span of the demo, every 2 s, when it was started at an hour of the day.
+fn said(datastream: &str, hour: i64, span: std::ops::Range<i64>) -> Vec<f64> {
+    let (id, parameter) = datastream.split_once('/').unwrap();
+    let site = demo::sites().into_iter().find(|site| site.id == id).unwrap();
+    let start = START.saturating_add(hour * 3_600_000);
+    let station = Station { site, seed: 1, start, faults: demo::faults(id) };
+    let reports = span.step_by(2).filter_map(|s| station.report(start.saturating_add(s * 1_000), WINDOW));
+    reports.filter_map(|report| report.values.iter().find(|(channel, _)| channel.code() == parameter)?.1).collect()
+}
+
+#[tokio::test]
+async fn the_wild_sensor_is_marked_and_after_ten_minutes_nothing_of_the_story_is_alarmed() {
+    let snapshot = registered().await;
+    let plausible =
+        bakau_registry::parameters().iter().find(|(code, _)| code.as_str() == "pm25").unwrap().1.suspect.unwrap();
+    for hour in 0..24 {
+        let wild = said("mlg-arjosari-01/pm25", hour, 14..38);
+        assert!(wild.iter().all(|value| plausible.max < *value), "started {hour} h later: {wild:?}");
+        for (datastream, rule) in [("mlg-arjosari-01/pm25", "pm25-udara"), ("prb-bjbr-01/do", "do-mangrove")] {
+            let limit = snapshot.rules[rule].band(bakau_model::Level::Waspada).unwrap().thresholds().next().unwrap();
+            let is_calm =
+                |value: &f64| if limit.raise < limit.clear { limit.clear < *value } else { *value < limit.clear };
+            let late = said(datastream, hour, 540..900);
+            assert!(late.iter().all(is_calm), "{datastream} started {hour} h later: {late:?}");
+        }
+        assert!(said("btu-bumiaji-01/rain", hour, 25..325).is_empty());
+        assert!(!said("btu-bumiaji-01/rain", hour, 326..600).is_empty());
+    }
+}
