@@ -87,13 +87,13 @@ fn a_doubted_value_says_why_in_words_and_a_station_that_its_clock_is_ahead() {
             Language::Id,
             "maju 4 menit sejak 10 Mar 2026 14.57 WIB. Nilainya ditampilkan",
             "maju 3 jam sejak",
-            "Jam maju 4 menit",
+            "Jam alat maju 4 menit",
         ),
         (
             Language::En,
             "4 minutes ahead since 10 Mar 2026 14:57 WIB. Its values",
             "3 hours ahead since",
-            "Clock 4 minutes ahead",
+            "Device clock 4 minutes ahead",
         ),
     ];
     for (language, ahead, refused, short) in words {
@@ -279,7 +279,7 @@ fn the_status_page_says_what_is_lost_late_and_unknown_in_words_and_keeps_what_na
         "messages: 40, last",
         "unknown: the broker does not say",
         "2×, last",
-        "it acknowledges only what is stored",
+        "nothing that was acknowledged",
         "<dd>1 hour</dd>",
         "The receiver answered with code 550.",
         "3 of 4 stations report",

@@ -44,7 +44,7 @@ async fn what_suspect_values_speak_against_stands_and_is_said_not_to_be_confirme
         subjects[0].starts_with("[AWAS] ") && subjects[1].starts_with("[AWAS, tidak dapat dipastikan] "),
         "{subjects:?}"
     );
-    assert!(mails[1].text.contains("Alarm tetap berlaku sampai ada nilai yang baik"), "{}", mails[1].text);
+    assert!(mails[1].text.contains("Alarm tetap berlaku sampai ada nilai yang valid"), "{}", mails[1].text);
     assert!(mails[1].text.contains("/a/"), "it can be acknowledged: {}", mails[1].text);
     let (told, alert) = reasons(&house, 2).await?;
     assert_eq!(told, ["threshold", "unconfirmed"]);

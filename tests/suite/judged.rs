@@ -249,8 +249,8 @@ impl Line {
         let latest = wait::until("the present value", PATIENCE, present).await?;
         assert_eq!(latest["clocks_ahead"][0]["station"], "uji-bendung", "{latest}");
         for (path, says) in [
-            ("/stations/uji-bendung", format!("Jam perangkat maju {words} sejak ")),
-            ("/", format!("Jam maju {words}")),
+            ("/stations/uji-bendung", format!("Jam alat maju {words} sejak ")),
+            ("/", format!("Jam alat maju {words}")),
         ] {
             let page = reqwest::get(self.bakau.url(path)?).await?.text().await?;
             assert!(page.contains(&says), "{path} does not say '{says}'");

@@ -214,7 +214,8 @@ fn badge(facts: &Facts, words: &Messages) -> String {
                 words.fill("badge_suspect", &[("level", level)])
             }
             ConditionKind::Threshold => level.to_owned(),
-            ConditionKind::NoData | ConditionKind::SourceDown if is_over => words.text("badge_returned").to_owned(),
+            ConditionKind::NoData if is_over => words.text("badge_returned").to_owned(),
+            ConditionKind::SourceDown if is_over => words.text("badge_source_returned").to_owned(),
             ConditionKind::NoData | ConditionKind::SourceDown => words.fill("badge_no_data", &[("level", level)]),
             ConditionKind::StoreDown if is_over => words.text("badge_store_back").to_owned(),
             ConditionKind::StoreDown => words.fill("badge_store", &[("level", level)]),

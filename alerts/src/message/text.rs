@@ -127,6 +127,7 @@ fn template(facts: &Facts) -> &'static str {
         Reason::Offline => "offline",
         Reason::StoreDown => "store_failing",
         Reason::Returned if facts.kind == ConditionKind::StoreDown => "store_returned",
+        Reason::Returned if facts.kind == ConditionKind::SourceDown => "source_returned",
         Reason::SourceDown => "source_down",
         Reason::Returned => "returned",
         Reason::RuleChanged if facts.value.is_none() => "rule_changed_no_data",
