@@ -28,7 +28,7 @@ pub(crate) fn device_token() -> Result<()> {
 pub(crate) async fn new_admin_token(config: &Config) -> Result<()> {
     let registry = files::open_registry(&config.data).await?;
     let made = make(&registry, &operator()).await?;
-    println!("admin token {made}");
+    println!("{}", say!("admin_token", token = made));
     Ok(())
 }
 
@@ -36,6 +36,6 @@ pub(crate) async fn new_admin_token(config: &Config) -> Result<()> {
 pub(crate) async fn make(registry: &Registry, by: &Principal) -> Result<String> {
     let made = token::token(random_bits());
     let digest = token::digest(&made);
-    registry.set_admin_token_hash(digest, by, SystemClock.now()).await.context("cannot store the admin token")?;
+    registry.set_admin_token_hash(digest, by, SystemClock.now()).await.with_context(|| say!("cannot_keep_token"))?;
     Ok(made)
 }

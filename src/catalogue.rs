@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bakau_clock::{Clock, SystemClock};
 use bakau_model::Language;
-use bakau_registry::{Catalogue, CatalogueFile, Snapshot};
+use bakau_registry::{Catalogue, CatalogueError, CatalogueFile, Plan, Registry, RegistryError, Snapshot};
 
 use crate::{admin, config::Config, files};
 
@@ -20,7 +20,7 @@ pub(crate) struct ApplyOptions {
 fn read(files: &[PathBuf]) -> Result<Vec<CatalogueFile>> {
     let mut read = Vec::new();
     for path in files {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| say!("cannot_read", path = path.display()))?;
         read.push(CatalogueFile { path: path.display().to_string(), text });
     }
     Ok(read)
@@ -36,37 +36,55 @@ fn parse(files: &[PathBuf], registered: &Snapshot, language: Language) -> Result
             Ok(catalogue)
         }
         Err(errors) => {
-            for error in &errors {
-                eprintln!("{}", error.render(language));
-            }
-            bail!("{} error(s) in the catalogue; nothing was changed", errors.len());
+            bail!(wrong(&errors, language));
         }
     }
 }
 
+/// Tells every mistake; gives how many there are.
+fn wrong(errors: &[CatalogueError], language: Language) -> String {
+    for error in errors {
+        eprintln!("{}", error.render(language));
+    }
+    say!("catalogue_wrong", count = errors.len())
+}
+
+/// The registry, where there is one already: looking makes no file.
+async fn existing(config: &Config) -> Result<Option<Registry>> {
+    let there = config.data.join(files::REGISTRY_FILE).is_file();
+    Ok(if there { Some(files::open_registry(&config.data).await?) } else { None })
+}
+
 /// Checks files, changing nothing, not even making the data folder.
 pub(crate) async fn check(config: &Config, files: &[PathBuf], language: Language) -> Result<()> {
-    let registered = if config.data.join(files::REGISTRY_FILE).is_file() {
-        files::open_registry(&config.data).await?.snapshot()
-    } else {
-        Arc::default()
-    };
+    let registered = existing(config).await?.map_or_else(Arc::default, |registry| registry.snapshot());
     config.store.check_files()?;
     parse(files, &registered, language)?;
-    println!("ok: {} file(s)", files.len());
+    println!("{}", say!("check_ok", count = files.len()));
     Ok(())
 }
 
-/// Shows the difference and applies it in one transaction.
+/// Shows the difference and applies it in one transaction; nothing is made where nothing can be applied.
 pub(crate) async fn apply(config: &Config, files: &[PathBuf], options: ApplyOptions) -> Result<()> {
-    let registry = files::open_registry(&config.data).await?;
-    let catalogue = parse(files, &registry.snapshot(), options.language)?;
-    let plan = registry.plan(&catalogue, options.prune).await?;
+    let registry = existing(config).await?;
+    let registered = registry.as_ref().map_or_else(Arc::default, Registry::snapshot);
+    let catalogue = parse(files, &registered, options.language)?;
+    let plan = Plan::of(&catalogue, &registered, options.prune).map_err(|error| match error {
+        RegistryError::Invalid(errors) => anyhow!(wrong(&errors, options.language)),
+        other => other.into(),
+    })?;
     println!("{}", plan.render(options.language));
+    if options.dry_run {
+        println!("{}", say!("dry_run"));
+    }
     if options.dry_run || plan.is_empty() {
         return Ok(());
     }
+    let registry = match registry {
+        Some(registry) => registry,
+        None => files::open_registry(&config.data).await?,
+    };
     let revision = registry.apply(plan, &admin::operator(), SystemClock.now()).await?;
-    println!("revision {revision}");
+    println!("{}", say!("applied", revision = revision));
     Ok(())
 }

@@ -200,7 +200,7 @@ impl Config {
             Err(error) => return Err(ConfigErrors(vec![reader.located(error.span(), error.message())])),
         };
         for key in table.keys().filter(|key| !SECTIONS.contains(&key.as_str())) {
-            let message = format!("unknown section '{key}'; known are {}", SECTIONS.join(", "));
+            let message = say!("config_section", name = key, known = SECTIONS.join(", "));
             reader.errors.push(format!("{}:{}: {message}", path.display(), reader.line_of(key)));
         }
         let defaults = Self::default();
@@ -270,11 +270,7 @@ impl Reader<'_> {
     fn sources(&mut self, table: &toml::Table) -> Vec<SourceSection> {
         let Some(value) = table.get("source") else { return Vec::new() };
         let Some(items) = value.as_array() else {
-            self.errors.push(format!(
-                "{}:{}: write sources as [[source]]",
-                self.path.display(),
-                self.line_of("source")
-            ));
+            self.errors.push(format!("{}:{}: {}", self.path.display(), self.line_of("source"), say!("config_sources")));
             return Vec::new();
         };
         let mut sources = Vec::new();
@@ -282,12 +278,8 @@ impl Reader<'_> {
             match item.clone().try_into() {
                 Ok(source) => sources.push(source),
                 Err(error) => {
-                    let number = index + 1;
-                    self.errors.push(format!(
-                        "{}: [[source]] number {number}: {}",
-                        self.path.display(),
-                        error.message()
-                    ));
+                    let number = say!("config_source_number", number = (index + 1));
+                    self.errors.push(format!("{}: {number}: {}", self.path.display(), error.message()));
                 }
             }
         }
@@ -299,11 +291,12 @@ impl Reader<'_> {
         for source in &config.sources {
             let name = &source.name;
             if name.as_str() == crate::sources::BROKER_SOURCE || !names.insert(name.clone()) {
-                self.errors.push(format!("{}: source name '{name}' is used twice", self.path.display()));
+                self.errors.push(format!("{}: {}", self.path.display(), say!("config_name_twice", name = name)));
             }
             let others = config.sources.iter().take_while(|other| !std::ptr::eq(*other, source));
             for problem in source_problems(source).into_iter().chain(others.filter_map(|other| shared(other, source))) {
-                self.errors.push(format!("{}: source '{name}': {problem}", self.path.display()));
+                let source = say!("source", source = name);
+                self.errors.push(format!("{}: {source}: {problem}", self.path.display()));
             }
         }
         for problem in broker_problems(&config.broker) {
@@ -318,17 +311,17 @@ impl Reader<'_> {
 fn source_problems(source: &SourceSection) -> Vec<String> {
     let mut problems = Vec::new();
     if source.topics.is_empty() {
-        problems.push("needs at least one topic".to_owned());
+        problems.push(say!("config_no_topic"));
     }
     if source.window == 0 {
-        problems.push("window must be at least 1".to_owned());
+        problems.push(say!("config_window"));
     }
     let has_files = source.ca_file.is_some() || source.cert_file.is_some() || source.key_file.is_some();
     if !source.tls && (has_files || source.server_name.is_some()) {
-        problems.push("ca_file, cert_file, key_file and server_name need tls = true".to_owned());
+        problems.push(say!("config_needs_tls"));
     }
     if source.cert_file.is_some() != source.key_file.is_some() {
-        problems.push("cert_file and key_file belong together".to_owned());
+        problems.push(say!("config_certificate"));
     }
     if let Some(Err(error)) = source.client_tls().map(|files| tls::client(&files)) {
         problems.push(error.to_string());
@@ -346,33 +339,23 @@ fn shared(other: &SourceSection, source: &SourceSection) -> Option<String> {
     }
     let name = &other.name;
     if other.client_id() == source.client_id() {
-        return Some(format!(
-            "has the client_id of source '{name}' at the same broker: they would push each other out"
-        ));
+        return Some(say!("config_same_client", other = name));
     }
     let same_user = source.username.is_some() && other.username == source.username;
-    (same_user && (other.client_id.is_none() || source.client_id.is_none())).then(|| {
-        format!(
-            "signs in as source '{name}' does at the same broker: where that has use_username_as_clientid they would push \
-             each other out. Give each a user of its own or, where it has not, say client_id at both"
-        )
-    })
+    (same_user && (other.client_id.is_none() || source.client_id.is_none()))
+        .then(|| say!("config_same_user", other = name))
 }
 
 fn broker_problems(broker: &BrokerSection) -> Vec<String> {
     let mut problems = Vec::new();
     if broker.enabled && !broker.listen.ip().is_loopback() && !broker.allow_plaintext {
-        problems.push(format!(
-            "listen = \"{}\" is not encrypted, and other machines reach it: tokens could be read on the way. Use \
-             tls_listen with cert_file and key_file, or say allow_plaintext = true",
-            broker.listen
-        ));
+        problems.push(say!("config_plaintext", address = broker.listen));
     }
     match (broker.tls_listen, broker.certificate()) {
         (Some(_), Some(files)) => problems.extend(files.load().err().map(|error| error.to_string())),
-        (Some(_), None) => problems.push("tls_listen needs cert_file and key_file".to_owned()),
+        (Some(_), None) => problems.push(say!("config_tls_listen")),
         (None, _) if broker.cert_file.is_some() || broker.key_file.is_some() => {
-            problems.push("cert_file and key_file need tls_listen".to_owned());
+            problems.push(say!("config_tls_files"));
         }
         (None, _) => {}
     }
@@ -384,7 +367,7 @@ fn broker_problems(broker: &BrokerSection) -> Vec<String> {
 fn zone_problem(name: Option<&str>) -> Option<String> {
     let name = name?;
     let unknown = jiff::tz::TimeZone::get(name).is_err();
-    unknown.then(|| format!("time_zone = \"{name}\" is no zone of the IANA database, such as \"Asia/Jakarta\""))
+    unknown.then(|| say!("config_zone", name = name))
 }
 
 #[cfg(test)]

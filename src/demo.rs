@@ -26,15 +26,15 @@ pub(crate) async fn run(arguments: &DemoArguments, language: Language, stop: Can
     config.http.listen = arguments.http;
     config.http.public_url = public_url(arguments);
     config.broker.listen = arguments.mqtt;
-    let history_ms = i64::try_from(arguments.history.0.as_millis()).context("the history is too long")?;
-    let accepted = u32::try_from(history_ms / DAY_MS + 1 + ACCEPT_MORE_DAYS).context("the history is too long")?;
+    let history_ms = i64::try_from(arguments.history.0.as_millis()).with_context(|| say!("span_too_long"))?;
+    let accepted = u32::try_from(history_ms / DAY_MS + 1 + ACCEPT_MORE_DAYS).with_context(|| say!("span_too_long"))?;
     config.broker.accept_past_days = config.broker.accept_past_days.max(accepted);
     // Before anything is written: fresh device tokens would lock out the stations of a demo that is already running here.
     let lock = files::lock(&config.data)?;
     // Registered before anything starts, so that the first message already finds its station.
     let (snapshot, credentials) = register(&config).await?;
     let platform = wiring::Platform::start(config, lock).await?;
-    let Some(broker) = platform.addresses().mqtt else { bail!("the demo needs the embedded broker") };
+    let Some(broker) = platform.addresses().mqtt else { bail!(say!("demo_broker")) };
 
     let now = SystemClock.now();
     let wanted = Gap { from: now.saturating_add(-history_ms), to: now };
@@ -167,7 +167,7 @@ impl std::str::FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no length of time: write 30d, 12h, 90m or 0");
+        let wrong = || say!("span_wrong", text = text);
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -179,7 +179,7 @@ impl std::str::FromStr for Span {
             _ => return Err(wrong()),
         };
         let span = number.checked_mul(seconds).map(Duration::from_secs).filter(|span| *span <= LONGEST);
-        span.map(Self).ok_or_else(|| format!("'{text}' is longer than 400d"))
+        span.map(Self).ok_or_else(|| say!("span_beyond", text = text))
     }
 }
 

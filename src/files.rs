@@ -25,7 +25,7 @@ fn prepare_folder(data: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    builder.create(data).with_context(|| format!("cannot make the data folder {}", data.display()))
+    builder.create(data).with_context(|| say!("cannot_make_folder", path = data.display()))
 }
 
 /// One process per data folder.
@@ -34,9 +34,9 @@ pub(crate) fn lock(data: &Path) -> Result<File> {
     let path = data.join("bakau.lock");
     // Another process may hold the file: it is not truncated.
     let file = File::options().create(true).write(true).truncate(false).open(&path);
-    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    let file = file.with_context(|| say!("cannot_write", path = path.display()))?;
     if file.try_lock().is_err() {
-        bail!("another bakau is running on the data folder {}; stop it or name another folder", data.display());
+        bail!(say!("already_running", path = data.display()));
     }
     Ok(file)
 }
@@ -44,13 +44,13 @@ pub(crate) fn lock(data: &Path) -> Result<File> {
 pub(crate) async fn open_registry(data: &Path) -> Result<Registry> {
     prepare_folder(data)?;
     let path = data.join(REGISTRY_FILE);
-    Registry::open(&path).await.with_context(|| format!("cannot open {}", path.display()))
+    Registry::open(&path).await.with_context(|| say!("cannot_open", path = path.display()))
 }
 
 pub(crate) fn open_spool(config: &Config) -> Result<(Spool, SpoolReader)> {
     let path = config.data.join("spool.db");
     let spool = SpoolConfig { path: path.clone(), max_bytes: config.spool.max_bytes, keep_messages: KEEP_MESSAGES };
-    let (mut spool, reader) = Spool::open(&spool).with_context(|| format!("cannot open {}", path.display()))?;
+    let (mut spool, reader) = Spool::open(&spool).with_context(|| say!("cannot_open", path = path.display()))?;
     spool.keep_free(KEEP_FREE_BYTES);
     Ok((spool, reader))
 }

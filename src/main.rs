@@ -1,10 +1,14 @@
 //! The `bakau` binary: wiring and subcommands, nothing else.
 
+#[macro_use]
+mod words;
+
 mod admin;
 mod catalogue;
 mod config;
 mod demo;
 mod files;
+mod help;
 mod replay;
 mod source_states;
 mod sources;
@@ -22,7 +26,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use bakau_model::{Language, StoreKind};
 use clap::{
-    Args, Parser, Subcommand,
+    Args, FromArgMatches, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use tokio_util::sync::CancellationToken;
@@ -174,8 +178,24 @@ struct ReplayArguments {
     lateness: demo::Span,
 }
 
+/// The language that `--lang` names, so that even what is wrong with the other arguments is said in it.
+fn language_of(arguments: impl Iterator<Item = std::ffi::OsString>) -> Language {
+    let mut arguments = arguments.filter_map(|argument| argument.into_string().ok());
+    let mut found = None;
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix("--lang") {
+            Some("") => arguments.next(),
+            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        found = value.and_then(|value| value.parse().ok()).or(found);
+    }
+    found.unwrap_or_default()
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    words::choose(language_of(std::env::args_os().skip(1)));
+    let arguments = Arguments::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
     let filter = EnvFilter::try_from_env("BAKAU_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmqtt=warn"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
@@ -218,9 +238,7 @@ fn raise_file_limit() {
 async fn execute(arguments: Arguments) -> Result<ExitCode> {
     let language = arguments.lang;
     let done = match arguments.command {
-        Command::Demo(_) if arguments.config.is_some() => {
-            Err(anyhow!("the demo reads no configuration; `bakau run` does"))
-        }
+        Command::Demo(_) if arguments.config.is_some() => Err(anyhow!(say!("demo_configuration"))),
         Command::Demo(demo) => demo::run(&demo, language, stop_signal()?).await,
         Command::Replay(replay) => replay::run(&replay).await,
         Command::DeviceToken => admin::device_token(),
@@ -254,7 +272,7 @@ fn load(named: Option<&Path>) -> Result<Config> {
         None if fallback.is_file() => fallback,
         None => return Ok(Config::default()),
     };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| say!("cannot_read", path = path.display()))?;
     Ok(Config::parse(path, &text)?)
 }
 

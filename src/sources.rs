@@ -92,11 +92,10 @@ async fn start_broker(config: &Config, door: &Door<'_>, stop: &CancellationToken
         }
         Err(BrokerError::AddressInUse { addr }) => {
             let (port, key) = (addr.port(), if Some(addr) == tls_listen { "tls_listen" } else { "listen" });
-            bail!(
-                "port {port} is in use: stop what is using it, or choose another with --mqtt ADDR:PORT or [broker] {key}"
-            )
+            let key = format!("[broker] {key}");
+            bail!(say!("port_in_use", port = port, option = "--mqtt", key = key))
         }
-        Err(error) => Err(error).with_context(|| format!("cannot start the embedded broker on {listen}")),
+        Err(error) => Err(error).with_context(|| say!("cannot_start_broker", address = listen)),
     }
 }
 
@@ -105,14 +104,14 @@ fn client_config(section: &SourceSection, data: &Path) -> Result<ClientConfig> {
     let password = match &section.password_env {
         Some(variable) => {
             let found = std::env::var(variable);
-            let text = found.with_context(|| format!("source '{name}': environment variable {variable} is not set"))?;
+            let text = found.with_context(|| say!("source_variable_unset", source = name, name = variable))?;
             Some(Secret::new(text))
         }
         None => None,
     };
     let tls = match section.client_tls() {
         Some(files) => {
-            let config = tls::client(&files).with_context(|| format!("source '{name}'"))?;
+            let config = tls::client(&files).with_context(|| say!("source", source = name))?;
             Some(Tls { config, server_name: section.server_name.clone() })
         }
         None => None,

@@ -15,10 +15,10 @@ use bakau_answers::{
     StoreStatus,
 };
 use bakau_model::{BlockedReason, Language, SECOND_MS, SourceKind, StoreKind};
-use bakau_text::{Messages, format, texts};
+use bakau_text::{Messages, format};
 use serde::Deserialize;
 
-use crate::config::Config;
+use crate::{config::Config, words::texts};
 
 /// A process that takes longer than this is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,17 +33,12 @@ struct Problem {
     detail: String,
 }
 
-texts! {
-    /// The texts of the command line in one language.
-    pub(crate) fn texts = "messages/id.toml", "messages/en.toml";
-}
-
 /// Asks the process of this configuration, or the one at `url`.
 pub(crate) async fn run(config: &Config, url: Option<&str>, language: Language) -> Result<ExitCode> {
     let base = url.map_or_else(|| format!("http://{}", reachable(config.http.listen)), str::to_owned);
     let url = format!("{}/api/v1/status?lang={}", base.trim_end_matches('/'), language.tag());
     let client =
-        reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().context("cannot make an HTTP client")?;
+        reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().with_context(|| say!("no_http_client"))?;
     let mut request = client.get(url);
     if let Some(token) = std::env::var("BAKAU_TOKEN").ok().filter(|token| !token.is_empty()) {
         request = request.bearer_auth(token);
@@ -67,7 +62,7 @@ pub(crate) async fn run(config: &Config, url: Option<&str>, language: Language) 
         }
         return Ok(ExitCode::from(NOT_REACHABLE));
     }
-    let status: Status = answer.json().await.with_context(|| format!("{base} does not answer like a Bakau"))?;
+    let status: Status = answer.json().await.with_context(|| say!("no_bakau", url = base))?;
     print!("{}", table(&status, &base, language));
     Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }
@@ -315,15 +310,15 @@ mod tests {
             "BELUM SIAP",
             "Penyimpanan tidak menjawab.",
             "1,5 kB dari 2,1 GB",
-            "3 dari 4 stasiun melapor, 9 dari 10 nilai mutakhir, 24 jam terakhir 99,9 % dari nilai yang diharapkan",
-            "Dinas PU: 1 dari 1 stasiun melapor, 1 dari 1 nilai mutakhir, 24 jam terakhir belum diketahui",
+            "3 dari 4 stasiun melapor, 9 dari 10 nilai terkini, 24 jam terakhir 99,9 % dari nilai yang diharapkan",
+            "Dinas PU: 1 dari 1 stasiun melapor, 1 dari 1 nilai terkini, 24 jam terakhir belum diketahui",
             "(refused); 12 pesan diterima; belum ada pesan",
             "InfluxDB 2; tulisan terakhir 2026-03-10T15:59:00+07:00",
             "GAGAL 2026-03-10T16:00:00+07:00: InfluxDB menolak token.",
             "; 32,2 GB bebas di disk",
             "tertua sejak 26 jam",
-            "saluran surel: 1 dicoba lagi, 0 gagal; terakhir 2026-03-10T15:58:00+07:00: jawaban 451 (greylisted)",
-            "saluran bot: 1 dicoba lagi, 2 gagal; terakhir 2026-03-10T15:57:00+07:00: tidak ada jawaban",
+            "saluran surel: 1 sedang dicoba lagi, 0 gagal; terakhir 2026-03-10T15:58:00+07:00: jawaban 451 (greylisted)",
+            "saluran bot: 1 sedang dicoba lagi, 2 gagal; terakhir 2026-03-10T15:57:00+07:00: tidak ada jawaban",
             "hilang di broker: tidak diketahui; broker mulai ulang: tidak diketahui; sesi hilang: 1",
             "hilang di broker: 31 pesan (terakhir 2026-03-10T15:40:00+07:00); broker mulai ulang: 2; sesi hilang: 0",
         ] {
@@ -338,7 +333,7 @@ mod tests {
             "unknown s",
             "32.2 GB free on the disk",
             "oldest for 26 hours",
-            "channel bot: 1 tried again, 2 failed",
+            "channel bot: 1 retrying, 2 failed",
             "lost in the broker: unknown; restarts of the broker: unknown; sessions lost: 1, taken over: 0; losses of an \
              unknown number of messages: 1",
         ] {

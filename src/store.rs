@@ -12,7 +12,7 @@ use bakau_registry::Registry;
 use bakau_store::{copy::Transfer, embedded::EmbeddedStore};
 
 pub(crate) use self::section::StoreSection;
-use crate::{config::Config, files, status::texts};
+use crate::{config::Config, files, words::texts};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ fn open_for(config: &Config, kind: StoreKind, purpose: Purpose, registry: &Regis
         StoreKind::Embedded => open_embedded(&path, purpose),
         StoreKind::Influx => open_influx(&config.store, &path, purpose, registry),
     };
-    opened.with_context(|| format!("cannot open {}", path.display()))
+    opened.with_context(|| say!("cannot_open", path = path.display()))
 }
 
 fn open_embedded(path: &Path, purpose: Purpose) -> Result<Arc<dyn Transfer>> {
@@ -79,7 +79,7 @@ fn open_influx(
 
 #[cfg(not(feature = "influx"))]
 fn open_influx(_: &StoreSection, _: &Path, _: Purpose, _: &Registry) -> Result<Arc<dyn Transfer>> {
-    bail!("this Bakau was built without InfluxDB")
+    bail!(say!("no_influx"))
 }
 
 /// `bakau store copy`.

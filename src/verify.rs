@@ -1,5 +1,7 @@
 //! `bakau verify`: reads everything again and names what is damaged.
 
+use std::fmt::Display;
+
 use anyhow::{Result, bail};
 
 use crate::{config::Config, files, store};
@@ -7,26 +9,52 @@ use crate::{config::Config, files, store};
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let _lock = files::lock(&config.data)?;
     let (_spool, reader) = files::open_spool(config)?;
-    let mut spool = tokio::task::spawn_blocking(move || reader.verify()).await??;
+    let spool = tokio::task::spawn_blocking(move || reader.verify()).await??;
     let registry = files::open_registry(&config.data).await?;
     let store = store::open(config, &registry)?.verify().await?;
-    let raw = std::mem::take(&mut spool.raw);
-    println!("spool: {spool:?}");
+    let raw = &spool.raw;
     println!(
-        "raw record: {} messages in {} batches, {} segments, {} bytes, {} repeats; seal {}",
-        raw.messages,
-        raw.batches,
-        raw.segments,
-        raw.bytes,
-        raw.repeats,
-        raw.seal.as_deref().unwrap_or("-"),
+        "{}",
+        say!(
+            "verify_spool",
+            batches = spool.batches,
+            messages = spool.messages,
+            observations = spool.observations,
+            statuses = spool.statuses,
+            missing = spool.missing,
+        )
     );
-    for damage in &raw.damaged {
-        println!("raw record damaged: {damage}");
+    println!(
+        "{}",
+        say!(
+            "verify_raw",
+            messages = raw.messages,
+            batches = raw.batches,
+            segments = raw.segments,
+            bytes = raw.bytes,
+            repeats = raw.repeats,
+            seal = raw.seal.as_deref().unwrap_or("-"),
+        )
+    );
+    println!("{}", say!("verify_store", rows = store.rows, replaced = store.superseded));
+    for batch in &spool.damaged {
+        damaged("spool.db", &format!("{} ({}): {}", batch.seq, batch.blob, batch.problem));
     }
-    println!("store: {store:?}");
-    if !spool.is_sound() || !raw.is_sound() || !store.problems.is_empty() {
-        bail!("damage found");
+    for problem in &spool.structure {
+        damaged("spool.db", problem);
+    }
+    for damage in &raw.damaged {
+        damaged("raw", damage);
+    }
+    for problem in &store.problems {
+        damaged("store", problem);
+    }
+    if !spool.is_sound() || !store.problems.is_empty() {
+        bail!(say!("verify_bad"));
     }
     Ok(())
+}
+
+fn damaged(part: &str, what: &dyn Display) {
+    println!("{}", say!("verify_damaged", part = part, what = what));
 }

@@ -140,7 +140,7 @@ impl Consumers {
         let threads = [OwnThread::start("store")?, OwnThread::start("alerts")?];
         let charts = MessageCharts::default();
         let alerts = start_alerts(config, spool, &store, registry, clock, (boards, &charts), stop);
-        let alerts = threads[1].spawn(alerts).await?.context("cannot start the alert engine")?;
+        let alerts = threads[1].spawn(alerts).await?.with_context(|| say!("cannot_start_alerts"))?;
         let watched = (boards.store.clone(), Arc::clone(clock));
         let writer = run_writer(Arc::clone(&store), spool.clone(), registry.watch(), watched, stop.clone());
         let writer = threads[0].spawn(writer);
@@ -211,7 +211,7 @@ impl Platform {
     /// Says where it listens; the admin token is shown here once and never again.
     pub(crate) fn announce(&self) {
         if let Some(token) = &self.admin_token {
-            println!("admin token {token}");
+            println!("{}", say!("admin_token", token = token));
         }
         if let Some(mqtt) = self.addresses.mqtt {
             println!("mqtt {mqtt}");
@@ -290,9 +290,7 @@ async fn ensure_admin_token(registry: &Registry, config: &Config) -> Result<Opti
     }
     let listen = config.http.listen;
     if !listen.ip().is_loopback() {
-        bail!(
-            "{listen} can be reached from other machines and there is no admin token yet: run `bakau admin-token` first"
-        );
+        bail!(say!("no_admin_token", address = listen));
     }
     Ok(Some(admin::make(registry, &Principal::System).await?))
 }
@@ -301,12 +299,9 @@ async fn bind_http(listen: SocketAddr) -> Result<TcpListener> {
     match TcpListener::bind(listen).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            bail!(
-                "port {} is in use: stop what is using it, or choose another with --http ADDR:PORT or [http] listen",
-                listen.port()
-            )
+            bail!(say!("port_in_use", port = listen.port(), option = "--http", key = "[http] listen"))
         }
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {listen}")),
+        Err(error) => Err(error).with_context(|| say!("cannot_listen", address = listen)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use bakau_model::Language;
 use bakau_text::format;
 
-use crate::status::texts;
+use crate::words::texts;
 
 /// Characters of the bar.
 const WIDTH: u64 = 30;

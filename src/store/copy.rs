@@ -12,7 +12,7 @@ use bakau_registry::Snapshot;
 use bakau_store::copy::{Compared, CopyEvent, Totals, Transfer, copy};
 use bakau_text::Messages;
 
-use crate::status::texts;
+use crate::words::texts;
 
 /// Characters of the bar.
 const WIDTH: usize = 30;

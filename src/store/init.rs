@@ -14,7 +14,7 @@ use super::{
     StoreSection,
     section::{TokenPlace, token_of},
 };
-use crate::status::texts;
+use crate::words::texts;
 
 /// What may be changed, and with whose rights.
 #[derive(Debug)]

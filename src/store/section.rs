@@ -65,23 +65,23 @@ impl StoreSection {
         let influx = self.kind == StoreKind::Influx;
         let named = [("url", &self.url), ("org", &self.org), ("bucket", &self.bucket)];
         let missing = named.iter().filter(|(_, value)| influx && value.as_ref().is_none_or(String::is_empty));
-        let mut problems: Vec<_> = missing.map(|(name, _)| format!("kind = \"influx\" needs {name}")).collect();
+        let mut problems: Vec<_> = missing.map(|(name, _)| say!("store_needs", what = name)).collect();
         if self.token_env.is_some() && self.token_file.is_some() {
-            problems.push("token_env and token_file exclude each other: name one of them".to_owned());
+            problems.push(say!("store_two_tokens"));
         } else if influx && self.token_place().is_none() {
-            problems.push("kind = \"influx\" needs token_env or token_file".to_owned());
+            problems.push(say!("store_needs", what = "token_env | token_file"));
         }
         if let Some(url) = self.url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            problems.push(format!("url = \"{url}\" does not begin with http:// or https://"));
+            problems.push(say!("store_url", url = url));
         }
         let times =
             [("connect_timeout_s", self.connect_timeout_s, CONNECT_S), ("timeout_s", self.timeout_s, TIMEOUT_S)];
         for (name, seconds, allowed) in times.into_iter().filter(|(_, seconds, allowed)| !allowed.contains(seconds)) {
             let (least, most) = (allowed.start(), allowed.end());
-            problems.push(format!("{name} = {seconds} must be {least} to {most} seconds"));
+            problems.push(say!("store_seconds", name = name, seconds = seconds, least = least, most = most));
         }
         if self.timeout_s < self.connect_timeout_s {
-            problems.push("timeout_s is shorter than connect_timeout_s".to_owned());
+            problems.push(say!("store_timeouts"));
         }
         problems
     }
@@ -104,7 +104,7 @@ impl StoreSection {
             bail!("[store] {}", problems.join("; "));
         }
         let read =
-            |path: &PathBuf| std::fs::read(path).with_context(|| format!("[store] cannot read {}", path.display()));
+            |path: &PathBuf| std::fs::read(path).with_context(|| say!("store_cannot_read", path = path.display()));
         let given = |value: &Option<String>| value.clone().unwrap_or_default();
         Ok(Influx {
             url: given(&self.url),
@@ -130,7 +130,7 @@ impl StoreSection {
         match self.token_place() {
             Some(TokenPlace::Variable(name)) => token_of(name),
             Some(TokenPlace::File(path)) => token_in(path),
-            None => bail!("[store] needs token_env or token_file"),
+            None => bail!(say!("store_no_token")),
         }
     }
 }
@@ -138,19 +138,19 @@ impl StoreSection {
 /// A token from the environment.
 pub(super) fn token_of(variable: &str) -> Result<String> {
     let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
-    let token = token.with_context(|| format!("[store] environment variable {variable} is not set"))?;
-    usable(&token).with_context(|| format!("[store] environment variable {variable} holds no token"))
+    let token = token.with_context(|| say!("store_variable_unset", name = variable))?;
+    usable(&token).with_context(|| say!("store_variable_no_token", name = variable))
 }
 
 /// A token from a file of its own.
 fn token_in(path: &Path) -> Result<String> {
     let shown = path.display();
     let mut text = Vec::new();
-    let file = File::open(path).with_context(|| format!("[store] cannot read token_file {shown}"))?;
+    let file = File::open(path).with_context(|| say!("store_token_file", path = shown))?;
     let read = file.take(MAX_TOKEN_BYTES + 1).read_to_end(&mut text);
-    read.with_context(|| format!("[store] cannot read token_file {shown}"))?;
+    read.with_context(|| say!("store_token_file", path = shown))?;
     let text = std::str::from_utf8(&text).ok().filter(|text| text.len() as u64 <= MAX_TOKEN_BYTES);
-    text.and_then(usable).with_context(|| format!("[store] token_file {shown} must hold a token and nothing else"))
+    text.and_then(usable).with_context(|| say!("store_token_file_wrong", path = shown))
 }
 
 /// A token as it can be sent, without what an editor puts around it.
@@ -173,7 +173,7 @@ mod tests {
         let expected = [
             "kind = \"influx\" needs org",
             "kind = \"influx\" needs bucket",
-            "kind = \"influx\" needs token_env or token_file",
+            "kind = \"influx\" needs token_env | token_file",
             "url = \"influx:8086\" does not begin with http:// or https://",
         ];
         assert_eq!(section("kind = \"influx\"\norg = \"\"\nurl = \"influx:8086\"").problems(), expected);
@@ -191,7 +191,7 @@ mod tests {
         ] {
             assert_eq!(problems(sound), Vec::<String>::new());
         }
-        assert_eq!(problems("token_file = \"\""), ["kind = \"influx\" needs token_env or token_file"]);
+        assert_eq!(problems("token_file = \"\""), ["kind = \"influx\" needs token_env | token_file"]);
         let expected = [
             "token_env and token_file exclude each other: name one of them",
             "connect_timeout_s = 61 must be 1 to 60 seconds",

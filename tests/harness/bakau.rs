@@ -273,7 +273,7 @@ impl Announced {
             self.http = Some(http.trim().trim_end_matches('/').to_owned());
         } else if let Some(mqtt) = line.strip_prefix("mqtt ") {
             self.mqtt = mqtt.trim().parse().ok();
-        } else if let Some(token) = line.strip_prefix("admin token ") {
+        } else if let Some(token) = line.strip_prefix("token admin ") {
             self.admin_token = Some(token.trim().to_owned());
         }
     }

@@ -260,14 +260,14 @@ pub fn replay_with(series: &Series, bakau: &Bakau, login: &[&str; 3], options: &
     if !output.status.success() {
         bail!("replay failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    // "rows 744, messages acknowledged 744, values 6000, empty cells 696"
+    // "744 baris, 744 pesan dikonfirmasi, 6000 nilai, 696 sel kosong"
     let said = String::from_utf8(output.stdout)?;
     let number = |name: &str| -> Result<u64> {
         let part =
-            said.split(',').find_map(|part| part.trim().strip_prefix(name)).context("the replay says its counts")?;
+            said.split(',').find_map(|part| part.trim().strip_suffix(name)).context("the replay says its counts")?;
         Ok(part.trim().parse()?)
     };
-    Ok(number("values")? + number("empty cells")?)
+    Ok(number("nilai")? + number("sel kosong")?)
 }
 
 /// The catalogue of a series, with a device that may publish it.

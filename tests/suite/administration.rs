@@ -11,9 +11,9 @@ use rusqlite::Connection;
 /// What follows from a command shows within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a command prints, whether it succeeds or not.
+/// What a command prints in English, whether it succeeds or not.
 fn said(bakau: &Bakau, arguments: &[&str]) -> Result<(bool, String)> {
-    let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let arguments: Vec<_> = arguments.iter().chain(&["--lang", "en"]).map(|argument| (*argument).to_owned()).collect();
     let output = bakau.command(&arguments)?.output()?;
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     Ok((output.status.success(), text))

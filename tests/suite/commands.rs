@@ -9,8 +9,10 @@ use rusqlite::Connection;
 /// A command that should end by itself ends in this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// In English, where no language is asked for.
 async fn run(bakau: &Bakau, arguments: &[&str]) -> Result<Output> {
-    let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let english: &[&str] = if arguments.contains(&"--lang") { &[] } else { &["--lang", "en"] };
+    let arguments: Vec<_> = arguments.iter().chain(english).map(|argument| (*argument).to_owned()).collect();
     let mut command = tokio::process::Command::from(bakau.command(&arguments)?);
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
     Ok(output.with_context(|| format!("bakau {arguments:?} did not end"))??)
@@ -81,7 +83,7 @@ async fn applying_the_same_catalogue_again_changes_nothing() -> Result<()> {
     let path = folder.path().join("catalogue/baik.toml").display().to_string();
     let output = run(&bakau, &["apply", &path]).await?;
     assert!(output.status.success(), "{}", errors(&output));
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("revision"), "a revision without a change");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("applied as revision"), "a revision without a change");
     Ok(())
 }
 
@@ -236,4 +238,81 @@ async fn status_tells_by_its_exit_code_whether_bakau_is_ready_and_reachable() ->
         assert!(said.contains(part), "no '{part}' in:\n{said}");
     }
     bakau.stop()
+}
+
+/// Words that a sentence in English has and none in Bahasa Indonesia.
+fn english_words(text: &str) -> Vec<&str> {
+    let words = ["the", "is", "was", "not", "and", "there", "nothing", "cannot", "found", "of", "options", "print"];
+    let all = text.split(|letter: char| !letter.is_ascii_alphabetic());
+    all.filter(|word| words.contains(&word.to_lowercase().as_str())).collect()
+}
+
+#[tokio::test]
+async fn in_bahasa_indonesia_every_command_says_everything_in_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = Bakau::prepare(folder.path(), "", &[("baik.toml", catalogue::load(1))])?;
+    let wrong = folder.path().join("salah.toml");
+    std::fs::write(&wrong, "[[station]]\nid = \"tanpa-tempat\"\n")?;
+    let [wrong, right] = [wrong, folder.path().join("catalogue/baik.toml")].map(|path| path.display().to_string());
+    let commands: [&[&str]; 11] = [
+        &["--help"],
+        &["apply", "--help"],
+        &["store", "copy", "--help"],
+        &["check", &right],
+        &["check", &wrong],
+        &["apply", &right],
+        &["apply", &wrong],
+        &["apply", "--dry-run", &right],
+        &["verify"],
+        &["admin-token"],
+        &["status", "--url", "http://127.0.0.1:1"],
+    ];
+    for command in commands {
+        let output = run(&bakau, &[command, &["--lang", "id"]].concat()).await?;
+        let said = [&*output.stdout, &*output.stderr].map(String::from_utf8_lossy).concat();
+        // The log is for the administrator's tools, and what the system says is the system's.
+        let lines = said.lines().filter(|line| !line.contains(" INFO ") && !line.contains("os error"));
+        for line in lines {
+            // `[OPTIONS]` in the usage is clap's.
+            assert_eq!(english_words(&line.replace("[OPTIONS]", "")), Vec::<&str>::new(), "{command:?}: {line}");
+        }
+        assert!(!said.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_apply_that_fails_or_only_shows_leaves_no_file_behind() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bakau = Bakau::prepare(folder.path(), "", &[])?;
+    let before = files_below(folder.path())?;
+    let [wrong, right] = ["salah.toml", "baik.toml"].map(|name| folder.path().join(name));
+    std::fs::write(&wrong, "[[station]]\nid = \"tanpa-tempat\"\n")?;
+    std::fs::write(&right, catalogue::load(1))?;
+    let [wrong, right] = [wrong, right].map(|path| path.display().to_string());
+    for (arguments, done) in [
+        (&["apply", &wrong][..], false),
+        (&["apply", &right, "tidak-ada.toml"], false),
+        (&["apply", "--dry-run", &right], true),
+    ] {
+        let output = run(&bakau, arguments).await?;
+        assert_eq!(output.status.success(), done, "{arguments:?}: {}", errors(&output));
+        assert_eq!(files_below(folder.path())?.len(), before.len() + 2, "{arguments:?} left something behind");
+    }
+    let output = run(&bakau, &["apply", "--dry-run", &right]).await?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("+ station beban-000000") && said.contains("nothing was changed"), "{said}");
+    Ok(())
+}
+
+fn files_below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files_below(&path)?);
+        }
+        found.push(path);
+    }
+    Ok(found)
 }

@@ -156,7 +156,7 @@ async fn while_influxd_is_away_alerts_go_on_the_officer_is_told_and_nothing_is_l
     house.influx.kill()?;
 
     let said = house.failing("unavailable").await?;
-    assert!(said.contains("waits safely in the spool"), "{said}");
+    assert!(said.contains("waits in the data queue"), "{said}");
     house.told("penyimpanan", "siaga").await?;
     let now = SystemClock.now().get();
     house.publish(now, 0.3).await?;
@@ -273,7 +273,7 @@ async fn a_token_in_a_file_of_its_own_is_made_there_shown_to_nobody_and_used() -
     let named = format!("token_file = '{}'\nconnect_timeout_s = 5\ntimeout_s = 60", path.display());
     let section = house.influx.section("influx").replace(&format!("token_env = \"{}\"", influx::TOKEN_ENV), &named);
     house.bakau.configure(&(Way::Mosquitto.configuration(house.broker.port()) + &section))?;
-    let check = house.bakau.command(&["check".to_owned()])?.output()?;
+    let check = house.bakau.command(&["check", "--lang", "en"].map(str::to_owned))?.output()?;
     let said = String::from_utf8_lossy(&check.stderr);
     assert!(!check.status.success() && said.contains("cannot read token_file"), "{said}");
 

@@ -84,7 +84,7 @@ fn assert_equal(output: &Output, begin: &str) {
     let said = said(output);
     assert!(output.status.success() && said.starts_with(begin), "{said}");
     assert!(said.contains("jfk/air_temperature: ") && said.contains("1 nilai yang diganti"), "{said}");
-    assert!(said.contains("Dibandingkan 9 aliran data") && said.contains("Sama."), "{said}");
+    assert!(said.contains("Dibandingkan 9 deret data") && said.contains("Sama."), "{said}");
 }
 
 /// A month of weather, one value of which is corrected.
@@ -116,7 +116,7 @@ async fn a_month_moves_to_influxdb_and_back_and_a_killed_copy_goes_on() -> Resul
     publish(&bakau, r#"{"time":"2013-06-01T00:00:00Z","air_temperature":50.0}"#).await?;
     publish(&bakau, r#"{"time":"2013-06-01T00:00:00Z","air_temperature":59.0}"#).await?;
     let refused = copy(&bakau, "embedded", "influx")?;
-    assert!(!refused.status.success() && said(&refused).contains("another bakau is running"), "{}", said(&refused));
+    assert!(!refused.status.success() && said(&refused).contains("bakau lain sedang berjalan"), "{}", said(&refused));
     bakau.stop()?;
 
     // The third write hangs; then the copy is killed.

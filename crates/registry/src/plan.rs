@@ -9,6 +9,7 @@ use bakau_model::{DatastreamId, DatastreamName, Language, UtcMillis};
 use serde_json::Value;
 
 use crate::{
+    Catalogue, RegistryError,
     catalogue::{Items, Kind, Merged, messages},
     parameters,
     rows::{self, DamagedRow, Row, RowKey},
@@ -63,8 +64,18 @@ pub(crate) struct DatastreamWrite {
 }
 
 impl Plan {
+    /// What applying a catalogue to what is registered would change. Without `prune`, what is in no file stays; with it,
+    /// it is removed, and datastreams are retired.
+    ///
+    /// # Errors
+    /// When the registry with the catalogue applied would not be valid, or what is registered is damaged.
+    pub fn of(catalogue: &Catalogue, registered: &Snapshot, prune: bool) -> Result<Self, RegistryError> {
+        let merged = catalogue.merge_into(registered, prune).map_err(RegistryError::Invalid)?;
+        Ok(Self::new(registered, &merged)?)
+    }
+
     /// The difference between what is registered and what should be.
-    pub(crate) fn new(snapshot: &Snapshot, merged: &Merged) -> Result<Self, DamagedRow> {
+    fn new(snapshot: &Snapshot, merged: &Merged) -> Result<Self, DamagedRow> {
         let numbers: BTreeSet<DatastreamId> = merged.numbers.values().copied().collect();
         let base = Items::of(snapshot, |number| numbers.contains(&number));
         let stored = rows::of(&base)?;

@@ -47,16 +47,13 @@ impl Registry {
         Ok(Self { inner: Arc::new(Inner { writer, readers, snapshots, reading: Mutex::new(()) }) })
     }
 
-    /// What applying a catalogue would change. Without `prune`, what is in no file stays; with it, it is removed, and
-    /// datastreams are retired.
+    /// What applying a catalogue would change: [`Plan::of`] what is registered now.
     ///
     /// # Errors
     /// When the registry with the catalogue applied would not be valid, or the database fails.
     pub async fn plan(&self, catalogue: &Catalogue, prune: bool) -> Result<Plan, RegistryError> {
         self.refresh().await?;
-        let snapshot = self.snapshot();
-        let merged = catalogue.merge_into(&snapshot, prune).map_err(RegistryError::Invalid)?;
-        Ok(Plan::new(&snapshot, &merged)?)
+        Plan::of(catalogue, &self.snapshot(), prune)
     }
 
     /// Writes a plan and its audit row in one transaction; the snapshot is the new one when this returns. An empty
