@@ -31,7 +31,7 @@ export async function withPage(browser, options, work) {
   const { viewport = desktop, dark = false, javaScript = true, origin = base } = options;
   const context = await browser.newContext({
     viewport, colorScheme: dark ? 'dark' : 'light', javaScriptEnabled: javaScript, reducedMotion: 'reduce',
-    acceptDownloads: true,
+    acceptDownloads: true, locale: 'id-ID',
   });
   const page = await context.newPage();
   const faults = [];

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { launch, PATIENCE_MS, desktop } from './lib.mjs';
 
 const browser = await launch();
-const context = await browser.newContext({ viewport: desktop, reducedMotion: 'reduce' });
+const context = await browser.newContext({ viewport: desktop, reducedMotion: 'reduce', locale: 'id-ID' });
 const pages = new Map();
 
 /** Lets the page believe that the machine has slept: its clock, and with it all it measures, jumps ahead. */

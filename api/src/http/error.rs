@@ -300,7 +300,10 @@ mod tests {
             assert_eq!(ProblemType::from_key(kind.key()), Some(kind));
             for language in Language::ALL {
                 for key in ["title", "detail"].map(|of| kind.message(of)) {
-                    assert_ne!(texts(language).text(&key), key, "{kind:?}");
+                    let text = texts(language).text(&key);
+                    assert_ne!(text, key, "{kind:?}");
+                    // People read them on pages.
+                    assert!(!text.contains("/api/") && !text.contains("GET "), "{text}");
                 }
             }
         }

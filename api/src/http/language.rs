@@ -16,14 +16,10 @@ pub(crate) fn in_both(key: &str) -> Text {
     Text { id: texts(Language::Id).text(key).into(), en: texts(Language::En).text(key).into() }
 }
 
-/// The language of an answer: `?lang=`, then the cookie set by an earlier `?lang=`, then, for programs under `/api/`, what
-/// `Accept-Language` says, then Bahasa Indonesia. Values that are no language of Bakau are passed over.
-///
-/// Pages and charts do not follow `Accept-Language`: browsers in agencies are often installed in English, and nobody
-/// chose that for this platform. The switch is on every page.
+/// The language of an answer: `?lang=`, then the cookie set by an earlier `?lang=`, then what `Accept-Language` says, then
+/// Bahasa Indonesia. Values that are no language of Bakau are passed over.
 pub(crate) fn of_request(uri: &Uri, headers: &HeaderMap) -> Language {
-    let accepted = || from_accept(headers).filter(|_| uri.path().starts_with("/api/"));
-    from_query(uri).or_else(|| from_cookie(headers)).or_else(accepted).unwrap_or_default()
+    chosen(uri, headers).or_else(|| from_accept(headers)).unwrap_or_default()
 }
 
 /// The language somebody has chosen, now or earlier.
@@ -93,9 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_in_bahasa_indonesia_whatever_the_browser_was_installed_in() {
-        assert_eq!(language("/", None, Some("en-US")), Language::Id);
-        assert_eq!(language("/", Some("lang=en"), Some("en-US")), Language::En);
+    fn pages_heed_the_browser_until_somebody_chooses() {
+        assert_eq!(language("/", None, Some("en-US,en;q=0.9")), Language::En);
+        assert_eq!(language("/", None, Some("id-ID,id;q=0.9,en-US;q=0.8")), Language::Id);
+        assert_eq!(language("/", Some("lang=id"), Some("en-US")), Language::Id);
+        assert_eq!(language("/?lang=id", Some("lang=en"), Some("en-US")), Language::Id);
     }
 
     #[test]

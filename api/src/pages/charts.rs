@@ -106,7 +106,7 @@ pub(crate) async fn chart(call: Call, Path((station, file)): Path<(String, Strin
     };
     let cache = if state.config.open_read { CACHE_OPEN } else { CACHE_CLOSED };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("cookie, accept-language"));
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CHART_POLICY));
     Ok(response)
 }
