@@ -184,6 +184,7 @@ impl Platform {
                 open_read: config.http.open_read,
                 spool_max_bytes: config.spool.max_bytes,
                 store_kind: config.store.kind,
+                public_url: config.http.public_url.clone(),
             },
             stop: api_stop.clone(),
         });

@@ -37,11 +37,13 @@ pub struct ApiConfig {
     pub spool_max_bytes: u64,
     /// What keeps the history.
     pub store_kind: StoreKind,
+    /// Address at which people reach the pages, where that is known.
+    pub public_url: Option<String>,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { open_read: true, spool_max_bytes: 0, store_kind: StoreKind::Embedded }
+        Self { open_read: true, spool_max_bytes: 0, store_kind: StoreKind::Embedded, public_url: None }
     }
 }
 

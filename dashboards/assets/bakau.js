@@ -57,6 +57,10 @@
   let base = +data.now - performance.now(), heard = performance.now(), drawn = heard;
   let behind = false, busy = false, whole = false, wanted = Infinity, timer, ticks = 0;
   const now = () => base + performance.now();
+  /* Nobody sees the page, and nobody has asked it to sound: alarm.js. */
+  const away = () => {
+    try { return document.hidden && !localStorage.getItem('bakau-alarm'); } catch { return document.hidden; }
+  };
 
   const age = ms => {
     if (ms < -60000) return words.future;
@@ -106,6 +110,8 @@
     base = +from.now - performance.now();
     ages(fresh);
     document.title = fresh.title;
+    const [icon, colour] = [document, fresh].map(root => all('head [rel=icon]', root)[0]);
+    if (icon.outerHTML !== colour.outerHTML) icon.replaceWith(colour);
     Idiomorph.morph(document.body, fresh.body, { ignoreActiveValue: true, callbacks });
     whole = !!document.querySelector('[data-same]');
     if (whole) soon(0);
@@ -114,10 +120,11 @@
         put(document.getElementById('news'), fill(words.news, { station: dataset.name, level: words[dataset.level] }));
       }
     }
+    document.dispatchEvent(new Event('renewed'));
   };
   const renew = async () => {
     wanted = Infinity;
-    if (document.hidden) return;
+    if (away()) return;
     if (busy) return soon(200);
     busy = true;
     try {
@@ -166,7 +173,7 @@
     if (port) port.postMessage(''); else alone.close();
   };
   const seen = () => {
-    if (document.hidden) return leave();
+    if (away()) return leave();
     heard = performance.now();
     listen();
   };
@@ -178,7 +185,7 @@
   seen();
   due();
   setInterval(() => {
-    if (document.hidden) return;
+    if (away()) return;
     listen();
     /* Hundreds of ages need not go by the second. */
     if (ticks++ % (all('[data-at]').length > 60 ? 5 : 1) === 0) ages();

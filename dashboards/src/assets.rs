@@ -1,4 +1,4 @@
-//! Style sheet, script and icon, to be served at `/assets/{name}`.
+//! Style sheet, scripts, icons and manifest, to be served at `/assets/{name}`.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ struct File {
     bytes: &'static [u8],
 }
 
-const FILES: [File; 4] = [
+const FILES: [File; 8] = [
     File {
         stem: "bakau",
         extension: "css",
@@ -42,8 +42,27 @@ const FILES: [File; 4] = [
         content_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../assets/idiomorph.min.js"),
     },
-    File { stem: "icon", extension: "svg", content_type: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
+    File {
+        stem: "alarm",
+        extension: "js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/alarm.js"),
+    },
+    svg("icon", include_bytes!("../assets/icon.svg")),
+    svg("icon-siaga", include_bytes!("../assets/icon-siaga.svg")),
+    svg("icon-awas", include_bytes!("../assets/icon-awas.svg")),
+    // Names the icon without its hash: a manifest is read long after the page.
+    File {
+        stem: "manifest",
+        extension: "webmanifest",
+        content_type: "application/manifest+json",
+        bytes: include_bytes!("../assets/manifest.webmanifest"),
+    },
 ];
+
+const fn svg(stem: &'static str, bytes: &'static [u8]) -> File {
+    File { stem, extension: "svg", content_type: "image/svg+xml", bytes }
+}
 
 struct Named {
     plain: String,
@@ -51,7 +70,7 @@ struct Named {
     etag: String,
 }
 
-static NAMES: LazyLock<[Named; 4]> = LazyLock::new(|| {
+static NAMES: LazyLock<[Named; 8]> = LazyLock::new(|| {
     FILES.each_ref().map(|File { stem, extension, bytes, .. }| {
         let hash = fnv1a(bytes);
         Named {
@@ -88,7 +107,8 @@ mod tests {
 
     #[test]
     fn every_linked_asset_is_served_for_ever_and_its_plain_name_is_not() {
-        for name in ["bakau.css", "bakau.js", "idiomorph.min.js", "icon.svg"] {
+        for name in FILES.map(|file| format!("{}.{}", file.stem, file.extension)) {
+            let name = name.as_str();
             let linked = path(name);
             let asset = get(linked.strip_prefix("/assets/").unwrap()).unwrap();
             assert!(asset.immutable && !asset.bytes.is_empty());
@@ -101,7 +121,9 @@ mod tests {
     fn the_script_stays_small_and_nothing_asks_another_host() {
         let script = get("bakau.js").unwrap().bytes;
         assert!(script.len() < 12 << 10, "{}", script.len());
-        for name in ["bakau.css", "bakau.js"] {
+        let alarm = get("alarm.js").unwrap().bytes;
+        assert!(alarm.len() < 4 << 10, "{}", alarm.len());
+        for name in ["bakau.css", "bakau.js", "alarm.js", "manifest.webmanifest"] {
             let text = std::str::from_utf8(get(name).unwrap().bytes).unwrap();
             assert!(!text.contains("http:") && !text.contains("https:") && !text.contains("//"), "{name}");
         }

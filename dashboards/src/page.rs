@@ -27,6 +27,7 @@ use crate::{
 use nearby::Nearby;
 use overview::Layout;
 
+mod head;
 mod nearby;
 mod overview;
 
@@ -47,7 +48,9 @@ macro_rules! page {
             css: String,
             morph: String,
             js: String,
+            alarm: String,
             icon: String,
+            manifest: String,
             here: &'static str,
             /// What keeps the page current; `None` for one that stays as it is.
             live: Option<Live>,
@@ -56,9 +59,11 @@ macro_rules! page {
 
         impl<'a> $name<'a> {
             fn render_in(frame: &'a Frame, live: Option<Live>, $($field: $kind),*) -> Result<String, PageError> {
-                let [css, morph, js, icon] =
-                    ["bakau.css", "idiomorph.min.js", "bakau.js", "icon.svg"].map(assets::path);
-                let page = Self { s: Say::new(frame), css, morph, js, icon, here: $here, live, $($field),* };
+                let [css, morph, js, alarm, icon, manifest] =
+                    ["bakau.css", "idiomorph.min.js", "bakau.js", "alarm.js", "icon.svg", "manifest.webmanifest"]
+                        .map(assets::path);
+                let s = Say::new(frame);
+                let page = Self { s, css, morph, js, alarm, icon, manifest, here: $here, live, $($field),* };
                 Ok(fragment::settle(&page.render()?, &frame.held))
             }
         }
@@ -95,6 +100,8 @@ page!(Link, "link.html", "" { v: &'a LinkView });
 ///     time_zone: TimeZone::get("Asia/Jakarta")?,
 ///     path: "/".to_owned(),
 ///     active_alerts: 0,
+///     alarms: Vec::new(),
+///     site: None,
 ///     position: String::new(),
 ///     held: Held::default(),
 /// };

@@ -21,6 +21,7 @@ const AROUND_MS: i64 = 6 * HOUR_MS;
 /// The most that is shown of a long alert: a chart's own bound is 367 days.
 const LONGEST_AROUND_MS: i64 = 360 * DAY_MS;
 
+mod alarm;
 mod doubt;
 mod status;
 

@@ -38,10 +38,23 @@ pub struct Frame {
     pub path: String,
     /// Active alerts of the whole platform, shown in the navigation.
     pub active_alerts: u32,
+    /// Active alerts at *siaga* and above that nobody has acknowledged at their level.
+    pub alarms: Vec<Alarm>,
+    /// Address of the platform as people reach it, without a slash at its end, where that is known.
+    pub site: Option<String>,
     /// Up to where the page shows what happened; empty where that is not known.
     pub position: String,
     /// Fragments that whoever asks holds already.
     pub held: Held,
+}
+
+/// An alert that somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Id of the alert.
+    pub id: String,
+    /// Its present level.
+    pub level: Level,
 }
 
 impl Frame {

@@ -25,6 +25,8 @@ fn drawn(language: Language, state: LinkState, text: &str) -> String {
         time_zone,
         path: "/a/TOKEN".to_owned(),
         active_alerts: 1,
+        alarms: Vec::new(),
+        site: None,
         position: "19cd6e50000-7".to_owned(),
         held: Held::default(),
     };

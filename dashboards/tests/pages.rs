@@ -8,7 +8,7 @@ use std::io::Write;
 
 use bakau_dashboards::{
     assets, page,
-    view::{AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, StationView},
+    view::{Alarm, AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, StationView},
 };
 use bakau_model::{
     ConditionKind, Flag, Language, Level, QualityTest, Reason, State, StationKind, TestResults, Text, UtcMillis,
@@ -356,4 +356,54 @@ fn an_alert_id_cannot_become_another_path() {
     let mut view = alerts(Language::Id, "x");
     view.alerts[0].id = "../status?x=\"".to_owned();
     assert!(page::alerts(&view).unwrap().contains("href=\"/alerts/statusx\""));
+}
+
+#[test]
+fn title_icon_and_script_are_told_how_many_alerts_of_the_worst_level_wait_for_somebody() {
+    let alarm = |id: &str, level| Alarm { id: id.to_owned(), level };
+    let cases = [
+        (vec![], "<title>", "/assets/icon-", ""),
+        (
+            vec![alarm("a", Level::Siaga), alarm("b", Level::Siaga)],
+            "<title>(2 Siaga) ",
+            "/assets/icon-siaga-",
+            "a.siaga b.siaga",
+        ),
+        (
+            vec![alarm("a", Level::Siaga), alarm("b", Level::Awas)],
+            "<title>(1 Awas) ",
+            "/assets/icon-awas-",
+            "a.siaga b.awas",
+        ),
+    ];
+    for language in [Language::Id, Language::En] {
+        for (alarms, title, icon, told) in cases.clone() {
+            let mut view = overview(language);
+            view.frame.alarms = alarms;
+            let html = page::overview(&view).unwrap();
+            let stations = if language == Language::Id { "Stasiun" } else { "Monitoring" };
+            assert!(html.contains(&format!("{title}{stations}")), "{title}");
+            assert!(html.contains(&format!("<link rel=\"icon\" href=\"{icon}")), "{icon}");
+            assert!(html.contains(&format!(" data-alarms=\"{told}\"")), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_page_shown_elsewhere_has_a_description_and_a_picture_with_the_address_where_that_is_known() {
+    let mut view = station(Language::Id, "x");
+    let picture = |html: &str| {
+        html.split("og:image\" content=\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned)
+    };
+    let html = page::station(&view).unwrap();
+    assert!(html.contains("<meta name=\"description\" content=\"Nilai terkini, grafik"), "{html}");
+    let path = picture(&html).unwrap();
+    assert!(path.starts_with("/charts/") && path.contains(".png?"), "{path}");
+    view.frame.site = Some("https://pantau.example".to_owned());
+    assert_eq!(picture(&page::station(&view).unwrap()).unwrap(), format!("https://pantau.example{path}"));
+    let list = page::overview(&overview(Language::En)).unwrap();
+    assert!(
+        picture(&list).unwrap().starts_with("/assets/icon-")
+            && list.contains("rel=\"manifest\" href=\"/assets/manifest-")
+    );
 }

@@ -8,14 +8,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{Html, IntoResponse, Redirect},
 };
-use bakau_alerts::{AlertDetail, AlertQuery, SettledQuery};
+use bakau_alerts::{AlertDetail, AlertQuery, AlertView, SettledQuery};
 use bakau_answers as answers;
 use bakau_dashboards::{
     assets,
     fragment::Held,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView,
+        AcknowledgeForm, Alarm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView,
         ProblemView, SettledView, StationClass, StationView, Window,
     },
 };
@@ -285,6 +285,7 @@ pub(crate) fn frame(call: &Call) -> Frame {
 
 pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language) -> Frame {
     let generated_at: UtcMillis = state.clock.now();
+    let active = state.alerts.active();
     Frame {
         language,
         generated_at,
@@ -292,8 +293,19 @@ pub(crate) fn framed(state: &AppState, uri: &Uri, language: Language) -> Frame {
         path: without_language(uri),
         position: state.own.events.here().to_string(),
         held: Held::default(),
-        active_alerts: u32::try_from(state.alerts.active().len()).unwrap_or(u32::MAX),
+        active_alerts: u32::try_from(active.len()).unwrap_or(u32::MAX),
+        alarms: active.iter().filter(|alert| is_alarm(alert)).map(alarm).collect(),
+        site: state.config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
     }
+}
+
+/// Whether title, icon and sound of an open page are about it.
+fn is_alarm(alert: &AlertView) -> bool {
+    Level::Siaga <= alert.level && !alert.is_acknowledged()
+}
+
+fn alarm(alert: &AlertView) -> Alarm {
+    Alarm { id: alert.id.to_string(), level: alert.level }
 }
 
 /// Path and query without `lang`, which the page's language switch adds.
@@ -311,7 +323,7 @@ pub(crate) fn show(call: &Call, drawn: Result<String, PageError>) -> Answered {
     let mut response = Html(drawn?).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static("cookie, bakau-held"));
+    headers.insert(header::VARY, HeaderValue::from_static("cookie, accept-language, bakau-held"));
     if let Some(language) = language::from_query(&call.uri).filter(|_| !renewed) {
         let cookie =
             format!("{LANGUAGE_KEY}={}; Path=/; Max-Age={LANGUAGE_COOKIE_S}; SameSite=Lax; HttpOnly", language.tag());

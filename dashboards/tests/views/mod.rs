@@ -29,6 +29,8 @@ pub(crate) fn frame(language: Language, path: &str) -> Frame {
         time_zone,
         path: path.to_owned(),
         active_alerts: 1,
+        alarms: Vec::new(),
+        site: None,
         position: "19cd6e50000-7".to_owned(),
         held: Held::default(),
     }
