@@ -14,7 +14,7 @@ use bakau_answers::{
 use crate::{
     http::{call::Call, error::ProblemType},
     live::{events, page_stream},
-    pages::{charts, link, reference, status_page, views},
+    pages::{charts, link, reference, rules_page, status_page, take, views},
     route::{self, Access, Body, RouteInfo, Tag, json, route},
     state::AppState,
     v1::{
@@ -39,8 +39,11 @@ const NOT_TAKEN: &[ProblemType] = &[
     ProblemType::AlertsUnavailable,
 ];
 
+const NOT_ALL_TAKEN: &[ProblemType] =
+    &[ProblemType::InvalidBody, ProblemType::BodyTooLarge, ProblemType::BodyTooSlow, ProblemType::AlertsUnavailable];
+
 /// Every route, in the order documents list them.
-pub const ROUTES: [RouteInfo; 35] = [
+pub const ROUTES: [RouteInfo; 37] = [
     route("/api/v1/stations", "stations", Tag::Registry, Access::Read, || get(catalogue::stations))
         .answers(&[json::<StationList>()])
         .tagged(),
@@ -157,6 +160,12 @@ pub const ROUTES: [RouteInfo; 35] = [
         .page()
         .takes(&["alert_id", "lang"])
         .fails(NOT_TAKEN),
+    route("/alerts/acknowledge", "page_take", Tag::Pages, Access::Write, || post(take::acknowledge))
+        .post()
+        .page()
+        .takes(&["lang"])
+        .fails(NOT_ALL_TAKEN),
+    route("/rules", "page_rules", Tag::Pages, Access::Read, || get(rules_page::rules)).page(),
     route("/status", "page_status", Tag::Pages, Access::Read, || get(status_page::status)).page(),
     route("/api", "page_reference", Tag::Pages, Access::Open, reference).page(),
     route("/a/{token}", "page_link", Tag::Pages, Access::Open, || get(link::show))

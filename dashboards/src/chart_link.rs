@@ -42,10 +42,14 @@ impl ChartLink<'_> {
         UtcMillis::new((now.get().div_euclid(step) + 1) * step)
     }
 
+    /// From when to when the values of [`ChartLink::data`] are.
+    pub(crate) fn file_span(&self) -> (UtcMillis, UtcMillis) {
+        (self.ending.saturating_add(-self.window.millis()), self.ending)
+    }
+
     /// Path and query of the values as `csv` or `json`: means where the chart shows means.
     pub(crate) fn data(&self, format: &str) -> String {
-        let to = self.ending;
-        let from = to.saturating_add(-self.window.millis());
+        let (from, to) = self.file_span();
         let (path, step) = match self.window {
             Window::Day | Window::Week => ("observations", ""),
             Window::Month => ("aggregates", "&step=1h"),

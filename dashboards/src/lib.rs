@@ -7,11 +7,13 @@
 pub mod assets;
 pub mod chart;
 mod chart_link;
+pub mod figure;
 pub mod fragment;
 pub mod link;
 pub mod live;
 mod map;
 pub mod page;
 mod say;
+mod standing;
 mod texts;
 pub mod view;

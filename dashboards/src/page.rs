@@ -1,6 +1,6 @@
 //! Pages, drawn on the server and complete without the script.
 //!
-//! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
+//! Links inside pages lead to `/`, `/stations/{id}?range=`, `/alerts`, `/rules`, `/alerts?all=true`, `/alerts/{id}`, `/status`,
 //! `/assets/{name}`, to charts under `/charts` and to `/api/v1/observations` for a file of values.
 
 use std::{borrow::Borrow, cmp::Reverse};
@@ -8,7 +8,7 @@ use std::{borrow::Borrow, cmp::Reverse};
 use askama::Template;
 use bakau_answers::SourceState;
 use bakau_model::{
-    AgencyId, ConditionKind, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, State,
+        AgencyId, ConditionKind, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, State, Flag,
     StationId, StationKind, StoreKind, UtcMillis,
 };
 
@@ -19,9 +19,9 @@ use crate::{
     link::{LinkState, LinkView},
     live::{self, Live},
     say::Say,
+    standing::Piece,
     view::{
-        AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryState, DeploymentRow, Frame, Freshness, Grouping,
-        OverviewView, ProblemView, ReferenceView, StationClass, StationView, StatusView, ValueCell, Window,
+        AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryState, DeploymentRow, Frame, Freshness, Grouping, OverviewView, ProblemView, ReferenceView, StationClass, StationView, StatusView, ValueCell, Window, EpisodeRow, RulesView,
     },
 };
 use nearby::Nearby;
@@ -77,6 +77,7 @@ page!(Station, "station.html", "stations" {
     deployments: Vec<(&'a DeploymentRow, bool)>,
 });
 page!(Alerts, "alerts.html", "alerts" { v: &'a AlertsView, a: AlertParts<'a> });
+page!(Rules, "rules.html", "alerts" { v: &'a RulesView });
 page!(Alert, "alert.html", "alerts" { v: &'a AlertPageView, acknowledge_path: String });
 page!(Status, "status.html", "status" { v: &'a StatusView, ledgers: [Ledger; 2] });
 page!(Reference, "reference.html", "api" { v: &'a ReferenceView });
@@ -138,7 +139,19 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
-    Alerts::render_in(&view.frame, Some(Live::of(view.alerts.len(), None)), view, AlertParts::new(view))
+    let due = next_stale(view.alerts.iter().filter_map(|alert| alert.present.as_ref()), view.frame.generated_at);
+    let answers = view.form.error.is_some() || !view.form.answers.is_empty();
+    // The answer to a form has no address that could be fetched again.
+    let live = (!answers).then(|| Live::of(view.alerts.len(), due));
+    Alerts::render_in(&view.frame, live, view, AlertParts::new(view))
+}
+
+/// The page of rules.
+///
+/// # Errors
+/// When the template fails.
+pub fn rules(view: &RulesView) -> Result<String, PageError> {
+    Rules::render_in(&view.frame, Some(Live::of(1, None)), view)
 }
 
 /// The page of one alert.
@@ -150,7 +163,8 @@ pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
     let now = view.frame.generated_at;
     let sending = view.deliveries.iter().any(|row| row.state == DeliveryState::Waiting);
     let chart = view.alert.closed_at.is_none().then(|| ChartLink::ending(now, Window::Day));
-    let due = sending.then(|| now.saturating_add(SOON_MS)).into_iter().chain(chart).min();
+    let stale = next_stale(view.alert.present.iter(), now);
+    let due = sending.then(|| now.saturating_add(SOON_MS)).into_iter().chain(chart).chain(stale).min();
     let live = Live { about: view.alert.station.clone(), ..Live::of(1, due) };
     // The answer to a form has no address that could be fetched again.
     Alert::render_in(&view.frame, view.form_error.is_none().then_some(live), view, acknowledge)
@@ -206,6 +220,8 @@ fn next_change<'a>(cells: impl Iterator<Item = &'a ValueCell>, now: UtcMillis) -
 /// Alerts in the order and under the headings they are listed.
 struct AlertParts<'a> {
     filtered: bool,
+    /// Whether any can be chosen to be acknowledged.
+    offered: bool,
     parts: Vec<(&'static str, &'static str, Vec<&'a AlertRow>)>,
 }
 
@@ -227,6 +243,7 @@ impl<'a> AlertParts<'a> {
         ];
         Self {
             filtered: view.filter.with_all(false) != AlertFilter::default(),
+            offered: view.alerts.iter().any(|alert| alert.chosen.is_some()),
             parts: parts.into_iter().filter(|(_, _, alerts)| !alerts.is_empty()).collect(),
         }
     }
@@ -288,6 +305,25 @@ impl AlertRow {
         let safe: String = self.id.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
         format!("/alerts/{safe}")
     }
+}
+
+impl AlertPageView {
+    /// Whether somebody acknowledged it whose name the reader may not see.
+    fn hides_people(&self) -> bool {
+        self.acknowledgements.iter().any(|one| one.by.is_none())
+    }
+}
+
+impl StationView {
+    /// The listed alert that was raised for the same event as an episode.
+    fn alert_of(&self, episode: &EpisodeRow) -> Option<&AlertRow> {
+        self.alerts.iter().find(|alert| alert.id == episode.id)
+    }
+}
+
+/// Whether somebody acknowledged one of them whose name the reader may not see.
+fn hides_people(alerts: &[AlertRow]) -> bool {
+    alerts.iter().filter_map(|alert| alert.acknowledged.as_ref()).any(|one| one.by.is_none())
 }
 
 fn station_path(id: &StationId) -> String {

@@ -23,6 +23,7 @@ const LONGEST_AROUND_MS: i64 = 360 * DAY_MS;
 
 mod alarm;
 mod doubt;
+mod limits;
 mod status;
 
 /// The word of a level; English keeps the Indonesian word in front, since that is what signs and sirens say.

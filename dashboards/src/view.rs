@@ -8,10 +8,11 @@ use jiff::tz::TimeZone;
 
 pub use alerts::{
     AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState,
-    Doubt, TransitionRow,
+    Doubt, TakeAnswer, TakeForm, TransitionRow,
 };
 pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};
+pub use rules::{Limit, RuleFacts, RuleFigures, RuleRow, RulesView, Watched};
 pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, SettledView, StationClass, StationView};
 pub use status::StatusView;
 
@@ -21,6 +22,7 @@ use crate::fragment::Held;
 mod alerts;
 mod overview;
 mod reference;
+mod rules;
 mod station;
 mod status;
 

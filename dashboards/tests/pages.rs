@@ -14,7 +14,7 @@ use bakau_model::{
     ConditionKind, Flag, Language, Level, QualityTest, Reason, State, StationKind, TestResults, Text, UtcMillis,
 };
 
-use crate::views::{alert, alerts, card, cell, now, overview, problem, settled, station, status};
+use crate::views::{alert, alerts, card, cell, now, overview, problem, rules, settled, station, status};
 
 const HOSTILE: &str = "<script>alert('x')</script>\" onload=\"x";
 
@@ -24,6 +24,7 @@ fn every_page(language: Language, text: &str) -> Vec<(&'static str, String)> {
         ("station", page::station(&station(language, text))),
         ("alerts", page::alerts(&alerts(language, text))),
         ("alert", page::alert(&alert(language, text))),
+        ("rules", page::rules(&rules(language))),
         ("status", page::status(&status(language))),
         ("problem", page::problem(&problem(language, text))),
     ];

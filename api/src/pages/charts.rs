@@ -11,8 +11,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bakau_dashboards::chart::{self, ChartSpec, LimitLine, MAX_SIDE, MIN_HEIGHT, MIN_WIDTH, Point, Side, Spread};
-use bakau_model::{DAY_MS, DatastreamName, Language, Level, MINUTE_MS, UtcMillis};
-use bakau_registry::{Band, Datastream, Rule, Snapshot, Threshold};
+use bakau_model::{DAY_MS, DatastreamName, Language, MINUTE_MS, UtcMillis};
+use bakau_registry::{Datastream, Snapshot};
 use jiff::tz::TimeZone;
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
             self,
             fold::{Folder, Kind, Plan, Summary},
         },
-        means,
+        limits, means,
         range::{self, Quantity},
         thin::Thinner,
     },
@@ -241,21 +241,9 @@ fn title(snapshot: &Snapshot, datastream: &Datastream, language: Language) -> St
 }
 
 /// The values at which rules raise alerts on a datastream.
-pub(crate) fn limits(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitLine> {
-    let watching = snapshot.rules.values().filter(|rule| snapshot.watches(rule, datastream));
-    watching.flat_map(|rule| limit_lines(rule)).collect()
-}
-
-/// The raise values of a rule.
-pub(crate) fn limit_lines(rule: &Rule) -> impl Iterator<Item = LimitLine> + '_ {
-    let of_band = |(level, band): (Level, Band)| {
-        let sides = [(band.low, Side::Low), (band.high, Side::High)].into_iter();
-        sides.filter_map(move |(threshold, side)| {
-            threshold.map(|Threshold { raise: value, .. }| LimitLine { level, value, side })
-        })
-    };
-    let bands = Level::RAISED.into_iter().filter_map(|level| rule.band(level).map(|band| (level, band)));
-    bands.flat_map(of_band)
+fn limit_lines(snapshot: &Snapshot, datastream: &Datastream) -> Vec<LimitLine> {
+    let rules = limits::of_datastream(snapshot, datastream).map(limits::facts);
+    rules.flat_map(|rule| rule.limits().iter().map(|limit| limit.line).collect::<Vec<_>>()).collect()
 }
 
 /// What is asked of a chart besides the datastream.
@@ -290,7 +278,7 @@ pub(crate) async fn spec(
         height,
         decimals: catalogue::decimals(snapshot, datastream),
         interval_ms: visible_interval(datastream.interval_ms, drawn.bucket_ms),
-        limits: limits(snapshot, datastream),
+        limits: limit_lines(snapshot, datastream),
         points: drawn.points,
         spreads: drawn.spreads,
         dark,

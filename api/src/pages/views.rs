@@ -15,8 +15,7 @@ use bakau_dashboards::{
     fragment::Held,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, Alarm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView,
-        ProblemView, SettledView, StationClass, StationView, Window,
+        AcknowledgeForm, Alarm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView, ProblemView, SettledView, StationClass, StationView, Window, AlertRow, TakeForm,
     },
 };
 use bakau_model::{DAY_MS, DAY_S, Language, Level, StationKind, Text, UtcMillis};
@@ -35,8 +34,10 @@ use crate::{
         language::{self, LANGUAGE_KEY},
         query::Params,
     },
-    pages::charts,
-    read::gather::{Gatherer, acknowledgement},
+    read::{
+        gather::{Gatherer, acknowledgement},
+        limits,
+    },
     state::AppState,
     v1::{
         alerts::{find, record_acknowledgement},
@@ -73,7 +74,8 @@ pub(crate) async fn overview(call: Call) -> Answered {
 
 /// `/stations/{id}`: one station with its charts.
 pub(crate) async fn station(call: Call, SeesPeople(people): SeesPeople, Path(id): Path<String>) -> Answered {
-    let params = Params::lenient(&call.uri, &["range", "history"]);
+    let params = Params::lenient(&call.uri, &["range", "history", "people"]);
+    let people = may_see(&params, people)?;
     let settled = params.choice("history", &[("settled", true)])?.unwrap_or(false);
     let words = Window::ALL.map(|window| (window.key(), window));
     let window = params.choice("range", &words)?.unwrap_or_default();
@@ -124,24 +126,43 @@ fn station_class(station: &Station) -> Option<StationClass> {
 /// The settled history of a station's datastreams, newest first.
 async fn episodes(state: &AppState, gatherer: &Gatherer<'_>, station: &Station) -> Result<SettledView, ApiError> {
     let (to, until) = (state.clock.now(), state.alerts.settled_until());
+    let from = to.saturating_add(-SETTLED_MS);
     let mut rows = Vec::new();
     for datastream in gatherer.snapshot().datastreams_of(&station.id) {
-        if charts::limits(gatherer.snapshot(), datastream).is_empty() {
+        if limits::of_datastream(gatherer.snapshot(), datastream).next().is_none() {
             continue;
         }
-        let from = to.saturating_add(-SETTLED_MS);
         let query = SettledQuery { datastream: Some(datastream.name.clone()), rule: None, from, to };
         let found = state.alerts.settled(&query).await?;
         rows.extend(found.iter().map(|episode| gatherer.episode_row(datastream, episode)));
     }
     rows.sort_by_key(|row| Reverse(row.onset));
     rows.truncate(SETTLED_ROWS);
-    Ok(SettledView { until, episodes: rows })
+    Ok(SettledView { from, until, episodes: rows })
 }
 
 /// `/alerts`: open alerts, or all with `?all=true`.
 pub(crate) async fn alerts(call: Call, SeesPeople(people): SeesPeople) -> Answered {
-    let params = Params::lenient(&call.uri, &["all", "level", "agency", "station", "kind", "days", "before"]);
+    let params = Params::lenient(&call.uri, &["all", "level", "agency", "station", "kind", "days", "before", "people"]);
+    let people = may_see(&params, people)?;
+    show(&call, page::alerts(&alerts_view(&call, &params, TakeForm::default(), people).await?))
+}
+
+/// Names and notes are shown to whoever brings the token; with `?people=true` a page asks for it.
+fn may_see(params: &Params, people: bool) -> Result<bool, ApiError> {
+    match params.flag("people")?.unwrap_or(false) {
+        true if !people => Err(ApiError::new(ProblemType::TokenRequired)),
+        true | false => Ok(people),
+    }
+}
+
+/// The list of alerts that is asked for, with a form.
+pub(crate) async fn alerts_view(
+    call: &Call,
+    params: &Params,
+    form: TakeForm,
+    people: bool,
+) -> Result<AlertsView, ApiError> {
     let filter = AlertFilter {
         all: params.flag("all")?.unwrap_or(false),
         level: params.level()?,
@@ -151,7 +172,10 @@ pub(crate) async fn alerts(call: Call, SeesPeople(people): SeesPeople) -> Answer
         days: params.number("days", 1..=3_660)?,
     };
     let before = params.before_alert()?;
-    let frame = frame(&call);
+    let mut frame = frame(call);
+    if !form.answers.is_empty() || form.error.is_some() {
+        frame.path = filter.path();
+    }
     let query = AlertQuery {
         active_only: !filter.all,
         agency: filter.agency.clone(),
@@ -169,12 +193,17 @@ pub(crate) async fn alerts(call: Call, SeesPeople(people): SeesPeople) -> Answer
     let next = last.map(|last| format!("{}{join}before={}", filter.path(), last.id));
     let gatherer = Gatherer::new(&call.state);
     let (agencies, stations) = gatherer.choices(frame.language);
-    let alerts = found.iter().map(|alert| gatherer.alert_row(alert, people)).collect();
-    show(&call, page::alerts(&AlertsView { frame, filter, agencies, stations, alerts, next }))
+    let row = |alert: &AlertView| {
+        let offered = !alert.is_acknowledged() && alert.closed_at.is_none();
+        AlertRow { chosen: offered.then_some(false), ..gatherer.alert_row(alert, people) }
+    };
+    let alerts = found.iter().map(row).collect();
+    Ok(AlertsView { frame, filter, agencies, stations, alerts, next, form })
 }
 
 /// `/alerts/{id}`: one alert and the form that acknowledges it.
 pub(crate) async fn alert(call: Call, SeesPeople(people): SeesPeople, Path(id): Path<String>) -> Answered {
+    let people = may_see(&Params::lenient(&call.uri, &["people"]), people)?;
     let frame = frame(&call);
     let (_, detail) = find(&call.state.alerts, &id).await?;
     show(&call, page::alert(&alert_view(&call.state, frame, &detail, people)))
@@ -228,13 +257,13 @@ pub(crate) async fn acknowledge(call: Call, Path(id): Path<String>, request: Req
 
 fn alert_view(state: &AppState, frame: Frame, detail: &AlertDetail, people: bool) -> AlertPageView {
     let gatherer = Gatherer::new(state);
-    let alert = gatherer.alert_row(&detail.alert, people);
+    let mut alert = gatherer.alert_row(&detail.alert, people);
+    let values = detail.transitions.iter().filter_map(|transition| transition.value);
+    alert.decimals = gatherer.decimals(alert.datastream.as_ref(), values).max(alert.decimals);
     let station = detail.alert.station.as_ref().and_then(|station| gatherer.snapshot().stations.get(station));
     let zone = station.and_then(|station| TimeZone::get(&station.time_zone).ok());
     AlertPageView {
         frame: frame.in_zone(zone),
-        limits: gatherer.rule_limits(&detail.alert.rule),
-        rule_source: gatherer.rule_source(&detail.alert.rule),
         transitions: gatherer.transitions(detail),
         acknowledgements: detail.acknowledgements.iter().map(|one| acknowledgement(one, people)).collect(),
         deliveries: gatherer.deliveries(detail),

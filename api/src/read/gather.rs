@@ -18,7 +18,7 @@ use bakau_model::{
 };
 use bakau_registry::{Datastream, Snapshot, Station};
 
-use crate::{http::language, pages::charts, state::AppState, v1::catalogue};
+use crate::{http::language, read::limits, state::AppState, v1::catalogue};
 
 /// A value older than this many intervals is stale: two may be late or lost on the way without meaning anything.
 const STALE_INTERVALS: i64 = 3;
@@ -154,7 +154,7 @@ impl<'a> Gatherer<'a> {
             value: if datastream.counter().is_some() { entry.and_then(|entry| entry.increment) } else { value },
             reading,
             unit: datastream.unit.clone(),
-            decimals: catalogue::decimals(&self.snapshot, datastream),
+            decimals: limits::decimals(&self.snapshot, datastream, value),
             observed_at: observation.map(|observation| observation.observed_at),
             state: datastream_state(&facts, self.now),
             pending,
@@ -175,7 +175,7 @@ impl<'a> Gatherer<'a> {
     pub(crate) fn panels(&self, station: &Station) -> Vec<ParameterPanel> {
         let panel = |datastream: &Arc<Datastream>| ParameterPanel {
             cell: self.cell(datastream),
-            limits: charts::limits(&self.snapshot, datastream),
+            rules: limits::of_datastream(&self.snapshot, datastream).map(limits::facts).collect(),
             interval_ms: datastream.interval_ms,
             vertical_datum: datastream.vertical_datum.clone(),
         };
@@ -237,6 +237,7 @@ impl<'a> Gatherer<'a> {
         let station = alert.station.as_ref();
         let registered = station.and_then(|id| self.snapshot.stations.get(id)).map(|station| station.name.clone());
         let source = alert.source.as_ref().map(|source| source.as_str());
+        let watched = alert.kind == ConditionKind::Threshold;
         let written = station.map(StationId::as_str).or(source).unwrap_or_default();
         AlertRow {
             id: alert.id.to_string(),
@@ -258,18 +259,31 @@ impl<'a> Gatherer<'a> {
             value: alert.value,
             worst: alert.worst.zip(alert.worst_at),
             unit: datastream.map_or_else(|| Unit::new(""), |datastream| datastream.unit.clone()),
-            decimals: datastream.map_or(2, |datastream| catalogue::decimals(&self.snapshot, datastream)),
+            decimals: self.decimals(alert.datastream.as_ref(), [alert.value, alert.worst].into_iter().flatten()),
             unconfirmed_since: alert.unconfirmed_since,
             decided_at: alert.decided_at,
             closed_at: alert.closed_at,
             acknowledged: alert.acknowledged.as_ref().map(|one| acknowledgement(one, people)),
+            present: datastream
+                .filter(|_| watched && alert.closed_at.is_none())
+                .map(|datastream| self.cell(datastream)),
+            rule: self.snapshot.rules.get(&alert.rule).map(|rule| limits::facts(rule)),
+            chosen: None,
         }
+    }
+
+    /// Decimal places with which each of these values stands on the right side of every limit.
+    pub(crate) fn decimals(&self, datastream: Option<&DatastreamName>, values: impl Iterator<Item = f64>) -> u8 {
+        let Some(datastream) = datastream.and_then(|name| self.snapshot.datastream(name)) else { return 2 };
+        let places = |value| limits::decimals(&self.snapshot, datastream, value);
+        values.map(|value| places(Some(value))).max().unwrap_or_else(|| places(None))
     }
 
     /// An episode of the settled history.
     pub(crate) fn episode_row(&self, datastream: &Datastream, episode: &Episode) -> EpisodeRow {
         let rule = self.snapshot.rules.get(&episode.rule);
         EpisodeRow {
+            id: episode.id.to_string(),
             label: catalogue::label(&self.snapshot, datastream),
             rule_name: rule.map_or_else(|| episode.rule.as_str().into(), |rule| rule.name.clone()),
             peak: episode.peak,
@@ -278,13 +292,8 @@ impl<'a> Gatherer<'a> {
             end: episode.end,
             peak_value: episode.peak_value,
             unit: datastream.unit.clone(),
-            decimals: catalogue::decimals(&self.snapshot, datastream),
+            decimals: limits::decimals(&self.snapshot, datastream, Some(episode.peak_value)),
         }
-    }
-
-    /// Where the figures of a rule come from.
-    pub(crate) fn rule_source(&self, rule: &RuleId) -> Option<Text> {
-        self.snapshot.rules.get(rule).map(|rule| rule.source.clone())
     }
 
     /// Agencies and stations to choose from, by name.
@@ -298,12 +307,6 @@ impl<'a> Gatherer<'a> {
             stations.map(|station| Named { id: station.id.clone(), name: station.name.clone() }).collect();
         stations.sort_by(|a, b| a.name.get(language).cmp(b.name.get(language)));
         (agencies, stations)
-    }
-
-    /// The raise values of a rule.
-    pub(crate) fn rule_limits(&self, rule: &RuleId) -> Vec<LimitLine> {
-        let Some(rule) = self.snapshot.rules.get(rule) else { return Vec::new() };
-        charts::limit_lines(rule).collect()
     }
 
     /// The decision log of an alert.

@@ -5,6 +5,7 @@ pub(crate) mod export;
 pub(crate) mod gather;
 pub(crate) mod last_day;
 pub(crate) mod latest;
+pub(crate) mod limits;
 pub(crate) mod means;
 pub(crate) mod range;
 pub(crate) mod readiness;

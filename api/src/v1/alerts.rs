@@ -131,14 +131,11 @@ pub(crate) async fn acknowledge(writer: Writer, call: Call, Path(id): Path<Strin
     answer::json(&tell(&call.state.snapshot(), &alert, true))
 }
 
-/// Checks the texts and tells the engine; shared by the API and the form on the page.
-pub(crate) async fn record_acknowledgement(
-    state: &AppState,
-    writer: &Writer,
-    id: &str,
-    (name, seen): (&str, Option<Level>),
-    note: Option<&str>,
-) -> Result<AlertView, ApiError> {
+/// Name and note of an acknowledgement as they are kept.
+pub(crate) fn acknowledgement_texts<'t>(
+    name: &'t str,
+    note: Option<&'t str>,
+) -> Result<(&'t str, Option<&'t str>), ApiError> {
     let name = name.trim();
     if name.is_empty() || MAX_NAME_CHARS < name.chars().count() || name.chars().any(char::is_control) {
         return Err(ApiError::body("name", "body_name"));
@@ -147,6 +144,18 @@ pub(crate) async fn record_acknowledgement(
     if note.is_some_and(|note| MAX_NOTE_CHARS < note.chars().count()) {
         return Err(ApiError::body("note", "body_note"));
     }
+    Ok((name, note))
+}
+
+/// Checks the texts and tells the engine; shared by the API and the form on the page.
+pub(crate) async fn record_acknowledgement(
+    state: &AppState,
+    writer: &Writer,
+    id: &str,
+    (name, seen): (&str, Option<Level>),
+    note: Option<&str>,
+) -> Result<AlertView, ApiError> {
+    let (name, note) = acknowledgement_texts(name, note)?;
     let (id, _) = find(&state.alerts, id).await?;
     let taken = state.alerts.acknowledge(&id, &writer.named(name), seen, note.map(str::to_owned)).await;
     match taken {

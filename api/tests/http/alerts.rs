@@ -2,7 +2,10 @@
 
 use axum::http::{StatusCode, header};
 
-use crate::rig::{Rig, TOKEN, time, until};
+use bakau_api::ApiConfig;
+use bakau_registry::CatalogueFile;
+
+use crate::rig::{CATALOGUE, Rig, TOKEN, time, until};
 
 const DO: &str = "prb-bjbr-01/do";
 
@@ -72,6 +75,74 @@ async fn the_form_takes_its_token_from_the_body() {
     assert!(rig.alerts.active()[0].acknowledged.is_some());
     let again = rig.post(&uri, None, form, &format!("name=Budi&token={TOKEN}")).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn several_alerts_are_acknowledged_with_the_token_once_and_each_answer_is_told() {
+    let text = CATALOGUE.replace("datastream = \"prb-bjbr-01/do\"\ndirection", "parameter = \"do\"\ndirection");
+    let file = CatalogueFile { path: "test.toml".to_owned(), text };
+    let mut rig = Rig::with_catalogue(&[file], ApiConfig::default(), Some(TOKEN)).await;
+    let at = time("2026-03-10T08:59:00Z");
+    rig.feed(&[(DO, at, Some(3.5)), ("prb-bjbr-01/do@150cm", at, Some(3.5))]).await;
+    let alerts = rig.alerts.clone();
+    until("both alerts", || alerts.active().len() == 2).await;
+    let ids: Vec<String> = rig.alerts.active().iter().map(|alert| alert.id.to_string()).collect();
+    let [first, second] = &ids[..] else { panic!("two alerts, not {ids:?}") };
+    let list = rig.get("/alerts").await.text().to_owned();
+    let offered = |id: &str| format!("name=\"alert\" value=\"{id}.waspada\"");
+    assert!(list.contains(&offered(first)) && list.contains(&offered(second)), "{list}");
+
+    let (uri, form) = ("/alerts/acknowledge?lang=en", "application/x-www-form-urlencoded");
+    let wrong = rig.post(uri, Some(TOKEN), form, &format!("name=Sari&note=pump+on&token=x&alert={first}.waspada")).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    let kept = format!("value=\"{first}.waspada\" aria-label=");
+    let kept = wrong.text().split(&kept).nth(1).and_then(|rest| rest.split('>').next()).unwrap();
+    assert!(kept.ends_with("checked") && wrong.text().contains("pump on"), "what was chosen and typed is kept: {kept}");
+    let nothing = rig.post(uri, None, form, &format!("name=Sari&token={TOKEN}")).await;
+    assert_eq!(nothing.status, StatusCode::BAD_REQUEST);
+    assert!(rig.alerts.active().iter().all(|alert| alert.acknowledged.is_none()));
+
+    let body = format!("name=Sari+Dewi&note=pump+on&token={TOKEN}&alert={first}.waspada&alert={second}.waspada&alert=no-such-alert.awas");
+    let done = rig.post(uri, None, form, &body).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.text());
+    let told = done.text().split("class=\"answers\"").nth(1).and_then(|rest| rest.split("</ul>").next()).unwrap();
+    assert_eq!((told.matches("✓ Watch acknowledged").count(), told.matches('✕').count()), (2, 1), "{told}");
+    assert!(!done.text().contains("Sari Dewi"), "the answer names nobody");
+    for alert in rig.alerts.active().iter() {
+        let taken = alert.acknowledged.as_ref().unwrap();
+        assert_eq!((taken.by.as_str(), taken.level.key(), taken.note.as_deref()), ("Sari Dewi", "waspada", Some("pump on")));
+    }
+    let again = rig.post(uri, None, form, &body).await;
+    assert_eq!(again.text().matches('✕').count(), 3);
+}
+
+#[tokio::test]
+async fn a_page_asks_for_the_token_to_show_who_acknowledged() {
+    let (rig, id) = rig_with_alert().await;
+    let uri = format!("/api/v1/alerts/{id}/acknowledge");
+    rig.post(&uri, Some(TOKEN), "application/json", "{\"name\":\"Sari Dewi\",\"note\":\"pompa menyala\"}").await;
+    for page in ["/alerts".to_owned(), format!("/alerts/{id}"), "/stations/prb-bjbr-01".to_owned()] {
+        let asked = format!("{page}?people=true");
+        assert!(rig.get(&page).await.text().contains(&format!("href=\"{asked}\"")), "{page} has the way to them");
+        let without = rig.get(&asked).await;
+        assert_eq!(without.status, StatusCode::UNAUTHORIZED, "{page}");
+        assert!(without.header(header::WWW_AUTHENTICATE).starts_with("Basic "), "a browser asks for it");
+        let with = rig.get_as_admin(&asked).await;
+        assert!(with.text().contains("Sari Dewi") && with.text().contains("pompa menyala"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_and_a_page_of_an_alert_show_the_value_now_and_where_the_alert_ends() {
+    let (mut rig, id) = rig_with_alert().await;
+    // Between raise and clear value: it changes nothing.
+    rig.feed(&[(DO, time("2026-03-10T08:59:30Z"), Some(4.2))]).await;
+    for page in ["/alerts".to_owned(), format!("/alerts/{id}"), "/stations/prb-bjbr-01".to_owned()] {
+        let html = rig.get(&format!("{page}?lang=en")).await.text().to_owned();
+        assert!(html.contains(">4.20\u{a0}mg/L</b> <small>now, <time"), "{page}: {html}");
+        assert!(html.contains(">3.50\u{a0}mg/L<small>"), "{page} keeps the value that decided");
+        assert!(html.contains("ends above"), "{page}");
+    }
 }
 
 #[tokio::test]

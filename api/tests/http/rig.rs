@@ -31,7 +31,7 @@ pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const NOW: &str = "2026-03-10T09:00:00Z";
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-const CATALOGUE: &str = r#"
+pub(crate) const CATALOGUE: &str = r#"
 [[city]]
 id = "probolinggo"
 name = "Kota Probolinggo"

@@ -137,10 +137,9 @@ fn station(language: Language) -> StationView {
     };
     let others = overview(language).stations.into_iter().filter(|card| card.id.as_str() != "prb-bjbr-01").map(other);
     let mut view = views::station(language, "BeeJay Bakau 01");
-    let panel = |cell| ParameterPanel { cell, limits: Vec::new(), interval_ms: 600_000, vertical_datum: None };
+    let panel = |cell| ParameterPanel { cell, rules: Vec::new(), interval_ms: 600_000, vertical_datum: None };
     let mut panels: Vec<_> = cells("prb-bjbr-01", &WATER, 12).into_iter().map(panel).collect();
-    let limit = |(level, value)| LimitLine { level, value, side: Side::Low };
-    panels[0].limits = [(Level::Waspada, 4.0), (Level::Siaga, 2.0), (Level::Awas, 0.5)].map(limit).into();
+    panels[0].rules = vec![views::rule()];
     panels[0].cell.level = Level::Siaga;
     panels[1].vertical_datum = Some("MSL".to_owned());
     let doubted = |test, flag| TestResults::NONE.with(test, flag).with(QualityTest::MissingCode, flag);
@@ -159,6 +158,7 @@ fn alerts(language: Language) -> AlertsView {
     let mut view = views::alerts(language, "BeeJay Bakau 01");
     let mut closed = views::alert_row("Alun-alun Batu");
     (closed.level, closed.closed_at) = (Level::Normal, Some(now().saturating_add(-1_800_000)));
+    (closed.present, closed.chosen) = (None, None);
     view.alerts.push(closed);
     view.filter = AlertFilter { all: true, ..AlertFilter::default() };
     view
@@ -171,6 +171,7 @@ pub(super) fn write(folder: &Path) {
             ("station", page::station(&station(language))),
             ("alerts", page::alerts(&alerts(language))),
             ("alert", page::alert(&views::alert(language, "Aerator dinyalakan, pantau 1 jam lagi."))),
+            ("rules", page::rules(&views::rules(language))),
             ("status", page::status(&views::status(language))),
             ("problem", page::problem(&views::problem(language, "Stasiun tidak ditemukan"))),
         ];

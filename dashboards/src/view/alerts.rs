@@ -2,7 +2,7 @@
 
 use bakau_model::{AgencyId, ConditionKind, DatastreamName, Level, StationId, Text, Unit, UtcMillis};
 
-use super::{Frame, LimitLine, Named};
+use super::{Frame, Named, RuleFacts, ValueCell};
 
 /// An acknowledgement.
 #[derive(Debug, Clone)]
@@ -60,6 +60,12 @@ pub struct AlertRow {
     pub closed_at: Option<UtcMillis>,
     /// The acknowledgement of the highest level.
     pub acknowledged: Option<AcknowledgementRow>,
+    /// The newest value of its datastream, while it is open.
+    pub present: Option<ValueCell>,
+    /// Its rule as it is now; `None` where that is gone.
+    pub rule: Option<RuleFacts>,
+    /// Whether it is chosen in the form that acknowledges several; `None` where it is not offered.
+    pub chosen: Option<bool>,
 }
 
 impl AlertRow {
@@ -128,6 +134,28 @@ pub struct AlertsView {
     pub alerts: Vec<AlertRow>,
     /// Path and query of the next page.
     pub next: Option<String>,
+    /// The form that acknowledges several.
+    pub form: TakeForm,
+}
+
+/// The form that acknowledges several alerts, and what became of it.
+#[derive(Debug, Clone, Default)]
+pub struct TakeForm {
+    /// What it holds, but for the token.
+    pub fields: AcknowledgeForm,
+    /// Why it was refused as a whole, in the page's language.
+    pub error: Option<String>,
+    /// What became of each alert.
+    pub answers: Vec<TakeAnswer>,
+}
+
+/// What became of one of several alerts.
+#[derive(Debug, Clone)]
+pub struct TakeAnswer {
+    /// The alert; `None` where there is none of the id sent.
+    pub alert: Option<AlertRow>,
+    /// Why it was not acknowledged, in the page's language; `None` where it was.
+    pub refused: Option<String>,
 }
 
 /// One change of level.
@@ -193,10 +221,6 @@ pub struct AlertPageView {
     pub frame: Frame,
     /// The alert.
     pub alert: AlertRow,
-    /// Limits of its rule.
-    pub limits: Vec<LimitLine>,
-    /// Where the rule's figures come from; `None` where the rule is gone.
-    pub rule_source: Option<Text>,
     /// Changes of level, oldest first.
     pub transitions: Vec<TransitionRow>,
     /// Acknowledgements, one per level, oldest first.

@@ -2,15 +2,15 @@
 
 use bakau_model::{Level, State, StationId, StationKind, Text, Unit, UtcMillis};
 
-use super::{AlertRow, ClockAhead, Frame, Freshness, LimitLine, ValueCell, Window};
+use super::{AlertRow, ClockAhead, Frame, Freshness, RuleFacts, ValueCell, Window};
 
 /// A datastream on its station's page: newest value, limits and chart.
 #[derive(Debug, Clone)]
 pub struct ParameterPanel {
     /// The newest value.
     pub cell: ValueCell,
-    /// Limits that raise alerts.
-    pub limits: Vec<LimitLine>,
+    /// Rules that compare its values with limits.
+    pub rules: Vec<RuleFacts>,
     /// Expected milliseconds between observations.
     pub interval_ms: i64,
     /// Vertical datum of a level.
@@ -68,6 +68,8 @@ pub enum StationClass {
 /// One episode of the settled history.
 #[derive(Debug, Clone)]
 pub struct EpisodeRow {
+    /// Id; an alert that was raised for the same event has the same.
+    pub id: String,
     /// Name of the parameter.
     pub label: Text,
     /// Name of the rule.
@@ -91,6 +93,8 @@ pub struct EpisodeRow {
 /// The settled history of a station.
 #[derive(Debug, Clone)]
 pub struct SettledView {
+    /// From when.
+    pub from: UtcMillis,
     /// Up to when values are in it; one that still comes changes it.
     pub until: UtcMillis,
     /// Its episodes, newest first.

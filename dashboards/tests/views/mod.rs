@@ -6,9 +6,7 @@ use bakau_dashboards::{
     fragment::Held,
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow,
-        DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter,
-        OverviewView, ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView,
-        StatusView, TransitionRow, ValueCell, Window,
+        DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter, OverviewView, ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell, Window, Limit, RuleFacts, RuleFigures, RuleRow, RulesView, TakeForm, Watched,
     },
 };
 use bakau_model::{
@@ -96,22 +94,89 @@ pub(crate) fn alert_row(name: &str) -> AlertRow {
         decided_at: now().saturating_add(-59_000),
         closed_at: None,
         acknowledged: None,
+        present: Some(cell("prb-bjbr-01/do@150cm", Some(1.9))),
+        rule: Some(rule()),
+        chosen: Some(false),
     }
+}
+
+/// A rule with a limit from a source and one from memory.
+pub(crate) fn rule() -> RuleFacts {
+    let limit = |level, value, clear| Limit { line: LimitLine { level, value, side: Side::Low }, clear };
+    RuleFacts {
+        id: "do-rendah".parse().unwrap(),
+        name: Text { id: "Oksigen rendah".to_owned(), en: "Low oxygen".to_owned() },
+        source: Text {
+            id: "4 mg/L: kelas 2 [S7]; 2 mg/L: hipoksia [M-high].".to_owned(),
+            en: "4 mg/L: class 2 [S7]; 2 mg/L: hypoxia [M-high].".to_owned(),
+        },
+        figures: RuleFigures::Limits {
+            hold_s: 3_600,
+            limits: vec![limit(Level::Waspada, 4.0, 4.5), limit(Level::Siaga, 2.0, 2.2)],
+        },
+    }
+}
+
+/// The page of two rules.
+pub(crate) fn rules(language: Language) -> RulesView {
+    let name = Text { id: "Oksigen terlarut".to_owned(), en: "Dissolved oxygen".to_owned() };
+    let low = RuleRow {
+        facts: rule(),
+        kind: ConditionKind::Threshold,
+        watched: Watched::Parameter(name, Some(StationKind::Water)),
+        unit: Unit::new("mg/L"),
+        repeat_s: Some(7_200),
+    };
+    let figures = RuleFigures::After(vec![(Level::Waspada, 1_800)]);
+    let silent = RuleRow {
+        facts: RuleFacts { id: "diam".parse().unwrap(), figures, ..rule() },
+        kind: ConditionKind::NoData,
+        watched: Watched::Stations(None),
+        unit: Unit::new(""),
+        repeat_s: None,
+    };
+    RulesView { frame: frame(language, "/rules"), rules: vec![low, silent] }
 }
 
 /// A settled history of one episode.
 pub(crate) fn settled() -> SettledView {
     let AlertRow { label, rule_name, peak, onset, unit, decimals, .. } = alert_row("");
     let (label, end) = (label.unwrap_or_else(|| Text::from("")), Some(now()));
-    let row =
-        EpisodeRow { label, rule_name, peak, onset, onset_at_latest: false, end, peak_value: 0.41, unit, decimals };
-    SettledView { until: now().saturating_add(-7_200_000), episodes: vec![row] }
+    let row = EpisodeRow {
+        id: alert_row("").id,
+        label,
+        rule_name,
+        peak,
+        onset,
+        onset_at_latest: false,
+        end,
+        peak_value: 0.41,
+        unit,
+        decimals,
+    };
+    SettledView {
+        from: now().saturating_add(-30 * 86_400_000),
+        until: now().saturating_add(-7_200_000),
+        episodes: vec![row],
+    }
 }
 
 pub(crate) fn no_data(name: &str) -> AlertRow {
     let (kind, datastream, label, value) = (ConditionKind::NoData, None, None, None);
     let level = Level::Waspada;
-    AlertRow { id: "77aa41d0".to_owned(), kind, datastream, label, value, level, ..alert_row(name) }
+    let silent = RuleFigures::After(vec![(Level::Waspada, 1_800), (Level::Siaga, 7_200)]);
+    let rule = Some(RuleFacts { figures: silent, ..rule() });
+    AlertRow {
+        id: "77aa41d0".to_owned(),
+        kind,
+        datastream,
+        label,
+        value,
+        level,
+        present: None,
+        rule,
+        ..alert_row(name)
+    }
 }
 
 pub(crate) fn overview(language: Language) -> OverviewView {
@@ -143,7 +208,6 @@ pub(crate) fn deployment(labels: &[&str], serial: &str, from: &str, to: Option<&
 }
 
 pub(crate) fn station(language: Language, name: &str) -> StationView {
-    let limits = vec![LimitLine { level: Level::Siaga, value: 2.0, side: Side::Low }];
     let cell = cell("prb-bjbr-01/do@150cm", Some(1.82));
     StationView {
         frame: frame(language, "/stations/prb-bjbr-01?range=week"),
@@ -166,7 +230,7 @@ pub(crate) fn station(language: Language, name: &str) -> StationView {
             deployment(&["Oksigen terlarut"], "A-1", "2025-06-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
             deployment(&["Oksigen terlarut", "pH"], "B-2", "2026-01-01T00:00:00Z", None),
         ],
-        parameters: vec![ParameterPanel { cell, limits, interval_ms: 600_000, vertical_datum: None }],
+        parameters: vec![ParameterPanel { cell, rules: vec![rule()], interval_ms: 600_000, vertical_datum: None }],
         window: Window::Week,
         alerts: vec![alert_row(name)],
         settled: None,
@@ -196,8 +260,6 @@ pub(crate) fn alert(language: Language, text: &str) -> AlertPageView {
         acknowledgements,
         frame: frame(language, "/alerts/9f2c41d0"),
         alert,
-        limits: Vec::new(),
-        rule_source: Some(Text::from(text)),
         transitions: vec![TransitionRow { from, to, doubt: None, observed_at, decided_at: now(), value: None }],
         deliveries: vec![delivery],
         can_acknowledge: true,
@@ -230,5 +292,6 @@ pub(crate) fn alerts(language: Language, name: &str) -> AlertsView {
         stations: vec![Named { id: "prb-bjbr-01".parse().unwrap(), name: Text::from(name) }],
         alerts: vec![alert_row(name), no_data(name)],
         next,
+        form: TakeForm::default(),
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         language::texts,
         layers::PROBLEM_JSON,
     },
-    pages::{link::LinkFields, views::AcknowledgeFields},
+    pages::{link::LinkFields, take::TakeFields, views::AcknowledgeFields},
     route::{Access, Body, RouteInfo, Tag},
 };
 
@@ -133,7 +133,10 @@ fn body_of(route: &RouteInfo) -> (&'static str, Value) {
     if route.parameters.contains(&"link_token") {
         return (form, schemas::inline::<LinkFields>());
     }
-    (form, schemas::inline::<AcknowledgeFields>())
+    if route.parameters.contains(&"alert_id") {
+        return (form, schemas::inline::<AcknowledgeFields>());
+    }
+    (form, schemas::inline::<TakeFields>())
 }
 
 /// An empty requirement means that the token is not needed unless reading is closed.
