@@ -101,6 +101,9 @@ pub struct ChartSpec {
     pub points: Vec<Point>,
     /// Where `points` are means: what they are means of, in order of time. Drawn as a band behind the line.
     pub spreads: Vec<Spread>,
+    /// Instants of those `points` that stand for a part of their stretch of time only, such as an hour that is not over.
+    /// Drawn as rings.
+    pub partial: Vec<UtcMillis>,
     /// Light lines on dark ground.
     pub dark: bool,
 }
@@ -155,6 +158,7 @@ pub enum ChartError {
 ///     limits: Vec::new(),
 ///     points: (0..6).map(|n| point(10 * n)).collect(),
 ///     spreads: Vec::new(),
+///     partial: Vec::new(),
 ///     dark: false,
 /// };
 /// assert!(chart::svg(&spec)?.starts_with("<svg "));

@@ -32,6 +32,7 @@ fn spec(points: Vec<Point>) -> ChartSpec {
         ],
         points,
         spreads: Vec::new(),
+        partial: Vec::new(),
         dark: false,
     }
 }
@@ -55,6 +56,18 @@ fn a_small_chart_with_gap_and_marks_looks_as_agreed() {
     chart.points[3].flag = Flag::Suspect;
     chart.points[14].flag = Flag::Fail;
     insta::assert_snapshot!(chart::svg(&chart).unwrap());
+}
+
+#[test]
+fn a_mean_of_an_hour_that_is_not_over_is_marked_and_the_mark_is_explained() {
+    let mut chart = wave(24, 60 * MINUTE_MS);
+    let plain = chart::svg(&chart).unwrap();
+    chart.partial = vec![chart.points[23].at];
+    let marked = chart::svg(&chart).unwrap();
+    let rings = |svg: &str| svg.matches("<circle").count();
+    // One at the point and one in front of the word, each of two discs.
+    assert_eq!((rings(&plain), rings(&marked)), (0, 4));
+    assert!(marked.contains("belum penuh") && !plain.contains("belum penuh"));
 }
 
 #[test]

@@ -148,11 +148,11 @@ fn size(params: &Params, name: &'static str, default: u32, least: u32) -> Result
 }
 
 /// The summaries of which a long chart is drawn; `None` where single values are.
-fn summaries_of(datastream: &Datastream, span: Span) -> Option<Plan> {
+fn summaries_of(datastream: &Datastream, span: Span, expects: Span) -> Option<Plan> {
     let kind = Kind::of(datastream);
     // Directions have no mean that a line could show.
     let step = means::step_for(span, datastream.interval_ms).filter(|_| kind != Kind::Direction)?;
-    Some(Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only: false })
+    Some(Plan { step, kind, interval_ms: datastream.interval_ms, span, expects, good_only: false })
 }
 
 /// Takes values in order of time and makes of them what is drawn.
@@ -173,7 +173,7 @@ impl Collector {
         match self {
             Self::Single(thinner) => {
                 let thinned = thinner.finish();
-                Drawn { points: thinned.points, spreads: Vec::new(), bucket_ms: thinned.bucket_ms }
+                Drawn { points: thinned.points, spreads: Vec::new(), partial: Vec::new(), bucket_ms: thinned.bucket_ms }
             }
             Self::Summaries(plan, folder) => Drawn::of(plan, &folder.finish()),
         }
@@ -184,27 +184,29 @@ impl Collector {
 struct Drawn {
     points: Vec<Point>,
     spreads: Vec<Spread>,
+    /// Instants of those points that stand for a part of what they should.
+    partial: Vec<UtcMillis>,
     /// Length of what a point stands for, where it stands for several values.
     bucket_ms: Option<i64>,
 }
 
 impl Drawn {
     fn of(plan: Plan, summaries: &[Summary]) -> Self {
-        let (points, spreads) = means::drawn(summaries, plan.kind);
-        Self { bucket_ms: Some(plan.step.most_ms()), points, spreads }
+        let means::Drawn { points, spreads, partial } = means::drawn(summaries, plan.kind);
+        Self { bucket_ms: Some(plan.step.most_ms()), points, spreads, partial }
     }
 }
 
 async fn read_points(
     state: &AppState,
     datastream: &Datastream,
-    span: Span,
+    (span, expects): (Span, Span),
     buckets: u32,
     zone: &TimeZone,
 ) -> Result<Drawn, ApiError> {
     // One more than a chart may read tells that there are too many.
     let query = span.query(datastream.number, MAX_ROWS + 1);
-    let collector = match summaries_of(datastream, span) {
+    let collector = match summaries_of(datastream, span, expects) {
         Some(plan) => {
             if let Some(found) = aggregate::from_hours(&*state.store, datastream.number, plan, zone).await? {
                 return Ok(Drawn::of(plan, &found));
@@ -265,7 +267,8 @@ pub(crate) async fn spec(
 ) -> Result<ChartSpec, ApiError> {
     let Asked { span, subtitle, language, width, height, dark } = asked;
     let time_zone = catalogue::zone(snapshot, &datastream.station);
-    let drawn = read_points(state, datastream, span, width / PIXELS_PER_BUCKET, &time_zone).await?;
+    let expects = catalogue::expects(snapshot, datastream, span, state.clock.now());
+    let drawn = read_points(state, datastream, (span, expects), width / PIXELS_PER_BUCKET, &time_zone).await?;
     Ok(ChartSpec {
         title: title(snapshot, datastream, language),
         subtitle: subtitle.to_owned(),
@@ -281,6 +284,7 @@ pub(crate) async fn spec(
         limits: limit_lines(snapshot, datastream),
         points: drawn.points,
         spreads: drawn.spreads,
+        partial: drawn.partial,
         dark,
     })
 }
@@ -316,6 +320,7 @@ impl Hash for Fingerprint<'_> {
         for point in &spec.points {
             (point.at, point.value.map(f64::to_bits), point.flag).hash(state);
         }
+        spec.partial.hash(state);
         for spread in &spec.spreads {
             (spread.at, spread.low.to_bits(), spread.high.to_bits()).hash(state);
         }

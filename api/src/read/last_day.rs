@@ -18,6 +18,7 @@ use crate::{
         bucket::Step,
         fold::{Folder, Kind, Plan},
     },
+    v1::catalogue,
 };
 
 const HOURS: i64 = 24;
@@ -123,15 +124,26 @@ async fn count(store: &dyn Store, snapshot: &Snapshot, now: UtcMillis) -> Result
     let span = Span { from: to.saturating_add(-HOURS * Hour::MS), to };
     let mut parts = HashMap::with_capacity(snapshot.datastreams.len());
     for datastream in snapshot.datastreams.values() {
-        parts.insert(datastream.number, part(store, datastream, span).await?);
+        let expects = whole_hours(catalogue::expects(snapshot, datastream, span, now));
+        parts.insert(datastream.number, part(store, datastream, expects).await?);
     }
     Ok(LastDay { span, counted_at: now, parts })
+}
+
+/// Without the begun hour in which a datastream came to be.
+fn whole_hours(span: Span) -> Span {
+    let begun = span.from.get().rem_euclid(Hour::MS);
+    let from = if begun == 0 { span.from } else { span.from.saturating_add(Hour::MS - begun) };
+    Span { from: from.min(span.to), to: span.to }
 }
 
 /// The same measure as the completeness of aggregates.
 async fn part(store: &dyn Store, datastream: &Datastream, span: Span) -> Result<Part, ApiError> {
     let interval_ms = datastream.interval_ms.max(1);
-    let plan = Plan { step: Step::Day, kind: Kind::Mean, interval_ms, span, good_only: false };
+    if span.to <= span.from {
+        return Ok(Part::default());
+    }
+    let plan = Plan { step: Step::Day, kind: Kind::Mean, interval_ms, span, expects: span, good_only: false };
     let folder = || Folder::new(plan, TimeZone::UTC);
     let hours = store.hours(datastream.number, span.from, span.to).await?;
     let by_hour = hours.and_then(|hours| {
@@ -150,4 +162,18 @@ async fn part(store: &dyn Store, datastream: &Datastream, span: Span) -> Result<
         expected,
         covered: covered.min(expected as f64),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hour_in_which_a_datastream_came_is_left_out() {
+        let span = |from, to| Span { from: UtcMillis::new(from), to: UtcMillis::new(to) };
+        let hour = Hour::MS;
+        assert_eq!(whole_hours(span(hour, 3 * hour)), span(hour, 3 * hour));
+        assert_eq!(whole_hours(span(hour + 1, 3 * hour)), span(2 * hour, 3 * hour));
+        assert_eq!(whole_hours(span(3 * hour - 1, 3 * hour)), span(3 * hour, 3 * hour));
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
         fold::{Kind, Plan, Summary},
         summaries,
     },
-    v1::catalogue::HistoryAsked,
+    v1::catalogue::{self, HistoryAsked},
 };
 
 /// Buckets in one answer: a year of hours fits.
@@ -30,7 +30,7 @@ const DEFAULT_RANGE_MS: i64 = 30 * DAY_MS;
 
 const PARAMETERS: [&str; 7] = ["datastream", "from", "to", "step", "tz", "flags", "format"];
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "datastream",
     "start",
     "start_local",
@@ -44,6 +44,7 @@ const COLUMNS: [&str; 13] = [
     "count",
     "expected",
     "completeness",
+    "partial",
 ];
 
 /// Everything an answer is made of.
@@ -75,7 +76,8 @@ pub(crate) async fn aggregates(call: Call) -> Answered {
         return Err(ApiError::parameter("step", Some(asked_step.key()), "parameter_buckets").with("allowed", &allowed));
     }
     let kind = Kind::of(datastream);
-    let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, good_only };
+    let expects = catalogue::expects(snapshot, datastream, span, call.state.clock.now());
+    let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, expects, good_only };
     let folded = summaries(&*call.state.store, datastream, plan, zone.clone()).await?;
     let answer = Answer { datastream, step: asked_step, plan, zone_name, zone, summaries: folded };
     match format {
@@ -102,6 +104,7 @@ impl Answer<'_> {
                 count: summary.count,
                 expected: summary.expected,
                 completeness: summary.completeness(),
+                partial: summary.is_partial(),
             }
         };
         let told = Aggregates {
@@ -152,6 +155,7 @@ impl Answer<'_> {
                 &summary.count.to_string(),
                 &summary.expected.to_string(),
                 &cell(summary.completeness()),
+                if summary.is_partial() { "true" } else { "false" },
             ];
             writer.write_record(record)?;
         }

@@ -28,6 +28,10 @@ async fn hours_are_labelled_by_start_in_utc_and_local_time_with_completeness() {
         (&14.875.into(), &7.5.into(), &22.25.into())
     );
     assert_eq!((&buckets[3]["mean"], &buckets[3]["count"]), (&serde_json::Value::Null, &0.into()));
+    // It is 09:00: the hour that begins expects nothing yet, and the one behind it has not come.
+    let told = |name: &str| buckets.iter().map(|bucket| bucket[name].clone()).collect::<Vec<_>>();
+    assert_eq!(told("expected"), [60, 60, 0, 0]);
+    assert_eq!(told("partial"), [false, false, true, true]);
     assert_eq!((&json["tz"], &json["statistic"]), (&"Asia/Jakarta".into(), &"mean".into()));
     let again = rig.get_with(&uri, &[(header::IF_NONE_MATCH, answer.header(header::ETAG))]).await;
     assert_eq!(again.status, StatusCode::NOT_MODIFIED);

@@ -93,7 +93,8 @@ async fn several_alerts_are_acknowledged_with_the_token_once_and_each_answer_is_
     assert!(list.contains(&offered(first)) && list.contains(&offered(second)), "{list}");
 
     let (uri, form) = ("/alerts/acknowledge?lang=en", "application/x-www-form-urlencoded");
-    let wrong = rig.post(uri, Some(TOKEN), form, &format!("name=Sari&note=pump+on&token=x&alert={first}.waspada")).await;
+    let wrong =
+        rig.post(uri, Some(TOKEN), form, &format!("name=Sari&note=pump+on&token=x&alert={first}.waspada")).await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     let kept = format!("value=\"{first}.waspada\" aria-label=");
     let kept = wrong.text().split(&kept).nth(1).and_then(|rest| rest.split('>').next()).unwrap();
@@ -102,7 +103,9 @@ async fn several_alerts_are_acknowledged_with_the_token_once_and_each_answer_is_
     assert_eq!(nothing.status, StatusCode::BAD_REQUEST);
     assert!(rig.alerts.active().iter().all(|alert| alert.acknowledged.is_none()));
 
-    let body = format!("name=Sari+Dewi&note=pump+on&token={TOKEN}&alert={first}.waspada&alert={second}.waspada&alert=no-such-alert.awas");
+    let body = format!(
+        "name=Sari+Dewi&note=pump+on&token={TOKEN}&alert={first}.waspada&alert={second}.waspada&alert=no-such-alert.awas"
+    );
     let done = rig.post(uri, None, form, &body).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.text());
     let told = done.text().split("class=\"answers\"").nth(1).and_then(|rest| rest.split("</ul>").next()).unwrap();
@@ -110,7 +113,10 @@ async fn several_alerts_are_acknowledged_with_the_token_once_and_each_answer_is_
     assert!(!done.text().contains("Sari Dewi"), "the answer names nobody");
     for alert in rig.alerts.active().iter() {
         let taken = alert.acknowledged.as_ref().unwrap();
-        assert_eq!((taken.by.as_str(), taken.level.key(), taken.note.as_deref()), ("Sari Dewi", "waspada", Some("pump on")));
+        assert_eq!(
+            (taken.by.as_str(), taken.level.key(), taken.note.as_deref()),
+            ("Sari Dewi", "waspada", Some("pump on"))
+        );
     }
     let again = rig.post(uri, None, form, &body).await;
     assert_eq!(again.text().matches('✕').count(), 3);

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use bakau_api::ApiConfig;
+use bakau_registry::CatalogueFile;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, time, within};
+use crate::rig::{CATALOGUE, Rig, TOKEN, time, within};
 
 const DO: &str = "prb-bjbr-01/do";
 /// Four datastreams with a value each minute.
@@ -41,6 +43,17 @@ async fn the_share_of_the_last_day_is_that_of_the_expected_values_and_is_counted
     assert_eq!(last_day(&rig, 120).await["observed"], 120, "it is a few minutes old at most, and quick");
     rig.clock.advance(5 * 60_000);
     assert_eq!(last_day(&rig, 121).await["expected"], EXPECTED);
+}
+
+#[tokio::test]
+async fn nothing_is_expected_of_the_time_before_the_first_instrument_came() {
+    let text = CATALOGUE.replace("from = \"2026-01-01T00:00:00+07:00\"", "from = \"2026-03-10T13:30:00+07:00\"");
+    let file = CatalogueFile { path: "test.toml".to_owned(), text };
+    let mut rig = Rig::with_catalogue(&[file], ApiConfig::default(), Some(TOKEN)).await;
+    rig.feed_series(DO, &vec![Some(5.0); 121]).await;
+    // Since 13:30 WIB, so for the two whole hours until 16:00; three other datastreams for the whole day.
+    let day = last_day(&rig, 120).await;
+    assert_eq!(day["expected"], 3 * 1_440 + 120, "{day}");
 }
 
 #[tokio::test]

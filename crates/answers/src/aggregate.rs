@@ -110,9 +110,13 @@ pub struct Bucket {
     pub max: Option<f64>,
     /// Values in it.
     pub count: u64,
-    /// Observations at the expected interval.
+    /// Observations at the expected interval in that part of it that was asked for, is over, and in which an instrument
+    /// was deployed.
     pub expected: u64,
     /// Share of the expected intervals that usable values stand for; at most 1.
     #[schema(required)]
     pub completeness: Option<f64>,
+    /// Whether it is about a part of its time only: the rest is not over, was not asked for, or came before the first
+    /// deployment.
+    pub partial: bool,
 }

@@ -33,6 +33,7 @@ pub(super) fn spec(
         limits: Vec::new(),
         points: points.collect(),
         spreads: Vec::new(),
+        partial: Vec::new(),
         dark: false,
     }
 }

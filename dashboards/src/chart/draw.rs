@@ -96,6 +96,7 @@ impl<B: DrawingBackend> Chart<'_, B> {
         let spec = self.spec;
         let mut series = series::prepare(&spec.points, spec.from, spec.to, spec.interval_ms, width);
         series::bands(&spec.spreads, spec.from, spec.to, spec.interval_ms, &mut series, width);
+        series.partial = series::partial(&spec.points, &spec.partial, spec.from, spec.to, width);
         series
     }
 
@@ -166,6 +167,13 @@ impl<B: DrawingBackend> Chart<'_, B> {
             self.canvas.fill((x - 9.0, y - 4.0), (x + 3.0, y + 4.0), self.theme.band)?;
             self.canvas.line(&[(x - 9.0, y), (x + 3.0, y)], self.theme.line, 1.75)?;
             x -= 18.0;
+        }
+        if !series.partial.is_empty() {
+            let word = words.text("chart_partial");
+            self.canvas.text(word, (x, y), Align::Right, self.small)?;
+            x -= self.canvas.width(word, self.small)? + 9.0;
+            self.ring((x, y), self.theme.line)?;
+            x -= 16.0;
         }
         if !series.failed.is_empty() {
             let word = words.text("chart_failed");
@@ -260,6 +268,9 @@ impl<B: DrawingBackend> Chart<'_, B> {
                 [alone] => self.canvas.dot(*alone, 2.25, self.theme.line)?,
                 spots => self.canvas.line(spots, self.theme.line, 1.75)?,
             }
+        }
+        for spot in &series.partial {
+            self.ring(place(spot), self.theme.line)?;
         }
         for spot in &series.failed {
             self.cross(place(spot), self.theme.failed)?;

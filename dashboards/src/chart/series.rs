@@ -18,6 +18,8 @@ pub(super) struct Series {
     pub(super) suspect: Vec<Spot>,
     /// Failed points.
     pub(super) failed: Vec<Spot>,
+    /// Points that stand for a part of their stretch of time only.
+    pub(super) partial: Vec<Spot>,
     /// Where nothing usable was measured, in pixels from the left edge.
     pub(super) gaps: Vec<(f64, f64)>,
     /// Lowest and highest usable value.
@@ -66,6 +68,22 @@ pub(super) fn prepare(points: &[Point], from: UtcMillis, to: UtcMillis, interval
     series.suspect = thin(&series.suspect, 4.0);
     series.failed = thin(&series.failed, 4.0);
     series
+}
+
+/// Where those of `points` are that stand for a part of their stretch of time only.
+pub(super) fn partial(
+    points: &[Point],
+    partial: &[UtcMillis],
+    from: UtcMillis,
+    to: UtcMillis,
+    width: f64,
+) -> Vec<Spot> {
+    let inside = |point: &&Point| from <= point.at && point.at <= to && partial.contains(&point.at);
+    let spot = |point: &Point| {
+        let value = point.value.filter(|value| value.is_finite())?.clamp(-FAR, FAR);
+        Some((point.at.since(from) as f64 * width / to.since(from) as f64, value))
+    };
+    points.iter().filter(inside).filter_map(spot).collect()
 }
 
 /// The bands of `spreads`, one value pair a pixel column, broken where the line of means is.

@@ -101,10 +101,20 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// How many observations `interval_ms` apart are expected in the part of it that lies in `[from, to)`.
-    pub(crate) fn expected(&self, interval_ms: i64, from: UtcMillis, to: UtcMillis) -> u64 {
-        let length = self.end.min(to).since(self.start.max(from)).max(0);
-        u64::try_from(length / interval_ms.max(1)).unwrap_or(0)
+    /// The part of it that lies in `[from, to)`; of no length where there is none.
+    pub(crate) fn part(&self, from: UtcMillis, to: UtcMillis) -> Self {
+        let start = self.start.max(from).min(self.end);
+        Self { start, end: self.end.min(to).max(start) }
+    }
+
+    /// How many observations `interval_ms` apart are expected in it.
+    pub(crate) fn expected(&self, interval_ms: i64) -> u64 {
+        u64::try_from(self.end.since(self.start) / interval_ms.max(1)).unwrap_or(0)
+    }
+
+    /// The instant in the middle of it.
+    pub(crate) fn middle(&self) -> UtcMillis {
+        self.start.saturating_add(self.end.since(self.start) / 2)
     }
 }
 
@@ -152,7 +162,7 @@ mod tests {
     fn a_day_in_jakarta_starts_at_seventeen_hours_utc_the_day_before() {
         let bucket = Step::Day.bucket_of(at("2026-03-10T03:00:00Z"), &zone("Asia/Jakarta").unwrap()).unwrap();
         assert_eq!(bucket, Bucket { start: at("2026-03-09T17:00:00Z"), end: at("2026-03-10T17:00:00Z") });
-        assert_eq!(bucket.expected(300_000, bucket.start, bucket.end), 288);
+        assert_eq!(bucket.expected(300_000), 288);
     }
 
     #[test]
@@ -176,7 +186,9 @@ mod tests {
     #[test]
     fn a_bucket_cut_by_the_range_expects_only_its_part() {
         let bucket = Bucket { start: at("2026-03-10T00:00:00Z"), end: at("2026-03-10T01:00:00Z") };
-        assert_eq!(bucket.expected(60_000, at("2026-03-10T00:30:00Z"), at("2026-03-11T00:00:00Z")), 30);
+        assert_eq!(bucket.part(at("2026-03-10T00:30:00Z"), at("2026-03-11T00:00:00Z")).expected(60_000), 30);
+        assert_eq!(bucket.part(at("2026-03-10T02:00:00Z"), at("2026-03-11T00:00:00Z")).expected(60_000), 0);
+        assert_eq!(bucket.part(at("2026-03-09T02:00:00Z"), at("2026-03-09T03:00:00Z")).expected(60_000), 0);
     }
 
     /// Every bucket from an instant on until another one: each holds its own ends and nothing lies between two.

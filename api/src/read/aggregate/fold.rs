@@ -68,11 +68,19 @@ pub(crate) struct Summary {
     pub(crate) count: u64,
     /// How many of the expected intervals they stand for.
     pub(crate) covered: f64,
-    /// Observations expected in the part of the bucket that was asked for.
+    /// Observations expected in [`Summary::part`].
     pub(crate) expected: u64,
+    /// The part of the bucket that was asked for, is over, and in which the datastream was there; of no length where
+    /// there is none.
+    pub(crate) part: Bucket,
 }
 
 impl Summary {
+    /// Whether it is about less than its whole bucket.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.part != self.bucket
+    }
+
     /// Share of the expected intervals that usable values stand for, at most 1; `None` where none was expected.
     pub(crate) fn completeness(&self) -> Option<f64> {
         (0 < self.expected).then(|| (self.covered / self.expected as f64).min(1.0))
@@ -90,6 +98,8 @@ pub(crate) struct Plan {
     pub(crate) interval_ms: i64,
     /// What was asked for.
     pub(crate) span: Span,
+    /// The part of it that is over and in which the datastream was there: nothing is expected of the rest.
+    pub(crate) expects: Span,
     /// Count only values that passed every test.
     pub(crate) good_only: bool,
 }
@@ -242,6 +252,7 @@ impl Open {
             Kind::Energy => Some(10.0 * (sum / count).log10()),
             Kind::Direction => direction(sum / count, self.cosines / count),
         });
+        let part = self.bucket.part(plan.expects.from.max(plan.span.from), plan.expects.to.min(plan.span.to));
         Summary {
             bucket: self.bucket,
             value: value.flatten(),
@@ -249,7 +260,8 @@ impl Open {
             max: any.then_some(self.max),
             count: self.count,
             covered: self.covered_ms as f64 / plan.interval_ms.max(1) as f64,
-            expected: self.bucket.expected(plan.interval_ms, plan.span.from, plan.span.to),
+            expected: part.expected(plan.interval_ms),
+            part,
         }
     }
 }
@@ -274,13 +286,8 @@ mod tests {
 
     fn plan(kind: Kind) -> Plan {
         let from = UtcMillis::parse("2026-03-10T00:00:00+07:00").unwrap();
-        Plan {
-            step: Step::Fixed { ms: HOUR_MS },
-            kind,
-            interval_ms: 600_000,
-            span: Span { from, to: from.saturating_add(3 * HOUR_MS) },
-            good_only: false,
-        }
+        let span = Span { from, to: from.saturating_add(3 * HOUR_MS) };
+        Plan { step: Step::Fixed { ms: HOUR_MS }, kind, interval_ms: 600_000, span, expects: span, good_only: false }
     }
 
     fn fold(plan: Plan, values: &[(i64, Option<f64>, Flag)]) -> Vec<Summary> {
@@ -356,6 +363,21 @@ mod tests {
         );
         assert_ne!(0.1 + 0.2, 0.3, "what doubles say");
         assert_eq!((found[0].value, found[0].count, found[0].max), (Some(0.3), 2, Some(0.2)));
+    }
+
+    #[test]
+    fn what_is_not_over_or_before_the_datastream_was_there_expects_nothing_and_is_partial() {
+        let whole = plan(Kind::Mean);
+        let (from, to) =
+            (whole.span.from.saturating_add(HOUR_MS / 2), whole.span.from.saturating_add(HOUR_MS + HOUR_MS / 3));
+        let found = fold(
+            Plan { expects: Span { from, to }, ..whole },
+            &[(40, Some(1.0), Flag::Good), (70, Some(1.0), Flag::Good)],
+        );
+        let said: Vec<_> = found.iter().map(|summary| (summary.expected, summary.is_partial())).collect();
+        assert_eq!(said, [(3, true), (2, true), (0, true)]);
+        assert_eq!(found.iter().map(Summary::completeness).collect::<Vec<_>>(), [Some(1.0 / 3.0), Some(0.5), None]);
+        assert!(fold(whole, &[]).iter().all(|summary| !summary.is_partial() && summary.expected == 6));
     }
 
     proptest! {

@@ -54,7 +54,7 @@ mod tests {
     fn plan(step: Step, interval_ms: i64) -> Plan {
         let from = UtcMillis::parse("2026-03-10T03:20:00+07:00").unwrap();
         let span = Span { from, to: from.saturating_add(75 * Hour::MS) };
-        Plan { step, kind: Kind::Mean, interval_ms, span, good_only: false }
+        Plan { step, kind: Kind::Mean, interval_ms, span, expects: span, good_only: false }
     }
 
     /// Every value; and hours with the values of the edges, where hours suffice.
