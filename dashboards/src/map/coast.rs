@@ -81,9 +81,10 @@ fn cut_edge(ring: &[Spot], inside: impl Fn(&Spot) -> f64) -> Vec<Spot> {
     kept
 }
 
-/// Writes a ring in steps of whole units, which is finer than the file's own points and compresses well.
+/// Writes a ring in steps of whole units, which compresses well; one too small to be seen is left out.
 fn write_ring(ring: &[Spot], path: &mut String) {
-    if ring.len() < 3 {
+    let (xs, ys) = (ring.iter().map(|spot| spot.0), ring.iter().map(|spot| spot.1));
+    if ring.len() < 3 || extent(xs).max(extent(ys)) < FINEST {
         return;
     }
     let mut last: Option<(i64, i64)> = None;
@@ -103,6 +104,11 @@ fn write_ring(ring: &[Spot], path: &mut String) {
         last = Some(spot);
     }
     path.push('z');
+}
+
+fn extent(along: impl Iterator<Item = f64>) -> f64 {
+    let (least, most) = along.fold((f64::MAX, f64::MIN), |(least, most), at| (least.min(at), most.max(at)));
+    most - least
 }
 
 #[cfg(test)]
