@@ -112,7 +112,9 @@
     document.title = fresh.title;
     const [icon, colour] = [document, fresh].map(root => all('head [rel=icon]', root)[0]);
     if (icon.outerHTML !== colour.outerHTML) icon.replaceWith(colour);
-    Idiomorph.morph(document.body, fresh.body, { ignoreActiveValue: true, callbacks });
+    /* Of what has the focus it leaves out all that is inside, so only where something is typed or chosen. */
+    const ignoreActiveValue = document.activeElement.matches('input,textarea,select');
+    Idiomorph.morph(document.body, fresh.body, { ignoreActiveValue, callbacks });
     whole = !!document.querySelector('[data-same]');
     if (whole) soon(0);
     for (const { dataset } of all('[data-station][data-name]')) {
@@ -177,6 +179,8 @@
     heard = performance.now();
     listen();
   };
+  /* The address of the page is another: somebody searches, or looks at another part of the map. */
+  document.addEventListener('renew', () => soon(0));
   document.addEventListener('visibilitychange', seen);
   addEventListener('pagehide', leave);
   addEventListener('pageshow', event => { if (event.persisted) seen(); });

@@ -5,6 +5,8 @@ use std::{cmp::Reverse, sync::LazyLock};
 
 use layout::Area;
 
+use crate::view::Bounds;
+
 mod coast;
 mod layout;
 
@@ -16,8 +18,12 @@ pub(crate) const HEIGHT: f64 = 360.0;
 pub(crate) const SYMBOL: f64 = 18.0;
 /// Symbols drawn one by one; where there are more stations, neighbours become one symbol with a number.
 const MAX_SYMBOLS: usize = 48;
-/// Smallest stretch of latitude shown: about 6 km, below which the coast is too coarse to mean anything.
+/// Side of the symbol of several stations, which holds their number.
+pub(crate) const CLUSTER: f64 = 30.0;
+/// Smallest stretch of latitude shown where nobody asks for less: about 6 km, so that a single station has surroundings.
 const MIN_DEGREES: f64 = 0.055;
+/// The smallest that can be asked for: about 1.5 km, below which the coast is too coarse to mean anything.
+const LEAST_DEGREES: f64 = 0.014;
 /// Part of the drawing left free around the outermost stations.
 const MARGIN: f64 = 0.13;
 const KM_PER_DEGREE: f64 = 111.32;
@@ -50,6 +56,13 @@ pub(crate) struct Pin {
     pub(crate) origin: Option<(f64, f64)>,
     /// The name beside it, where there is room.
     pub(crate) label: Option<Label>,
+}
+
+impl Pin {
+    /// Half the side of the symbol.
+    fn half(&self) -> f64 {
+        if self.members.len() == 1 { SYMBOL / 2.0 } else { CLUSTER / 2.0 }
+    }
 }
 
 /// A text on the map.
@@ -88,12 +101,34 @@ pub(crate) struct Map {
     /// Names of cities.
     pub(crate) areas: Vec<Label>,
     pub(crate) scale: ScaleBar,
+    /// What is shown.
+    pub(crate) bounds: Bounds,
+    /// Where to go from there.
+    pub(crate) steps: Steps,
+}
+
+/// Other parts of the world that somebody may look at next; `None` for all places.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Steps {
+    /// Whether a part is shown, not all places.
+    pub(crate) within: bool,
+    pub(crate) closer: Option<Bounds>,
+    pub(crate) farther: Option<Bounds>,
+    pub(crate) west: Option<Bounds>,
+    pub(crate) east: Option<Bounds>,
+    pub(crate) north: Option<Bounds>,
+    pub(crate) south: Option<Bounds>,
 }
 
 impl Map {
-    /// Lays out `places`, which stand worst first; `None` where there are none.
-    pub(crate) fn new(places: &[Place<'_>], height: f64) -> Option<Self> {
-        let view = View::around(places, height)?;
+    /// Lays out `places`, which stand worst first, those inside `wanted` alone where that is given; `None` where there
+    /// are none at all.
+    pub(crate) fn new(places: &[Place<'_>], height: f64, wanted: Option<Bounds>) -> Option<Self> {
+        let whole = View::around(places, height, MIN_DEGREES)?;
+        let view = wanted.map_or(whole, |wanted| whole.part(wanted));
+        let inside = |place: &&Place<'_>| view.holds(place);
+        let inside: Vec<Place<'_>> = places.iter().filter(inside).copied().collect();
+        let places = inside.as_slice();
         let mut pins = layout::pins(places, &view);
         layout::spread(&mut pins, &view);
         let mut taken = layout::symbols(&pins);
@@ -103,8 +138,21 @@ impl Map {
         let land = COAST.path(&view);
         // Symbols of calm stations first: whatever overlaps, the worst is on top.
         pins.sort_by_key(|pin| Reverse(pin.members.first().copied()));
-        Some(Self { height, land, pins, areas, scale: view.scale_bar() })
+        let (scale, bounds, steps) = (view.scale_bar(), view.bounds(), view.steps(&whole));
+        Some(Self { height, land, pins, areas, scale, bounds, steps })
     }
+
+    /// The part of the world that shows these places as large as can be, where that is notably larger than now.
+    pub(crate) fn closer(&self, spots: impl Iterator<Item = (f64, f64)>) -> Option<Bounds> {
+        let place = |(longitude, latitude)| Place { longitude, latitude, ..Place::NOWHERE };
+        let view = View::around(&spots.map(place).collect::<Vec<_>>(), self.height, LEAST_DEGREES)?;
+        let (now, then) = (self.bounds.north - self.bounds.south, view.bounds().north - view.bounds().south);
+        (then < 0.8 * now).then(|| view.bounds())
+    }
+}
+
+impl Place<'_> {
+    const NOWHERE: Self = Self { index: 0, latitude: 0.0, longitude: 0.0, name: "", city: "", raised: false };
 }
 
 /// Which part of the world is shown, and where on the drawing a position is.
@@ -119,7 +167,7 @@ struct View {
 }
 
 impl View {
-    fn around(places: &[Place<'_>], height: f64) -> Option<Self> {
+    fn around(places: &[Place<'_>], height: f64, least_degrees: f64) -> Option<Self> {
         let first = places.first()?;
         let mut area =
             Area { left: first.longitude, top: first.latitude, right: first.longitude, bottom: first.latitude };
@@ -131,9 +179,59 @@ impl View {
         let free = 1.0 - 2.0 * MARGIN;
         let wide = WIDTH * free / ((area.right - area.left) * squeeze).max(f64::EPSILON);
         let high = height * free / (area.bottom - area.top).max(f64::EPSILON);
-        let per_degree = wide.min(high).min(height / MIN_DEGREES);
+        let per_degree = wide.min(high).min(height / least_degrees);
         let (half_x, half_y) = (WIDTH / 2.0 / (per_degree * squeeze), height / 2.0 / per_degree);
         Some(Self { west: middle_x - half_x, north: middle_y + half_y, per_degree, squeeze, height })
+    }
+
+    /// The part of this view that shows `wanted`, no closer than the coast bears and no farther than this view.
+    fn part(&self, wanted: Bounds) -> Self {
+        let (x, y) = (wanted.west / 2.0 + wanted.east / 2.0, wanted.north / 2.0 + wanted.south / 2.0);
+        let wide = WIDTH / ((wanted.east - wanted.west) * self.squeeze);
+        let high = self.height / (wanted.north - wanted.south);
+        let closest = (self.height / LEAST_DEGREES).max(self.per_degree);
+        self.at(x, y, wide.min(high).clamp(self.per_degree, closest))
+    }
+
+    /// The same view around another middle, which stays inside this one, with so many units per degree.
+    fn at(&self, x: f64, y: f64, per_degree: f64) -> Self {
+        let all = self.bounds();
+        let (x, y) = (x.max(all.west).min(all.east), y.max(all.south).min(all.north));
+        let (half_x, half_y) = (WIDTH / 2.0 / (per_degree * self.squeeze), self.height / 2.0 / per_degree);
+        Self { west: x - half_x, north: y + half_y, per_degree, ..*self }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let (wide, high) = (WIDTH / (self.per_degree * self.squeeze), self.height / self.per_degree);
+        Bounds { west: self.west, south: self.north - high, east: self.west + wide, north: self.north }
+    }
+
+    fn holds(&self, place: &Place<'_>) -> bool {
+        let (x, y) = self.spot(place.longitude, place.latitude);
+        // Rounding must not lose the outermost.
+        (-0.5..=WIDTH + 0.5).contains(&x) && (-0.5..=self.height + 0.5).contains(&y)
+    }
+
+    /// Where to go from here, `whole` being the view of all places.
+    fn steps(&self, whole: &Self) -> Steps {
+        let here = self.bounds();
+        let (x, y) = (here.west / 2.0 + here.east / 2.0, here.north / 2.0 + here.south / 2.0);
+        let (side, up) = ((here.east - here.west) * 0.4, (here.north - here.south) * 0.4);
+        let step = |dx: f64, dy: f64, factor: f64| {
+            let closest = (whole.height / LEAST_DEGREES).max(whole.per_degree);
+            let per_degree = (self.per_degree * factor).clamp(whole.per_degree, closest);
+            let whole_again = per_degree < whole.per_degree * 1.01;
+            (!whole_again).then(|| whole.at(x + dx, y + dy, per_degree).bounds())
+        };
+        Steps {
+            within: whole.per_degree * 1.01 <= self.per_degree,
+            closer: step(0.0, 0.0, 2.0),
+            farther: step(0.0, 0.0, 0.5),
+            west: step(-side, 0.0, 1.0),
+            east: step(side, 0.0, 1.0),
+            north: step(0.0, up, 1.0),
+            south: step(0.0, -up, 1.0),
+        }
     }
 
     fn spot(&self, longitude: f64, latitude: f64) -> (f64, f64) {
@@ -142,8 +240,8 @@ impl View {
 
     fn scale_bar(&self) -> ScaleBar {
         let per_km = self.per_degree / KM_PER_DEGREE;
-        let lengths = [200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5];
-        let km = lengths.into_iter().find(|km| km * per_km <= WIDTH / 4.0).unwrap_or(0.2);
+        let lengths = [200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2];
+        let km = lengths.into_iter().find(|km| km * per_km <= WIDTH / 4.0).unwrap_or(0.1);
         ScaleBar { length: (km * per_km).round(), km }
     }
 }
@@ -176,10 +274,10 @@ mod tests {
 
     #[test]
     fn every_station_has_a_symbol_inside_the_map_that_covers_no_other() {
-        let map = Map::new(&cities(), HEIGHT).unwrap();
+        let map = Map::new(&cities(), HEIGHT, None).unwrap();
         assert_eq!(map.pins.iter().flat_map(|pin| &pin.members).count(), 16);
         for (at, pin) in map.pins.iter().enumerate() {
-            let half = SYMBOL / 2.0;
+            let half = pin.half();
             assert!(half <= pin.x && pin.x <= WIDTH - half && half <= pin.y && pin.y <= HEIGHT - half, "{pin:?}");
             for other in &map.pins[at + 1..] {
                 let apart = (pin.x - other.x).hypot(pin.y - other.y);
@@ -210,7 +308,7 @@ mod tests {
                 })
             };
             let [all, alone] = [true, false].map(|calm_too| place(calm_too).collect::<Vec<_>>());
-            let [all, alone] = [all, alone].map(|places| Map::new(&places, HEIGHT).unwrap());
+            let [all, alone] = [all, alone].map(|places| Map::new(&places, HEIGHT, None).unwrap());
             assert_eq!(names(&all, raised), names(&alone, raised), "{raised} raised");
             assert!(1 < raised || names(&all, 1)[0].1.is_some(), "the worst has a name");
         }
@@ -218,7 +316,7 @@ mod tests {
 
     #[test]
     fn names_on_the_map_never_overlap() {
-        let map = Map::new(&cities(), HEIGHT).unwrap();
+        let map = Map::new(&cities(), HEIGHT, None).unwrap();
         let labels = map.pins.iter().filter_map(|pin| pin.label.as_ref()).chain(&map.areas);
         let boxes: Vec<Area> = labels.map(layout::extent).collect();
         assert!(4 <= boxes.len());
@@ -231,7 +329,7 @@ mod tests {
     fn many_stations_become_a_readable_number_of_symbols_and_none_is_lost() {
         let places: Vec<_> =
             (0..200).map(|n| place(n, -7.6 - (n % 20) as f64 * 0.02, 112.5 + (n / 20) as f64 * 0.08)).collect();
-        let map = Map::new(&places, HEIGHT).unwrap();
+        let map = Map::new(&places, HEIGHT, None).unwrap();
         assert!(map.pins.len() <= MAX_SYMBOLS, "{}", map.pins.len());
         let mut members: Vec<usize> = map.pins.iter().flat_map(|pin| pin.members.clone()).collect();
         members.sort_unstable();
@@ -239,17 +337,58 @@ mod tests {
     }
 
     #[test]
+    fn clusters_open_when_somebody_looks_closer_and_nothing_is_lost_on_the_way() {
+        let places: Vec<_> =
+            (0..200).map(|n| place(n, -7.6 - (n % 20) as f64 * 0.02, 112.5 + (n / 20) as f64 * 0.08)).collect();
+        let mut map = Map::new(&places, HEIGHT, None).unwrap();
+        assert!(!map.steps.within && map.steps.farther.is_none() && map.steps.west.is_none());
+        for _ in 0..3 {
+            let several = map.pins.iter().find(|pin| 1 < pin.members.len());
+            let Some(pin) = several else { break };
+            let spots = pin.members.iter().map(|index| (places[*index].longitude, places[*index].latitude));
+            let (members, closer) = (pin.members.clone(), map.closer(spots).unwrap());
+            map = Map::new(&places, HEIGHT, Some(closer)).unwrap();
+            assert!(map.steps.within);
+            let shown: Vec<usize> = map.pins.iter().flat_map(|pin| pin.members.clone()).collect();
+            assert!(members.iter().all(|member| shown.contains(member)), "{members:?} {shown:?}");
+        }
+        assert!(map.pins.iter().all(|pin| pin.members.len() == 1), "{:?}", map.pins);
+    }
+
+    #[test]
+    fn from_any_part_the_way_back_ends_at_all_places_and_no_step_leaves_them() {
+        let whole = Map::new(&cities(), HEIGHT, None).unwrap();
+        let inside = |bounds: Bounds| {
+            let (x, y) = (bounds.west / 2.0 + bounds.east / 2.0, bounds.south / 2.0 + bounds.north / 2.0);
+            let all = whole.bounds;
+            (all.west..=all.east).contains(&x) && (all.south..=all.north).contains(&y)
+        };
+        for wanted in ["112.9,-7.65,112.92,-7.64", "0,0,1,1", "-180,-90,180,90", "113.2199,-7.72,113.22,-7.71"] {
+            let mut map = Map::new(&cities(), HEIGHT, Bounds::parse(wanted)).unwrap();
+            assert!(inside(map.bounds), "{wanted}");
+            for step in [map.steps.west, map.steps.north, map.steps.closer].into_iter().flatten() {
+                assert!(inside(step), "{wanted}: {step}");
+            }
+            for _ in 0..12 {
+                let Some(farther) = map.steps.farther else { break };
+                map = Map::new(&cities(), HEIGHT, Some(farther)).unwrap();
+            }
+            assert_eq!(map.steps.farther, None, "{wanted}");
+        }
+    }
+
+    #[test]
     fn the_coast_is_drawn_where_it_is_known_and_not_elsewhere() {
-        let here = Map::new(&cities(), HEIGHT).unwrap();
+        let here = Map::new(&cities(), HEIGHT, None).unwrap();
         assert!(here.land.starts_with('M') && here.land.len() < 4_000, "{}", here.land.len());
-        let elsewhere = Map::new(&[place(0, 52.5, 13.4)], HEIGHT).unwrap();
+        let elsewhere = Map::new(&[place(0, 52.5, 13.4)], HEIGHT, None).unwrap();
         assert_eq!(elsewhere.land, "");
-        assert!(Map::new(&[], HEIGHT).is_none());
+        assert!(Map::new(&[], HEIGHT, None).is_none());
     }
 
     #[test]
     fn the_scale_bar_has_a_round_length_that_fits() {
-        let map = Map::new(&cities(), HEIGHT).unwrap();
+        let map = Map::new(&cities(), HEIGHT, None).unwrap();
         assert_eq!(map.scale.km, 20.0);
         assert!(map.scale.length <= WIDTH / 4.0);
     }
@@ -257,7 +396,7 @@ mod tests {
     #[test]
     fn the_name_of_a_city_that_is_too_long_for_the_map_is_shortened() {
         let city = "Kabupaten".repeat(12);
-        let map = Map::new(&[Place { city: &city, ..place(0, -7.9, 112.6) }], HEIGHT).unwrap();
+        let map = Map::new(&[Place { city: &city, ..place(0, -7.9, 112.6) }], HEIGHT, None).unwrap();
         let [name] = map.areas.as_slice() else { panic!("one city is named: {:?}", map.areas) };
         assert!(name.text.starts_with("Kabupaten") && name.text.ends_with('…'), "{name:?}");
     }
@@ -286,7 +425,7 @@ mod tests {
                 Place { index, latitude, longitude, name: &name[..long], city: &name[..city], raised: index % 3 == 0 }
             };
             let places: Vec<Place<'_>> = spots.iter().enumerate().map(place).collect();
-            let map = Map::new(&places, height).unwrap();
+            let map = Map::new(&places, height, None).unwrap();
             prop_assert_eq!(map.pins.iter().map(|pin| pin.members.len()).sum::<usize>(), places.len());
             for pin in &map.pins {
                 prop_assert!((0.0..=WIDTH).contains(&pin.x) && (0.0..=height).contains(&pin.y), "{:?}", pin);

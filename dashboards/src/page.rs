@@ -8,7 +8,7 @@ use std::{borrow::Borrow, cmp::Reverse};
 use askama::Template;
 use bakau_answers::SourceState;
 use bakau_model::{
-        AgencyId, ConditionKind, DatastreamName, Language, Level, MessageLedger, ReadingLedger, SourceKind, State, Flag,
+    AgencyId, ConditionKind, DatastreamName, Flag, Language, Level, MessageLedger, ReadingLedger, SourceKind, State,
     StationId, StationKind, StoreKind, UtcMillis,
 };
 
@@ -21,7 +21,9 @@ use crate::{
     say::Say,
     standing::Piece,
     view::{
-        AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryState, DeploymentRow, Frame, Freshness, Grouping, OverviewView, ProblemView, ReferenceView, StationClass, StationView, StatusView, ValueCell, Window, EpisodeRow, RulesView,
+        AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness,
+        Grouping, ListForm, OverviewView, ProblemView, ReferenceView, RulesView, SearchWords, StationClass,
+        StationView, StatusView, ValueCell, Window,
     },
 };
 use nearby::Nearby;
@@ -139,7 +141,7 @@ pub fn station(view: &StationView) -> Result<String, PageError> {
 /// # Errors
 /// When the template fails.
 pub fn alerts(view: &AlertsView) -> Result<String, PageError> {
-    let due = next_stale(view.alerts.iter().filter_map(|alert| alert.present.as_ref()), view.frame.generated_at);
+    let due = next_change(view.alerts.iter().filter_map(|alert| alert.present.as_ref()), view.frame.generated_at);
     let answers = view.form.error.is_some() || !view.form.answers.is_empty();
     // The answer to a form has no address that could be fetched again.
     let live = (!answers).then(|| Live::of(view.alerts.len(), due));
@@ -163,7 +165,7 @@ pub fn alert(view: &AlertPageView) -> Result<String, PageError> {
     let now = view.frame.generated_at;
     let sending = view.deliveries.iter().any(|row| row.state == DeliveryState::Waiting);
     let chart = view.alert.closed_at.is_none().then(|| ChartLink::ending(now, Window::Day));
-    let stale = next_stale(view.alert.present.iter(), now);
+    let stale = next_change(view.alert.present.iter(), now);
     let due = sending.then(|| now.saturating_add(SOON_MS)).into_iter().chain(chart).chain(stale).min();
     let live = Live { about: view.alert.station.clone(), ..Live::of(1, due) };
     // The answer to a form has no address that could be fetched again.

@@ -269,6 +269,12 @@ impl<'a> Say<'a> {
         }
     }
 
+    /// The age of the newest value in a line of a table, in as little markup as the script needs.
+    pub(crate) fn age_of(&self, age_ms: impl Borrow<i64>) -> String {
+        let at = self.before(age_ms);
+        format!("<small data-at=\"{}\">{}</small>", at.get(), self.brief(at))
+    }
+
     /// When a value in a list was measured, in as little markup as the script needs.
     pub(crate) fn cell_age(&self, cell: &ValueCell) -> String {
         match cell.observed_at {

@@ -10,7 +10,10 @@ pub use alerts::{
     AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow, DeliveryState,
     Doubt, TakeAnswer, TakeForm, TransitionRow,
 };
-pub use overview::{Grouping, Named, OverviewFilter, OverviewView, StationCard};
+pub use overview::{
+    Bounds, Grouping, ListForm, Named, OverviewFilter, OverviewView, SearchWords, Sort, SortBy, StateFilter,
+    StationCard,
+};
 pub use reference::{ReferenceExample, ReferenceGroup, ReferenceRoute, ReferenceView};
 pub use rules::{Limit, RuleFacts, RuleFigures, RuleRow, RulesView, Watched};
 pub use station::{DeploymentRow, EpisodeRow, OtherStation, ParameterPanel, SettledView, StationClass, StationView};
@@ -98,6 +101,14 @@ impl Freshness {
             Self::Stale { .. } => "stale",
             Self::Offline { .. } => "offline",
             Self::NeverReported => "never",
+        }
+    }
+
+    /// Milliseconds since the newest observation; `None` where there has never been one.
+    pub(crate) const fn age_ms(self) -> Option<i64> {
+        match self {
+            Self::Live { age_ms } | Self::Stale { age_ms } | Self::Offline { age_ms } => Some(age_ms),
+            Self::NeverReported => None,
         }
     }
 

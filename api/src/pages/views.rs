@@ -15,7 +15,9 @@ use bakau_dashboards::{
     fragment::Held,
     page::{self, PageError},
     view::{
-        AcknowledgeForm, Alarm, AlertFilter, AlertPageView, AlertsView, Frame, Grouping, OverviewFilter, OverviewView, ProblemView, SettledView, StationClass, StationView, Window, AlertRow, TakeForm,
+        AcknowledgeForm, Alarm, AlertFilter, AlertPageView, AlertRow, AlertsView, Bounds, Frame, Grouping, ListForm,
+        OverviewFilter, OverviewView, ProblemView, SearchWords, SettledView, StateFilter, StationClass, StationView,
+        TakeForm, Window,
     },
 };
 use bakau_model::{DAY_MS, DAY_S, Language, Level, StationKind, Text, UtcMillis};
@@ -47,6 +49,8 @@ use crate::{
 
 /// Header in which an open page names the fragments that it holds.
 const HELD: &str = "bakau-held";
+/// What the overview can be asked for.
+const OVERVIEW_PARAMETERS: [&str; 9] = ["q", "level", "city", "agency", "kind", "group", "sort", "view", "bbox"];
 /// Alerts on one page of the list.
 const ALERTS_PER_PAGE: usize = 50;
 /// Alerts on a station's page.
@@ -59,14 +63,20 @@ const LANGUAGE_COOKIE_S: u32 = 365 * DAY_S;
 
 /// `/`: all stations, worst first.
 pub(crate) async fn overview(call: Call) -> Answered {
-    let params = Params::lenient(&call.uri, &["city", "agency", "kind", "group"]);
+    let params = Params::lenient(&call.uri, &OVERVIEW_PARAMETERS);
     let frame = frame(&call);
     let gatherer = Gatherer::new(&call.state);
     let filter = OverviewFilter {
+        words: SearchWords::new(params.text("q").unwrap_or_default()),
+        level: params.choice("level", &StateFilter::ALL.map(|level| (level.key(), level)))?,
         city: params.id("city")?,
         agency: params.id("agency")?,
         kind: params.choice("kind", &StationKind::ALL.map(|kind| (kind.key(), kind)))?,
         group: params.choice("group", &Grouping::ALL.map(|group| (group.key(), group)))?.unwrap_or_default(),
+        sort: params.id("sort")?.unwrap_or_default(),
+        form: params.choice("view", &ListForm::ALL.map(|form| (form.key(), form)))?,
+        // Nobody types it: what cannot be used is no reason to show nothing.
+        bounds: params.text("bbox").and_then(Bounds::parse),
     };
     let view = OverviewView { frame, stations: gatherer.stations(), filter };
     show(&call, page::overview(&view))

@@ -7,13 +7,13 @@ use std::{
 
 use bakau_alerts::{Acknowledgement, AlertDetail, AlertView, ConditionKind, Episode, NotificationState, PendingView};
 use bakau_dashboards::view::{
-    self, AcknowledgementRow, AlertRow, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow, Freshness,
-    LimitLine, Named, OtherStation, ParameterPanel, Pending, StationCard, TransitionRow, ValueCell,
+    self, AcknowledgementRow, AlertRow, DeliveryRow, DeliveryState, DeploymentRow, Doubt, EpisodeRow, Freshness, Named,
+    OtherStation, ParameterPanel, Pending, StationCard, TransitionRow, ValueCell,
 };
 use bakau_ingest::{ClockAhead, LatestEntry};
 use bakau_model::{
     AgencyId, DatastreamFacts, DatastreamId, DatastreamName, Flag, InstrumentId, Language, Level, MINUTE_MS, Newest,
-    Observation, RuleId, StationFacts, StationId, StationStatus, TestResults, Text, Unit, UtcMillis, datastream_state,
+    Observation, StationFacts, StationId, StationStatus, TestResults, Text, Unit, UtcMillis, datastream_state,
     station_state,
 };
 use bakau_registry::{Datastream, Snapshot, Station};

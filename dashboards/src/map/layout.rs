@@ -2,8 +2,8 @@
 
 use super::{Anchor, Label, MAX_SYMBOLS, Pin, Place, SYMBOL, View, WIDTH};
 
-/// Least distance between the middles of two symbols.
-const APART: f64 = SYMBOL + 3.0;
+/// Least distance between two symbols.
+const APART: f64 = 3.0;
 /// A symbol that moved farther than this is tied to its place with a line.
 const TIED: f64 = 7.0;
 /// Rounds of pushing; more than a crowd of [`MAX_SYMBOLS`] needs.
@@ -72,7 +72,6 @@ fn gather(places: &[Place<'_>], view: &View, reach: f64) -> Vec<Pin> {
 /// Pushes symbols apart until none covers another, inside the drawing.
 pub(super) fn spread(pins: &mut [Pin], view: &View) {
     let origins: Vec<(f64, f64)> = pins.iter().map(|pin| (pin.x, pin.y)).collect();
-    let half = SYMBOL / 2.0 + 3.0;
     for _ in 0..ROUNDS {
         let mut moved = false;
         for at in 1..pins.len() {
@@ -83,6 +82,7 @@ pub(super) fn spread(pins: &mut [Pin], view: &View) {
             }
         }
         for pin in pins.iter_mut() {
+            let half = pin.half() + 3.0;
             (pin.x, pin.y) = (pin.x.clamp(half, WIDTH - half), pin.y.clamp(half, view.height - half));
         }
         if !moved {
@@ -100,13 +100,14 @@ pub(super) fn spread(pins: &mut [Pin], view: &View) {
 fn push(pin: &mut Pin, other: &mut Pin, number: usize) -> bool {
     let (dx, dy) = (pin.x - other.x, pin.y - other.y);
     let distance = dx.hypot(dy);
-    if APART - 0.01 <= distance {
+    let apart = pin.half() + other.half() + APART;
+    if apart - 0.01 <= distance {
         return false;
     }
     // The golden angle keeps directions from repeating.
     let (turn, short) = (number as f64 * 2.399_963, distance < 0.01);
     let (ux, uy) = if short { (turn.cos(), turn.sin()) } else { (dx / distance, dy / distance) };
-    let step = (APART - distance) / 2.0;
+    let step = (apart - distance) / 2.0;
     (pin.x, pin.y) = (pin.x + ux * step, pin.y + uy * step);
     (other.x, other.y) = (other.x - ux * step, other.y - uy * step);
     true
@@ -114,7 +115,7 @@ fn push(pin: &mut Pin, other: &mut Pin, number: usize) -> bool {
 
 /// The room that symbols take.
 pub(super) fn symbols(pins: &[Pin]) -> Vec<Area> {
-    pins.iter().map(|pin| Area::around(pin.x, pin.y, SYMBOL / 2.0)).collect()
+    pins.iter().map(|pin| Area::around(pin.x, pin.y, pin.half())).collect()
 }
 
 /// Names the cities beside their stations, in the room that is not taken.

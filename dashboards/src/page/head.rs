@@ -2,7 +2,7 @@
 
 use crate::{
     assets,
-    page::{Alert, Alerts, Link, Overview, Problem, Reference, Station, Status},
+    page::{Alert, Alerts, Link, Overview, Problem, Reference, Rules, Station, Status},
     view::Window,
 };
 
@@ -37,6 +37,7 @@ plain! {
     Overview => |page| page.s.t("overview_title").to_owned(),
     Alerts => |page| page.s.t("alerts_title").to_owned(),
     Status => |page| page.s.t("status_title").to_owned(),
+    Rules => |page| page.s.t("rules_title").to_owned(),
     Reference => |page| page.v.title.clone(),
     Problem => |page| page.v.title.clone(),
     Link => |page| match &page.v.alert {

@@ -56,7 +56,7 @@ impl<'a> Nearby<'a> {
         };
         // Its own place first: it is named before all others and drawn above them.
         let places: Vec<Place<'a>> = std::iter::once(own).chain(near.iter().enumerate().map(place)).collect();
-        let mut map = Map::new(&places, HEIGHT)?;
+        let mut map = Map::new(&places, HEIGHT, None)?;
         if near.is_empty() && map.land.is_empty() {
             return None;
         }

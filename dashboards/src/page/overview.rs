@@ -1,14 +1,18 @@
 //! Which stations the overview shows, in which order and groups, what they add up to, and where they are.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, cmp::Ordering};
 
 use bakau_model::{AgencyId, CityId, Language, Level, State, StationKind, Text};
 
 use crate::{
     map::{self, Map, Pin, Place},
     say::Say,
-    view::{Freshness, Grouping, Named, OverviewFilter, OverviewView, StationCard},
+    view::{Freshness, Grouping, ListForm, Named, OverviewFilter, OverviewView, SortBy, StateFilter, StationCard},
 };
+use table::Table;
+pub(super) use table::worst;
+
+mod table;
 
 /// States that are counted; *no data* stands for all that say nothing of a level.
 const TOTALS: [State; 6] = [State::Awas, State::Siaga, State::Waspada, State::Pending, State::NoData, State::Normal];
@@ -16,18 +20,32 @@ const TOTALS: [State; 6] = [State::Awas, State::Siaga, State::Waspada, State::Pe
 /// Everything on the overview besides what is said around it.
 pub(super) struct Layout<'a> {
     pub(super) filter: &'a OverviewFilter,
+    /// How the stations are shown.
+    pub(super) form: ListForm,
     /// Stations by what they say, the worst first; those that say nothing of a level together. All are there, even with
     /// none, so that nothing moves when that changes.
-    pub(super) totals: Vec<(State, usize)>,
+    pub(super) totals: Vec<Total>,
     pub(super) groups: Vec<Group<'a>>,
     /// Agencies that miss most of their stations first.
     pub(super) agencies: Vec<Readiness<'a>>,
     pub(super) chart: Option<StationMap<'a>>,
+    /// The columns, where stations are lines of a table.
+    pub(super) table: Option<Table>,
     /// What can be chosen.
     pub(super) cities: Vec<&'a Named<CityId>>,
     pub(super) owners: Vec<&'a Named<AgencyId>>,
     pub(super) shown: usize,
     pub(super) all: usize,
+}
+
+/// How many stations are in a state.
+pub(super) struct Total {
+    pub(super) state: State,
+    pub(super) count: usize,
+    /// Whether they alone are shown.
+    pub(super) chosen: bool,
+    /// Shows them alone, or all again.
+    pub(super) path: String,
 }
 
 /// Stations under one heading.
@@ -62,6 +80,30 @@ impl Readiness<'_> {
 pub(super) struct StationMap<'a> {
     pub(super) map: Map,
     pub(super) symbols: Vec<Symbol<'a>>,
+    /// To other parts of it.
+    pub(super) ways: Vec<Way>,
+}
+
+/// A link to another part of the map.
+pub(super) struct Way {
+    /// As the script knows it, and what it is called behind `map_go_`.
+    pub(super) key: &'static str,
+    pub(super) path: String,
+}
+
+impl Way {
+    /// The sign on its button.
+    pub(super) fn sign(&self) -> &'static str {
+        match self.key {
+            "in" => "+",
+            "out" => "−",
+            "west" => "←",
+            "north" => "↑",
+            "south" => "↓",
+            "east" => "→",
+            _ => "⤢",
+        }
+    }
 }
 
 /// A symbol on the map.
@@ -73,20 +115,16 @@ pub(super) struct Symbol<'a> {
     pub(super) count: usize,
     /// All of them, where it stands for several.
     pub(super) all: Vec<&'a StationCard>,
+    /// Where it leads: to its station, to a closer look at several, or to the stations of the city where none is closer.
+    pub(super) path: String,
+    /// Whether it leads to another part of the map.
+    pub(super) opens: bool,
 }
 
 impl Symbol<'_> {
     /// Ids of its stations with spaces between, for the script.
     pub(super) fn members(&self) -> String {
         self.all.iter().map(|card| card.id.as_str()).collect::<Vec<_>>().join(" ")
-    }
-
-    /// Where it leads: to its station, or to the stations of the city.
-    pub(super) fn path(&self) -> String {
-        match &self.card.city {
-            Some(city) if 1 < self.count => format!("/?city={}", city.id),
-            Some(_) | None => super::station_path(&self.card.id),
-        }
     }
 }
 
@@ -95,29 +133,99 @@ impl<'a> Layout<'a> {
         let language = view.frame.language;
         let mut shown: Vec<&StationCard> = view.stations.iter().filter(|card| view.filter.takes(card)).collect();
         shown.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| by_name(&a.name, &b.name, language)));
-        let class = super::state_class;
-        let count = |state| shown.iter().filter(|card| class(card.state) == class(state)).count();
+        let (agencies, chart) = (readiness(&shown, language), StationMap::new(&shown, &view.filter, language));
+        let form = view.filter.form_of(view.stations.len());
+        if form != ListForm::Wall {
+            sort(&mut shown, view.filter.sort.by.clone(), view.filter.sort.falling, language);
+        }
         Self {
             filter: &view.filter,
-            totals: TOTALS.map(|state| (state, count(state))).into(),
-            agencies: readiness(&shown, language),
-            chart: StationMap::new(&shown, map::HEIGHT, language),
+            form,
+            totals: totals(view),
+            table: (form == ListForm::Table).then(|| Table::new(&shown, &view.filter)),
+            agencies,
+            chart,
             cities: distinct(view.stations.iter().filter_map(|card| card.city.as_ref()), language),
             owners: distinct(view.stations.iter().map(|card| &card.agency), language),
             shown: shown.len(),
             all: view.stations.len(),
-            groups: grouped(shown, view.filter.group),
+            // A wall is read from afar: one order, and nothing between.
+            groups: grouped(shown, if form == ListForm::Wall { Grouping::None } else { view.filter.group }),
         }
     }
 
-    /// Whether anything is chosen.
-    pub(super) fn filtered(&self) -> bool {
-        *self.filter != OverviewFilter::default()
+    /// Whether anything behind the fold of the filter is chosen.
+    pub(super) fn folded(&self) -> bool {
+        let filter = self.filter;
+        filter.city.is_some() || filter.agency.is_some() || filter.kind.is_some() || filter.group != Grouping::None
+    }
+
+    /// The page with all stations in the same form.
+    pub(super) fn cleared(&self) -> String {
+        let OverviewFilter { sort, form, .. } = self.filter.clone();
+        OverviewFilter { sort, form, ..OverviewFilter::default() }.path()
+    }
+
+    /// The same stations in another form.
+    pub(super) fn in_form(&self, form: impl Borrow<ListForm>) -> String {
+        OverviewFilter { form: Some(*form.borrow()), ..self.filter.clone() }.path()
+    }
+
+    /// How large the tiles of a wall are: all fit a screen of 1920 x 1080.
+    pub(super) const fn tiles(&self) -> &'static str {
+        match self.shown {
+            ..=12 => "huge",
+            13..=30 => "large",
+            31..=60 => "usual",
+            61..=112 => "small",
+            113.. => "tiny",
+        }
     }
 
     /// Stations whose data is current.
     pub(super) fn reporting(&self) -> usize {
         self.agencies.iter().map(|row| row.reporting).sum()
+    }
+}
+
+/// Stations of each state among those that the rest of the filter takes, and the way to them alone.
+fn totals(view: &OverviewView) -> Vec<Total> {
+    let filter = &view.filter;
+    let others: Vec<&StationCard> = view.stations.iter().filter(|card| filter.takes_at_any_level(card)).collect();
+    let total = |state| {
+        let word = StateFilter::of(state);
+        let chosen = filter.level == Some(word);
+        let count = others.iter().filter(|card| StateFilter::of(card.state) == word).count();
+        let path = OverviewFilter { level: (!chosen).then_some(word), ..filter.on_all() }.path();
+        Total { state, count, chosen, path }
+    };
+    TOTALS.map(total).into()
+}
+
+/// Sorts stations that stand worst first; those equal in what they are sorted by stay so, and those without it are last.
+fn sort(stations: &mut [&StationCard], by: SortBy, falling: bool, language: Language) {
+    let city = |card: &StationCard| card.city.as_ref().map(|city| city.name.get(language).to_owned());
+    let turned = |order: Ordering| if falling { order.reverse() } else { order };
+    match by {
+        SortBy::Level => stations.sort_by(|a, b| turned(urgency(b).cmp(&urgency(a)))),
+        SortBy::Name => stations.sort_by(|a, b| turned(by_name(&a.name, &b.name, language))),
+        SortBy::City => stations.sort_by(|a, b| with_last(city(a), city(b), |a, b| turned(a.cmp(b)))),
+        SortBy::Agency => stations.sort_by(|a, b| turned(by_name(&a.agency.name, &b.agency.name, language))),
+        SortBy::Age => {
+            stations.sort_by(|a, b| with_last(a.freshness.age_ms(), b.freshness.age_ms(), |a, b| turned(a.cmp(b))));
+        }
+        SortBy::Parameter(parameter) => {
+            let value = |card: &StationCard| table::cell_of(card, parameter.as_str()).and_then(|cell| cell.value);
+            stations.sort_by(|a, b| with_last(value(a), value(b), |a, b| turned(a.total_cmp(b))));
+        }
+    }
+}
+
+/// What is not there stands last, whatever the order.
+fn with_last<T>(a: Option<T>, b: Option<T>, order: impl Fn(&T, &T) -> Ordering) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => order(&a, &b),
+        (a, b) => a.is_none().cmp(&b.is_none()),
     }
 }
 
@@ -176,7 +284,7 @@ fn grouped<'a>(stations: Vec<&'a StationCard>, by: Grouping) -> Vec<Group<'a>> {
 
 impl<'a> StationMap<'a> {
     /// The map of `stations`, which stand worst first.
-    pub(super) fn new(stations: &[&'a StationCard], height: f64, language: Language) -> Option<Self> {
+    pub(super) fn new(stations: &[&'a StationCard], filter: &OverviewFilter, language: Language) -> Option<Self> {
         let place = |(index, card): (usize, &&'a StationCard)| Place {
             index,
             latitude: card.latitude,
@@ -186,14 +294,31 @@ impl<'a> StationMap<'a> {
             raised: card.state.level().is_some_and(|level| Level::Normal < level),
         };
         let places: Vec<Place<'a>> = stations.iter().enumerate().map(place).collect();
-        let mut map = Map::new(&places, height)?;
-        let symbol = |pin: Pin| {
+        let map = Map::new(&places, map::HEIGHT, filter.bounds)?;
+        let symbol = |pin: &Pin| {
             let all: Vec<&StationCard> = pin.members.iter().filter_map(|index| stations.get(*index).copied()).collect();
-            let first = all.first()?;
-            Some(Symbol { card: first, count: all.len(), all, pin })
+            let first = *all.first()?;
+            let spots = all.iter().map(|card| (card.longitude, card.latitude));
+            let closer = if all.len() == 1 { None } else { map.closer(spots) };
+            let path = match (closer, &first.city) {
+                (Some(_), _) => OverviewFilter { bounds: closer, ..filter.clone() }.path(),
+                (None, Some(city)) if 1 < all.len() => {
+                    OverviewFilter { city: Some(city.id.clone()), ..filter.on_all() }.path()
+                }
+                (None, Some(_) | None) => super::station_path(&first.id),
+            };
+            Some(Symbol { card: first, count: all.len(), path, opens: closer.is_some(), all, pin: pin.clone() })
         };
-        let symbols = std::mem::take(&mut map.pins).into_iter().filter_map(symbol).collect();
-        Some(Self { map, symbols })
+        let symbols = map.pins.iter().filter_map(symbol).collect();
+        let way = |key, bounds| Way { key, path: OverviewFilter { bounds, ..filter.clone() }.path() };
+        let steps = map.steps;
+        let mut ways = vec![way("in", steps.closer), way("out", steps.farther)];
+        if steps.within {
+            let turns = [("west", steps.west), ("north", steps.north), ("south", steps.south), ("east", steps.east)];
+            ways.extend(turns.map(|(key, bounds)| way(key, bounds)));
+            ways.push(way("all", None));
+        }
+        Some(Self { map, symbols, ways })
     }
 }
 
@@ -211,6 +336,27 @@ impl Say<'_> {
             Freshness::Stale { .. } | Freshness::Offline { .. } | Freshness::NeverReported => self.t("map_no_data"),
         };
         self.fill_all("map_station", &[("name", self.text(&card.name)), ("state", &state), ("fresh", fresh)])
+    }
+
+    /// The way to another part of the map in words.
+    pub(super) fn way(&self, way: &Way) -> &'static str {
+        self.t(match way.key {
+            "in" => "map_go_in",
+            "out" => "map_go_out",
+            "west" => "map_go_west",
+            "north" => "map_go_north",
+            "south" => "map_go_south",
+            "east" => "map_go_east",
+            _ => "map_go_all",
+        })
+    }
+
+    pub(super) fn list_form(&self, form: impl Borrow<ListForm>) -> &'static str {
+        match *form.borrow() {
+            ListForm::Cards => self.t("view_cards"),
+            ListForm::Table => self.t("view_table"),
+            ListForm::Wall => self.t("view_wall"),
+        }
     }
 
     /// The city of a station; empty where the catalogue lacks it.

@@ -6,7 +6,10 @@ use bakau_dashboards::{
     fragment::Held,
     view::{
         AcknowledgeForm, AcknowledgementRow, AlertFilter, AlertPageView, AlertRow, AlertsView, DeliveryRow,
-        DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, LimitLine, Named, OtherStation, OverviewFilter, OverviewView, ParameterPanel, ProblemView, SettledView, Side, StationCard, StationClass, StationView, StatusView, TransitionRow, ValueCell, Window, Limit, RuleFacts, RuleFigures, RuleRow, RulesView, TakeForm, Watched,
+        DeliveryState, DeploymentRow, EpisodeRow, Frame, Freshness, Limit, LimitLine, Named, OtherStation,
+        OverviewFilter, OverviewView, ParameterPanel, ProblemView, RuleFacts, RuleFigures, RuleRow, RulesView,
+        SettledView, Side, StationCard, StationClass, StationView, StatusView, TakeForm, TransitionRow, ValueCell,
+        Watched, Window,
     },
 };
 use bakau_model::{
