@@ -6,11 +6,11 @@ use bakau_dashboards::{
     fragment::Held,
     page,
     view::{
-        Bounds, Frame, Freshness, LevelFilter, ListForm, Named, OverviewFilter, OverviewView, SearchWords, StationCard,
+        Bounds, Frame, Freshness, StateFilter, ListForm, Named, OverviewFilter, OverviewView, SearchWords, StationCard,
         ValueCell,
     },
 };
-use bakau_model::{Flag, Language, Level, StationKind, TestResults, Text, Unit, UtcMillis};
+use bakau_model::{Flag, Language, Level, State, StationKind, TestResults, Text, Unit, UtcMillis};
 use jiff::tz::TimeZone;
 
 const AGE_MS: i64 = 12_000;
@@ -28,6 +28,8 @@ fn cell(datastream: &str, label: &str, value: f64, level: Level) -> ValueCell {
         unit: Unit::new("mg/L"),
         decimals: 1,
         observed_at: Some(now().saturating_add(-AGE_MS)),
+        state: State::raised(level).unwrap_or(State::Normal),
+        pending: None,
         level,
         flag: Flag::Good,
         tests: TestResults::NONE,
@@ -37,9 +39,9 @@ fn cell(datastream: &str, label: &str, value: f64, level: Level) -> ValueCell {
 }
 
 /// A station that measures oxygen and, where `ph` is given, pH.
-fn card(index: usize, name: &str, city: &str, level: Option<Level>, values: (f64, Option<f64>)) -> StationCard {
+fn card(index: usize, name: &str, city: &str, state: State, values: (f64, Option<f64>)) -> StationCard {
     let id = format!("st-{index:03}");
-    let oxygen = cell(&format!("{id}/do"), "Oksigen", values.0, level.unwrap_or(Level::Normal));
+    let oxygen = cell(&format!("{id}/do"), "Oksigen", values.0, state.level().unwrap_or_default());
     let acidity = values.1.map(|value| cell(&format!("{id}/ph"), "pH", value, Level::Normal));
     StationCard {
         name: Text::from(name),
@@ -48,15 +50,14 @@ fn card(index: usize, name: &str, city: &str, level: Option<Level>, values: (f64
         kind: StationKind::Water,
         latitude: -7.7 - index as f64 * 0.003,
         longitude: 112.6 + (index % 7) as f64 * 0.01,
-        level,
+        state,
         acknowledged_at: None,
-        freshness: match level {
-            Some(_) => Freshness::Live { age_ms: AGE_MS + index as i64 * 1_000 },
-            None => Freshness::NeverReported,
+        freshness: match state {
+            State::NeverReported => Freshness::NeverReported,
+            _ => Freshness::Live { age_ms: AGE_MS + index as i64 * 1_000 },
         },
         clock: None,
         no_data_after_ms: 240_000,
-        current_until: None,
         values: std::iter::once(oxygen).chain(acidity).collect(),
         id: id.parse().unwrap(),
     }
@@ -69,6 +70,8 @@ fn view(stations: Vec<StationCard>, filter: OverviewFilter) -> OverviewView {
         time_zone: TimeZone::get("Asia/Jakarta").unwrap(),
         path: "/".to_owned(),
         active_alerts: 7,
+        alarms: Vec::new(),
+        site: None,
         position: String::new(),
         held: Held::default(),
     };
@@ -77,10 +80,10 @@ fn view(stations: Vec<StationCard>, filter: OverviewFilter) -> OverviewView {
 
 fn four() -> Vec<StationCard> {
     vec![
-        card(0, "Citra", "malang", Some(Level::Normal), (6.0, Some(7.1))),
-        card(1, "Arjuna", "pasuruan", Some(Level::Awas), (0.4, None)),
-        card(2, "Bromo", "batu", None, (5.0, None)),
-        card(3, "Dampit", "malang", Some(Level::Waspada), (3.9, Some(8.3))),
+        card(0, "Citra", "malang", State::Normal, (6.0, Some(7.1))),
+        card(1, "Arjuna", "pasuruan", State::Awas, (0.4, None)),
+        card(2, "Bromo", "batu", State::NeverReported, (5.0, None)),
+        card(3, "Dampit", "malang", State::Waspada, (3.9, Some(8.3))),
     ]
 }
 
@@ -113,7 +116,7 @@ fn a_total_shows_its_stations_alone_and_then_all_again_and_keeps_what_was_search
         (count(&html, "awas"), count(&html, "waspada"), count(&html, "normal")),
         ("0".into(), "1".into(), "1".into())
     );
-    let html = drawn(OverviewFilter { words, level: Some(LevelFilter::Waspada), ..OverviewFilter::default() });
+    let html = drawn(OverviewFilter { words, level: Some(StateFilter::Waspada), ..OverviewFilter::default() });
     assert!(html.contains("(1 dari 4)") && html.contains("Dampit</a>") && !html.contains("Citra</a>"));
     // The other totals stay, and the way back is the total itself.
     assert_eq!((count(&html, "waspada"), count(&html, "normal")), ("1".into(), "1".into()));
@@ -157,7 +160,7 @@ fn the_table_is_in_the_order_asked_for_and_says_so() {
 #[test]
 fn many_stations_are_lines_and_few_are_cards_until_somebody_chooses() {
     let many =
-        |count| (0..count).map(|n| card(n, &format!("S{n}"), "batu", Some(Level::Normal), (6.0, None))).collect();
+        |count| (0..count).map(|n| card(n, &format!("S{n}"), "batu", State::Normal, (6.0, None))).collect();
     let html =
         |count, form| page::overview(&view(many(count), OverviewFilter { form, ..OverviewFilter::default() })).unwrap();
     let is_table = |html: &str| html.contains("id=\"lines\"") && !html.contains("class=\"stations\"");
