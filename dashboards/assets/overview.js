@@ -23,7 +23,7 @@
   let moved = false, home, fingers = new Map(), view, from, wheel;
   const map = () => find('mapview');
   const whole = svg => [0, 0, width, +svg.getAttribute('height')];
-  const shown = box => map().setAttribute('viewBox', box.map(n => n.toFixed(2)).join(' '));
+  const shown = box => map().setAttribute('viewBox', box.map(n => +n.toFixed(2)).join(' '));
   /* What is drawn under the fingers goes to the server as a part of the world. */
   const settle = () => {
     const svg = map(), [, , w, h] = whole(svg), [west, south, east, north] = svg.dataset.bbox.split(',').map(Number);
