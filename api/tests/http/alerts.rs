@@ -152,6 +152,18 @@ async fn a_list_and_a_page_of_an_alert_show_the_value_now_and_where_the_alert_en
 }
 
 #[tokio::test]
+async fn a_value_is_written_on_the_side_of_its_limit_on_which_it_is() {
+    let mut rig = Rig::start().await;
+    // With two places it would be 4.00 beside "≤ 4", and no alert.
+    rig.feed(&[(DO, time("2026-03-10T08:59:00Z"), Some(4.004))]).await;
+    assert!(rig.alerts.active().is_empty());
+    for page in ["/stations/prb-bjbr-01?lang=en", "/?lang=en"] {
+        let html = rig.get(page).await.text().to_owned();
+        assert!(html.contains("<span class=\"value\">4.004</span>"), "{page}: {html}");
+    }
+}
+
+#[tokio::test]
 async fn alerts_are_listed_in_pages_newest_first() {
     let mut rig = Rig::start().await;
     for minute in 0..7 {
