@@ -15,10 +15,10 @@ const sleepy = () => {
   globalThis.sleep = ms => { slept += ms; };
 };
 
-/** A page as text, one element a line, without what is a clock, an age, or said by the script itself. */
+/** A page as text, one element a line, without what is a clock, an age, for other programs, or said by the script itself. */
 const dom = () => {
   const copy = document.documentElement.cloneNode(true);
-  for (const gone of copy.querySelectorAll('[data-own],noscript,script')) gone.remove();
+  for (const gone of copy.querySelectorAll('[data-own],noscript,script,meta')) gone.remove();
   for (const clock of copy.querySelectorAll('[data-clock]')) clock.textContent = '';
   for (const time of copy.querySelectorAll('[data-at]')) if (+time.dataset.at) time.textContent = '';
   for (const key of ['now', 'after', 'due']) delete copy.querySelector('body').dataset[key];
@@ -49,6 +49,7 @@ const commands = {
   },
   async stations({ name }) {
     return { stations: await pages.get(name).evaluate(() => [...document.querySelectorAll('.stations>li')]
+      .sort((a, b) => a.dataset.station < b.dataset.station ? -1 : 1)
       .map(each => [each.dataset.level, each.querySelector('.freshness').dataset.fresh])) };
   },
   async count({ name, selector }) { return { count: await pages.get(name).locator(selector).count() }; },

@@ -68,7 +68,7 @@ impl Remote {
         self.ask(&json!({"command": "open", "name": name, "url": url})).map(drop)
     }
 
-    /// Level and freshness of each station on an open overview.
+    /// Level and freshness of each station on an open overview, by id.
     ///
     /// # Errors
     /// When the browser does not answer.

@@ -181,6 +181,9 @@ impl Stage {
             "/alerts?all=true".to_owned(),
             alert.unwrap_or_else(|| "/".to_owned()),
             "/status".to_owned(),
+            "/rules".to_owned(),
+            "/?view=table&sort=name".to_owned(),
+            "/?view=wall".to_owned(),
         ];
         let address = &addresses[random.random_range(0..addresses.len())];
         let join = if address.contains('?') { '&' } else { '?' };

@@ -192,14 +192,14 @@ async fn a_device_that_is_gone_by_its_last_will_is_not_shown_live() -> Result<()
     drop(device);
     open.known("the last will", away).await?;
     open.like_fresh("a last will").await?;
-    open.says([("normal", "offline"), ("normal", "live"), ("normal", "live")])?;
+    open.says([("none", "offline"), ("normal", "live"), ("normal", "live")])?;
 
     // A page that comes back gets every value of before once more; none of them brings the device back.
     open.relay.cut();
     open.alive(1).await?;
     open.relay.mend(open.bakau.http()?);
     open.like_fresh("coming back").await?;
-    open.says([("normal", "offline"), ("normal", "live"), ("normal", "live")])?;
+    open.says([("none", "offline"), ("normal", "live"), ("normal", "live")])?;
 
     // A value does, and a last will after it, with no word in between, takes it away again.
     open.alive(0).await?;
@@ -209,7 +209,7 @@ async fn a_device_that_is_gone_by_its_last_will_is_not_shown_live() -> Result<()
     open.publish(&will, "offline").await?;
     open.known("the second will", away).await?;
     open.like_fresh("a second will").await?;
-    open.says([("normal", "offline"), ("normal", "live"), ("normal", "live")])?;
+    open.says([("none", "offline"), ("normal", "live"), ("normal", "live")])?;
     open.bakau.stop()
 }
 
