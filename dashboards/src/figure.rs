@@ -8,13 +8,13 @@ const MOST_DECIMALS: u8 = 9;
 ///
 /// ```
 /// use bakau_dashboards::figure::decimals_beside;
-/// assert_eq!(decimals_beside(54.96, 1, [55.0, 150.4]), 2);
-/// assert_eq!(decimals_beside(54.6, 1, [55.0]), 1);
-/// assert_eq!(decimals_beside(55.0, 1, [55.0]), 1);
+/// assert_eq!(decimals_beside(54.96, 1, &[55.0, 150.4]), 2);
+/// assert_eq!(decimals_beside(54.6, 1, &[55.0]), 1);
+/// assert_eq!(decimals_beside(55.0, 1, &[55.0]), 1);
 /// ```
 #[must_use]
-pub fn decimals_beside(value: f64, decimals: u8, bounds: impl IntoIterator<Item = f64> + Clone) -> u8 {
-    let side = |number: f64| bounds.clone().into_iter().map(move |bound| number.partial_cmp(&bound));
+pub fn decimals_beside(value: f64, decimals: u8, bounds: &[f64]) -> u8 {
+    let side = |number: f64| bounds.iter().map(move |bound| number.partial_cmp(bound));
     let right = |places: &u8| {
         let written: Option<f64> = format!("{value:.*}", usize::from(*places)).parse().ok();
         written.is_some_and(|written| side(written).eq(side(value)))
@@ -30,10 +30,10 @@ mod tests {
 
     #[test]
     fn no_more_places_than_it_takes_and_none_more_without_limits() {
-        assert_eq!(decimals_beside(4.996, 2, [4.5, 5.0]), 3);
-        assert_eq!(decimals_beside(4.004, 2, [4.0]), 3, "above the limit, and not at it");
-        assert_eq!(decimals_beside(4.996, 2, []), 2);
-        assert_eq!(decimals_beside(f64::NAN, 2, [4.0]), 2);
+        assert_eq!(decimals_beside(4.996, 2, &[4.5, 5.0]), 3);
+        assert_eq!(decimals_beside(4.004, 2, &[4.0]), 3, "above the limit, and not at it");
+        assert_eq!(decimals_beside(4.996, 2, &[]), 2);
+        assert_eq!(decimals_beside(f64::NAN, 2, &[4.0]), 2);
     }
 
     proptest! {
@@ -48,7 +48,7 @@ mod tests {
             // Close to a limit is where it matters.
             let value = bounds.first().map_or(millionths as f64 / 1e6, |bound| bound + near as f64 / 1e5);
             bounds.push(55.0);
-            let places = decimals_beside(value, decimals, bounds.iter().copied());
+            let places = decimals_beside(value, decimals, &bounds);
             let written: f64 = format!("{value:.*}", usize::from(places)).parse().unwrap();
             for bound in &bounds {
                 prop_assert_eq!(written < *bound, value < *bound, "{} of {} at {}", written, value, bound);

@@ -38,23 +38,24 @@ fn limits(bands: &PerLevel<Band>) -> Vec<Limit> {
 pub(crate) fn of_datastream<'s>(
     snapshot: &'s Snapshot,
     datastream: &'s Datastream,
-) -> impl Iterator<Item = &'s Rule> + Clone {
+) -> impl Iterator<Item = &'s Rule> {
     let rules = snapshot.rules.values();
     let watching = move |rule: &&Rule| rule.condition.hold_s().is_some() && snapshot.watches(rule, datastream);
     rules.map(AsRef::as_ref).filter(watching)
 }
 
 /// Every value at which a level of a rule is raised or ends.
-fn bounds(rule: &Rule) -> impl Iterator<Item = f64> + Clone + '_ {
+fn bounds(rule: &Rule) -> impl Iterator<Item = f64> + '_ {
     let bands = Level::RAISED.into_iter().filter_map(|level| rule.band(level));
-    bands.flat_map(|band| band.thresholds().collect::<Vec<_>>()).flat_map(|Threshold { raise, clear }| [raise, clear])
+    bands.flat_map(|band| band.thresholds()).flat_map(|Threshold { raise, clear }| [raise, clear])
 }
 
 /// Decimal places of a value of a datastream: as many as it takes to stand on the right side of every limit.
 pub(crate) fn decimals(snapshot: &Snapshot, datastream: &Datastream, value: Option<f64>) -> u8 {
     let usual = catalogue::decimals(snapshot, datastream);
     let Some(value) = value else { return usual };
-    figure::decimals_beside(value, usual, of_datastream(snapshot, datastream).flat_map(bounds))
+    let bounds: Vec<f64> = of_datastream(snapshot, datastream).flat_map(bounds).collect();
+    figure::decimals_beside(value, usual, &bounds)
 }
 
 /// A rule on the page of rules.
