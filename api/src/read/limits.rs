@@ -35,10 +35,7 @@ fn limits(bands: &PerLevel<Band>) -> Vec<Limit> {
 }
 
 /// The rules that compare the values of a datastream with limits.
-pub(crate) fn of_datastream<'s>(
-    snapshot: &'s Snapshot,
-    datastream: &'s Datastream,
-) -> impl Iterator<Item = &'s Rule> {
+pub(crate) fn of_datastream<'s>(snapshot: &'s Snapshot, datastream: &'s Datastream) -> impl Iterator<Item = &'s Rule> {
     let rules = snapshot.rules.values();
     let watching = move |rule: &&Rule| rule.condition.hold_s().is_some() && snapshot.watches(rule, datastream);
     rules.map(AsRef::as_ref).filter(watching)
