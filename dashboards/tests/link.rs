@@ -41,7 +41,7 @@ fn drawn(language: Language, state: LinkState, text: &str) -> String {
             level: Level::Siaga,
             at: now().saturating_add(-600_000),
             by: Some(text.to_owned()),
-            note: None,
+            note: Some(format!("Kata {text}")),
         }),
     });
     page::link(&LinkView { frame, state, alert }).unwrap()
@@ -69,6 +69,17 @@ fn the_page_of_a_link_says_who_what_and_what_to_do() {
         let all = [open, taken("Sari"), LinkState::Closed(now()), LinkState::Expired, LinkState::Invalid];
         let pages: Vec<_> = all.into_iter().map(|state| content(&drawn(language, state, "BeeJay Bakau"))).collect();
         insta::assert_snapshot!(format!("link_{}", language.tag()), pages.join("\n=====\n"));
+    }
+}
+
+#[test]
+fn whoever_was_told_sees_who_acknowledged_before_and_their_note() {
+    for state in [open("x"), LinkState::Closed(now())] {
+        let page = drawn(Language::Id, state, "Sari");
+        assert!(
+            page.contains("Siaga ditangani oleh Sari") && page.contains("<blockquote>Kata Sari</blockquote>"),
+            "{page}"
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use bakau_dashboards::{
     assets, page,
-    view::{Alarm, AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, StationView},
+    view::{Alarm, AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, SettledView, StationView, Window},
 };
 use bakau_model::{
     ConditionKind, Flag, Language, Level, QualityTest, Reason, State, StationKind, TestResults, Text, UtcMillis,
@@ -407,4 +407,57 @@ fn a_page_shown_elsewhere_has_a_description_and_a_picture_with_the_address_where
         picture(&list).unwrap().starts_with("/assets/icon-")
             && list.contains("rel=\"manifest\" href=\"/assets/manifest-")
     );
+}
+
+#[test]
+fn marks_of_the_catalogue_are_words_with_the_whole_source_behind_them() {
+    for (language, verified, not) in
+        [(Language::Id, "terverifikasi", "belum diverifikasi"), (Language::En, "verified", "not verified")]
+    {
+        let station = page::station(&station(language, "x")).unwrap();
+        assert!(station.contains(&format!("title=\"S7\">({verified})</span>")), "{station}");
+        assert!(station.contains(&format!("title=\"M-high\">({not})</span>")) && !station.contains("[S7]"));
+        assert!(station.contains(&format!(": {not}</summary>")), "the least sure figure decides");
+        let list = page::rules(&rules(language)).unwrap();
+        assert!(list.contains("[S7]; 2 mg/L"), "as the catalogue has it");
+    }
+}
+
+#[test]
+fn a_limit_says_how_long_it_must_be_crossed_and_where_its_level_ends() {
+    let html = page::station(&station(Language::Id, "x")).unwrap();
+    for said in ["≤\u{a0}4</b></span> <small>berakhir bila di atas 4,5</small>", "harus bertahan 60 menit"] {
+        assert!(html.contains(said), "{said}");
+    }
+    let mut list = alerts(Language::Id, "x");
+    assert!(page::alerts(&list).unwrap().contains("harus bertahan 60 menit; berakhir bila di atas 4,5</small>"));
+    list.alerts[0].closed_at = Some(now());
+    assert!(!page::alerts(&list).unwrap().contains("class=\"ends\""), "it has ended");
+}
+
+#[test]
+fn a_history_without_episodes_says_from_when_to_when_and_one_with_names_the_alert_of_the_same_event() {
+    let mut view = station(Language::Id, "x");
+    view.settled = Some(settled());
+    let html = page::station(&view).unwrap();
+    assert_eq!(html.matches("Lihat alarmnya").count(), 1);
+    view.alerts[0].id = "another".to_owned();
+    assert!(!page::station(&view).unwrap().contains("Lihat alarmnya"));
+    view.settled = view.settled.map(|settled| SettledView { episodes: Vec::new(), ..settled });
+    let html = page::station(&view).unwrap();
+    assert!(html.contains("Dari 8 Feb 2026 16.00 WIB sampai 10 Mar 2026 14.00 WIB tidak ada batas"), "{html}");
+}
+
+#[test]
+fn the_files_below_a_chart_say_what_is_in_them() {
+    let mut view = station(Language::En, "x");
+    for (window, said) in [
+        (Window::Day, "single values, 9 Mar 2026 16:"),
+        (Window::Month, "a summary of each hour, 8 Feb 2026"),
+        (Window::Year, "a summary of each day, 10 Mar 2025"),
+    ] {
+        view.window = window;
+        let html = page::station(&view).unwrap();
+        assert!(html.contains(&format!("<small>In the file: {said}")), "{said}: {html}");
+    }
 }

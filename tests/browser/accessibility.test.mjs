@@ -9,7 +9,7 @@ before(async () => {
   const { stations } = await api('/api/v1/stations');
   const { alerts } = await api('/api/v1/alerts?limit=1');
   assert.ok(stations.length > 0 && alerts.length > 0, 'the demo has stations and alerts');
-  paths = ['/', `/stations/${stations[0].id}`, '/alerts', `/alerts/${alerts[0].id}`, '/status', '/api'];
+  paths = ['/', `/stations/${stations[0].id}`, '/alerts', `/alerts/${alerts[0].id}`, '/rules', '/status', '/api'];
 });
 after(() => browser.close());
 

@@ -87,3 +87,31 @@ test('alert: a person acknowledges it with name and note, from a phone, with the
   const after = await api(`/api/v1/alerts/${open[0].id}`);
   assert.deepEqual([after.acknowledged_by, after.note], ['Siti Rahma', 'Petugas menuju lokasi.']);
 });
+
+test('alerts: several are acknowledged with the token once, with the keyboard and without JavaScript', async () => {
+  for (const language of languages) {
+    await withPage(browser, { viewport: phone, javaScript: false }, async page => {
+      await page.goto(`${base}/alerts?lang=${language}`);
+      const boxes = page.locator('#alerts input[type=checkbox]');
+      const offered = await boxes.count();
+      assert.ok(offered > 0, 'the demo has an alert that nobody has taken');
+      /* One is left for the other language. */
+      const chosen = Math.max(1, Math.floor(offered / 2)), ids = [];
+      for (let index = 0; index < chosen; index++) {
+        ids.push((await boxes.nth(index).getAttribute('value')).split('.')[0]);
+        await boxes.nth(index).focus();
+        await page.keyboard.press('Space');
+      }
+      await page.locator('#take [name=name]').fill('Siti Rahma');
+      await page.locator('#take [name=token]').fill(token);
+      await page.locator('#take button').focus();
+      await Promise.all([page.waitForURL(/acknowledge/), page.keyboard.press('Enter')]);
+      const answers = await page.locator('.answers li').allInnerTexts();
+      assert.equal(answers.length, chosen, 'each answer is told');
+      for (const [index, id] of ids.entries()) {
+        if (answers[index].includes('✓')) assert.equal((await api(`/api/v1/alerts/${id}`)).acknowledged_by, 'Siti Rahma');
+      }
+      assert.ok(answers.some(answer => answer.includes('✓')), answers.join());
+    });
+  }
+});

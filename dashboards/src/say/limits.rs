@@ -117,3 +117,30 @@ impl Say<'_> {
         self.link(&format!("{}{join}people=true", self.frame.path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bakau_model::Language;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::{fragment::Held, view::Frame};
+
+    #[test]
+    fn times_are_said_exactly() {
+        let frame = Frame {
+            language: Language::En,
+            generated_at: UtcMillis::new(0),
+            time_zone: TimeZone::UTC,
+            path: "/rules".to_owned(),
+            active_alerts: 0,
+            position: String::new(),
+            held: Held::default(),
+        };
+        let say = Say::new(&frame);
+        let said = [0, 45, 60, 3_600, 5_400, 7_200, 86_400].map(|seconds: u32| say.duration(seconds));
+        assert_eq!(said, ["0 s", "45 s", "1 min", "60 min", "90 min", "2 h", "24 h"]);
+        assert_eq!([say.hold(0), say.hold(300)], ["from the first value on", "must last 5 min"]);
+        assert_eq!(say.with_people(), "/rules?people=true&lang=en");
+    }
+}
