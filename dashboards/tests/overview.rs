@@ -6,7 +6,7 @@ use bakau_dashboards::{
     fragment::Held,
     page,
     view::{
-        Bounds, Frame, Freshness, StateFilter, ListForm, Named, OverviewFilter, OverviewView, SearchWords, StationCard,
+        Bounds, Frame, Freshness, ListForm, Named, OverviewFilter, OverviewView, SearchWords, StateFilter, StationCard,
         ValueCell,
     },
 };
@@ -159,8 +159,7 @@ fn the_table_is_in_the_order_asked_for_and_says_so() {
 
 #[test]
 fn many_stations_are_lines_and_few_are_cards_until_somebody_chooses() {
-    let many =
-        |count| (0..count).map(|n| card(n, &format!("S{n}"), "batu", State::Normal, (6.0, None))).collect();
+    let many = |count| (0..count).map(|n| card(n, &format!("S{n}"), "batu", State::Normal, (6.0, None))).collect();
     let html =
         |count, form| page::overview(&view(many(count), OverviewFilter { form, ..OverviewFilter::default() })).unwrap();
     let is_table = |html: &str| html.contains("id=\"lines\"") && !html.contains("class=\"stations\"");

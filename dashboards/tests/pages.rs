@@ -8,7 +8,10 @@ use std::io::Write;
 
 use bakau_dashboards::{
     assets, page,
-    view::{Alarm, AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, SettledView, StationView, Window},
+    view::{
+        Alarm, AlertFilter, AlertsView, ClockAhead, Freshness, Grouping, Named, OverviewFilter, SettledView,
+        StationView, Window,
+    },
 };
 use bakau_model::{
     ConditionKind, Flag, Language, Level, QualityTest, Reason, State, StationKind, TestResults, Text, UtcMillis,

@@ -23,7 +23,7 @@ async fn demo() -> Result<(TempDir, Bakau)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_does_its_task_is_accessible_and_lives() -> Result<()> {
     let (_folder, mut bakau) = demo().await?;
-    for script in ["tasks.test.mjs", "overview.test.mjs", "live.test.mjs", "accessibility.test.mjs"] {
+    for script in ["tasks.test.mjs", "overview.test.mjs", "live.test.mjs", "alarm.test.mjs", "accessibility.test.mjs"] {
         println!("{}", browser::run(script, &bakau)?);
     }
     bakau.stop()

@@ -199,9 +199,9 @@ async fn is_over(rig: &Rig) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_of_an_agency_are_told_of_the_broker_in_front_of_their_stations_and_of_no_other_agency() -> Result<()> {
     let told = [
-        "[Data terputus, WASPADA] sumber mosquitto",
-        "[Data terputus, SIAGA] sumber mosquitto",
-        "[Data kembali] sumber mosquitto",
+        "[Sumber terputus, WASPADA] sumber mosquitto",
+        "[Sumber terputus, SIAGA] sumber mosquitto",
+        "[Sumber tersambung lagi] sumber mosquitto",
     ];
     for (agency, expected) in [("dlh-uji", &told[..]), ("lain", &[])] {
         let folder = tempfile::tempdir()?;

@@ -182,7 +182,7 @@ mod tests {
     fn a_suspect_value_is_marked_for_verification() {
         let mut facts = facts(Level::Normal, Level::Awas, Reason::Threshold, 0.4, Some(0.5));
         facts.flag = Some(Flag::Suspect);
-        assert!(sentence(&facts, Language::Id).ends_with("perlu diverifikasi."));
+        assert!(sentence(&facts, Language::Id).ends_with("perlu verifikasi."));
     }
 
     #[test]
