@@ -45,8 +45,9 @@ impl ParameterColumn {
 
 impl Table {
     pub(super) fn new(shown: &[&StationCard], filter: &OverviewFilter) -> Self {
+        let direction = if filter.sort.falling { "descending" } else { "ascending" };
         let column = |by: SortBy| Column {
-            sorted: (filter.sort.by == by).then(|| if filter.sort.falling { "descending" } else { "ascending" }),
+            sorted: (filter.sort.by == by).then_some(direction),
             path: OverviewFilter { sort: filter.sort.toward(by), ..filter.clone() }.path(),
         };
         let parameter = |cell: &ValueCell| {
