@@ -134,6 +134,8 @@ mod tests {
             time_zone: TimeZone::UTC,
             path: "/rules".to_owned(),
             active_alerts: 0,
+            alarms: Vec::new(),
+            site: None,
             position: String::new(),
             held: Held::default(),
         };
