@@ -69,7 +69,7 @@ pub(crate) async fn observations(call: Call) -> Answered {
     let (flags, flag_words) = (params.flags()?, params.text("flags").unwrap_or_default());
     let local = params.flag("local")?.unwrap_or(false);
     let asked = Asked { datastream, span, after, limit, format, flags, flag_words, local, zone_name };
-    let rows = RowWriter::new(datastream, catalogue::zone(&snapshot, &datastream.station));
+    let rows = RowWriter::new(datastream, catalogue::zone(snapshot, &datastream.station));
     match (format, limit) {
         // A download is whole unless a limit is asked for.
         (FileFormat::Csv, None) => download(&call.state, &asked, rows),
