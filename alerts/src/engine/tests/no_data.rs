@@ -1,5 +1,6 @@
 //! What sends no data, since when, and when data is back.
 
+mod failing;
 mod inhibition;
 
 use bakau_model::{PerLevel, RuleId, SourceName, StationId};
@@ -167,23 +168,6 @@ fn deadlines() -> Vec<Case> {
                 "15 station-no-data normal>waspada never_reported since 0",
                 "60 station-no-data waspada>siaga never_reported since 0",
             ],
-        ),
-        (
-            "values that fail do not end it",
-            station_only(),
-            vec![(5, Value(do_, 0)), (25, Event::Failed(do_)), (30, Event::Failed(temp)), (33, Value(do_, 0))],
-            40,
-            &[
-                "20 station-no-data normal>waspada no_data since 5",
-                "33 station-no-data waspada>normal returned since 5",
-            ],
-        ),
-        (
-            "a sensor of which every value fails is not alive",
-            vec![datastream_rule()],
-            vec![(5, Value(do_, 0)), (10, Event::Failed(do_)), (15, Event::Failed(do_))],
-            30,
-            &["20 do-no-data normal>waspada no_data since 5"],
         ),
         (
             "no data, and back with the first value of any datastream",
