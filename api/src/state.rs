@@ -16,7 +16,7 @@ use crate::{
     http::{admission::Admission, token::TokenGuard},
     live::{
         event_log::{EventLog, Feeds},
-        states::StateWatch,
+        shown::StateWatch,
     },
     read::{last_day::LastDayCache, latest::LatestCache},
 };

@@ -3,4 +3,5 @@
 pub(crate) mod event_log;
 pub(crate) mod events;
 pub(crate) mod page_stream;
+pub(crate) mod shown;
 pub(crate) mod states;

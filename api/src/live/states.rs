@@ -3,70 +3,19 @@
 //! Looked at only while a page is open. Alerts and last wills have entries of their own in the log; this adds what follows
 //! from values and from time.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use bakau_alerts::PendingView;
-use bakau_dashboards::view::StationCard;
-use bakau_model::{State, StationId, UtcMillis};
-use parking_lot::Mutex;
+use bakau_model::StationId;
 
-use crate::{live::event_log::Happened, read::gather::Gatherer, state::AppState};
+use crate::{
+    live::{event_log::Happened, shown::Shown},
+    read::gather::Gatherer,
+    state::AppState,
+};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// What is remembered of each station, and for how many open streams.
-#[derive(Debug, Default)]
-pub(crate) struct StateWatch {
-    streams: AtomicUsize,
-    started: OnceLock<()>,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// The last entry of the log that was looked at.
-    seen: u64,
-    stations: HashMap<StationId, Shown>,
-    pending: Arc<Vec<PendingView>>,
-}
-
-/// What pages say of a station in few words, and when that ends by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Shown {
-    state: State,
-    datastreams: Vec<(State, bool)>,
-    freshness: &'static str,
-    acknowledged_at: Option<UtcMillis>,
-    clock_refused: Option<bool>,
-    /// Behind this instant another of its values is stale.
-    until: Option<UtcMillis>,
-}
-
-impl Shown {
-    fn of(card: &StationCard, now: UtcMillis) -> Self {
-        let untils = card.values.iter().filter_map(bakau_dashboards::view::ValueCell::current_until);
-        Self {
-            state: card.state,
-            datastreams: card.values.iter().map(|cell| (cell.state, cell.stale)).collect(),
-            freshness: card.freshness.key(),
-            acknowledged_at: card.acknowledged_at,
-            clock_refused: card.clock.map(|clock| clock.refused),
-            until: untils.filter(|until| now <= *until).min(),
-        }
-    }
-
-    fn says_the_same(&self, other: &Self) -> bool {
-        Self { until: None, ..self.clone() } == Self { until: None, ..other.clone() }
-    }
-}
 
 /// One stream of a page; while one is open, states are watched.
 #[derive(Debug)]

@@ -267,7 +267,7 @@ pub(crate) async fn spec(
 ) -> Result<ChartSpec, ApiError> {
     let Asked { span, subtitle, language, width, height, dark } = asked;
     let time_zone = catalogue::zone(snapshot, &datastream.station);
-    let expects = catalogue::expects(snapshot, datastream, span, state.clock.now());
+    let expects = range::expects(snapshot, datastream, span, state.clock.now());
     let drawn = read_points(state, datastream, (span, expects), width / PIXELS_PER_BUCKET, &time_zone).await?;
     Ok(ChartSpec {
         title: title(snapshot, datastream, language),

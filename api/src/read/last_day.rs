@@ -13,12 +13,14 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     http::{error::ApiError, query::Span},
-    read::aggregate::{
-        self,
-        bucket::Step,
-        fold::{Folder, Kind, Plan},
+    read::{
+        aggregate::{
+            self,
+            bucket::Step,
+            fold::{Folder, Kind, Plan},
+        },
+        range,
     },
-    v1::catalogue,
 };
 
 const HOURS: i64 = 24;
@@ -124,7 +126,7 @@ async fn count(store: &dyn Store, snapshot: &Snapshot, now: UtcMillis) -> Result
     let span = Span { from: to.saturating_add(-HOURS * Hour::MS), to };
     let mut parts = HashMap::with_capacity(snapshot.datastreams.len());
     for datastream in snapshot.datastreams.values() {
-        let expects = whole_hours(catalogue::expects(snapshot, datastream, span, now));
+        let expects = whole_hours(range::expects(snapshot, datastream, span, now));
         parts.insert(datastream.number, part(store, datastream, expects).await?);
     }
     Ok(LastDay { span, counted_at: now, parts })

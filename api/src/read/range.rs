@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use bakau_registry::Datastream;
+use bakau_model::UtcMillis;
+use bakau_registry::{Datastream, Snapshot};
 use bakau_store::{RangeQuery, SeriesPoint, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::http::error::ApiError;
+use crate::http::{error::ApiError, query::Span};
 
 /// The number of an observation that is summed or drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,15 @@ impl Quantity {
     pub(crate) const fn of(datastream: &Datastream) -> Self {
         if datastream.counter().is_some() { Self::Increment } else { Self::Value }
     }
+}
+
+/// The part of a range in which values of a datastream are expected: from its first deployment on, where there is one, and
+/// until now.
+pub(crate) fn expects(snapshot: &Snapshot, datastream: &Datastream, span: Span, now: UtcMillis) -> Span {
+    let deployments = snapshot.deployments.get(&datastream.number).into_iter().flatten();
+    let first = deployments.map(|deployment| deployment.from).min();
+    let from = first.map_or(span.from, |first| first.max(span.from)).min(span.to);
+    Span { from, to: span.to.min(now).max(from) }
 }
 
 /// Takes every value of a range into `state`, in reading order.

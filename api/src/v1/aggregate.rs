@@ -20,7 +20,7 @@ use crate::{
         fold::{Kind, Plan, Summary},
         summaries,
     },
-    v1::catalogue::{self, HistoryAsked},
+    v1::catalogue::HistoryAsked,
 };
 
 /// Buckets in one answer: a year of hours fits.
@@ -76,7 +76,7 @@ pub(crate) async fn aggregates(call: Call) -> Answered {
         return Err(ApiError::parameter("step", Some(asked_step.key()), "parameter_buckets").with("allowed", &allowed));
     }
     let kind = Kind::of(datastream);
-    let expects = catalogue::expects(snapshot, datastream, span, call.state.clock.now());
+    let expects = crate::read::range::expects(snapshot, datastream, span, call.state.clock.now());
     let plan = Plan { step, kind, interval_ms: datastream.interval_ms, span, expects, good_only };
     let folded = summaries(&*call.state.store, datastream, plan, zone.clone()).await?;
     let answer = Answer { datastream, step: asked_step, plan, zone_name, zone, summaries: folded };

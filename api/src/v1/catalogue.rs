@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bakau_answers::{self as answers, DatastreamList, Site, StationList};
-use bakau_model::{DEFAULT_ZONE, DatastreamName, StationId, Text, UtcMillis};
+use bakau_model::{DEFAULT_ZONE, DatastreamName, StationId, Text};
 use bakau_registry::{City, Datastream, Snapshot, Station};
 use jiff::tz::TimeZone;
 
@@ -149,15 +149,6 @@ pub(crate) fn label(snapshot: &Snapshot, datastream: &Datastream) -> Text {
         Some(qualifier) => Text { id: format!("{} ({qualifier})", name.id), en: format!("{} ({qualifier})", name.en) },
         None => name,
     }
-}
-
-/// The part of a range in which values of a datastream are expected: from its first deployment on, where there is one, and
-/// until now.
-pub(crate) fn expects(snapshot: &Snapshot, datastream: &Datastream, span: Span, now: UtcMillis) -> Span {
-    let deployments = snapshot.deployments.get(&datastream.number).into_iter().flatten();
-    let first = deployments.map(|deployment| deployment.from).min();
-    let from = first.map_or(span.from, |first| first.max(span.from)).min(span.to);
-    Span { from, to: span.to.min(now).max(from) }
 }
 
 /// Decimal places of a datastream's values on pages and charts.

@@ -5,9 +5,9 @@ use bakau_sqlite::Database;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, types::Type};
 
 use crate::{
-    catalogue::CatalogueError,
+    error::RegistryError,
     plan::{DatastreamWrite, Writes},
-    rows::{DamagedRow, DatastreamRow, Stored},
+    rows::{DatastreamRow, Stored},
 };
 
 /// The file of a registry.
@@ -22,37 +22,6 @@ pub(crate) const REGISTRY: Database = Database {
     ],
     ..Database::DEFAULTS
 };
-
-/// The registry cannot do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The catalogue and what is registered do not fit together.
-    #[error("the catalogue does not fit what is registered:\n{}", lines(.0))]
-    Invalid(Vec<CatalogueError>),
-    /// Another change was applied since the plan was made.
-    #[error(
-        "the registry changed from revision {planned} to {current} since this was planned: plan again and look at the new difference"
-    )]
-    Stale {
-        /// The revision planned against.
-        planned: u64,
-        /// The present revision.
-        current: u64,
-    },
-    /// The file cannot be opened, is something else or comes from a newer version.
-    #[error(transparent)]
-    File(#[from] bakau_sqlite::Error),
-    /// A stored item cannot be read.
-    #[error("the registry is damaged; restore it from a backup")]
-    Damaged(#[from] DamagedRow),
-    /// The database refused or failed.
-    #[error("the registry database failed")]
-    Database(#[from] rusqlite::Error),
-}
-
-fn lines(errors: &[CatalogueError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
 
 /// One applied change.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@ mod catalogue;
 mod conversion;
 mod database;
 mod demo;
+mod error;
 mod missing_codes;
 mod parameters;
 mod plan;
@@ -16,8 +17,9 @@ pub use catalogue::{
     Catalogue, CatalogueError, CatalogueFile, MAX_FILE_BYTES, MAX_FILES, MAX_ITEMS_PER_KIND, is_loopback_host,
 };
 pub use conversion::{ConversionError, conversion};
-pub use database::{AuditRow, RegistryError};
+pub use database::AuditRow;
 pub use demo::demo_catalogue;
+pub use error::RegistryError;
 pub use parameters::parameters;
 pub use plan::Plan;
 pub use registry::Registry;

@@ -9,8 +9,9 @@ use bakau_model::{DatastreamId, DatastreamName, Language, UtcMillis};
 use serde_json::Value;
 
 use crate::{
-    Catalogue, RegistryError,
+    Catalogue,
     catalogue::{Items, Kind, Merged, messages},
+    error::RegistryError,
     parameters,
     rows::{self, DamagedRow, Row, RowKey},
     snapshot::Snapshot,

@@ -10,7 +10,8 @@ use tokio::sync::{Mutex, watch};
 use crate::{
     Catalogue, Plan, Snapshot,
     catalogue::messages,
-    database::{self, AuditRow, REGISTRY, RegistryError},
+    database::{self, AuditRow, REGISTRY},
+    error::RegistryError,
 };
 
 /// Questions answered at the same time: those of pages and of the poller.
