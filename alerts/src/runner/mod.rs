@@ -301,9 +301,11 @@ impl Runner {
             return (observation.value, observation.flag);
         };
         if !self.engine.measures(observation.datastream) {
-            let doubts = self.engine.doubts_life(observation.datastream);
-            let alone = doubts.then(|| bakau_quality::evaluate(&datastream.limits, &[observation])).unwrap_or_default();
-            let failed = alone.iter().any(|results| bakau_quality::flag(observation.value, *results) == Flag::Fail);
+            let fails = || {
+                let alone = bakau_quality::evaluate(&datastream.limits, &[observation]);
+                alone.iter().any(|results| bakau_quality::flag(observation.value, *results) == Flag::Fail)
+            };
+            let failed = self.engine.doubts_life(observation.datastream) && fails();
             return (observation.value, if failed { Flag::Fail } else { observation.flag });
         }
         let judgement = self.flagger.judge(&datastream.limits, observation);
