@@ -155,7 +155,7 @@ async fn says_both(line: &Line) -> Result<()> {
     assert_eq!(datastream["latest"]["increment"], 0.2);
     let page = line.text("/stations/uji-hujan?lang=id").await?;
     assert!(page.contains("<span class=\"value\">0,2</span>"), "{page}");
-    assert!(page.contains("sejak bacaan sebelumnya; penghitung: <span class=\"reading\">6,2</span> mm"), "{page}");
+    assert!(page.contains("sejak pembacaan sebelumnya; penghitung: <span class=\"reading\">6,2</span> mm"), "{page}");
     // Increments of at most 6 mm: an axis of readings would go on to 10.
     let chart = line.text("/charts/uji-hujan/rain.svg?range=1d&lang=en").await?;
     let axis: Vec<f64> =
