@@ -90,7 +90,7 @@ fn text(answer: &Answer) -> String {
 /// A page without the free space of the disk that this runs on.
 fn without_disk(page: &str) -> String {
     let mut parts = Vec::new();
-    for part in ["Ruang disk yang bebas</dt><dd>", "Free on the disk</dt><dd>"] {
+    for part in ["Ruang disk yang bebas</dt><dd>", "Free disk space</dt><dd>"] {
         if let Some((before, after)) = page.split_once(part) {
             parts = vec![before, part, "of this machine", &after[after.find('<').unwrap_or_default()..]];
         }
