@@ -6,7 +6,7 @@
 //! page that has missed anything is whole again after the next fetch.
 //!
 //! What changes by time alone (a value becomes stale, a chart moves on) has an instant at which the page fetches itself:
-//! [`Live::due`]. Ages are counted by the script, since a page without it shows clock times.
+//! `Live::due`. Ages are counted by the script, since a page without it shows clock times.
 //!
 //! One stream serves all tabs of a browser, by a shared worker, while one of them is seen. A page that hears nothing for
 //! 12.5 seconds, whose stream breaks or whose fetch fails says that it is disconnected.
