@@ -104,7 +104,7 @@ fn grouped(digits: &str, group: &str) -> String {
     text
 }
 
-/// The texts of [`age`] by what they are for, with `{n}` for the number: what a script needs to go on counting.
+/// The texts of ages by what they are for, with `{n}` for the number: what a script needs to go on counting.
 pub fn ages(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
     const AGES: [&str; 10] = [
         "age_now",
